@@ -1,0 +1,44 @@
+"""samplebench: the reproducible benchmark for diffusion samplers over released checkpoints.
+
+    import samplebench as sb
+
+    model = sb.load("digits-exact")
+    x = sb.sample(model, "heun", nfe=35, seeds=range(64))
+    frame = sb.run(model="digits-exact", sampler=["euler", "heun"], nfe=[5, 10, 20])
+
+Importing samplebench imports neither torch nor pandas; the names below load what they need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from samplebench import registry as registry
+    from samplebench.api import run as run
+    from samplebench.errors import SamplebenchError as SamplebenchError
+    from samplebench.loading import load as load
+    from samplebench.sampling import sample as sample
+
+_PUBLIC = {
+    "SamplebenchError": "samplebench.errors",
+    "load": "samplebench.loading",
+    "run": "samplebench.api",
+    "sample": "samplebench.sampling",
+}
+
+__version__ = "0.1.0"
+__all__ = ["SamplebenchError", "__version__", "load", "registry", "run", "sample"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "registry":
+        return import_module("samplebench.registry")
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'samplebench' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""`python -m samplebench`."""
+
+from samplebench.cli import main
+
+raise SystemExit(main())

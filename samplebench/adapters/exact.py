@@ -1,0 +1,72 @@
+"""Exact denoisers: the posterior mean under the kernel density of a set of images."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.errors import UsageError
+from samplebench.model import Model
+from samplebench.registry import adapters
+
+
+class ExactModel(Model):
+    """D(x; sigma) of data x0 = image k + bandwidth * n, k uniform, in closed form.
+
+    With v = bandwidth^2 + sigma^2 and r_k proportional to exp(-|x - mu_k|^2 / (2 v)):
+    D = (bandwidth^2 x + sigma^2 sum_k r_k mu_k) / v. Given labels, k runs over that class.
+
+    Args:
+        images: mu, float64 [K, C, H, W] in [-1, 1].
+        classes: int64 [K] for a conditional model, None for an unconditional one.
+        bandwidth: standard deviation of the kernel in the same units.
+    """
+
+    def __init__(self, images: Tensor, classes: Tensor | None, bandwidth: float) -> None:
+        self.images, self.classes, self.bandwidth = images.flatten(1), classes, bandwidth
+        self.shape = tuple(images.shape[1:])  # type: ignore[assignment]
+        self.num_classes = 0 if classes is None else int(classes.max()) + 1
+        self.device, self.state_dtype = images.device, images.dtype
+        self.half_norms = self.images.square().sum(1) / 2
+
+    def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
+        flat = x.flatten(1).to(self.images.dtype)
+        sigma = torch.as_tensor(sigma, dtype=flat.dtype, device=flat.device).reshape(-1, 1)
+        total = self.bandwidth**2 + sigma**2
+        # |x|^2 is common to all k and drops out of the softmax.
+        logits = (flat @ self.images.T - self.half_norms) / total
+        if self.classes is not None:
+            if labels is None:
+                raise UsageError("this model is class-conditional: labels are missing")
+            logits = logits.masked_fill(self.classes != labels.reshape(-1, 1), -torch.inf)
+        mean = torch.softmax(logits, dim=1) @ self.images
+        denoised = (self.bandwidth**2 * flat + sigma**2 * mean) / total
+        denoised = torch.where(sigma == 0, flat, denoised)
+        return denoised.reshape(x.shape).to(x.dtype)
+
+    def draw(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
+        """n exact draws of x0 [n, C, H, W] with their labels; a class is as likely as another."""
+        rng = np.random.Generator(np.random.Philox(seed))
+        images, classes = self.images.cpu().numpy(), None
+        if self.classes is None:
+            k = rng.integers(len(images), size=n)
+        else:
+            classes = rng.integers(self.num_classes, size=n)
+            members = [np.flatnonzero(self.classes.cpu().numpy() == c) for c in range(classes.max() + 1)]
+            k = np.array([rng.choice(members[c]) for c in classes])
+        x = images[k] + self.bandwidth * rng.standard_normal((n, images.shape[1]))
+        drawn = torch.from_numpy(x).reshape(n, *self.shape).to(self.images)
+        return drawn, None if classes is None else torch.from_numpy(classes)
+
+
+@adapters.register("exact")
+def load(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype | None) -> Model:
+    """The kernel density of an archive of uint8 `images` [K, C, H, W] with `labels` [K]."""
+    with np.load(checkpoint.path(), allow_pickle=False) as archive:
+        images, labels = archive["images"], archive["labels"].astype(np.int64)
+    precision = dtype or torch.float64
+    pixels = (torch.from_numpy(images).to(torch.float64) / 127.5 - 1).to(device, precision)
+    classes = torch.from_numpy(labels).to(device) if checkpoint.num_classes else None
+    return ExactModel(pixels, classes, float(checkpoint.config["bandwidth"]))

@@ -1,0 +1,61 @@
+"""`sb.run`: a sweep from Python, the engine of the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from samplebench.bench import plan as planning
+from samplebench.bench.plan import Plan
+from samplebench.bench.progress import Progress
+from samplebench.bench.request import Request
+from samplebench.bench.stop import Stop
+from samplebench.bench.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from samplebench.report.view import View
+
+
+def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
+    """Runs a sweep and returns its rows.
+
+    Args:
+        quiet: no progress on stderr.
+        words: as on the command line, one value or a list: model, sampler (names or functions),
+            nfe, rho, discretization, param (sampler -> parameter -> values, or
+            {"edm.S_churn": [0, 10]}), num_samples, seed, repeats, metric, protocol, noise,
+            state_dtype, batch_size, device, dtype, out.
+
+    Returns:
+        One row per point of a curve, with the columns of results.csv. Cells that the results
+        folder holds already are not computed again.
+
+    Raises:
+        UsageError: a word that cannot be meant; nothing was computed.
+    """
+    from samplebench.report.tables import to_frame
+
+    plan = planning.make(Request.of(**words))
+    return to_frame(sweep(plan, Progress(quiet)).rows)
+
+
+def sweep(plan: Plan, progress: Progress) -> View:
+    """Computes what is missing of a plan, writes the folder's report, returns the plan's rows.
+
+    Raises:
+        Interrupted: by Ctrl-C or SIGTERM, after everything computed was kept and reported.
+    """
+    from samplebench.bench.run import execute
+    from samplebench.report import write_report
+
+    store = Store(plan.request.folder(), create=True)
+    with store.locked():
+        store.add_request(plan)
+        try:
+            with Stop().listening() as stop:
+                execute(plan, store, progress, stop)
+        finally:
+            # Also after a signal or an error: finished cells are reported.
+            write_report(store.view(), store.out)
+    return store.view(plan)

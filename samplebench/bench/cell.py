@@ -1,0 +1,231 @@
+"""One cell to its record: sample in fixed blocks, extract features, accumulate, estimate."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplebench import references
+from samplebench.bench.plan import Cell
+from samplebench.bench.progress import Progress
+from samplebench.bench.provenance import provenance
+from samplebench.bench.stop import Stop
+from samplebench.bench.store import SCHEMA, Store
+from samplebench.errors import InputError
+from samplebench.images import contact_sheet, to_uint8
+from samplebench.loading import load, resolve_dtype
+from samplebench.metrics.moments import BlockedMoments, Moments
+from samplebench.metrics.uncertainty import jackknife
+from samplebench.model import Bound, Model
+from samplebench.noise import stream
+from samplebench.references import Reference
+from samplebench.registry import extractors, metrics
+from samplebench.sampling import Setting, prepare
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+# At most this share of a cell's time goes into keeping its partial state.
+_SAVE_SHARE = 0.05
+_SHEET = 64
+
+
+@dataclass
+class Partial:
+    """A cell under way: everything a resumed run needs to end with the same bits."""
+
+    moments: BlockedMoments
+    next_block: int = 0
+    nfe: float = 0.0
+    nonfinite: int = 0
+    seed_reproducible: bool = True
+    sheet: np.ndarray = field(default_factory=lambda: np.zeros((0,), dtype=np.uint8))
+    seconds: dict[str, float] = field(default_factory=lambda: {"sampling": 0.0, "features": 0.0})
+
+    def state(self) -> dict[str, Any]:
+        scalars = [self.next_block, self.nfe, self.nonfinite, self.seed_reproducible]
+        return {
+            **self.moments.state(),
+            "scalars": np.array(scalars, dtype=np.float64),
+            "sheet": self.sheet,
+            "seconds": np.array([self.seconds["sampling"], self.seconds["features"]]),
+        }
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        self.moments.load(dict(state))
+        block, self.nfe, nonfinite, reproducible = state["scalars"].tolist()
+        self.next_block, self.nonfinite = int(block), int(nonfinite)
+        self.seed_reproducible = bool(reproducible)
+        self.sheet = state["sheet"]
+        self.seconds = dict(zip(("sampling", "features"), state["seconds"].tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the cells of one model share, loaded once."""
+
+    model: Model
+    extractor: Callable[[Tensor], Tensor]
+    reference: Reference
+
+    @classmethod
+    def of(cls, cell: Cell, device: torch.device, dtype: str | None) -> Bench:
+        """Loads model, extractor and reference.
+
+        Raises:
+            InputError: the reference was made with other weights than the extractor has.
+        """
+        model = load(cell.conditions["model"], device=device, dtype=dtype)
+        reference = references.load(cell.conditions["reference"]["id"])
+        extractor = extractors.get(reference.extractor)(device=device)
+        if extractor.weights_sha256 != reference.weights_sha256:
+            raise InputError(
+                f"reference {reference.id} was made with other weights of extractor "
+                f"{reference.extractor}; make it again with 'samplebench reference make'"
+            )
+        return cls(model, extractor, reference)
+
+
+def run_cell(
+    cell: Cell, bench: Bench, store: Store, progress: Progress, stop: Stop
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Computes one cell, from its partial state if there is one; its record and contact sheet."""
+    conditions = cell.conditions
+    setting = _setting(bench.model, conditions)
+    n, size = conditions["num_samples"], conditions["block"]
+    partial = Partial(BlockedMoments(n, conditions["extractor"]["feature_dim"]))
+    kept = store.load_partial(cell.hash)
+    if kept is not None:
+        partial.load(kept)
+    blocks = math.ceil(n / size)
+    progress.start_cell(cell, done=min(partial.next_block * size, n))
+    saved, cost = time.monotonic(), 0.0
+    for block in range(partial.next_block, blocks):
+        first = block * size
+        _run_block(bench, setting, conditions, partial, first, min(first + size, n))
+        partial.next_block = block + 1
+        progress.advance(min(size, n - first))
+        now = time.monotonic()
+        if stop.requested or (block + 1 < blocks and now - saved > cost / _SAVE_SHARE):
+            store.save_partial(cell.hash, partial.state())
+            saved = time.monotonic()
+            cost = saved - now
+        stop.check()
+    return _record(cell, bench, partial), contact_sheet(partial.sheet)
+
+
+def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
+    grid = conditions["discretization"]
+    params = {k: math.inf if v == "inf" else v for k, v in conditions["params"].items()}
+    if isinstance(grid, list):
+        return prepare(model, conditions["sampler"], discretization=tuple(grid), params=params)
+    constants = {k: v for k, v in grid.items() if k not in ("name", "rho")}
+    return prepare(
+        model,
+        conditions["sampler"],
+        steps=conditions["steps"],
+        discretization=grid["name"],
+        rho=grid.get("rho", 7.0),
+        params={**params, **constants},
+    )
+
+
+def _run_block(
+    bench: Bench,
+    setting: Setting,
+    conditions: Mapping[str, Any],
+    partial: Partial,
+    first: int,
+    end: int,
+) -> None:
+    """Samples first .. end - 1, padded to the fixed block by more seeds, into the moments."""
+    import torch
+
+    model, rules = bench.model, conditions["protocol"]
+    start = conditions["seed"] + first
+    seeds = range(start, start + conditions["block"])
+    dtype = resolve_dtype(rules["state_dtype"])
+    assert dtype is not None
+    began = time.perf_counter()
+    noise = stream(rules["noise"], seeds, model.device, dtype)
+    latents, labels = noise.start(model.shape, model.num_classes)
+    bound = Bound(model, labels, len(seeds), rules["clip_x0"])
+    with torch.no_grad(), _watched_generator(setting, start, partial):
+        x = setting.run(bound, latents, noise)
+    images = to_uint8(x, rules["quantization"])
+    finite = torch.isfinite(x).flatten(1).all(1)[: end - first]
+    _synchronize(model.device)
+    sampled = time.perf_counter()
+    features = bench.extractor(images)[: end - first].cpu().numpy()
+    done = time.perf_counter()
+
+    partial.nonfinite += int((~finite).sum())
+    partial.nfe = float(bound.nfe)
+    partial.moments.add(features, first)
+    if first < _SHEET:
+        kept = images[: min(end, _SHEET) - first].permute(0, 2, 3, 1).cpu().numpy()
+        partial.sheet = np.concatenate([partial.sheet.reshape(-1, *kept.shape[1:]), kept])
+    partial.seconds["sampling"] += sampled - began
+    partial.seconds["features"] += done - sampled
+
+
+@contextmanager
+def _watched_generator(setting: Setting, seed: int, partial: Partial) -> Iterator[None]:
+    """Seeds torch's global generator for samplers of others, and notes when they draw from it."""
+    import torch
+
+    if setting.solver.entry.builtin:
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        before = torch.random.get_rng_state()
+        yield
+        if not torch.equal(before, torch.random.get_rng_state()):
+            partial.seed_reproducible = False
+
+
+def _synchronize(device: torch.device) -> None:
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
+    """The JSON record of a finished cell."""
+    began = time.perf_counter()
+    values = {}
+    for name in cell.conditions["metrics"]:
+        values[name] = _estimate(metrics.get(name), bench.reference, partial)
+    seconds = {**partial.seconds, "metrics": time.perf_counter() - began}
+    return {
+        "schema": SCHEMA,
+        "cell": cell.hash,
+        "conditions": dict(cell.conditions),
+        "nfe": int(partial.nfe) if partial.nfe.is_integer() else partial.nfe,
+        "nfe_planned": cell.nfe,
+        "values": values,
+        "nonfinite": partial.nonfinite,
+        "seed_reproducible": partial.seed_reproducible,
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "provenance": provenance(bench.model),
+    }
+
+
+def _estimate(
+    metric: Callable[[Moments, Reference], dict[str, float]], reference: Reference, partial: Partial
+) -> dict[str, float | None]:
+    """Value, its terms and the jackknife standard error; None where samples are not finite."""
+    if partial.nonfinite:
+        return {"value": None, "stderr": None}
+    terms = metric(partial.moments.total(), reference)
+    stderr = jackknife(partial.moments.blocks, lambda m: metric(m, reference)["value"])
+    return {**terms, "stderr": None if math.isnan(stderr) else stderr}

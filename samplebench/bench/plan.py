@@ -1,0 +1,258 @@
+"""Request to cells: the only place that knows what a cell is.
+
+A cell is one value: everything that changes a number is in its conditions, and their SHA-256 is
+its name. A row is a point of a curve as the user named it; rows may share cells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from samplebench import references
+from samplebench.bench.request import Request
+from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, checkpoint
+from samplebench.errors import UsageError, unknown
+from samplebench.loading import resolve_device
+from samplebench.parameters import label, split
+from samplebench.protocols import Protocol, protocol
+from samplebench.references import Reference
+from samplebench.registry import metrics
+from samplebench.sampling import grid_constants
+from samplebench.solver import Solver
+
+# Raised when a change of samplebench itself changes numbers: older cells are then not reused.
+NUMERICS = 1
+
+COLUMNS = (
+    "model",
+    "sampler",
+    "params",
+    "discretization",
+    "rho",
+    "steps",
+    "nfe",
+    "nfe_requested",
+    "seed",
+    "repeats",
+    "num_samples",
+    "protocol",
+    "dtype",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value to compute.
+
+    Attributes:
+        conditions: everything that changes a number, as plain JSON values.
+        nfe: planned network evaluations per sample.
+    """
+
+    conditions: Mapping[str, Any]
+    nfe: int
+
+    @cached_property
+    def hash(self) -> str:
+        text = json.dumps(self.conditions, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One point of a curve: the columns that a request fixes, and its cells, one per repeat."""
+
+    columns: Mapping[str, Any]
+    metrics: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    computed_as: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All rows of a request."""
+
+    request: Request
+    rows: tuple[Row, ...]
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """Distinct cells by hash, in the order in which they run."""
+        return {cell.hash: cell for row in self.rows for cell in row.cells}
+
+
+def make(request: Request) -> Plan:
+    """Plans a request.
+
+    Raises:
+        UsageError: an unknown name or an impossible combination, before anything is computed.
+    """
+    models = request.model or (DEFAULT_MODEL,)
+    request = replace(request, model=models)
+    checkpoints = [checkpoint(name) for name in models]
+    rows: dict[str, Row] = {}
+    for entry in checkpoints:
+        for row in _rows_of_model(request, entry):
+            rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
+    return Plan(request, tuple(rows.values()))
+
+
+def _rows_of_model(request: Request, entry: Checkpoint) -> Iterator[Row]:
+    rules = protocol(request.protocol or entry.protocol).override(
+        num_samples=request.num_samples, noise=request.noise, state_dtype=request.state_dtype
+    )
+    names = request.metric or rules.metrics
+    for name in names:
+        needed = metrics.entry(name).extractor
+        if needed != rules.extractor:
+            raise UsageError(
+                f"metric {name} is computed on {needed} features, but protocol {rules.name} "
+                f"uses {rules.extractor}; try --metric {','.join(rules.metrics)}"
+            )
+    reference = references.load(entry.reference)
+    if reference.extractor != rules.extractor:
+        raise UsageError(
+            f"reference {reference.id} holds {reference.extractor} features, but protocol "
+            f"{rules.name} uses {rules.extractor}"
+        )
+    base = _conditions(request, entry, rules, reference, names)
+    samplers = request.sampler or entry.samplers
+    params = request.param
+    if not request.sampler:
+        defaults = {s: {k: (v,) for k, v in p.items()} for s, p in entry.params.items()}
+        params = {s: {**defaults.get(s, {}), **params.get(s, {})} for s in {*defaults, *params}}
+    solvers = [Solver.of(sampler) for sampler in samplers]
+    for sampler in params:
+        if sampler not in [solver.name for solver in solvers]:
+            raise unknown("sampler in --param", sampler, [s.name for s in solvers])
+    for solver in solvers:
+        if solver.entry.needs != "sigma":
+            raise UsageError(
+                f"sampler {solver.name} needs a {solver.entry.needs} model; "
+                f"{entry.id} answers D(x; sigma)"
+            )
+        table = params.get(solver.name, {})
+        _check_names(solver, table, request)
+        for values in itertools.product(*table.values()):
+            given = dict(zip(table, values, strict=True))
+            yield from _rows_of_sampler(request, base, entry, rules, names, solver, given)
+
+
+def _check_names(solver: Solver, table: Mapping[str, Any], request: Request) -> None:
+    """Every parameter must belong to the sampler or to a discretization of the request."""
+    constants: set[str] = set()
+    for name in request.discretization:
+        if isinstance(name, str):
+            constants |= set(grid_constants(name)) - {"rho"}
+    for name in table:
+        if name not in solver.defaults and name not in constants:
+            raise unknown(
+                f"parameter of sampler {solver.name}", name, {*solver.defaults, *constants}
+            )
+
+
+def _rows_of_sampler(
+    request: Request,
+    base: Mapping[str, Any],
+    entry: Checkpoint,
+    rules: Protocol,
+    names: tuple[str, ...],
+    solver: Solver,
+    given: Mapping[str, Any],
+) -> Iterator[Row]:
+    own, _ = split(given, solver.defaults)
+    canonical, effective = solver.canonical(own)
+    changed = {k: v for k, v in solver.effective(own).items() if v != solver.defaults[k]}
+    for grid, steps, nfe, requested, constants in _grids(request, solver, given):
+        written = {**changed, **{k: v for k, v in constants.items() if k in given}}
+        columns = {
+            "model": entry.id,
+            "sampler": solver.name,
+            "params": label(written),
+            "discretization": grid if isinstance(grid, str) else "/".join(f"{g:g}" for g in grid),
+            "rho": constants.get("rho"),
+            "steps": steps,
+            "nfe": nfe,
+            "nfe_requested": requested,
+            "seed": request.seed,
+            "repeats": request.repeats,
+            "num_samples": rules.num_samples,
+            "protocol": rules.name,
+            "dtype": base["dtype"],
+        }
+        conditions = {
+            **base,
+            "sampler": canonical,
+            "params": {k: _plain(v) for k, v in effective.items()},
+            "discretization": {"name": grid, **constants} if isinstance(grid, str) else list(grid),
+            "steps": steps,
+        }
+        source = Solver.of(canonical).source()
+        if source is not None:
+            conditions["sampler_source"] = hashlib.sha256(source.encode()).hexdigest()
+        cells = tuple(
+            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, nfe)
+            for r in range(request.repeats)
+        )
+        yield Row(columns, names, cells, "" if canonical == solver.name else canonical)
+
+
+def _grids(
+    request: Request, solver: Solver, given: Mapping[str, Any]
+) -> Iterator[tuple[str | tuple[float, ...], int, int, int | None, dict[str, Any]]]:
+    """(discretization, steps, planned evaluations, requested NFE, constants) to run."""
+    for grid in request.discretization:
+        if not isinstance(grid, str):
+            # Explicit levels fix their steps: NFE follows from them.
+            yield grid, len(grid), solver.evaluations(len(grid)), None, {}
+            continue
+        known = grid_constants(grid)
+        constants = {**known, **split(given, known)[0]}
+        for rho in request.rho if "rho" in known else (None,):
+            if rho is not None:
+                constants = {**constants, "rho": rho}
+            for nfe in request.nfe:
+                steps = solver.steps_for(nfe)
+                yield grid, steps, solver.evaluations(steps), nfe, constants
+
+
+def _conditions(
+    request: Request,
+    entry: Checkpoint,
+    rules: Protocol,
+    reference: Reference,
+    names: tuple[str, ...],
+) -> dict[str, Any]:
+    """What all cells of a model share."""
+    conditions = {
+        "numerics": NUMERICS,
+        "model": entry.id,
+        "checkpoint_sha256": entry.sha256,
+        "config": dict(entry.config),
+        "protocol": {"name": rules.name, **rules.conditions()},
+        "num_samples": rules.num_samples,
+        "dtype": request.dtype or entry.dtype,
+        "block": request.batch_size,
+        "reference": {"id": reference.id, "sha256": reference.sha256},
+        "extractor": {
+            "name": reference.extractor,
+            "weights_sha256": reference.weights_sha256,
+            "feature_dim": len(reference.mean),
+        },
+        "metrics": sorted(names),
+    }
+    if rules.noise == "nvlabs":
+        # torch's generators differ between devices; Philox does not.
+        conditions["noise_device"] = resolve_device(request.device).type
+    return conditions
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinity."""
+    return str(value) if value in (float("inf"), -float("inf")) else value

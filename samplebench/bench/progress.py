@@ -1,0 +1,94 @@
+"""Progress of a run on the terminal: one bar over all network evaluations, a line per cell."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from samplebench.bench.plan import Cell
+from samplebench.parameters import label
+
+
+class Progress:
+    """A tqdm bar whose unit is one evaluation of one image, so that its ETA holds across cells.
+
+    Args:
+        quiet: print nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._bar: Any = None
+        self._nfe = 0
+
+    @contextmanager
+    def over(self, cells: Sequence[Cell]) -> Iterator[None]:
+        """Shows a bar over these cells within the block."""
+        from tqdm import tqdm
+
+        total = sum(cell.nfe * cell.conditions["num_samples"] for cell in cells)
+        interval = 0.2 if sys.stderr.isatty() else 10.0
+        with tqdm(
+            total=total,
+            disable=self.quiet or not cells,
+            unit="eval",
+            unit_scale=True,
+            mininterval=interval,
+            file=sys.stderr,
+            dynamic_ncols=True,
+        ) as bar:
+            self._bar = bar
+            yield
+
+    def start_cell(self, cell: Cell, done: int) -> None:
+        """Announces a cell of which `done` samples are there already."""
+        self._nfe = cell.nfe
+        self._bar.set_description(describe(cell.conditions, cell.nfe), refresh=False)
+        self.advance(done)
+
+    def advance(self, samples: int) -> None:
+        self._bar.update(samples * self._nfe)
+
+    def finish_cell(self, cell: Cell, record: dict[str, Any]) -> None:
+        """Prints the cell's values, and what is to be known of them."""
+        from tqdm import tqdm
+
+        if self.quiet:
+            return
+        text = describe(cell.conditions, record["nfe"])
+        for name, value in record["values"].items():
+            text += f"  {name} {_number(value['value'])} ± {_number(value['stderr'])}"
+        for note in notes(record):
+            text += f"\n  note: {note}"
+        tqdm.write(text, file=sys.stderr)
+
+
+def notes(record: dict[str, Any]) -> list[str]:
+    """What a reader must know beside the value."""
+    found = []
+    n = record["conditions"]["num_samples"]
+    dim = record["conditions"]["extractor"]["feature_dim"]
+    if record["nonfinite"]:
+        found.append(f"{record['nonfinite']} of {n} samples are not finite: no value")
+    if record["nfe"] != record["nfe_planned"]:
+        found.append(f"{record['nfe']} evaluations counted, {record['nfe_planned']} planned")
+    if not record["seed_reproducible"]:
+        found.append("not seed-reproducible: the sampler draws from torch's global generator")
+    if n <= dim:
+        found.append(f"N = {n} is not above the {dim} features: the value means little")
+    return found
+
+
+def describe(conditions: Any, nfe: float) -> str:
+    """A cell in a few words, e.g. "edm S_churn=10 edm rho=7 NFE 19 seed 0"."""
+    grid = conditions["discretization"]
+    where = "explicit" if isinstance(grid, list) else label(
+        {k: v for k, v in grid.items() if k == "rho"}
+    ) or grid["name"]
+    return f"{conditions['model']} {conditions['sampler']} {where} NFE {nfe}"
+
+
+def _number(value: float | None) -> str:
+    return "nan" if value is None else f"{value:.4g}"

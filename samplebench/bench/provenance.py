@@ -1,0 +1,89 @@
+"""Where and with what a cell was computed."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from samplebench.model import Model
+
+
+def provenance(model: Model) -> dict[str, Any]:
+    """Versions, platform, hardware, commit, time, and what the model says of itself."""
+    return {
+        "versions": _versions(),
+        "platform": platform_id(model.device),
+        "hardware": _hardware(model.device),
+        "git_commit": _commit(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "checkpoint": dict(model.provenance),
+    }
+
+
+def platform_id(device: torch.device) -> str:
+    """What must be equal for values to be equal to 1e-6: system, instruction set or GPU, torch."""
+    import torch
+
+    where = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else torch.backends.cpu.get_cpu_capability()
+        if device.type == "cpu"
+        else device.type
+    )
+    release = ".".join(torch.__version__.split("+")[0].split(".")[:2])
+    return f"{platform.system()}-{platform.machine()}-{where}-torch{release}"
+
+
+@cache
+def _versions() -> dict[str, str]:
+    import numpy
+    import torch
+
+    return {
+        "samplebench": version("samplebench"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def _hardware(device: torch.device) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_cpu()}, {torch.get_num_threads()} threads"
+
+
+@cache
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+@cache
+def _commit() -> str | None:
+    """The commit of samplebench's own checkout, None for an installed package."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,229 @@
+"""What a user asks for: the words of the command line, of a TOML file or of `sb.run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from samplebench.discretizations import explicit
+from samplebench.errors import UsageError, unknown
+from samplebench.sampling import check_rho
+
+MAX_NFE = 100_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """A sweep, checked word by word; None means the default of model or protocol.
+
+    Attributes:
+        model, sampler, nfe, rho, discretization: swept over; a discretization may be a tuple of
+            explicit levels. A sampler may be a function.
+        param: sampler -> parameter -> values, swept over too.
+        num_samples, protocol, noise, state_dtype: overrides of the protocol.
+        seed, repeats: sample i of repeat r has seed `seed + r * num_samples + i`.
+        metric: names.
+        batch_size: B, the fixed evaluation block.
+        device, dtype: of the network.
+        out: results folder; None for reports/<model>.
+    """
+
+    model: tuple[str, ...] = ()
+    sampler: tuple[str | Callable[..., Any], ...] = ()
+    nfe: tuple[int, ...] = (5, 10, 20, 35)
+    rho: tuple[float, ...] = (7.0,)
+    discretization: tuple[str | tuple[float, ...], ...] = ("edm",)
+    param: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
+    num_samples: int | None = None
+    seed: int = 0
+    repeats: int = 1
+    metric: tuple[str, ...] = ()
+    protocol: str | None = None
+    noise: str | None = None
+    state_dtype: str | None = None
+    batch_size: int = 64
+    device: str | None = None
+    dtype: str | None = None
+    out: str | None = None
+
+    @classmethod
+    def of(cls, **words: Any) -> Request:
+        """Checks and normalises words: one value or a list for what is swept, None for unset.
+
+        Raises:
+            UsageError: an unknown word or a value that cannot be meant.
+        """
+        known = [f.name for f in fields(cls)]
+        for name in words:
+            if name not in known:
+                raise unknown("option", name, known)
+        given = {k: v for k, v in words.items() if v is not None}
+        checked: dict[str, Any] = {}
+        for name, value in given.items():
+            checked[name] = _CHECKS[name](name, value)
+        return cls(**checked)
+
+    def words(self) -> dict[str, Any]:
+        """The request as plain values for TOML and JSON; unset words are left out."""
+        plain: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value is None or value in ((), {}):
+                continue
+            if f.name == "param":
+                value = {s: {k: list(v) for k, v in p.items()} for s, p in value.items()}
+            elif isinstance(value, tuple):
+                value = [list(v) if isinstance(v, tuple) else _name(v) for v in value]
+            plain[f.name] = value
+        return plain
+
+    def folder(self) -> Path:
+        """Where results go."""
+        return Path(self.out) if self.out else Path("reports") / "+".join(self.model)
+
+
+def _name(value: Any) -> Any:
+    return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",")]
+    return list(value) if isinstance(value, Sequence | set | range) else [value]
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    items = _items(value)
+    if not items or any(item == "" for item in items):
+        raise UsageError(f"--{name} is empty or has an empty item; write e.g. {_EXAMPLES[name]}")
+    return list(dict.fromkeys(items))
+
+
+def _texts(name: str, value: Any) -> tuple[Any, ...]:
+    items = _list(name, value)
+    for item in items:
+        if not (isinstance(item, str) or (name == "sampler" and callable(item))):
+            raise UsageError(f"--{name} {item!r} is not a name; write e.g. {_EXAMPLES[name]}")
+    return tuple(items)
+
+
+def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
+    flag = f"--{name.replace('_', '-')}"
+    try:
+        number = float(value)
+        if isinstance(value, bool) or number != int(number):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"{flag} {value} is not a whole number") from None
+    if not least <= number <= most:
+        raise UsageError(f"{flag} {value} is out of range; give {least} to {most:,}")
+    return int(value) if isinstance(value, int) else int(number)
+
+
+def _levels(item: Any) -> str | tuple[float, ...]:
+    if isinstance(item, str) and "/" not in item:
+        return item
+    parts = item.split("/") if isinstance(item, str) else item
+    try:
+        return tuple(float(level) for level in explicit([float(p) for p in parts]))
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"--discretization {item}: explicit levels are numbers, e.g. 80/20/5/1/0.1"
+        ) from None
+
+
+def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
+    # A flat list of numbers is one list of explicit levels, not several discretizations.
+    if not isinstance(value, str) and all(isinstance(v, int | float) for v in value):
+        value = [tuple(value)]
+    return tuple(_levels(item) for item in _list(name, value))
+
+
+def parse_params(text: str) -> dict[str, dict[str, list[Any]]]:
+    """"edm.S_churn=10,40,ddim.eta=1" as sampler -> parameter -> values.
+
+    An item without "=" is one more value of the parameter before it.
+    """
+    table: dict[str, dict[str, list[Any]]] = {}
+    values: list[Any] | None = None
+    for item in text.split(","):
+        left, equals, right = item.strip().partition("=")
+        if equals:
+            sampler, dot, param = left.rpartition(".")
+            if not (dot and sampler and param and right):
+                raise UsageError(f"--param {item!r}: write SAMPLER.NAME=VALUE, e.g. edm.S_churn=10")
+            values = table.setdefault(sampler, {}).setdefault(param, [])
+            values.append(_value(right))
+        elif values is None or not left:
+            raise UsageError(f"--param {item!r}: write SAMPLER.NAME=VALUE, e.g. edm.S_churn=10")
+        else:
+            values.append(_value(left))
+    return table
+
+
+def _value(text: str) -> Any:
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
+    table: Any = parse_params(value) if isinstance(value, str) else value
+    if not isinstance(table, Mapping):
+        raise UsageError("param must be a table: param.SAMPLER.NAME = VALUE")
+    result: dict[str, dict[str, tuple[Any, ...]]] = {}
+    for key, inner in table.items():
+        if not isinstance(inner, Mapping):  # {"edm.S_churn": 10}
+            sampler, _, param = key.rpartition(".")
+            inner = {param: inner}
+            key = sampler
+        for param, values in inner.items():
+            items = values if isinstance(values, list | tuple) else [values]
+            if not key or not items:
+                raise UsageError(f"param {key}.{param}: name a sampler and at least one value")
+            for item in items:
+                if isinstance(item, float) and item != item:
+                    raise UsageError(f"param {key}.{param}=nan is not a number")
+            result.setdefault(key, {})[param] = tuple(dict.fromkeys(items))
+    return result
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str | Path) or not str(value):
+        raise UsageError(f"--{name.replace('_', '-')} {value!r} is not a name")
+    return str(value)
+
+
+_EXAMPLES = {
+    "model": "digits-exact",
+    "sampler": "euler,heun",
+    "nfe": "10,20,35",
+    "rho": "3,7",
+    "discretization": "edm,logsnr",
+    "metric": "fd-digits",
+}
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "model": _texts,
+    "sampler": _texts,
+    "nfe": lambda n, v: tuple(dict.fromkeys(_whole(n, i, 1, MAX_NFE) for i in _list(n, v))),
+    "rho": lambda n, v: tuple(dict.fromkeys(check_rho(i) for i in _list(n, v))),
+    "discretization": _discretizations,
+    "param": _params,
+    "num_samples": lambda n, v: _whole(n, v, 2),
+    "seed": lambda n, v: _whole(n, v, 0),
+    "repeats": lambda n, v: _whole(n, v, 1, 1000),
+    "metric": _texts,
+    "protocol": _text,
+    "noise": _text,
+    "state_dtype": _text,
+    "batch_size": lambda n, v: _whole(n, v, 1, 65536),
+    "device": _text,
+    "dtype": _text,
+    "out": _text,
+}

@@ -1,0 +1,28 @@
+"""A plan to results: every cell that the store does not have, one after the other."""
+
+from __future__ import annotations
+
+from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.plan import Plan
+from samplebench.bench.progress import Progress
+from samplebench.bench.stop import Stop
+from samplebench.bench.store import Store
+from samplebench.loading import resolve_device
+
+
+def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
+    """Computes the cells of a plan that the store does not have.
+
+    Raises:
+        Interrupted: `stop` was asked for; all finished blocks are kept.
+    """
+    device = resolve_device(plan.request.device)
+    missing = [cell for cell in plan.cells.values() if not store.has(cell.hash)]
+    bench: Bench | None = None
+    with progress.over(missing):
+        for cell in missing:
+            if bench is None or bench.model.provenance["id"] != cell.conditions["model"]:
+                bench = Bench.of(cell, device, plan.request.dtype)
+            record, sheet = run_cell(cell, bench, store, progress, stop)
+            store.write_cell(record, sheet)
+            progress.finish_cell(cell, record)

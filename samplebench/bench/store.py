@@ -1,0 +1,207 @@
+"""Results on disk: one JSON per cell, named by its hash; every write is atomic.
+
+    OUT/samplebench.json        marks the folder as ours
+    OUT/cells/HASH.json         a finished cell; HASH.png its first samples
+    OUT/cells/HASH.partial.npz  moments of the cell under way
+    OUT/requests/HASH.json      rows that were asked for, as views on the cells
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplebench.errors import EnvironmentError_, InputError
+from samplebench.files import atomic
+from samplebench.report.view import View
+
+if TYPE_CHECKING:
+    from samplebench.bench.plan import Plan
+
+SCHEMA = 1
+_MARKER = "samplebench.json"
+
+
+class Store:
+    """A results folder.
+
+    Raises:
+        InputError: the folder holds something else, or does not exist and `create` is off.
+        EnvironmentError_: it cannot be written.
+    """
+
+    def __init__(self, out: Path, *, create: bool = False) -> None:
+        self.out = Path(out)
+        marker = self.out / _MARKER
+        if marker.is_file():
+            schema = _read_json(marker).get("schema")
+            if schema != SCHEMA:
+                raise InputError(
+                    f"{self.out} was written with schema {schema}, this samplebench reads {SCHEMA}; "
+                    "choose another --out"
+                )
+            return
+        if not create:
+            raise InputError(f"{self.out} is not a results folder; 'samplebench run' makes one")
+        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+            raise InputError(
+                f"{self.out} exists and is not a results folder of samplebench; choose another --out"
+            )
+        try:
+            with atomic(marker) as temporary:
+                temporary.write_text(json.dumps({"schema": SCHEMA}) + "\n")
+        except OSError as error:
+            raise EnvironmentError_(
+                f"{self.out} cannot be written ({error.strerror}); choose another --out"
+            ) from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder against a second run."""
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.out / ".lock", timeout=0):
+                yield
+        except Timeout:
+            raise EnvironmentError_(
+                f"another run is writing to {self.out}; wait for it or choose another --out"
+            ) from None
+
+    # cells
+
+    def has(self, cell: str) -> bool:
+        return self._cell(cell).is_file()
+
+    def cell(self, cell: str) -> dict[str, Any]:
+        """The record of a finished cell.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        path = self._cell(cell)
+        record = _read_json(path)
+        if record.get("cell") != cell or "values" not in record:
+            raise InputError(f"{path} is damaged; delete it, and only this cell is computed again")
+        return record
+
+    def write_cell(self, record: Mapping[str, Any], sheet: np.ndarray) -> None:
+        """Files a finished cell and its contact sheet, uint8 [H, W, C], and drops its partial."""
+        from PIL import Image
+
+        cell = record["cell"]
+        picture = sheet[..., 0] if sheet.shape[-1] == 1 else sheet
+        with atomic(self.out / "cells" / f"{cell}.png") as temporary:
+            Image.fromarray(picture).save(temporary, format="PNG")
+        with atomic(self._cell(cell)) as temporary:
+            temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+        self._partial(cell).unlink(missing_ok=True)
+
+    def save_partial(self, cell: str, state: Mapping[str, Any]) -> None:
+        """Keeps the arrays of a cell under way."""
+        with atomic(self._partial(cell)) as temporary, temporary.open("wb") as file:
+            np.savez(file, **state)
+
+    def load_partial(self, cell: str) -> dict[str, np.ndarray] | None:
+        """The arrays of a cell under way, None where there are none or they cannot be read."""
+        try:
+            with np.load(self._partial(cell), allow_pickle=False) as archive:
+                return dict(archive)
+        except (OSError, ValueError, EOFError, KeyError):
+            return None
+
+    # requests and views
+
+    def add_request(self, plan: Plan) -> None:
+        """Remembers the rows of a plan, so that a report can be made from the folder alone."""
+        rows = _rows_of(plan)
+        text = json.dumps({"request": plan.request.words(), "rows": rows}, indent=1, sort_keys=True)
+        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        with atomic(self.out / "requests" / f"{name}.json") as temporary:
+            temporary.write_text(text + "\n")
+
+    def view(self, plan: Plan | None = None) -> View:
+        """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
+        if plan is not None:
+            planned = _rows_of(plan)
+        else:
+            found: dict[str, dict[str, Any]] = {}
+            for path in sorted((self.out / "requests").glob("*.json")):
+                for row in _read_json(path)["rows"]:
+                    found.setdefault(json.dumps(row["columns"], sort_keys=True), row)
+            planned = sorted(found.values(), key=_order)
+        rows, cells, pending = [], {}, 0
+        for row in planned:
+            if not all(self.has(cell) for cell in row["cells"]):
+                pending += 1
+                continue
+            records = [self.cell(cell) for cell in row["cells"]]
+            cells.update(zip(row["cells"], records, strict=True))
+            rows.append(_values(row, records))
+        sheets = {c: self.out / "cells" / f"{c}.png" for c in cells}
+        sheets = {cell: path for cell, path in sheets.items() if path.is_file()}
+        return View(self.out.resolve().name, rows, cells, sheets, pending)
+
+    def _cell(self, cell: str) -> Path:
+        return self.out / "cells" / f"{cell}.json"
+
+    def _partial(self, cell: str) -> Path:
+        return self.out / "cells" / f"{cell}.partial.npz"
+
+
+def _rows_of(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "columns": dict(row.columns),
+            "metrics": list(row.metrics),
+            "cells": [cell.hash for cell in row.cells],
+        }
+        for row in plan.rows
+    ]
+
+
+def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    c = row["columns"]
+    words = ("model", "protocol", "sampler", "params", "discretization", "dtype")
+    numbers = ("rho", "nfe_requested", "steps", "seed", "repeats", "num_samples")
+    return tuple(c[w] for w in words) + tuple(-1 if c[n] is None else c[n] for n in numbers)
+
+
+def _values(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A row with its values: the mean over repeats, and the standard error of that mean."""
+    columns = {**row["columns"], "nfe": records[0]["nfe"]}
+    for name in row["metrics"]:
+        found = [record["values"][name] for record in records]
+        values = [math.nan if v["value"] is None else v["value"] for v in found]
+        errors = [math.nan if v["stderr"] is None else v["stderr"] for v in found]
+        columns[name] = math.fsum(values) / len(values)
+        columns[f"{name}_stderr"] = math.sqrt(math.fsum(e * e for e in errors)) / len(errors)
+    return {**columns, "cell": " ".join(row["cells"])}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not JSON"
+        raise InputError(
+            f"{path} cannot be read ({reason}); delete it, and only this cell is computed again"
+        ) from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged; delete it, and only this cell is computed again")
+    return content
+
+
+def writable(path: Path) -> bool:
+    """Whether a folder, or the nearest one above it that exists, can be written."""
+    while not path.exists():
+        path = path.parent
+    return os.access(path, os.W_OK)

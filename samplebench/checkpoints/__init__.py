@@ -1,0 +1,1 @@
+"""Released checkpoints: the catalogue, the files, their containers. No file can run code."""

@@ -1,0 +1,115 @@
+"""`samplebench list`: what there is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from samplebench.cli.common import command, print_table
+
+_EXAMPLES = """
+samplebench list
+samplebench list samplers --json
+"""
+
+
+def add(commands: Any) -> None:
+    text = "list models, samplers, discretizations, metrics or protocols"
+    parser = command(commands, "list", main, text, _EXAMPLES)
+    parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_TABLES))
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    from samplebench.errors import unknown
+
+    if args.kind is not None and args.kind not in _TABLES:
+        raise unknown("kind", args.kind, _TABLES)
+    kinds = [args.kind] if args.kind else list(_TABLES)
+    if args.json:
+        import json
+
+        tables = {kind: _TABLES[kind]() for kind in kinds}
+        print(json.dumps(tables[args.kind] if args.kind else tables, indent=1))
+        return 0
+    for i, kind in enumerate(kinds):
+        if len(kinds) > 1:
+            print(("\n" if i else "") + kind)
+        print_table(_TABLES[kind](), as_json=False)
+    return 0
+
+
+def _models() -> list[dict[str, Any]]:
+    from samplebench.checkpoints.catalog import catalog
+
+    return [
+        {
+            "id": c.id,
+            "shape": "x".join(map(str, c.shape)),
+            "classes": c.num_classes,
+            "protocol": c.protocol,
+            "licence": c.licence,
+            "summary": c.summary,
+        }
+        for c in catalog().values()
+    ]
+
+
+def _samplers() -> list[dict[str, Any]]:
+    from samplebench.parameters import label
+    from samplebench.registry import samplers
+    from samplebench.solver import Solver
+
+    return [
+        {
+            "name": entry.name,
+            "order": entry.order,
+            "evaluations at 10 steps": entry.evaluations(10) if entry.evaluations else None,
+            "summary": entry.summary,
+            "parameters": label(Solver.of(entry.name).defaults),
+        }
+        for entry in samplers
+    ]
+
+
+def _discretizations() -> list[dict[str, Any]]:
+    from samplebench.parameters import label
+    from samplebench.registry import discretizations
+    from samplebench.sampling import grid_constants
+
+    return [
+        {
+            "name": entry.name,
+            "summary": entry.summary,
+            "constants": label(grid_constants(entry.name)),
+        }
+        for entry in discretizations
+    ]
+
+
+def _metrics() -> list[dict[str, Any]]:
+    from samplebench.registry import metrics
+
+    return [
+        {"name": entry.name, "features": entry.extractor, "summary": entry.summary}
+        for entry in metrics
+    ]
+
+
+def _protocols() -> list[dict[str, Any]]:
+    from samplebench.protocols import PROTOCOLS
+
+    return [
+        {"name": p.name, **{k: v for k, v in p.conditions().items()}, "summary": p.summary}
+        for p in PROTOCOLS.values()
+    ]
+
+
+_TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "models": _models,
+    "samplers": _samplers,
+    "discretizations": _discretizations,
+    "metrics": _metrics,
+    "protocols": _protocols,
+}

@@ -1,0 +1,66 @@
+"""`samplebench reference`: statistics that samples are compared with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from samplebench.cli.common import command, print_table
+from samplebench.errors import UsageError
+
+_EXAMPLES = """
+samplebench reference list
+samplebench reference describe digits
+samplebench reference make --images my/folder --extractor digits --out mine.reference.npz
+"""
+
+
+def add(commands: Any) -> None:
+    text = "make, describe or list reference statistics"
+    parser = command(commands, "reference", main, text, _EXAMPLES)
+    parser.add_argument("action", choices=("make", "describe", "list"))
+    parser.add_argument("source", nargs="?", metavar="ID|FILE", help="what to describe")
+    parser.add_argument("--images", metavar="PATH", help="folder of images, or .npz / .npy of uint8")
+    parser.add_argument("--extractor", metavar="NAME", default="digits", help="default: digits")
+    parser.add_argument("--out", metavar="FILE", help="where to write the reference")
+    parser.add_argument("--device", metavar="D", help="default: the best there is")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def main(args: argparse.Namespace) -> int:
+    from samplebench import references
+
+    if args.action == "list":
+        rows = [references.load(name).describe() for name in references.names()]
+        keys = ("id", "num_images", "extractor", "feature_dim", "made_from")
+        print_table([{key: row[key] for key in keys} for row in rows], args.json)
+        return 0
+    if args.action == "describe":
+        if not args.source:
+            raise UsageError(f"name a reference: {', '.join(references.names())}, or a file")
+        _print_facts(references.load(args.source).describe(), args.json)
+        return 0
+    if not args.images or not args.out:
+        raise UsageError("reference make needs --images PATH and --out FILE")
+    from samplebench.image_sets import read
+    from samplebench.loading import resolve_device
+    from samplebench.registry import extractors
+
+    extractor = extractors.get(args.extractor)(device=resolve_device(args.device))
+    images = read(Path(args.images))
+    moments = images.moments(extractor, quiet=args.quiet)
+    made = references.save(Path(args.out), moments, extractor, images.description)
+    _print_facts(made.describe(), args.json)
+    return 0
+
+
+def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_table([facts], True)
+        return
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        shown = f"{value:.6g}" if isinstance(value, float) else value
+        print(f"{key:<{width}}  {shown}")

@@ -1,0 +1,203 @@
+"""Time discretizations: where the steps are. Functions of the step count to noise levels.
+
+A discretization is `f(steps, *, sigma_min, sigma_max, **constants) -> levels`: `steps` positive
+noise levels in float64, decreasing, without the final 0, in units of images in [-1, 1]. The
+defaults of sigma_min and sigma_max are those of the paper the discretization comes from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from samplebench.errors import UsageError, unknown
+from samplebench.parameters import accepted, split
+from samplebench.processes.vp import VP
+from samplebench.registry import discretizations
+
+_VP_MAX = VP().sigma(1.0)
+
+
+@discretizations.register("edm")
+def edm(
+    steps: int, *, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+) -> np.ndarray:
+    """Uniform in sigma^(1/rho): rho=1 is uniform in sigma, rho -> inf in log sigma (EDM Eq. 5)."""
+    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    return (high + np.arange(steps) / (steps - 1) * (low - high)) ** rho
+
+
+# The range ends at sigma(epsilon_s) of the law with its usual constants, so it follows epsilon_s.
+@discretizations.register("vp", lowest=lambda epsilon_s=1e-3: VP().sigma(epsilon_s))
+def vp(
+    steps: int, *, sigma_min: float, sigma_max: float = _VP_MAX, epsilon_s: float = 1e-3
+) -> np.ndarray:
+    """Uniform in the VP time t from 1 to epsilon_s (Song et al. 2021; EDM Table 1)."""
+    return time_uniform(
+        steps, sigma_min=sigma_min, sigma_max=sigma_max, rho=1.0, epsilon_s=epsilon_s
+    )
+
+
+@discretizations.register("ve")
+def ve(steps: int, *, sigma_min: float = 0.02, sigma_max: float = 100.0) -> np.ndarray:
+    """Geometric in sigma^2 (Song et al. 2021; EDM Table 1): log-uniform over the VE range."""
+    variances = sigma_max**2 * (sigma_min**2 / sigma_max**2) ** (np.arange(steps) / (steps - 1))
+    return np.sqrt(variances)
+
+
+@discretizations.register("iddpm")
+def iddpm(
+    steps: int,
+    *,
+    sigma_min: float = 0.002,
+    sigma_max: float = 81.0,
+    M: int = 1000,
+    C_1: float = 0.001,
+    C_2: float = 0.008,
+) -> np.ndarray:
+    """Every k-th level of the improved-DDPM cosine table (Nichol & Dhariwal 2021; EDM Table 1)."""
+    table = iddpm_table(M, C_1, C_2)[:-1]
+    kept = table[(table >= sigma_min) & (table <= sigma_max)]
+    if len(kept) < 2:
+        raise UsageError(
+            f"iddpm: its table of M={M} has {len(kept)} levels in [{sigma_min:g}, {sigma_max:g}]; "
+            "widen the range or raise M"
+        )
+    # numpy rounds half to even, as the release does.
+    index = np.round((len(kept) - 1) / (steps - 1) * np.arange(steps)).astype(int)
+    return kept[index]
+
+
+def iddpm_table(M: int = 1000, C_1: float = 0.001, C_2: float = 0.008) -> np.ndarray:
+    """The decreasing levels u_0 .. u_M of improved DDPM, u_M = 0 (EDM Table 1), float64 [M + 1]."""
+    alpha_bar = np.sin(np.pi / 2 * np.arange(M + 1) / (M * (1 + C_2))) ** 2
+    u = np.zeros(M + 1)
+    for j in range(M, 0, -1):
+        u[j - 1] = math.sqrt((u[j] ** 2 + 1) / max(alpha_bar[j - 1] / alpha_bar[j], C_1) - 1)
+    return u
+
+
+@discretizations.register("logsnr")
+def logsnr(steps: int, *, sigma_min: float = 0.002, sigma_max: float = 80.0) -> np.ndarray:
+    """Uniform in log sigma, that is in log-SNR (Lu et al. 2022; k-diffusion's "exponential")."""
+    return polyexponential(steps, sigma_min=sigma_min, sigma_max=sigma_max, rho=1.0)
+
+
+@discretizations.register("polyexponential")
+def polyexponential(
+    steps: int, *, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 1.0
+) -> np.ndarray:
+    """Log sigma as a power rho of a uniform ramp (k-diffusion): rho=1 is logsnr."""
+    ramp = np.linspace(1, 0, steps) ** rho
+    return np.exp(ramp * (math.log(sigma_max) - math.log(sigma_min)) + math.log(sigma_min))
+
+
+@discretizations.register("time_uniform")
+def time_uniform(
+    steps: int,
+    *,
+    sigma_min: float = 0.002,
+    sigma_max: float = 80.0,
+    rho: float = 1.0,
+    epsilon_s: float = 1e-3,
+) -> np.ndarray:
+    """VP time uniform in t^(1/rho) over the EDM range (DEIS): rho=1 uniform, rho=2 quadratic."""
+    law = VP.fit(sigma_min, sigma_max, epsilon_s)
+    ramp = np.arange(steps) / (steps - 1)
+    times = (1 + ramp * (epsilon_s ** (1 / rho) - 1)) ** rho
+    return np.array([law.sigma(t) for t in times])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Noise levels of a run, ready for a sampler.
+
+    Attributes:
+        levels: float64 [steps + 1], decreasing, last 0.
+        sigma_min, sigma_max: the range it was built from, after clamping to the model's.
+    """
+
+    levels: np.ndarray
+    sigma_min: float
+    sigma_max: float
+
+
+def build(
+    discretization: str | Callable[..., Any] | Sequence[float],
+    steps: int,
+    *,
+    sigma_min: float | None = None,
+    sigma_max: float | None = None,
+    model: Any = None,
+    **constants: Any,
+) -> Grid:
+    """Levels clamped to the model's range, rounded to what it knows, with the final 0.
+
+    Args:
+        discretization: a registered name, a function of that signature, or the levels themselves.
+        steps: number of positive levels, at least 2.
+        sigma_min, sigma_max: range asked for; None for the discretization's own.
+        model: anything with sigma_min, sigma_max and round_sigma.
+
+    Raises:
+        UsageError: unknown name or constant, fewer than two steps, or levels that are not finite,
+            positive and decreasing.
+    """
+    if not isinstance(discretization, str) and not callable(discretization):
+        levels = explicit(discretization)
+        low, high = float(levels[-1]), float(levels[0])
+        if model is not None and not (model.sigma_min <= low and high <= model.sigma_max):
+            raise UsageError(
+                f"explicit noise levels reach from {low:g} to {high:g}, but the model knows "
+                f"[{float(model.sigma_min):g}, {float(model.sigma_max):g}]"
+            )
+        return _finish(levels, low, high, model)
+    if steps < 2:
+        raise UsageError(f"steps={steps}: a time discretization needs at least 2 noise levels")
+    entry = (
+        discretizations.entry(discretization)
+        if isinstance(discretization, str)
+        else discretizations.add(discretization)
+    )
+    function, name = entry.obj, entry.name
+    known = accepted(function)
+    _, extra = split(constants, known)
+    if extra:
+        raise unknown(f"constant of discretization {name}", next(iter(extra)), known)
+    if entry.lowest is not None:
+        known["sigma_min"] = entry.lowest(**constants)
+    low = known["sigma_min"] if sigma_min is None else float(sigma_min)
+    high = known["sigma_max"] if sigma_max is None else float(sigma_max)
+    if model is not None:
+        low, high = max(low, float(model.sigma_min)), min(high, float(model.sigma_max))
+    if not (0 < low < high < math.inf):
+        raise UsageError(f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max")
+    levels = np.asarray(function(steps, sigma_min=low, sigma_max=high, **constants), dtype=float)
+    return _finish(levels, low, high, model)
+
+
+def explicit(levels: Sequence[float]) -> np.ndarray:
+    """The positive levels of a list written by a user, whose final 0 may be there or not."""
+    array = np.asarray([float(level) for level in levels])
+    if len(array) and array[-1] == 0:
+        array = array[:-1]
+    if len(array) < 1 or not np.all(np.diff(array) < 0):
+        raise UsageError("explicit noise levels must be a decreasing list, e.g. 80/20/5/1/0.1")
+    return array
+
+
+def _finish(levels: np.ndarray, low: float, high: float, model: Any) -> Grid:
+    if len(levels) and levels[-1] == 0:
+        levels = levels[:-1]
+    if model is not None:
+        levels = np.array([float(model.round_sigma(float(level))) for level in levels])
+    if not (np.all(np.isfinite(levels)) and np.all(levels > 0) and np.all(np.diff(levels) <= 0)):
+        raise UsageError(
+            f"the discretization gave levels that are not positive and decreasing in "
+            f"[{low:g}, {high:g}]; check its constants (rho must be positive and finite)"
+        )
+    return Grid(np.append(levels, 0.0), low, high)

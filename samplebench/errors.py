@@ -1,0 +1,45 @@
+"""The errors a user can cause or meet; each message names the thing and the next step.
+
+The command line prints the message as one line and ends with `exit_code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SamplebenchError(Exception):
+    """Base of every error that is the user's or the environment's, not a defect of samplebench."""
+
+    exit_code = 2
+
+
+class UsageError(SamplebenchError):
+    """A request that cannot be met as written: unknown name, bad value, impossible pair."""
+
+
+class InputError(SamplebenchError):
+    """A file or folder that is not what it should be."""
+
+
+class EnvironmentError_(SamplebenchError):
+    """The machine lacks something: a device, disk space, the network, a lock."""
+
+    exit_code = 3
+
+
+def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UsageError:
+    """A `UsageError` for a name that does not exist, with the nearest one that does.
+
+    Args:
+        kind: what the name should have been, e.g. "sampler".
+        name: what the user wrote.
+        known: the valid names.
+        see: how to list them, e.g. "samplebench list samplers".
+    """
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
+    tail = f" (all: {see})" if see else ""
+    return UsageError(f"unknown {kind} '{name}'; {hint}{tail}")

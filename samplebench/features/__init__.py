@@ -1,0 +1,1 @@
+"""Extractors: uint8 images to float features, one module per extractor."""

@@ -1,0 +1,81 @@
+"""Samplers written for k-diffusion, `sample_*(model, x, sigmas, ...)`, run unmodified."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from samplebench.parameters import accepted
+from samplebench.samplers.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Arguments of k-diffusion's convention that the engine supplies.
+_PLUMBING = ("extra_args", "callback", "disable", "noise_sampler")
+
+
+def is_k_diffusion(function: Callable[..., Any]) -> bool:
+    """Whether the third input is called sigmas, as in k-diffusion."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return False
+    return len(names) >= 3 and names[2] == "sigmas"
+
+
+def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The k-diffusion function in samplebench's signature, its own parameters kept.
+
+    A function with `noise_sampler` gets the per-sample streams through it. One that draws from
+    torch's global generator still runs, but its samples depend on their batch: the engine notes
+    "not seed-reproducible" in the cell when it sees the generator move.
+    """
+    known = accepted(function)
+    own = {name: value for name, value in known.items() if name not in _PLUMBING}
+
+    def sampler(
+        model: Any,
+        x: Tensor,
+        grid: Tensor,
+        *,
+        noise: Callable[[Tensor], Tensor] | None = None,
+        callback: Callable[[Step], None] | None = None,
+        **params: Any,
+    ) -> Tensor:
+        extra: dict[str, Any] = {}
+        if "disable" in known:
+            extra["disable"] = True
+        if "noise_sampler" in known and noise is not None:
+            extra["noise_sampler"] = lambda sigma, sigma_next: noise(x)
+        if "callback" not in known or callback is None:
+            return function(model, x, grid.to(x), **extra, **params)
+        # k-diffusion reports the state before a step, samplebench after it: report one step late.
+        begun: list[dict[str, Any]] = []
+
+        def report(info: dict[str, Any]) -> None:
+            if begun:
+                last = begun[-1]
+                callback(Step(last["i"], info["x"], float(info["sigma"]), last["denoised"]))
+            begun.append(info)
+
+        x = function(model, x, grid.to(x), callback=report, **extra, **params)
+        if begun:
+            callback(Step(begun[-1]["i"], x, 0.0, begun[-1]["denoised"]))
+        return x
+
+    # accepted() reads the wrapped function's parameters from this signature.
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
+        for name, value in own.items()
+    ]
+    fixed = [
+        p
+        for p in inspect.signature(sampler).parameters.values()
+        if p.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    sampler.__signature__ = inspect.Signature(fixed + parameters)  # type: ignore[attr-defined]
+    sampler.__doc__, sampler.__module__ = function.__doc__, function.__module__
+    sampler.__qualname__ = sampler.__name__ = getattr(function, "__name__", "sampler")
+    return sampler

@@ -1,0 +1,81 @@
+"""`sb.load`: a catalogue id to a model on a device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samplebench.checkpoints.catalog import checkpoint
+from samplebench.errors import EnvironmentError_, UsageError
+from samplebench.registry import adapters
+
+if TYPE_CHECKING:
+    import torch
+
+    from samplebench.model import Model
+
+
+def load(
+    source: str, *, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None
+) -> Model:
+    """Loads a model: the file is verified, its adapter builds the denoiser.
+
+    Args:
+        source: an id of the catalogue (`samplebench list models`).
+        device: "cuda", "mps", "cpu", ...; None for the best there is.
+        dtype: precision of the network, "float32" or "float64"; None for the release's own.
+
+    Raises:
+        UsageError: unknown id, device or dtype.
+        InputError: the file is not what the catalogue says.
+    """
+    entry = checkpoint(source)
+    where, precision = resolve_device(device), resolve_dtype(dtype)
+    model = adapters.get(entry.format)(entry, device=where, dtype=precision)
+    model.protocol = entry.protocol
+    model.provenance = {
+        "id": entry.id,
+        "source": entry.source,
+        "licence": entry.licence,
+        "sha256": entry.sha256,
+        "config": dict(entry.config),
+    }
+    return model
+
+
+def resolve_device(name: str | torch.device | None) -> torch.device:
+    """The device called `name`; None means cuda, else mps, else cpu.
+
+    Raises:
+        UsageError: no device has that name.
+        EnvironmentError_: this machine or this torch does not have it.
+    """
+    import torch
+
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"unknown device '{name}'; use cuda, cuda:1, mps or cpu") from None
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n")[0]
+        raise EnvironmentError_(
+            f"device '{device}' cannot be used here ({reason}); try --device cpu"
+        ) from None
+    return device
+
+
+def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
+    """The floating-point dtype called `name`; None stays None."""
+    import torch
+
+    if name is None or isinstance(name, torch.dtype):
+        return name
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise UsageError(f"unknown dtype '{name}'; use float64, float32, bfloat16 or float16")
+    return dtype

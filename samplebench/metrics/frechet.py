@@ -1,0 +1,69 @@
+"""The Frechet distance between Gaussians fitted to two sets of features (Heusel et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from samplebench.metrics.moments import Moments
+from samplebench.registry import metrics
+
+
+def frechet_distance(
+    mu1: np.ndarray,
+    cov1: np.ndarray,
+    mu2: np.ndarray,
+    cov2: np.ndarray,
+    *,
+    root2: np.ndarray | None = None,
+) -> float:
+    """|mu1 - mu2|^2 + tr(cov1 + cov2 - 2 (cov1 cov2)^(1/2)).
+
+    The trace of the root is the sum of the roots of the eigenvalues of root2 cov1 root2, which is
+    symmetric: no complex values, also for covariances that are singular (N <= D).
+
+    Args:
+        mu1, mu2: means, float64 [D].
+        cov1, cov2: covariances, float64 [D, D], symmetric positive semi-definite.
+        root2: the square root of cov2 if it is known already; half of the work.
+    """
+    mean_term, trace_term = frechet_terms(mu1, cov1, mu2, cov2, root2=root2)
+    return mean_term + trace_term
+
+
+def frechet_terms(
+    mu1: np.ndarray,
+    cov1: np.ndarray,
+    mu2: np.ndarray,
+    cov2: np.ndarray,
+    *,
+    root2: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """The two summands of `frechet_distance`: of the means and of the covariances."""
+    root2 = symmetric_root(cov2) if root2 is None else root2
+    product = root2 @ cov1 @ root2
+    eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
+    root_trace = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
+    difference = np.asarray(mu1) - np.asarray(mu2)
+    return (
+        float(difference @ difference),
+        float(np.trace(cov1) + np.trace(cov2) - 2 * root_trace),
+    )
+
+
+def symmetric_root(cov: np.ndarray) -> np.ndarray:
+    """The positive semi-definite square root of a covariance; negative eigenvalues count as 0."""
+    values, vectors = np.linalg.eigh(cov)
+    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+
+
+@metrics.register(
+    "fd-digits", summary="Frechet distance on the digits extractor (not FID)", extractor="digits"
+)
+def fd_digits(moments: Moments, reference: Any) -> dict[str, float]:
+    """Frechet distance on digit features; `reference` has mean, cov and its root."""
+    mean_term, trace_term = frechet_terms(
+        moments.mean, moments.cov, reference.mean, reference.cov, root2=reference.root
+    )
+    return {"value": mean_term + trace_term, "mean_term": mean_term, "trace_term": trace_term}

@@ -1,0 +1,87 @@
+"""Protocols: everything beside model and sampler that two values must share to be comparable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from samplebench.errors import unknown
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How samples are drawn and turned into a value.
+
+    Attributes:
+        name: of the protocol; `custom:<hash>` once a field is overridden.
+        summary: one line.
+        num_samples: N.
+        noise: per-sample streams, "portable" or "nvlabs".
+        labels: law of the labels of conditional models: "uniform" draws each from its seed.
+        state_dtype: precision of the sampler's state.
+        quantization: rule that makes uint8 of the result (images.py).
+        clip_x0: whether the denoiser's output is clipped to [-1, 1].
+        extractor: whose features are compared.
+        metrics: computed by default; any metric on the same features may be asked for.
+    """
+
+    name: str
+    summary: str
+    num_samples: int
+    noise: str
+    labels: str
+    state_dtype: str
+    quantization: str
+    clip_x0: bool
+    extractor: str
+    metrics: tuple[str, ...]
+
+    def override(self, **changes: Any) -> Protocol:
+        """The protocol with some fields changed, renamed after the result.
+
+        None leaves a field as it is.
+        """
+        real = {k: v for k, v in changes.items() if v is not None and v != getattr(self, k)}
+        if not real:
+            return self
+        changed = replace(self, summary=f"{self.name} with other {', '.join(sorted(real))}", **real)
+        return replace(changed, name=f"custom:{changed.fingerprint()[:8]}")
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all fields that change a number."""
+        return hashlib.sha256(json.dumps(self.conditions(), sort_keys=True).encode()).hexdigest()
+
+    def conditions(self) -> dict[str, Any]:
+        """The fields that change a number."""
+        return {k: v for k, v in asdict(self).items() if k not in ("name", "summary", "metrics")}
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    "digits": Protocol(
+        name="digits",
+        summary="1,797 images, EDM's rounding, features of the digits extractor",
+        num_samples=1797,
+        noise="portable",
+        labels="uniform",
+        state_dtype="float64",
+        quantization="edm",
+        clip_x0=False,
+        extractor="digits",
+        metrics=("fd-digits",),
+    ),
+}
+
+
+def protocol(name: str) -> Protocol:
+    """The protocol called `name`.
+
+    Raises:
+        UsageError: there is none; the message holds the nearest name.
+    """
+    if name not in PROTOCOLS:
+        raise unknown("protocol", name, PROTOCOLS, "samplebench list protocols")
+    return PROTOCOLS[name]
+

@@ -1,0 +1,192 @@
+"""One registry class for everything pluggable, and its instances.
+
+A name resolves in this order: what the package's own folder registers, what an installed
+distribution offers under the entry-point group `samplebench.<registry>`, and, for names that
+contain a colon, the object at `package.module:attribute`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from samplebench.errors import UsageError, unknown
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered object with what is known of it.
+
+    Attributes:
+        name: what users type.
+        obj: the function or class.
+        summary: one line for `samplebench list`.
+        facts: the registry's own fields, e.g. a sampler's `order`.
+        builtin: registered by samplebench itself.
+    """
+
+    name: str
+    obj: Any
+    summary: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    builtin: bool = False
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self.__dict__["facts"][key]
+        except KeyError:
+            raise AttributeError(f"{self.__dict__.get('name')} declares no '{key}'") from None
+
+
+class Registry:
+    """Names to objects, filled by a decorator, by entry points and by import paths.
+
+    Args:
+        kind: singular noun used in messages, e.g. "sampler".
+        home: module or package whose import registers what samplebench ships.
+        defaults: facts an entry has where its registration does not say otherwise.
+    """
+
+    def __init__(self, kind: str, home: str, **defaults: Any) -> None:
+        self.kind, self.home, self.defaults = kind, home, defaults
+        self.group = f"samplebench.{kind}s"
+        self._entries: dict[str, Entry] = {}
+        self._loaded = False
+
+    def register(self, name: str, *, summary: str = "", **facts: Any) -> Callable[[T], T]:
+        """Decorator that files an object under `name`.
+
+        Raises:
+            UsageError: the name is taken by another object, or a fact is not one of this registry.
+        """
+        extra = set(facts) - set(self.defaults)
+        if extra:
+            raise UsageError(f"{self.kind} '{name}': unknown facts {sorted(extra)}")
+
+        def file(obj: T) -> T:
+            module = getattr(obj, "__module__", "")
+            taken = self._entries.get(name)
+            if taken is not None and (taken.obj.__module__, taken.obj.__qualname__) != (
+                module,
+                getattr(obj, "__qualname__", ""),
+            ):
+                raise UsageError(
+                    f"{self.kind} '{name}' is already registered by {taken.obj.__module__}; "
+                    "choose another name"
+                )
+            line = summary or (getattr(obj, "__doc__", "") or "").strip().split("\n")[0]
+            self._entries[name] = Entry(
+                name, obj, line, {**self.defaults, **facts}, module.startswith("samplebench.")
+            )
+            return obj
+
+        return file
+
+    def entry(self, name: str) -> Entry:
+        """The entry called `name`, or the object at "package.module:attribute".
+
+        Raises:
+            UsageError: no such name; the message holds the nearest one.
+        """
+        self._load()
+        if name not in self._entries and ":" in name:
+            self._import_path(name)
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise unknown(self.kind, name, self._entries, f"samplebench list {self.kind}s") from None
+
+    def get(self, name: str) -> Any:
+        """The object called `name`; see `entry`."""
+        return self.entry(name).obj
+
+    def add(self, obj: Any) -> Entry:
+        """Files a bare callable under "module:qualname" and returns its entry."""
+        name = f"{obj.__module__}:{obj.__qualname__}"
+        known = self._entries.get(name)
+        if known is not None and known.obj is obj:
+            return known
+        for entry in self._entries.values():
+            if entry.obj is obj:
+                return entry
+        self._entries[name] = Entry(
+            name, obj, (obj.__doc__ or "").strip().split("\n")[0], dict(self.defaults)
+        )
+        return self._entries[name]
+
+    def names(self) -> list[str]:
+        """All registered names, sorted; import paths used so far are left out."""
+        self._load()
+        return sorted(name for name in self._entries if ":" not in name)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self._entries[name] for name in self.names())
+
+    def __contains__(self, name: str) -> bool:
+        self._load()
+        return name in self._entries
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        home = importlib.import_module(self.home)
+        for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
+            importlib.import_module(f"{self.home}.{module.name}")
+        for point in entry_points(group=self.group):
+            if point.name not in self._entries:
+                obj = point.load()
+                # A plugin that used the decorator has said more than its entry point can.
+                if point.name not in self._entries:
+                    self.register(point.name)(obj)
+
+    def _import_path(self, path: str) -> None:
+        module_name, _, attribute = path.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+            obj = getattr(module, attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UsageError(
+                f"{self.kind} '{path}' cannot be imported: {error}; write package.module:function "
+                "and make sure the module is on PYTHONPATH"
+            ) from error
+        if not callable(obj):
+            raise UsageError(f"{self.kind} '{path}' is not callable")
+        for entry in list(self._entries.values()):
+            if entry.obj is obj:
+                self._entries[path] = entry
+                return
+        summary = (getattr(obj, "__doc__", "") or "").strip().split("\n")[0]
+        self._entries[path] = Entry(path, obj, summary, dict(self.defaults))
+
+
+def _never(params: dict[str, Any]) -> bool:
+    return False
+
+
+# order: of convergence on a smooth ODE, None where not declared.
+# evaluations: steps -> planned network evaluations per sample, None where only a probe can tell.
+# stochastic: effective parameters -> whether noise is drawn.
+# needs: the coordinate of the grid and the model methods used ("sigma", "discrete", "linear").
+# canonical: effective parameters -> (sampler, parameters) of the same algorithm, see plan.py.
+samplers = Registry(
+    "sampler",
+    "samplebench.samplers",
+    order=None,
+    evaluations=None,
+    stochastic=_never,
+    needs="sigma",
+    canonical=None,
+)
+# lowest: constants -> default sigma_min, where it follows from them.
+discretizations = Registry("discretization", "samplebench.discretizations", lowest=None)
+adapters = Registry("adapter", "samplebench.adapters")
+extractors = Registry("extractor", "samplebench.features")
+# extractor: whose features the metric is computed on.
+metrics = Registry("metric", "samplebench.metrics", extractor=None)

@@ -1,0 +1,32 @@
+"""Tables, plots and the HTML page of a sweep, made from its stored results.
+
+Rendering needs neither torch nor the network. Importing this package is cheap: pandas, matplotlib
+and jinja2 are imported by the functions that need them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samplebench.report.view import View
+
+__all__ = ["View", "write_report"]
+
+
+def write_report(view: View, out: Path) -> dict[str, Path]:
+    """Write `results.csv`, `figures/<model>.<metric>.svg|png` and `report.html` into `out`.
+
+    Each file is replaced atomically. The same view gives the same bytes.
+
+    Returns:
+        The paths by their names relative to `out`, e.g. "results.csv".
+    """
+    from samplebench.report.files import write_atomic
+    from samplebench.report.html import render_html
+    from samplebench.report.plots import write_figures
+    from samplebench.report.tables import write_csv
+
+    out = Path(out)
+    paths = [write_csv(view.rows, out / "results.csv"), *write_figures(view, out / "figures")]
+    paths.append(write_atomic(out / "report.html", render_html(view).encode("utf-8")))
+    return {path.relative_to(out).as_posix(): path for path in paths}

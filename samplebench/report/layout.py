@@ -1,0 +1,88 @@
+"""Condense rows for a reader: what is constant is said once, the rest becomes columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from samplebench.report.fields import (
+    CONDITIONS,
+    HEADS,
+    STDERR,
+    Row,
+    grid_label,
+    metrics_of,
+    number,
+    printable,
+    sampler_label,
+    value_text,
+)
+
+# Rows compete for the best value at their NFE only if these agree.
+_RIVALS = ("model", "nfe", "protocol", "num_samples")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of text, with one entry per row."""
+
+    key: str
+    head: str
+    cells: list[str]
+    metric: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        return self.key in {"nfe", "nfe_requested", "steps", "num_samples", "seed", "repeats"}
+
+
+def _texts(rows: Sequence[Row], key: str, symbol: str) -> list[str]:
+    if key == "sampler":
+        return [sampler_label(row) for row in rows]
+    if key == "discretization":
+        return [grid_label(row, symbol) for row in rows]
+    return ["-" if row.get(key) is None else printable(row[key]) for row in rows]
+
+
+def condense(
+    rows: Sequence[Row], symbol: str = "rho"
+) -> tuple[list[tuple[str, str]], list[Column]]:
+    """Facts that hold for every row as (name, text), and the columns that tell rows apart.
+
+    Args:
+        rows: at least one.
+        symbol: how to write rho.
+    """
+    facts: list[tuple[str, str]] = []
+    columns: list[Column] = []
+    for key in ("model", "sampler", "discretization", *CONDITIONS):
+        cells, head = _texts(rows, key, symbol), HEADS.get(key, key)
+        if len(set(cells)) == 1:
+            facts.append((head, cells[0]))
+        else:
+            columns.append(Column(key, head, cells))
+    columns.append(Column("nfe", "NFE", _texts(rows, "nfe", symbol)))
+    if any(row.get("nfe_requested") not in (None, row.get("nfe")) for row in rows):
+        columns.append(Column("nfe_requested", "asked", _texts(rows, "nfe_requested", symbol)))
+    # Two rows that look alike so far differ in the number of steps.
+    if len(set(zip(*(column.cells for column in columns), strict=True))) < len(rows):
+        columns.append(Column("steps", "steps", _texts(rows, "steps", symbol)))
+    for name in metrics_of(rows):
+        cells = [value_text(row.get(name), row.get(name + STDERR)) for row in rows]
+        columns.append(Column(name, printable(name), cells, metric=True))
+    return facts, columns
+
+
+def best_at_nfe(rows: Sequence[Row], metric: str) -> set[int]:
+    """Indices of the rows with the lowest value at their NFE, where at least two rows compete."""
+    groups: dict[tuple[object, ...], list[tuple[float, int]]] = {}
+    for index, row in enumerate(rows):
+        value = number(row.get(metric))
+        if value is not None:
+            groups.setdefault(tuple(row.get(k) for k in _RIVALS), []).append((value, index))
+    best: set[int] = set()
+    for group in groups.values():
+        low, high = min(group)[0], max(group)[0]
+        if low < high:
+            best.update(index for value, index in group if value == low)
+    return best

@@ -1,0 +1,178 @@
+"""Figures of distance over counted NFE, on log-log axes, as SVG and PNG with stable bytes."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.report.axes import scale_axes
+from samplebench.report.curves import Curve, Plot, plots_of
+from samplebench.report.fields import STDERR, number, printable
+from samplebench.report.files import figure_stem, write_atomic
+from samplebench.report.view import View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+MARGIN = 0.08  # inches left of the text
+INK, FAINT, RULE = "#1b1d21", "#5d636e", "#d9dce2"
+# Narrow on purpose: on a phone the figure is then shown at about its own size.
+_WIDTH, _AXES_HEIGHT = 4.9, 3.1  # inches
+_LEFT, _RIGHT, _TOP, _BELOW = 0.62, 0.14, 0.66, 0.6  # inches around the axes
+_LEGEND_LINE, _CAPTION_LINE = 13.6 / 72, 12.2 / 72  # inches
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Matplotlib's defaults, whatever the user's matplotlibrc says, with stable SVG ids.
+
+    Names may contain "$", so text is never read as math.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {
+                "svg.hashsalt": "samplebench",
+                "svg.fonttype": "none",
+                "text.parse_math": False,
+                "font.size": 10,
+                "text.color": INK,
+                "axes.edgecolor": FAINT,
+                "axes.labelcolor": INK,
+                "xtick.color": FAINT,
+                "ytick.color": FAINT,
+                "xtick.labelcolor": INK,
+                "ytick.labelcolor": INK,
+                "lines.linewidth": 1.5,
+                "lines.markersize": 5,
+            }
+        )
+        yield
+
+
+def _legend(plot: Plot) -> list[tuple[str, dict[str, Any]]]:
+    """Labels with line properties: one for each curve, or, if shorter, colours and then styles."""
+    curves = plot.curves
+    names = {curve.colour: curve for curve in reversed(curves)}
+    details = {curve.variant: curve for curve in reversed(curves)}
+    if len(names) + len(details) >= len(curves):
+        return [(curve.label, {"color": curve.hue, **curve.look}) for curve in curves]
+    entries: list[tuple[str, dict[str, Any]]] = []
+    for _, curve in sorted(names.items()):
+        text = curve.name + (", hollow markers" if curve.hollow else "")
+        entries.append((text, {"color": curve.hue, "linewidth": 4, "solid_capstyle": "butt"}))
+    for _, curve in sorted(details.items()):
+        entries.append(
+            (curve.detail or "no ρ", {"color": FAINT, **curve.look, "fillstyle": "full"})
+        )
+    return entries
+
+
+def draw(plot: Plot, caption: bool = True) -> Figure:
+    """The figure of a plot; its legend and caption are below the axes, clear of the data."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    entries = _legend(plot)
+    labels = [_wrapped(label, 52, "\n    ") for label, _ in entries]
+    below = _wrapped(plot.caption, 70, "\n") if caption else ""
+    foot = _BELOW + _LEGEND_LINE * (sum(label.count("\n") + 1 for label in labels) + 1)
+    foot += _CAPTION_LINE * (below.count("\n") + 1.5) if below else 0
+    height = _TOP + _AXES_HEIGHT + foot
+    with _settings():
+        figure = Figure(figsize=(_WIDTH, height), facecolor="white")
+        axes = figure.add_axes(
+            (_LEFT / _WIDTH, foot / height, 1 - (_LEFT + _RIGHT) / _WIDTH, _AXES_HEIGHT / height)
+        )
+        for curve in plot.curves:
+            _draw_curve(axes, curve, plot.metric)
+        scale_axes(axes, plot, 72 * (_WIDTH - _LEFT - _RIGHT))
+        axes.grid(True, which="major", color=RULE, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel("NFE (model evaluations per sample, counted)")
+        place = (MARGIN / _WIDTH, 1 - 0.1 / height)
+        title = figure.text(*place, "", size=11.5, weight="bold", va="top")
+        _fit(title, printable(plot.model), _WIDTH - 2 * MARGIN)
+        metric = f"{printable(plot.metric)} (lower is better)"
+        figure.text(MARGIN / _WIDTH, 1 - 0.36 / height, metric, color=FAINT, va="top")
+        figure.legend(
+            [Line2D([], [], **look) for _, look in entries],
+            # Matplotlib leaves labels out that begin with an underscore.
+            [f"\u200b{label}" if label.startswith("_") else label for label in labels],
+            loc="upper left",
+            bbox_to_anchor=(0, (foot - _BELOW) / height),
+            frameon=False,
+            handlelength=3.6,
+            labelspacing=0.35,
+            borderpad=7.2 * MARGIN,
+            borderaxespad=0,
+        )
+        if below:
+            figure.text(
+                MARGIN / _WIDTH, 0.08 / height, below, size=9, color=FAINT, linespacing=1.35
+            )
+    return figure
+
+
+def _fit(text: Text, words: str, room: float) -> None:
+    """Show as much of `words` as fits into `room` inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = text.get_figure(root=True)
+    assert figure is not None
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    text.set_text(words[:200])
+    while len(words) > 1 and text.get_window_extent(renderer).width > room * figure.dpi:
+        words = words[:200][: -2 if words.endswith("…") else -1] + "…"
+        text.set_text(words)
+
+
+def _wrapped(text: str, width: int, newline: str) -> str:
+    return newline.join(textwrap.wrap(text, width, break_on_hyphens=False))
+
+
+def _draw_curve(axes: Axes, curve: Curve, metric: str) -> None:
+    axes.errorbar(
+        [row["nfe"] for row in curve.rows],
+        [row[metric] for row in curve.rows],
+        yerr=[number(row.get(metric + STDERR)) or 0.0 for row in curve.rows],
+        capsize=2.5,
+        elinewidth=1,
+        color=curve.hue,
+        **curve.look,
+    )
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """Bytes of a figure as "svg" or "png"; the same for the same figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    buffer = io.BytesIO()
+    with _settings():
+        if kind == "svg":
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
+        else:
+            figure.set_dpi(200)
+            FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def write_figures(view: View, folder: Path) -> list[Path]:
+    """Write `<model>.<metric>.svg` and `.png` for every model and metric that has a point."""
+    written = []
+    for plot in plots_of(view):
+        for kind in ("svg", "png"):
+            path = Path(folder) / f"{figure_stem(plot.model, plot.metric)}.{kind}"
+            written.append(write_atomic(path, render(draw(plot), kind)))
+    return written

@@ -1,0 +1,105 @@
+"""Rows as CSV, terminal text, JSON and a pandas frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, number
+from samplebench.report.files import write_atomic
+from samplebench.report.layout import Column, condense
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The last digits of a float64 differ between processors; twelve do not.
+_DIGITS = ".12g"
+
+
+def _entry(value: Any) -> str:
+    if value is None:
+        return ""
+    return format(value, _DIGITS) if isinstance(value, float) else str(value)
+
+
+def write_csv(rows: Sequence[Row], path: Path) -> Path:
+    """Write rows in their order, atomically; floats with 12 significant digits, None as empty."""
+    columns = columns_of(rows)
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_entry(row.get(column)) for column in columns] for row in rows)
+    return write_atomic(Path(path), buffer.getvalue().encode("utf-8"))
+
+
+def read_csv(path: Path) -> list[Row]:
+    """Rows of a file of `write_csv`, with their types; an empty number is None."""
+    with Path(path).open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream, strict=True)
+        return [{key: _typed(key, text) for key, text in row.items()} for row in reader]
+
+
+def _typed(column: str, text: str) -> str | int | float | None:
+    if column in STRINGS:
+        return text
+    if text == "":
+        return None
+    return int(text) if column in INTEGERS else float(text)
+
+
+def to_json(rows: Sequence[Row]) -> str:
+    """Rows as a JSON list with the columns and digits of the CSV file; NaN becomes null."""
+    columns = columns_of(rows)
+    return json.dumps([{c: _plain(row.get(c)) for c in columns} for row in rows], indent=2)
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return None if number(value) is None else float(format(value, _DIGITS))
+
+
+def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows as a pandas DataFrame with the columns of the CSV file and typed columns."""
+    import pandas as pd
+
+    columns = columns_of(rows)
+    frame = pd.DataFrame([[row.get(c) for c in columns] for row in rows], columns=columns)
+    floats = [c for c in columns if c not in INTEGERS | STRINGS]
+    return frame.astype({c: "Int64" for c in INTEGERS} | {c: "float64" for c in floats})
+
+
+def to_text(rows: Sequence[Row]) -> str:
+    """A table for the terminal; what is the same in every row is said once above it."""
+    if not rows:
+        return "no results yet"
+    facts, columns = condense(rows)
+    said = ", ".join(f"{name}: {text}" for name, text in facts)
+    blocks = [_block(column) for column in columns]
+    lines = ["  ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
+    return "\n".join([*([said, ""] if said else []), *lines])
+
+
+def _block(column: Column) -> list[str]:
+    """Head, rule and entries of a column, all of the same width."""
+    cells = _aligned(column.cells) if column.metric else column.cells
+    width = max(len(text) for text in [column.head, *cells])
+    if column.numeric:
+        return [text.rjust(width) for text in [column.head, "-" * width, *cells]]
+    return [text.ljust(width) for text in [column.head, "-" * width, *cells]]
+
+
+def _aligned(cells: Sequence[str]) -> list[str]:
+    """Values with their decimal points and ± signs below each other."""
+    parts = [cell.partition(" ± ") for cell in cells]
+    ends = [mean.find(".") if "." in mean else len(mean) for mean, _, _ in parts]
+    left = max(ends)
+    right = max(len(mean) - end for (mean, _, _), end in zip(parts, ends, strict=True))
+    return [
+        " " * (left - end) + mean.ljust(end + right) + mark + error
+        for (mean, mark, error), end in zip(parts, ends, strict=True)
+    ]

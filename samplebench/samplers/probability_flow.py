@@ -1,0 +1,115 @@
+"""What Euler and Heun share: the ODE in general coordinates, and EDM's noise injection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samplebench.processes.coordinates import Coordinates, coordinates
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from samplebench.model import Bound
+
+
+@dataclass
+class ProbabilityFlow:
+    """dx/dt of EDM Eq. 4 for x = s(t) (x0 + sigma(t) n).
+
+    Attributes:
+        times: Python floats [steps + 1], decreasing, last 0.
+        denoised: output of the latest evaluation.
+    """
+
+    model: Bound
+    at: Coordinates
+    times: list[float]
+    denoised: Any = None
+
+    @classmethod
+    def on(
+        cls,
+        model: Bound,
+        grid: Tensor,
+        schedule: str,
+        scaling: str,
+        epsilon_s: float,
+        sigma_min: float | None,
+        sigma_max: float | None,
+    ) -> ProbabilityFlow:
+        """The flow on a grid of sigma; the range defaults to the grid's first and last level."""
+        levels = grid.tolist()
+        low = levels[-2] if sigma_min is None else sigma_min
+        high = levels[0] if sigma_max is None else sigma_max
+        at = coordinates(schedule, scaling, low, high, epsilon_s)
+        return cls(model, at, [at.time(level) for level in levels[:-1]] + [0.0])
+
+    def slope(self, x: Tensor, t: float) -> Tensor:
+        """dx/dt at (x, t): one evaluation of the model."""
+        sigma, sigma_dot, s, s_dot = (
+            self.at.sigma(t),
+            self.at.sigma_dot(t),
+            self.at.s(t),
+            self.at.s_dot(t),
+        )
+        self.denoised = self.model(x / s, sigma)
+        return (sigma_dot / sigma + s_dot / s) * x - (sigma_dot * s / sigma) * self.denoised
+
+
+@dataclass(frozen=True)
+class Churn:
+    """EDM's noise injection before a step (Algorithm 2, lines 4-6), in general coordinates."""
+
+    S_churn: float
+    S_min: float
+    S_max: float
+    S_noise: float
+
+    def gamma(self, sigma: float, steps: int) -> float:
+        """Relative increase of the noise level; 0 outside [S_min, S_max]."""
+        inside = self.S_min <= sigma <= self.S_max
+        return min(self.S_churn / steps, math.sqrt(2) - 1) if inside else 0.0
+
+    def __call__(
+        self, flow: ProbabilityFlow, x: Tensor, t: float, noise: Callable[[Tensor], Tensor] | None
+    ) -> tuple[Tensor, float]:
+        """(x_hat, t_hat): the state with fresh noise, one draw; (x, t) itself when S_churn is 0."""
+        if self.S_churn <= 0:
+            return x, t
+        at = flow.at
+        sigma = at.sigma(t)
+        gamma = self.gamma(sigma, len(flow.times) - 1)
+        sigma_hat = float(flow.model.round_sigma(sigma * (1 + gamma)))
+        t_hat = at.time(sigma_hat)
+        std = math.sqrt(max(sigma_hat**2 - sigma**2, 0)) * at.s(t_hat) * self.S_noise
+        return x * (at.s(t_hat) / at.s(t)) + std * draw(noise, x), t_hat
+
+
+def draw(noise: Callable[[Tensor], Tensor] | None, x: Tensor) -> Tensor:
+    """One draw of noise like x; without a source, torch's global generator."""
+    if noise is not None:
+        return noise(x)
+    import torch
+
+    return torch.randn_like(x)
+
+
+def churns(params: dict[str, Any]) -> bool:
+    """Whether churn parameters make a sampler stochastic."""
+    return params["S_churn"] > 0
+
+
+def without_idle(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that have an effect.
+
+    Window and scale of the churn need S_churn > 0, epsilon_s the "vp" schedule.
+    """
+    idle = set()
+    if params["S_churn"] <= 0:
+        idle |= {"S_churn", "S_min", "S_max", "S_noise"}
+    if params.get("schedule") != "vp":
+        idle.add("epsilon_s")
+    return {name: value for name, value in params.items() if name not in idle}

@@ -1,0 +1,28 @@
+"""What a sampler tells its callback after every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished step.
+
+    Attributes:
+        index: of the step, from 0.
+        x: the state after the step, [N, C, H, W]; under scaling "vp" it is s(t) (x0 + sigma n).
+        sigma: the noise level x has now; 0 after the last step.
+        denoised: the latest output of the denoiser within the step, [N, C, H, W].
+        nfe: network evaluations per sample so far; filled in by `sb.sample`.
+    """
+
+    index: int
+    x: Tensor
+    sigma: float
+    denoised: Tensor
+    nfe: float | None = None

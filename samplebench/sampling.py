@@ -1,0 +1,217 @@
+"""`sb.sample`: one batch from a model, by any sampler on any time discretization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from samplebench import discretizations
+from samplebench.discretizations import Grid
+from samplebench.errors import UsageError, unknown
+from samplebench.model import Bound
+from samplebench.noise import stream
+from samplebench.parameters import accepted, split
+from samplebench.registry import discretizations as discretization_registry
+from samplebench.samplers.step import Step
+from samplebench.solver import Solver
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Discretization = str | Callable[..., Any] | Sequence[float]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A sampler with its effective parameters on its grid: all that decides a trajectory."""
+
+    solver: Solver
+    params: dict[str, Any]
+    grid: Grid
+
+    @property
+    def steps(self) -> int:
+        return len(self.grid.levels) - 1
+
+    def run(
+        self,
+        model: Bound,
+        latents: Tensor,
+        noise: Callable[[Tensor], Tensor] | None,
+        callback: Callable[[Step], None] | None = None,
+    ) -> Tensor:
+        """From unit normal latents [N, C, H, W] to the state at the grid's end."""
+        import torch
+
+        levels = torch.from_numpy(self.grid.levels)
+        return self.solver(
+            model,
+            latents * float(self.grid.levels[0]),
+            levels,
+            sigma_min=self.grid.sigma_min,
+            sigma_max=self.grid.sigma_max,
+            noise=noise,
+            callback=callback,
+            params=self.params,
+        )
+
+
+def prepare(
+    model: Any,
+    sampler: str | Callable[..., Any],
+    *,
+    steps: int | None = None,
+    nfe: int | None = None,
+    discretization: Discretization = "edm",
+    rho: float = 7.0,
+    sigma_min: float | None = None,
+    sigma_max: float | None = None,
+    params: dict[str, Any] | None = None,
+) -> Setting:
+    """Resolves a request for one trajectory: exactly one of steps, nfe or explicit levels.
+
+    `params` may hold the sampler's parameters and the discretization's constants; a name both
+    know (epsilon_s) goes to both.
+    """
+    solver = Solver.of(sampler)
+    if solver.entry.needs != "sigma":
+        raise UsageError(
+            f"sampler {solver.name} needs a {solver.entry.needs} model; this one answers D(x; sigma)"
+        )
+    if isinstance(discretization, str) or callable(discretization):
+        if (steps is None) == (nfe is None):
+            raise UsageError("give exactly one of steps and nfe")
+        steps = solver.steps_for(_whole("nfe", nfe)) if nfe is not None else _whole("steps", steps)
+        known = grid_constants(discretization)
+    else:
+        count, known = len(discretizations.explicit(discretization)), {}
+        if nfe is not None or steps not in (None, count):
+            raise UsageError(f"explicit noise levels fix the steps to {count}; drop steps and nfe")
+        steps = count
+    constants, _ = split(params or {}, known)
+    own, foreign = split(params or {}, solver.defaults)
+    for name in foreign:
+        if name not in known:
+            raise unknown(f"parameter of sampler {solver.name}", name, {*solver.defaults, *known})
+    if "rho" in known:
+        constants.setdefault("rho", check_rho(rho))
+    grid = discretizations.build(
+        discretization, steps, sigma_min=sigma_min, sigma_max=sigma_max, model=model, **constants
+    )
+    return Setting(solver, solver.effective(own), grid)
+
+
+def sample(
+    model: Any,
+    sampler: str | Callable[..., Any],
+    *,
+    steps: int | None = None,
+    nfe: int | None = None,
+    seeds: Sequence[int] | None = None,
+    latents: Tensor | None = None,
+    labels: Tensor | Sequence[int] | int | None = None,
+    discretization: Discretization = "edm",
+    rho: float = 7.0,
+    sigma_min: float | None = None,
+    sigma_max: float | None = None,
+    noise: Callable[[Tensor], Tensor] | str | None = None,
+    callback: Callable[[Step], None] | None = None,
+    **params: Any,
+) -> Tensor:
+    """Draws one batch of images.
+
+    Args:
+        model: from `sb.load`, or any callable (x, sigma, labels) -> x0 with sigma_min, sigma_max
+            and round_sigma.
+        sampler: a registered name, "package.module:function" or a function.
+        steps: number of noise levels above 0; or
+        nfe: a budget of network evaluations per sample: the most steps that stay within it.
+        seeds: one integer per sample; sample i depends on seeds[i] alone. Or
+        latents: unit normal [N, C, H, W], not yet scaled to the first noise level.
+        labels: int64 [N] or one for all; None draws them from the seeds if the model has classes.
+        discretization: a registered name, a function, or explicit decreasing levels.
+        rho, sigma_min, sigma_max: of the discretization; clamped to the model's range.
+        noise: None for per-sample streams (with latents: of seeds 0 .. N-1), "portable" or
+            "nvlabs" for their kind, or a callable like torch.randn_like.
+        callback: called with a `Step` after every step.
+        params: the papers' own names: S_churn, eta, alpha, schedule, scaling, epsilon_s, M, ...
+
+    Returns:
+        Images [N, C, H, W] in the model's state dtype (float64 for latents of a plain callable
+        stay as they are), nominally in [-1, 1].
+
+    Raises:
+        UsageError: unknown names, impossible values, or not exactly one of the alternatives.
+    """
+    import torch
+
+    setting = prepare(
+        model, sampler, steps=steps, nfe=nfe, discretization=discretization, rho=rho,
+        sigma_min=sigma_min, sigma_max=sigma_max, params=params,
+    )  # fmt: skip
+    if (seeds is None) == (latents is None):
+        raise UsageError("give exactly one of seeds and latents")
+    num_classes = int(getattr(model, "num_classes", 0))
+    mode = noise if isinstance(noise, str) else "portable"
+    if latents is not None:
+        n, device, dtype = len(latents), latents.device, latents.dtype
+        streams = stream(mode, range(n), device, dtype)
+        _, drawn = streams.start(latents.shape[1:], num_classes)
+    else:
+        shape = getattr(model, "shape", None)
+        if shape is None:
+            raise UsageError("the model has no attribute shape; pass latents instead of seeds")
+        n, device, dtype = len(seeds), model.device, model.state_dtype  # type: ignore[arg-type]
+        streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
+        latents, drawn = streams.start(shape, num_classes)
+    bound = Bound(model, _labels(labels, drawn, n, num_classes, device), n)
+    report = None
+    if callback is not None:
+        report = lambda step: callback(replace(step, nfe=bound.nfe))  # noqa: E731
+    with torch.no_grad():
+        return setting.run(bound, latents, noise if callable(noise) else streams, report)
+
+
+def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
+    """Constants of a discretization and their defaults; its range is not one of them."""
+    function = (
+        discretization_registry.get(discretization)
+        if isinstance(discretization, str)
+        else discretization
+    )
+    known = accepted(function)
+    return {k: v for k, v in known.items() if k not in ("sigma_min", "sigma_max")}
+
+
+def check_rho(rho: Any) -> float:
+    """rho as a positive finite float."""
+    try:
+        value = float(rho)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise UsageError(f"rho={rho} must be a positive number, e.g. 7")
+    return value
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or int(value) != value or value < 1:
+        raise UsageError(f"{name}={value} must be a positive whole number")
+    return int(value)
+
+
+def _labels(
+    given: Any, drawn: Tensor | None, n: int, num_classes: int, device: torch.device
+) -> Tensor | None:
+    import torch
+
+    if given is None:
+        return drawn
+    if not num_classes:
+        raise UsageError("labels given, but the model is unconditional")
+    labels = torch.as_tensor(given, dtype=torch.int64, device=device).expand(n)
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise UsageError(f"labels must lie in [0, {num_classes})")
+    return labels

@@ -1,0 +1,163 @@
+"""A registered sampler made ready to plan and to run: parameters, evaluations, steps, the call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from samplebench.errors import UsageError, unknown
+from samplebench.foreign import as_sampler, is_k_diffusion
+from samplebench.model import Bound
+from samplebench.parameters import accepted
+from samplebench.registry import Entry, samplers
+from samplebench.samplers.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Filled in by the engine from the grid, not by the user as a sampler's parameter.
+_FROM_GRID = ("sigma_min", "sigma_max")
+_MAX_STEPS = 100_000
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A sampler with its declared facts.
+
+    Attributes:
+        entry: its registration.
+        function: the sampler in samplebench's own signature, adapted if it was written in another.
+    """
+
+    entry: Entry
+    function: Callable[..., Any]
+
+    @classmethod
+    def of(cls, sampler: str | Callable[..., Any]) -> Solver:
+        """By registered name, by "package.module:function", or from the function itself."""
+        entry = samplers.entry(sampler) if isinstance(sampler, str) else samplers.add(sampler)
+        function = as_sampler(entry.obj) if is_k_diffusion(entry.obj) else entry.obj
+        return cls(entry, function)
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The sampler's own parameters and their defaults."""
+        known = accepted(self.function)
+        return {name: value for name, value in known.items() if name not in _FROM_GRID}
+
+    def effective(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Defaults overridden by `params`.
+
+        Raises:
+            UsageError: a parameter the sampler does not have, or a value of another kind.
+        """
+        defaults = self.defaults
+        for name, value in params.items():
+            if name not in defaults:
+                raise unknown(f"parameter of sampler {self.name}", name, defaults)
+            default = defaults[name]
+            if _is_number(default) != _is_number(value) and default is not None:
+                kind = "a number" if _is_number(default) else "a word"
+                raise UsageError(f"{self.name}.{name}={value!r} must be {kind}, e.g. {default}")
+        merged = {**defaults, **params}
+        # 10 and 10.0 are the same request.
+        return {
+            name: float(value) if isinstance(defaults[name], float) else value
+            for name, value in merged.items()
+        }
+
+    def stochastic(self, params: Mapping[str, Any]) -> bool:
+        return bool(self.entry.stochastic(self.effective(params)))
+
+    def canonical(self, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Name and effective parameters of the algorithm that runs, shared by all its aliases."""
+        full = self.effective(params)
+        if self.entry.canonical is None:
+            return self.name, full
+        name, kept = self.entry.canonical(full)
+        return name, Solver.of(name).effective(kept)
+
+    def evaluations(self, steps: int) -> int:
+        """Planned network evaluations per sample; counted on a one-pixel model if undeclared."""
+        if self.entry.evaluations is not None:
+            return int(self.entry.evaluations(steps))
+        return _probe(self.function, steps)
+
+    def steps_for(self, nfe: int) -> int:
+        """The largest step count whose evaluations stay within the budget `nfe`.
+
+        Raises:
+            UsageError: even two steps, the least a time discretization has, need more.
+        """
+        low, high = 2, 4
+        if self.evaluations(low) > nfe:
+            raise UsageError(
+                f"nfe={nfe} is too small for sampler {self.name}: 2 steps need "
+                f"{self.evaluations(low)} evaluations"
+            )
+        while self.evaluations(high) <= nfe:
+            low, high = high, high * 2
+            if high > _MAX_STEPS:
+                raise UsageError(f"nfe={nfe}: more than {_MAX_STEPS} steps of sampler {self.name}")
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.evaluations(middle) <= nfe:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def __call__(
+        self,
+        model: Bound,
+        x: Tensor,
+        grid: Tensor,
+        *,
+        sigma_min: float,
+        sigma_max: float,
+        noise: Callable[[Tensor], Tensor] | None = None,
+        callback: Callable[[Step], None] | None = None,
+        params: Mapping[str, Any],
+    ) -> Tensor:
+        """Runs the sampler; the range goes to samplers that declare it."""
+        known = accepted(self.function)
+        span = {"sigma_min": sigma_min, "sigma_max": sigma_max}
+        extra = {name: span[name] for name in _FROM_GRID if name in known}
+        return self.function(
+            model, x, grid, noise=noise, callback=callback, **extra, **dict(params)
+        )
+
+    def source(self) -> str | None:
+        """Source text of a sampler that is not samplebench's own; it decides cells, like a name."""
+        if self.entry.builtin:
+            return None
+        try:
+            return inspect.getsource(inspect.getmodule(self.entry.obj) or self.entry.obj)
+        except (OSError, TypeError):
+            return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@lru_cache(maxsize=4096)
+def _probe(function: Callable[..., Any], steps: int) -> int:
+    """Evaluations of one run on the exact denoiser of a unit normal pixel."""
+    import torch
+
+    from samplebench.discretizations import edm
+
+    model = Bound(lambda x, sigma, labels: x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2), None, 1)
+    grid = torch.from_numpy(edm(steps)).new_zeros(steps + 1)
+    grid[:-1] = torch.from_numpy(edm(steps))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        function(model, torch.full((1, 1, 1, 1), 80.0).double(), grid, noise=torch.randn_like)
+    return int(model.nfe)

@@ -1,0 +1,136 @@
+"""CSV, text, JSON and frame of the rows."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from samplebench.report import tables
+from samplebench.report.fields import LEADING, value_text
+
+
+def rounded(row):
+    return {k: float(f"{v:.12g}") if isinstance(v, float) else v for k, v in row.items()}
+
+
+def test_csv_round_trip_keeps_types_order_and_twelve_digits(make_view, tmp_path):
+    rows = make_view().rows
+    rows[0] |= {"nfe_requested": None, "rho": None, "model": 'a "quoted", model\nof two lines'}
+    rows[1]["fd-toy"] = math.pi * 1e-5
+    rows[2]["fd-toy"] = None
+    path = tables.write_csv(rows, tmp_path / "results.csv")
+    back = tables.read_csv(path)
+    assert back == [rounded(row) for row in rows]
+    assert [type(v) for v in back[3].values()] == [type(v) for v in rows[3].values()]
+    assert back[1]["fd-toy"] != math.pi * 1e-5
+    assert "3.14159265359e-05" in path.read_text(encoding="utf-8")
+
+
+def test_csv_bytes_are_equal_and_leave_no_other_file(make_view, tmp_path):
+    rows = make_view().rows
+    first = tables.write_csv(rows, tmp_path / "one" / "results.csv").read_bytes()
+    again = tables.write_csv(tables.read_csv(tmp_path / "one" / "results.csv"), tmp_path / "b.csv")
+    assert again.read_bytes() == first
+    assert b"\r" not in first
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["results.csv"]
+
+
+def test_csv_has_the_union_of_metrics_by_first_appearance(make_view, tmp_path):
+    rows = make_view().rows[:3]
+    rows[1] |= {"fid": 2.5, "fid_stderr": 0.25}
+    path = tables.write_csv(rows, tmp_path / "results.csv")
+    head, first, second, _ = path.read_text(encoding="utf-8").splitlines()
+    metrics = ["fd-toy", "fd-toy_stderr", "fid", "fid_stderr"]
+    assert head.split(",") == [*LEADING, *metrics, "cell"]
+    assert first.split(",")[-3:-1] == ["", ""]
+    assert second.split(",")[-3:-1] == ["2.5", "0.25"]
+
+
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "results.csv"
+    path.write_text("old", encoding="utf-8")
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("samplebench.report.files.os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        tables.write_csv([], path)
+    assert [(p.name, p.read_text(encoding="utf-8")) for p in tmp_path.iterdir()] == [
+        ("results.csv", "old")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "stderr", "text"),
+    [
+        (12.3456, 0.1234, "12.35 ± 0.12"),
+        (12.3456, 0.0996, "12.35 ± 0.10"),
+        (1234.5, 123.0, "1234 ± 123"),
+        (0.5, 0.0, "0.5 ± 0"),
+        (2.345678, None, "2.346"),
+        (None, None, "-"),
+        (math.nan, 0.1, "nan"),
+        (2.0, math.nan, "2 ± nan"),
+        (0.0, 0.25, "0.00 ± 0.25"),
+        (-0.5, 0.25, "-0.50 ± 0.25"),
+        (1.2345e-7, 2.3e-9, "(1.235 ± 0.023)e-07"),
+    ],
+)
+def test_values_have_the_digits_of_their_standard_error(value, stderr, text):
+    assert value_text(value, stderr) == text
+
+
+def test_text_says_constants_once_and_varying_columns_in_rows(make_view):
+    said, blank, head, _, *lines = tables.to_text(make_view().rows).splitlines()
+    assert said == "model: toy-model, protocol: toy, N: 500, dtype: float64, seed: 0, repeats: 1"
+    assert blank == ""
+    assert head.split() == ["sampler", "discretization", "NFE", "fd-toy"]
+    assert len(lines) == 24
+    assert lines[-1].startswith("edm S_churn=0  edm rho=3")
+    assert len({line.index("±") for line in lines}) == 1
+
+
+def test_text_shows_protocol_and_n_as_columns_where_they_differ(make_view):
+    view = make_view(protocols=("toy", "toy-half"))
+    view.rows[0]["num_samples"] = 1000
+    said, _, head, *_ = tables.to_text(view.rows).splitlines()
+    assert "protocol" not in said and "N:" not in said
+    assert {"protocol", "N"} <= set(head.split())
+
+
+def test_text_tells_rows_apart_that_differ_in_steps_only(make_view):
+    row = make_view().rows[0]
+    lines = tables.to_text([row, row | {"steps": 6}]).splitlines()
+    assert lines[2].split() == ["NFE", "steps", "fd-toy"]
+    assert [line.split()[:2] for line in lines[4:]] == [["5", "5"], ["5", "6"]]
+
+
+def test_text_has_no_control_characters(make_view):
+    text = tables.to_text(make_view(model="red\x1b[31m\nmodel").rows)
+    assert "\x1b" not in text
+    assert "red\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}model" in text
+
+
+def test_text_of_no_rows():
+    assert tables.to_text([]) == "no results yet"
+
+
+def test_json_is_valid_and_rounded(make_view):
+    rows = make_view().rows
+    rows[0]["fd-toy"] = math.nan
+    back = json.loads(tables.to_json(rows), parse_constant=pytest.fail)
+    assert back[0]["fd-toy"] is None
+    assert back[1:] == [rounded(row) for row in rows[1:]]
+
+
+def test_frame_is_typed(make_view):
+    rows = make_view().rows
+    rows[0]["nfe_requested"] = None
+    frame = tables.to_frame(rows)
+    assert list(frame.columns) == [*LEADING, "fd-toy", "fd-toy_stderr", "cell"]
+    assert str(frame["nfe_requested"].dtype) == "Int64"
+    assert frame["nfe"].tolist() == [row["nfe"] for row in rows]
+    assert frame["fd-toy"].tolist() == [row["fd-toy"] for row in rows]
