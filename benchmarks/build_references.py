@@ -26,7 +26,9 @@ def exact_draws(model_id: str, seed: int) -> ImageSet:
     drawn, _ = sb.load(model_id, device="cpu").draw(DRAWS, seed)
     images = to_uint8(drawn, "edm").numpy()
     batches = [images[i : i + 1024] for i in range(0, DRAWS, 1024)]
-    return ImageSet(f"{DRAWS:,} exact draws of {model_id}, seed {seed}", DRAWS, lambda: iter(batches))
+    return ImageSet(
+        f"{DRAWS:,} exact draws of {model_id}, seed {seed}", DRAWS, lambda: iter(batches)
+    )
 
 
 def main() -> None:

@@ -175,7 +175,9 @@ def build(
     if model is not None:
         low, high = max(low, float(model.sigma_min)), min(high, float(model.sigma_max))
     if not (0 < low < high < math.inf):
-        raise UsageError(f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max")
+        raise UsageError(
+            f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max"
+        )
     levels = np.asarray(function(steps, sigma_min=low, sigma_max=high, **constants), dtype=float)
     return _finish(levels, low, high, model)
 

@@ -18,3 +18,10 @@ def atomic(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> Path:
+    """Writes `data` to `path`, which is returned."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+    return path

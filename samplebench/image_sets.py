@@ -77,7 +77,9 @@ def read(path: Path) -> ImageSet:
             f"{path} is neither a folder of images nor an .npy / .npz with 'images' or 'arr_0'"
         ) from None
     if loaded.dtype != np.uint8 or loaded.ndim != 4:
-        raise InputError(f"{path} holds {loaded.dtype} {loaded.shape}; uint8 [N, C, H, W] is needed")
+        raise InputError(
+            f"{path} holds {loaded.dtype} {loaded.shape}; uint8 [N, C, H, W] is needed"
+        )
     if loaded.shape[1] not in (1, 3) and loaded.shape[3] in (1, 3):
         loaded = loaded.transpose(0, 3, 1, 2)
     array = np.ascontiguousarray(loaded)
@@ -97,7 +99,9 @@ def _files(files: list[Path]) -> Iterator[np.ndarray]:
         for file in files[start : start + _BATCH]:
             try:
                 with Image.open(file) as image:
-                    array = np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+                    array = np.asarray(
+                        image if image.mode in ("L", "RGB") else image.convert("RGB")
+                    )
             except (UnidentifiedImageError, OSError) as error:
                 raise InputError(f"{file} is not a readable image ({error})") from None
             array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)

@@ -115,7 +115,10 @@ class NvlabsNoise:
         )
 
 
-STREAMS = {"portable": PortableNoise, "nvlabs": NvlabsNoise}
+STREAMS: dict[str, type[PortableNoise] | type[NvlabsNoise]] = {
+    "portable": PortableNoise,
+    "nvlabs": NvlabsNoise,
+}
 
 
 def stream(

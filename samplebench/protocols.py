@@ -84,4 +84,3 @@ def protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS, "samplebench list protocols")
     return PROTOCOLS[name]
-

@@ -12,9 +12,9 @@ import numpy as np
 
 from samplebench.checkpoints.catalog import embedded, sha256
 from samplebench.errors import InputError, unknown
+from samplebench.files import atomic
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
-from samplebench.files import atomic
 
 _SUFFIX = ".reference.npz"
 

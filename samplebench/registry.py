@@ -100,7 +100,9 @@ class Registry:
         try:
             return self._entries[name]
         except KeyError:
-            raise unknown(self.kind, name, self._entries, f"samplebench list {self.kind}s") from None
+            raise unknown(
+                self.kind, name, self._entries, f"samplebench list {self.kind}s"
+            ) from None
 
     def get(self, name: str) -> Any:
         """The object called `name`; see `entry`."""

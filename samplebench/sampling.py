@@ -78,7 +78,7 @@ def prepare(
     solver = Solver.of(sampler)
     if solver.entry.needs != "sigma":
         raise UsageError(
-            f"sampler {solver.name} needs a {solver.entry.needs} model; this one answers D(x; sigma)"
+            f"sampler {solver.name} needs a {solver.entry.needs} model; this one is D(x; sigma)"
         )
     if isinstance(discretization, str) or callable(discretization):
         if (steps is None) == (nfe is None):

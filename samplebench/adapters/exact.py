@@ -11,6 +11,8 @@ from samplebench.errors import UsageError
 from samplebench.model import Model
 from samplebench.registry import adapters
 
+_TILE = 64
+
 
 class ExactModel(Model):
     """D(x; sigma) of data x0 = image k + bandwidth * n, k uniform, in closed form.
@@ -36,12 +38,12 @@ class ExactModel(Model):
         sigma = torch.as_tensor(sigma, dtype=flat.dtype, device=flat.device).reshape(-1, 1)
         total = self.bandwidth**2 + sigma**2
         # |x|^2 is common to all k and drops out of the softmax.
-        logits = (flat @ self.images.T - self.half_norms) / total
+        logits = (_by_tiles(flat, self.images.T) - self.half_norms) / total
         if self.classes is not None:
             if labels is None:
                 raise UsageError("this model is class-conditional: labels are missing")
             logits = logits.masked_fill(self.classes != labels.reshape(-1, 1), -torch.inf)
-        mean = torch.softmax(logits, dim=1) @ self.images
+        mean = _by_tiles(torch.softmax(logits, dim=1), self.images)
         denoised = (self.bandwidth**2 * flat + sigma**2 * mean) / total
         denoised = torch.where(sigma == 0, flat, denoised)
         return denoised.reshape(x.shape).to(x.dtype)
@@ -54,11 +56,20 @@ class ExactModel(Model):
             k = rng.integers(len(images), size=n)
         else:
             classes = rng.integers(self.num_classes, size=n)
-            members = [np.flatnonzero(self.classes.cpu().numpy() == c) for c in range(classes.max() + 1)]
+            members = [
+                np.flatnonzero(self.classes.cpu().numpy() == c) for c in range(classes.max() + 1)
+            ]
             k = np.array([rng.choice(members[c]) for c in classes])
         x = images[k] + self.bandwidth * rng.standard_normal((n, images.shape[1]))
         drawn = torch.from_numpy(x).reshape(n, *self.shape).to(self.images)
         return drawn, None if classes is None else torch.from_numpy(classes)
+
+
+def _by_tiles(rows: Tensor, matrix: Tensor) -> Tensor:
+    """rows @ matrix in products of one shape, so that a row does not depend on its batch mates."""
+    n = len(rows)
+    padded = torch.nn.functional.pad(rows, (0, 0, 0, -n % _TILE))
+    return torch.cat([tile @ matrix for tile in padded.split(_TILE)])[:n]
 
 
 @adapters.register("exact")

@@ -84,9 +84,11 @@ def notes(record: dict[str, Any]) -> list[str]:
 def describe(conditions: Any, nfe: float) -> str:
     """A cell in a few words, e.g. "edm S_churn=10 edm rho=7 NFE 19 seed 0"."""
     grid = conditions["discretization"]
-    where = "explicit" if isinstance(grid, list) else label(
-        {k: v for k, v in grid.items() if k == "rho"}
-    ) or grid["name"]
+    where = (
+        "explicit"
+        if isinstance(grid, list)
+        else label({k: v for k, v in grid.items() if k == "rho"}) or grid["name"]
+    )
     return f"{conditions['model']} {conditions['sampler']} {where} NFE {nfe}"
 
 

@@ -142,7 +142,7 @@ def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
 
 
 def parse_params(text: str) -> dict[str, dict[str, list[Any]]]:
-    """"edm.S_churn=10,40,ddim.eta=1" as sampler -> parameter -> values.
+    """ "edm.S_churn=10,40,ddim.eta=1" as sampler -> parameter -> values.
 
     An item without "=" is one more value of the parameter before it.
     """

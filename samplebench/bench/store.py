@@ -1,9 +1,9 @@
 """Results on disk: one JSON per cell, named by its hash; every write is atomic.
 
-    OUT/samplebench.json        marks the folder as ours
-    OUT/cells/HASH.json         a finished cell; HASH.png its first samples
-    OUT/cells/HASH.partial.npz  moments of the cell under way
-    OUT/requests/HASH.json      rows that were asked for, as views on the cells
+OUT/samplebench.json        marks the folder as ours
+OUT/cells/HASH.json         a finished cell; HASH.png its first samples
+OUT/cells/HASH.partial.npz  moments of the cell under way
+OUT/requests/HASH.json      rows that were asked for, as views on the cells
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +44,7 @@ class Store:
             schema = _read_json(marker).get("schema")
             if schema != SCHEMA:
                 raise InputError(
-                    f"{self.out} was written with schema {schema}, this samplebench reads {SCHEMA}; "
+                    f"{self.out} has schema {schema}, this samplebench reads {SCHEMA}; "
                     "choose another --out"
                 )
             return
@@ -53,7 +52,8 @@ class Store:
             raise InputError(f"{self.out} is not a results folder; 'samplebench run' makes one")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise InputError(
-                f"{self.out} exists and is not a results folder of samplebench; choose another --out"
+                f"{self.out} exists and is not a results folder of samplebench; "
+                "choose another --out"
             )
         try:
             with atomic(marker) as temporary:
@@ -138,7 +138,9 @@ class Store:
                 for row in _read_json(path)["rows"]:
                     found.setdefault(json.dumps(row["columns"], sort_keys=True), row)
             planned = sorted(found.values(), key=_order)
-        rows, cells, pending = [], {}, 0
+        rows: list[dict[str, Any]] = []
+        cells: dict[str, dict[str, Any]] = {}
+        pending = 0
         for row in planned:
             if not all(self.has(cell) for cell in row["cells"]):
                 pending += 1
@@ -198,10 +200,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} is damaged; delete it, and only this cell is computed again")
     return content
-
-
-def writable(path: Path) -> bool:
-    """Whether a folder, or the nearest one above it that exists, can be written."""
-    while not path.exists():
-        path = path.parent
-    return os.access(path, os.W_OK)

@@ -61,7 +61,9 @@ def catalog() -> dict[str, Checkpoint]:
         tables = tomllib.load(file)
     found = {}
     for name, table in tables.items():
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in table.items()
+        }
         try:
             found[name] = Checkpoint(id=name, **values)
         except TypeError as error:

@@ -36,7 +36,9 @@ def print_table(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     cells = [keys, *[[_text(row[key]) for key in keys] for row in rows]]
     widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
     for line in cells:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        )
 
 
 def _text(value: Any) -> str:

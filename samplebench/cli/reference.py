@@ -21,7 +21,9 @@ def add(commands: Any) -> None:
     parser = command(commands, "reference", main, text, _EXAMPLES)
     parser.add_argument("action", choices=("make", "describe", "list"))
     parser.add_argument("source", nargs="?", metavar="ID|FILE", help="what to describe")
-    parser.add_argument("--images", metavar="PATH", help="folder of images, or .npz / .npy of uint8")
+    parser.add_argument(
+        "--images", metavar="PATH", help="folder of images, or .npz / .npy of uint8"
+    )
     parser.add_argument("--extractor", metavar="NAME", default="digits", help="default: digits")
     parser.add_argument("--out", metavar="FILE", help="where to write the reference")
     parser.add_argument("--device", metavar="D", help="default: the best there is")

@@ -138,5 +138,7 @@ def _print_plan(plan: Any, as_json: bool) -> None:
         rows.append(columns)
     print_table(rows, as_json)
     if not as_json:
-        work = sum(c.nfe * c.conditions["num_samples"] for h, c in plan.cells.items() if h not in done)
+        work = sum(
+            c.nfe * c.conditions["num_samples"] for h, c in plan.cells.items() if h not in done
+        )
         print(f"\n{len(plan.cells)} cells, {len(done)} done, {work:,} network evaluations to go")

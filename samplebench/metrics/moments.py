@@ -40,14 +40,10 @@ class Moments:
         self.outer += more.outer
 
     def __add__(self, other: Moments) -> Moments:
-        return Moments(
-            self.count + other.count, self.total + other.total, self.outer + other.outer
-        )
+        return Moments(self.count + other.count, self.total + other.total, self.outer + other.outer)
 
     def __sub__(self, other: Moments) -> Moments:
-        return Moments(
-            self.count - other.count, self.total - other.total, self.outer - other.outer
-        )
+        return Moments(self.count - other.count, self.total - other.total, self.outer - other.outer)
 
     @property
     def mean(self) -> np.ndarray:

@@ -21,7 +21,7 @@ def write_report(view: View, out: Path) -> dict[str, Path]:
     Returns:
         The paths by their names relative to `out`, e.g. "results.csv".
     """
-    from samplebench.report.files import write_atomic
+    from samplebench.files import write_atomic
     from samplebench.report.html import render_html
     from samplebench.report.plots import write_figures
     from samplebench.report.tables import write_csv

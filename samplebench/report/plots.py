@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.files import write_atomic
 from samplebench.report.axes import scale_axes
 from samplebench.report.curves import Curve, Plot, plots_of
 from samplebench.report.fields import STDERR, number, printable
-from samplebench.report.files import figure_stem, write_atomic
+from samplebench.report.names import figure_stem
 from samplebench.report.view import View
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
         figure.text(MARGIN / _WIDTH, 1 - 0.36 / height, metric, color=FAINT, va="top")
         figure.legend(
             [Line2D([], [], **look) for _, look in entries],
-            # Matplotlib leaves labels out that begin with an underscore.
+            # Matplotlib before 3.10 leaves labels out that begin with an underscore.
             [f"\u200b{label}" if label.startswith("_") else label for label in labels],
             loc="upper left",
             bbox_to_anchor=(0, (foot - _BELOW) / height),

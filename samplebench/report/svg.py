@@ -12,7 +12,7 @@ _VARIABLES = {
     INK: "var(--ink)",
     FAINT: "var(--faint)",
     RULE: "var(--rule)",
-    
+    "#ffffff": "none",
     **{light: f"var(--hue{index})" for index, (light, _) in enumerate(PALETTE)},
 }
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.files import write_atomic
 from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, number
-from samplebench.report.files import write_atomic
 from samplebench.report.layout import Column, condense
 
 if TYPE_CHECKING:

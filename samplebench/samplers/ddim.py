@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError
@@ -51,7 +52,7 @@ def ddim(
     if not 0 <= eta <= 1:
         raise UsageError(f"eta={eta}: DDIM's share of fresh noise lies in [0, 1]")
     levels = grid.tolist()
-    for i, (sigma, sigma_next) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+    for i, (sigma, sigma_next) in enumerate(pairwise(levels)):
         denoised = model(x, sigma)
         eps = (x - denoised) / sigma
         fresh = eta * sigma_next * math.sqrt(max(1 - (sigma_next / sigma) ** 2, 0))

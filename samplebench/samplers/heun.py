@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from samplebench.errors import UsageError
 from samplebench.registry import samplers
@@ -57,7 +58,7 @@ def heun(
     flow = ProbabilityFlow.on(model, grid, schedule, scaling, epsilon_s, sigma_min, sigma_max)
     churn = Churn(S_churn, S_min, S_max, S_noise)
     x = x * flow.at.s(flow.times[0])
-    for i, (t, t_next) in enumerate(zip(flow.times[:-1], flow.times[1:], strict=True)):
+    for i, (t, t_next) in enumerate(pairwise(flow.times)):
         x_hat, t_hat = churn(flow, x, t, noise)
         h = t_next - t_hat
         d = flow.slope(x_hat, t_hat)

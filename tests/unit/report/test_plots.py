@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from samplebench.report.axes import spaced
 from samplebench.report.curves import DASHES, MARKERS, PALETTE, plots_of
-from samplebench.report.files import figure_stem, safe_name
+from samplebench.report.names import figure_stem, safe_name
 from samplebench.report.plots import draw, write_figures
 
 
@@ -137,6 +137,17 @@ def test_error_bars_are_one_standard_error(make_view):
     assert bar[:, 1].tolist() == pytest.approx(expected)
 
 
+def test_long_error_bars_stay_in_the_axes(make_view):
+    view = make_view()
+    values = [row["fd-toy"] for row in view.rows]
+    for row in view.rows:
+        row["fd-toy_stderr"] = 2 * row["fd-toy"]
+    (plot,) = plots_of(view)
+    low, high = draw(plot).axes[0].get_ylim()
+    assert high > 3 * max(values)
+    assert 0 < low < min(values)
+
+
 def test_values_without_a_place_on_the_axis_are_counted_in_the_caption(make_view):
     view = make_view()
     view.rows[0]["fd-toy"] = -0.1
@@ -163,7 +174,7 @@ def test_figures_have_the_same_bytes_again_whatever_the_settings(make_view, tmp_
 
     view = make_view()
     first = {p.name: p.read_bytes() for p in write_figures(view, tmp_path / "one")}
-    with matplotlib.rc_context({"svg.hashsalt": "other", "font.size": 30, "lines.linewidth": 9}):
+    with matplotlib.rc_context({"svg.hashsalt": "other", "font.size": 30, "axes.linewidth": 9}):
         again = {p.name: p.read_bytes() for p in write_figures(view, tmp_path / "two")}
         assert matplotlib.rcParams["font.size"] == 30
     assert first == again

@@ -55,7 +55,7 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr("samplebench.report.files.os.replace", fail)
+    monkeypatch.setattr("samplebench.files.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         tables.write_csv([], path)
     assert [(p.name, p.read_text(encoding="utf-8")) for p in tmp_path.iterdir()] == [

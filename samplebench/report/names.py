@@ -1,28 +1,11 @@
-"""Atomic writes, and file names that are safe whatever a model is called."""
+"""File names that are safe whatever a model is called."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import uuid
-from pathlib import Path
 
 _LONGEST = 80
-
-
-def write_atomic(path: Path, data: bytes) -> Path:
-    """Write `data` so that a reader sees the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile.mkstemp: its files are readable by their owner only.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
 
 
 def safe_name(name: str, allowed: str = ".") -> str:

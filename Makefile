@@ -1,0 +1,51 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both set up .venv themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(shell find samplebench -type f -not -name '*.pyc') checkpoints.toml pyproject.toml README.md
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-all lint types baseline clean
+
+## Sweep the embedded model over four samplers, two rho and four NFE; then open the report.
+demo: .venv/installed
+	$(BIN)/samplebench run --model digits-exact --sampler euler,heun,edm,ddim \
+	  --param edm.S_churn=10,edm.S_noise=1.003,ddim.eta=1 \
+	  --nfe 5,10,20,35 --rho 3,7 --seed 0 --out reports/digits-exact
+
+## Style, types, the committed curves, and every test but the slow ones.
+test: lint types baseline
+	$(BIN)/pytest -n 2 -m "not slow"
+
+## The slow ones too.
+test-all: lint types baseline
+	$(BIN)/pytest -n 2
+
+lint: .venv/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/tested
+	$(BIN)/mypy
+
+## Recomputes the curves of benchmarks/baselines and fails if one moved.
+baseline: .venv/tested
+	rm -rf build/baseline
+	$(BIN)/samplebench run --config benchmarks/baselines/digits-exact.toml --out build/baseline
+	$(BIN)/samplebench check build/baseline --baseline benchmarks/baselines/digits-exact.csv
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(PIP) --upgrade pip
+
+# A plain installation, not an editable one: tests run what a user gets.
+.venv/installed: .venv/bin/python constraints.txt $(SOURCES)
+	$(PIP) .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(PIP) ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
