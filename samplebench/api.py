@@ -14,7 +14,7 @@ from samplebench.bench.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-    from samplebench.report.view import View
+    from samplebench.bench.view import View
 
 
 def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def prepare(
     steps: int | None = None,
     nfe: int | None = None,
     discretization: Discretization = "edm",
-    rho: float = 7.0,
+    rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
     params: dict[str, Any] | None = None,
@@ -95,8 +95,8 @@ def prepare(
     for name in foreign:
         if name not in known:
             raise unknown(f"parameter of sampler {solver.name}", name, {*solver.defaults, *known})
-    if "rho" in known:
-        constants.setdefault("rho", check_rho(rho))
+    if "rho" in known and rho is not None:
+        constants["rho"] = check_rho(rho)
     grid = discretizations.build(
         discretization, steps, sigma_min=sigma_min, sigma_max=sigma_max, model=model, **constants
     )
@@ -113,7 +113,7 @@ def sample(
     latents: Tensor | None = None,
     labels: Tensor | Sequence[int] | int | None = None,
     discretization: Discretization = "edm",
-    rho: float = 7.0,
+    rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
     noise: Callable[[Tensor], Tensor] | str | None = None,
@@ -132,7 +132,8 @@ def sample(
         latents: unit normal [N, C, H, W], not yet scaled to the first noise level.
         labels: int64 [N] or one for all; None draws them from the seeds if the model has classes.
         discretization: a registered name, a function, or explicit decreasing levels.
-        rho, sigma_min, sigma_max: of the discretization; clamped to the model's range.
+        rho: exponent of the discretization, None for its own default (edm: 7).
+        sigma_min, sigma_max: range of the noise levels, clamped to the model's.
         noise: None for per-sample streams (with latents: of seeds 0 .. N-1), "portable" or
             "nvlabs" for their kind, or a callable like torch.randn_like.
         callback: called with a `Step` after every step.

@@ -132,7 +132,7 @@ def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
         conditions["sampler"],
         steps=conditions["steps"],
         discretization=grid["name"],
-        rho=grid.get("rho", 7.0),
+        rho=grid.get("rho"),
         params={**params, **constants},
     )
 

@@ -189,7 +189,7 @@ def _rows_of_sampler(
         conditions = {
             **base,
             "sampler": canonical,
-            "params": {k: _plain(v) for k, v in effective.items()},
+            "params": {k: plain(v) for k, v in effective.items()},
             "discretization": {"name": grid, **constants} if isinstance(grid, str) else list(grid),
             "steps": steps,
         }
@@ -214,7 +214,7 @@ def _grids(
             continue
         known = grid_constants(grid)
         constants = {**known, **split(given, known)[0]}
-        for rho in request.rho if "rho" in known else (None,):
+        for rho in (request.rho if "rho" in known else ()) or (known.get("rho"),):
             if rho is not None:
                 constants = {**constants, "rho": rho}
             for nfe in request.nfe:
@@ -253,6 +253,6 @@ def _conditions(
     return conditions
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON has no infinity."""
     return str(value) if value in (float("inf"), -float("inf")) else value

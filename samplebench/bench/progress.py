@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from samplebench.bench.plan import Cell
+from samplebench.bench.plan import Cell, plain
+from samplebench.bench.view import caveats
 from samplebench.parameters import label
+from samplebench.solver import Solver
 
 
 class Progress:
@@ -60,36 +62,22 @@ class Progress:
         text = describe(cell.conditions, record["nfe"])
         for name, value in record["values"].items():
             text += f"  {name} {_number(value['value'])} ± {_number(value['stderr'])}"
-        for note in notes(record):
+        for note in caveats(record):
             text += f"\n  note: {note}"
         tqdm.write(text, file=sys.stderr)
 
 
-def notes(record: dict[str, Any]) -> list[str]:
-    """What a reader must know beside the value."""
-    found = []
-    n = record["conditions"]["num_samples"]
-    dim = record["conditions"]["extractor"]["feature_dim"]
-    if record["nonfinite"]:
-        found.append(f"{record['nonfinite']} of {n} samples are not finite: no value")
-    if record["nfe"] != record["nfe_planned"]:
-        found.append(f"{record['nfe']} evaluations counted, {record['nfe_planned']} planned")
-    if not record["seed_reproducible"]:
-        found.append("not seed-reproducible: the sampler draws from torch's global generator")
-    if n <= dim:
-        found.append(f"N = {n} is not above the {dim} features: the value means little")
-    return found
-
-
-def describe(conditions: Any, nfe: float) -> str:
-    """A cell in a few words, e.g. "edm S_churn=10 edm rho=7 NFE 19 seed 0"."""
-    grid = conditions["discretization"]
+def describe(conditions: Mapping[str, Any], nfe: float) -> str:
+    """A cell in a few words, e.g. "digits-exact edm S_churn=10 edm rho=7 NFE 19"."""
+    solver, grid = Solver.of(conditions["sampler"]), conditions["discretization"]
+    params = {k: v for k, v in conditions["params"].items() if v != plain(solver.defaults[k])}
     where = (
-        "explicit"
+        {"name": "explicit levels"}
         if isinstance(grid, list)
-        else label({k: v for k, v in grid.items() if k == "rho"}) or grid["name"]
+        else {k: v for k, v in grid.items() if k in ("name", "rho")}
     )
-    return f"{conditions['model']} {conditions['sampler']} {where} NFE {nfe}"
+    words = [conditions["model"], solver.name, label(params), where.pop("name"), label(where)]
+    return " ".join(word for word in words if word) + f" NFE {nfe}"
 
 
 def _number(value: float | None) -> str:

@@ -20,7 +20,7 @@ class Request:
 
     Attributes:
         model, sampler, nfe, rho, discretization: swept over; a discretization may be a tuple of
-            explicit levels. A sampler may be a function.
+            explicit levels, a sampler may be a function. Without rho, each discretization's own.
         param: sampler -> parameter -> values, swept over too.
         num_samples, protocol, noise, state_dtype: overrides of the protocol.
         seed, repeats: sample i of repeat r has seed `seed + r * num_samples + i`.
@@ -33,7 +33,7 @@ class Request:
     model: tuple[str, ...] = ()
     sampler: tuple[str | Callable[..., Any], ...] = ()
     nfe: tuple[int, ...] = (5, 10, 20, 35)
-    rho: tuple[float, ...] = (7.0,)
+    rho: tuple[float, ...] = ()
     discretization: tuple[str | tuple[float, ...], ...] = ("edm",)
     param: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
     num_samples: int | None = None

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.bench.view import View
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import atomic
-from samplebench.report.view import View
 
 if TYPE_CHECKING:
     from samplebench.bench.plan import Plan

@@ -24,7 +24,7 @@ _WORDS = {
     "model": ("ID,...", "models (default: digits-exact, which needs no download)"),
     "sampler": ("NAME,...", "samplers, or package.module:function (default: the model's)"),
     "nfe": ("N,...", "budgets of network evaluations per sample (default: 5,10,20,35)"),
-    "rho": ("R,...", "exponents of the discretizations that have one (default: 7)"),
+    "rho": ("R,...", "exponents of the discretizations that have one (default: theirs; edm: 7)"),
     "discretization": ("NAME,...", "where the steps are, or levels 80/20/5/1 (default: edm)"),
     "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
     "num-samples": ("N", "samples per value (default: the protocol's)"),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samplebench.report.view import View
+from samplebench.bench.view import View
 
-__all__ = ["View", "write_report"]
+__all__ = ["write_report"]
 
 
 def write_report(view: View, out: Path) -> dict[str, Path]:

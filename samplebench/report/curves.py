@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from samplebench.bench.view import View
 from samplebench.report.fields import (
     CONDITIONS,
     Row,
@@ -20,7 +21,6 @@ from samplebench.report.fields import (
     rho_label,
     sampler_label,
 )
-from samplebench.report.view import View
 
 # (on white, on near-black). Each column keeps a contrast of 3:1 to its background and its members
 # at least 23 apart in CIELAB as seen with protanopia or deuteranopia.

@@ -7,11 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from samplebench.bench.view import View, caveats
 from samplebench.report.curves import conditions_of, curves_of, plots_of, references_of
 from samplebench.report.fields import alias_of, grid_label, hashes_of, metrics_of, number, printable
 from samplebench.report.layout import best_at_nfe, condense
 from samplebench.report.sheets import samplers_of
-from samplebench.report.view import View
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -89,6 +89,16 @@ def _spans(texts: list[list[str]], count: int) -> list[tuple[int, int]]:
 def _alias(view: View, index: int) -> str:
     name = alias_of(view.rows[index], view.cells)
     return f" (computed as {printable(name)})" if name else ""
+
+
+def _caveats(view: View) -> list[tuple[str, str]]:
+    """(curve and NFE, caveat) for each row whose cells have one."""
+    found = []
+    for curve, row in ((c, row) for c in curves_of(view.rows, view) for row in c.rows):
+        for key in hashes_of(row):
+            for text in caveats(view.cells.get(key, {})):
+                found.append((f"{curve.label}, NFE {row.get('nfe')}", text))
+    return list(dict.fromkeys(found))
 
 
 def _notes(view: View) -> list[dict[str, Any]]:
@@ -176,6 +186,7 @@ def render_html(view: View) -> str:
         figures=figures,
         notes=_notes(view),
         table=_table(view),
+        caveats=_caveats(view),
         samplers=samplers_of(view),
         cells=_provenance(view),
     )

@@ -7,9 +7,9 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from samplebench.bench.view import View
 from samplebench.report.curves import Curve, curves_of
 from samplebench.report.fields import STDERR, Row, hashes_of, metrics_of, printable, value_text
-from samplebench.report.view import View
 
 _PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 

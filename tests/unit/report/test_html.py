@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from samplebench.report import View, write_report
+from samplebench.bench.view import View
+from samplebench.report import write_report
 from samplebench.report.curves import plots_of
 from samplebench.report.html import render_html
 from samplebench.report.layout import best_at_nfe
@@ -220,7 +221,8 @@ assert not heavy, heavy
 sys.modules["torch"] = None  # importing it now raises ImportError
 import tempfile
 from pathlib import Path
-from samplebench.report import View, write_report
+from samplebench.bench.view import View
+from samplebench.report import write_report
 row = dict(model="m", sampler="s", params="", discretization="edm", rho=7.0, steps=5, nfe=5,
            nfe_requested=None, seed=0, repeats=1, num_samples=9, protocol="p", dtype="float64",
            fid=1.0, fid_stderr=0.1, cell="c")

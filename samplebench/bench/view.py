@@ -1,0 +1,44 @@
+"""What a report is made from: plain rows, cell records and sample sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class View:
+    """The state of one sweep, ready to be shown.
+
+    Attributes:
+        title: name of the sweep, e.g. of its output folder.
+        rows: one per curve point; keys as in `report.fields.LEADING`, then `<metric>` and
+            `<metric>_stderr` for every metric, then `cell`.
+        cells: cell hash -> cell record (the parsed JSON).
+        sheets: cell hash -> lossless PNG of its first 64 samples, 8 x 8 tiles of H x W pixels.
+        pending: number of planned cells that have no result yet.
+    """
+
+    title: str
+    rows: list[dict[str, Any]]
+    cells: dict[str, dict[str, Any]]
+    sheets: dict[str, Path]
+    pending: int = 0
+
+
+def caveats(record: Mapping[str, Any]) -> list[str]:
+    """What a reader must know beside a cell's values, in words."""
+    found = []
+    conditions = record.get("conditions", {})
+    n, dim = conditions.get("num_samples", 0), conditions.get("extractor", {}).get("feature_dim", 0)
+    if record.get("nonfinite"):
+        found.append(f"{record['nonfinite']} of {n} samples are not finite: no value")
+    if record.get("nfe_planned", record.get("nfe")) != record.get("nfe"):
+        found.append(f"{record['nfe']} evaluations counted, {record['nfe_planned']} planned")
+    if not record.get("seed_reproducible", True):
+        found.append("not seed-reproducible: the sampler draws from torch's global generator")
+    if 0 < n <= dim:
+        found.append(f"N = {n} is not above the {dim} features: the value means little")
+    return found
