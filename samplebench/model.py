@@ -23,6 +23,7 @@ class Model:
         process: name of the noise law the model was trained on, None where it has none.
         protocol: name of the protocol (see protocols.py) its published numbers follow.
         provenance: where it comes from: source, licence, hashes.
+        threads: CPU threads the bench gives it, None for torch's own choice.
         device, state_dtype: where and in which precision a sampler should hold its state.
     """
 
@@ -33,6 +34,7 @@ class Model:
     network: Any = None
     process: str | None = None
     protocol: str | None = None
+    threads: int | None = None
     provenance: Mapping[str, Any]
     device: torch.device
     state_dtype: torch.dtype

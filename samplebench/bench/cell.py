@@ -109,7 +109,8 @@ def run_cell(
     saved, cost = time.monotonic(), 0.0
     for block in range(partial.next_block, blocks):
         first = block * size
-        _run_block(bench, setting, conditions, partial, first, min(first + size, n))
+        with _threads(bench.model):
+            _run_block(bench, setting, conditions, partial, first, min(first + size, n))
         partial.next_block = block + 1
         progress.advance(min(size, n - first))
         now = time.monotonic()
@@ -190,6 +191,19 @@ def _watched_generator(setting: Setting, seed: int, partial: Partial) -> Iterato
         yield
         if not torch.equal(before, torch.random.get_rng_state()):
             partial.seed_reproducible = False
+
+
+@contextmanager
+def _threads(model: Model) -> Iterator[None]:
+    """Runs the block on as many CPU threads as the model asks for."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(model.threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _synchronize(device: torch.device) -> None:
