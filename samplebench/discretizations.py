@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from samplebench.errors import UsageError, unknown
-from samplebench.parameters import accepted, split
+from samplebench.errors import UsageError
+from samplebench.parameters import accepted, label, merge
 from samplebench.processes.vp import VP
 from samplebench.registry import discretizations
 
@@ -150,10 +150,11 @@ def build(
     if not isinstance(discretization, str) and not callable(discretization):
         levels = explicit(discretization)
         low, high = float(levels[-1]), float(levels[0])
-        if model is not None and not (model.sigma_min <= low and high <= model.sigma_max):
+        least, most = (0.0, math.inf) if model is None else model_range(model)
+        if not (least <= low and high <= most):
             raise UsageError(
                 f"explicit noise levels reach from {low:g} to {high:g}, but the model knows "
-                f"[{float(model.sigma_min):g}, {float(model.sigma_max):g}]"
+                f"[{least:g}, {most:g}]"
             )
         return _finish(levels, low, high, model)
     if steps < 2:
@@ -165,20 +166,32 @@ def build(
     )
     function, name = entry.obj, entry.name
     known = accepted(function)
-    _, extra = split(constants, known)
-    if extra:
-        raise unknown(f"constant of discretization {name}", next(iter(extra)), known)
+    own = {k: v for k, v in known.items() if k not in ("sigma_min", "sigma_max")}
+    constants = merge(f"discretization {name}", own, constants)
     if entry.lowest is not None:
         known["sigma_min"] = entry.lowest(**constants)
-    low = known["sigma_min"] if sigma_min is None else float(sigma_min)
-    high = known["sigma_max"] if sigma_max is None else float(sigma_max)
+    span = {"sigma_min": sigma_min, "sigma_max": sigma_max}
+    for end, given in span.items():
+        span[end] = known.get(end) if given is None else given
+        if span[end] is None:
+            raise UsageError(f"discretization {name} has no default {end}; pass one")
+    low, high = float(span["sigma_min"]), float(span["sigma_max"])  # type: ignore[arg-type]
     if model is not None:
-        low, high = max(low, float(model.sigma_min)), min(high, float(model.sigma_max))
+        least, most = model_range(model)
+        low, high = max(low, least), min(high, most)
     if not (0 < low < high < math.inf):
         raise UsageError(
             f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max"
         )
-    levels = np.asarray(function(steps, sigma_min=low, sigma_max=high, **constants), dtype=float)
+    try:
+        found = function(steps, sigma_min=low, sigma_max=high, **constants)
+        levels = np.asarray(found, dtype=float)
+    except ArithmeticError as error:
+        raise UsageError(
+            f"discretization {name} has no levels for {label(own | constants)}: {error}"
+        ) from None
+    if len(levels) - (levels[-1:] == 0).sum() != steps:
+        raise UsageError(f"discretization {name} gave {len(levels)} levels for {steps} steps")
     return _finish(levels, low, high, model)
 
 
@@ -187,19 +200,25 @@ def explicit(levels: Sequence[float]) -> np.ndarray:
     array = np.asarray([float(level) for level in levels])
     if len(array) and array[-1] == 0:
         array = array[:-1]
-    if len(array) < 1 or not np.all(np.diff(array) < 0):
+    if not (len(array) and np.all(np.diff(array) < 0) and 0 < array[-1] <= array[0] < math.inf):
         raise UsageError("explicit noise levels must be a decreasing list, e.g. 80/20/5/1/0.1")
     return array
+
+
+def model_range(model: Any) -> tuple[float, float]:
+    """(sigma_min, sigma_max) of a model; a plain callable may leave them out."""
+    return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", math.inf))
 
 
 def _finish(levels: np.ndarray, low: float, high: float, model: Any) -> Grid:
     if len(levels) and levels[-1] == 0:
         levels = levels[:-1]
     if model is not None:
-        levels = np.array([float(model.round_sigma(float(level))) for level in levels])
+        nearest = getattr(model, "round_sigma", float)
+        levels = np.array([float(nearest(float(level))) for level in levels])
     if not (np.all(np.isfinite(levels)) and np.all(levels > 0) and np.all(np.diff(levels) <= 0)):
         raise UsageError(
             f"the discretization gave levels that are not positive and decreasing in "
-            f"[{low:g}, {high:g}]; check its constants (rho must be positive and finite)"
+            f"[{low:g}, {high:g}]; check its constants and its range"
         )
     return Grid(np.append(levels, 0.0), low, high)

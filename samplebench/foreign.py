@@ -32,8 +32,8 @@ def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
     torch's global generator still runs, but its samples depend on their batch: the engine notes
     "not seed-reproducible" in the cell when it sees the generator move.
     """
-    known = accepted(function)
-    own = {name: value for name, value in known.items() if name not in _PLUMBING}
+    known = inspect.signature(function).parameters
+    own = {k: v for k, v in accepted(function).items() if k not in _PLUMBING}
 
     def sampler(
         model: Any,

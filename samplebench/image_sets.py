@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def read(path: Path) -> ImageSet:
         if not isinstance(loaded, np.ndarray):
             key = next(k for k in ("images", "arr_0") if k in loaded)
             loaded = loaded[key]
-    except (OSError, ValueError, StopIteration, EOFError):
+    except (OSError, ValueError, StopIteration, EOFError, BadZipFile):
         raise InputError(
             f"{path} is neither a folder of images nor an .npy / .npz with 'images' or 'arr_0'"
         ) from None

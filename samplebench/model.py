@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from samplebench.discretizations import model_range
 from samplebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,8 +78,7 @@ class Bound:
     ) -> None:
         self.model, self.labels, self.batch, self.clip_x0 = model, labels, batch, clip_x0
         self.images = 0
-        self.sigma_min = float(getattr(model, "sigma_min", 0.0))
-        self.sigma_max = float(getattr(model, "sigma_max", float("inf")))
+        self.sigma_min, self.sigma_max = model_range(model)
         self.round_sigma = getattr(model, "round_sigma", float)
 
     def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:

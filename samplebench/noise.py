@@ -133,6 +133,8 @@ def stream(
 def check_seeds(seeds: Sequence[int]) -> list[int]:
     """The seeds as a list of integers in [0, 2**64)."""
     checked = [int(seed) for seed in seeds]
+    if any(whole != seed for whole, seed in zip(checked, seeds, strict=True)):
+        raise UsageError("seeds must be whole numbers")
     if not checked:
         raise UsageError("no seeds given; pass at least one, e.g. seeds=range(64)")
     if min(checked) < 0 or max(checked) >= 2**64:

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from samplebench.errors import UsageError, unknown
+
 
 def accepted(function: Callable[..., Any]) -> dict[str, Any]:
     """Parameters with a default, in order, as name -> default; the positional inputs are left out.
@@ -25,10 +27,47 @@ def split(given: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[dict, dic
     return mine, {name: value for name, value in given.items() if name not in known}
 
 
+def merge(owner: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults overridden by given values, each of its default's kind: 10 and 10.0 are the same.
+
+    Args:
+        owner: whose parameters they are, for messages, e.g. "sampler edm".
+
+    Raises:
+        UsageError: an unknown name, or a value of another kind than its default.
+    """
+    for name in given:
+        if name not in defaults:
+            raise unknown(f"parameter of {owner}", name, defaults)
+    return {
+        name: _like(f"{owner}: {name}", default, given[name]) if name in given else default
+        for name, default in defaults.items()
+    }
+
+
 def label(params: Mapping[str, Any]) -> str:
     """Parameters as one stable string, e.g. "S_churn=10 S_noise=1.003"."""
-    return " ".join(f"{name}={_word(value)}" for name, value in sorted(params.items()))
+    return " ".join(f"{name}={word(value)}" for name, value in sorted(params.items()))
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """A value as text; floats to 12 digits."""
     return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _like(where: str, default: Any, value: Any) -> Any:
+    """`value` as the kind of `default`, whose None admits anything."""
+    if default is None:
+        return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, bool):
+        fits, kind = isinstance(value, bool), "true or false"
+    elif isinstance(default, int):
+        fits, kind = number and value == value // 1, "a whole number"
+    elif isinstance(default, float):
+        fits, kind = number and value == value, "a number"
+    else:
+        fits, kind = isinstance(value, type(default)), "a word"
+    if not fits:
+        raise UsageError(f"{where}={value!r} must be {kind}, e.g. {word(default)}")
+    return type(default)(value)

@@ -48,6 +48,9 @@ class Protocol:
         if not real:
             return self
         changed = replace(self, summary=f"{self.name} with other {', '.join(sorted(real))}", **real)
+        for known in PROTOCOLS.values():
+            if known.conditions() == changed.conditions():
+                return known
         return replace(changed, name=f"custom:{changed.fingerprint()[:8]}")
 
     def fingerprint(self) -> str:

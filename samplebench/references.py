@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def load(source: str) -> Reference:
             facts = json.loads(str(archive["facts"]))
             mean, cov = archive["mu"].astype(np.float64), archive["sigma"].astype(np.float64)
             return Reference(source, path, sha256(path), mean, cov, **facts)
-    except (KeyError, ValueError, TypeError, OSError) as error:
+    except (KeyError, ValueError, TypeError, OSError, EOFError, BadZipFile) as error:
         raise InputError(
             f"{path} is not a reference of samplebench ({error}); make one with "
             "'samplebench reference make'"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from samplebench.errors import UsageError, unknown
+from samplebench.errors import InputError, UsageError, unknown
 
 T = TypeVar("T")
 
@@ -100,9 +100,7 @@ class Registry:
         try:
             return self._entries[name]
         except KeyError:
-            raise unknown(
-                self.kind, name, self._entries, f"samplebench list {self.kind}s"
-            ) from None
+            raise unknown(self.kind, name, self.names(), f"samplebench list {self.kind}s") from None
 
     def get(self, name: str) -> Any:
         """The object called `name`; see `entry`."""
@@ -110,7 +108,8 @@ class Registry:
 
     def add(self, obj: Any) -> Entry:
         """Files a bare callable under "module:qualname" and returns its entry."""
-        name = f"{obj.__module__}:{obj.__qualname__}"
+        inner = getattr(obj, "func", obj)  # of a functools.partial
+        name = f"{inner.__module__}:{getattr(inner, '__qualname__', type(inner).__name__)}"
         known = self._entries.get(name)
         if known is not None and known.obj is obj:
             return known
@@ -143,7 +142,13 @@ class Registry:
             importlib.import_module(f"{self.home}.{module.name}")
         for point in entry_points(group=self.group):
             if point.name not in self._entries:
-                obj = point.load()
+                try:
+                    obj = point.load()
+                except Exception as error:
+                    raise InputError(
+                        f"{self.kind} '{point.name}' of an installed plugin cannot be loaded "
+                        f"({type(error).__name__}: {error}); mend or uninstall {point.value}"
+                    ) from error
                 # A plugin that used the decorator has said more than its entry point can.
                 if point.name not in self._entries:
                     self.register(point.name)(obj)

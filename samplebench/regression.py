@@ -10,26 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samplebench.bench.view import COLUMNS
 from samplebench.errors import InputError
 from samplebench.files import atomic
 
 SAME_PLATFORM, OTHER_PLATFORM = 1e-6, 1e-3
 
 # What makes two rows the same point of the same curve; `nfe` is counted, so it is compared.
-_KEY = (
-    "model",
-    "sampler",
-    "params",
-    "discretization",
-    "rho",
-    "steps",
-    "nfe_requested",
-    "seed",
-    "repeats",
-    "num_samples",
-    "protocol",
-    "dtype",
-)
+_KEY = tuple(column for column in COLUMNS if column != "nfe")
 _FAILS = ("moved", "missing", "conditions differ")
 
 
@@ -91,7 +79,9 @@ def load_rows(source: Path) -> tuple[list[dict[str, Any]], set[str]]:
 
     if source.is_dir():
         view = Store(source).view()
-        return view.rows, {cell["provenance"]["platform"] for cell in view.cells.values()}
+        # As a CSV has them, so that a folder equals its own results.csv at any tolerance.
+        rows = [{k: _digits(v) for k, v in row.items()} for row in view.rows]
+        return rows, {cell["provenance"]["platform"] for cell in view.cells.values()}
     if not source.is_file():
         raise InputError(f"{source} does not exist; give a results folder or a results.csv")
     try:
@@ -103,7 +93,10 @@ def load_rows(source: Path) -> tuple[list[dict[str, Any]], set[str]]:
     beside = _sidecar(source)
     if not beside.is_file():
         return rows, set()
-    return rows, set(json.loads(beside.read_text())["platforms"])
+    try:
+        return rows, set(json.loads(beside.read_text())["platforms"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{beside} is damaged ({error}); make it again with --update") from None
 
 
 def update(source: Path, baseline: Path) -> None:
@@ -124,6 +117,10 @@ def update(source: Path, baseline: Path) -> None:
 def tolerance_for(current: set[str], baseline: set[str]) -> float:
     """1e-6 on the same platform, 1e-3 across; unknown platforms are held to the strict one."""
     return OTHER_PLATFORM if current and baseline and current != baseline else SAME_PLATFORM
+
+
+def _digits(value: Any) -> Any:
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _sidecar(path: Path) -> Path:

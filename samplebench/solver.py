@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from samplebench.errors import UsageError, unknown
+from samplebench.errors import UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
 from samplebench.model import Bound
-from samplebench.parameters import accepted
+from samplebench.parameters import accepted, merge
 from samplebench.registry import Entry, samplers
 from samplebench.samplers.step import Step
 
@@ -58,20 +58,7 @@ class Solver:
         Raises:
             UsageError: a parameter the sampler does not have, or a value of another kind.
         """
-        defaults = self.defaults
-        for name, value in params.items():
-            if name not in defaults:
-                raise unknown(f"parameter of sampler {self.name}", name, defaults)
-            default = defaults[name]
-            if _is_number(default) != _is_number(value) and default is not None:
-                kind = "a number" if _is_number(default) else "a word"
-                raise UsageError(f"{self.name}.{name}={value!r} must be {kind}, e.g. {default}")
-        merged = {**defaults, **params}
-        # 10 and 10.0 are the same request.
-        return {
-            name: float(value) if isinstance(defaults[name], float) else value
-            for name, value in merged.items()
-        }
+        return merge(f"sampler {self.name}", self.defaults, params)
 
     def stochastic(self, params: Mapping[str, Any]) -> bool:
         return bool(self.entry.stochastic(self.effective(params)))
@@ -96,18 +83,15 @@ class Solver:
         Raises:
             UsageError: even two steps, the least a time discretization has, need more.
         """
-        low, high = 2, 4
+        low, high = 2, 2 * _MAX_STEPS
         if self.evaluations(low) > nfe:
             raise UsageError(
                 f"nfe={nfe} is too small for sampler {self.name}: 2 steps need "
                 f"{self.evaluations(low)} evaluations"
             )
-        while self.evaluations(high) <= nfe:
-            low, high = high, high * 2
-            if high > _MAX_STEPS:
-                raise UsageError(f"nfe={nfe}: more than {_MAX_STEPS} steps of sampler {self.name}")
         while high - low > 1:
-            middle = (low + high) // 2
+            # Doubling first: an undeclared count is found by running, which large steps make slow.
+            middle = min(2 * low, (low + high) // 2)
             if self.evaluations(middle) <= nfe:
                 low = middle
             else:
@@ -138,14 +122,14 @@ class Solver:
         """Source text of a sampler that is not samplebench's own; it decides cells, like a name."""
         if self.entry.builtin:
             return None
-        try:
-            return inspect.getsource(inspect.getmodule(self.entry.obj) or self.entry.obj)
-        except (OSError, TypeError):
-            return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        function = getattr(self.entry.obj, "func", self.entry.obj)
+        # In a notebook the module has no file, but the function has.
+        for thing in (inspect.getmodule(function), function, type(function)):
+            try:
+                return inspect.getsource(thing)  # type: ignore[arg-type]
+            except (OSError, TypeError):
+                continue
+        return None
 
 
 @lru_cache(maxsize=4096)

@@ -104,7 +104,8 @@ def agrees(record_property):
         found, expected = np.asarray(found), np.asarray(expected)
         assert found.shape == expected.shape
         error = float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max())
-        ratio = error / tolerance if tolerance else float(error > 0)
+        # A plain float, which pytest-xdist can hand on.
+        ratio = error / float(tolerance) if tolerance else float(error > 0)
         record_property("golden", (family, ratio))
         assert error <= tolerance, f"off by {error:.3g}, tolerance {tolerance:.3g}"
 

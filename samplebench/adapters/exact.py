@@ -39,13 +39,14 @@ class ExactModel(Model):
         self.threads = 1
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
-        if self.classes is not None and labels is None:
-            raise UsageError("this model is class-conditional: labels are missing")
+        if labels is None:
+            if self.classes is not None:
+                raise UsageError("this model is class-conditional: labels are missing")
+            labels = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         flat = x.flatten(1).to(self.images.dtype)
         sigma = torch.as_tensor(sigma, dtype=flat.dtype, device=flat.device)
         n, sigma = len(flat), sigma.reshape(-1, 1).expand(len(flat), 1)
-        chosen = torch.zeros(n, dtype=torch.int64) if self.classes is None else labels
-        tiles = zip(*(_tiles(rows) for rows in (flat, sigma, chosen)), strict=True)
+        tiles = zip(*(_tiles(rows) for rows in (flat, sigma, labels)), strict=True)
         denoised = torch.cat([self._denoise(*tile) for tile in tiles])[:n]
         return torch.where(sigma == 0, flat, denoised).reshape(x.shape).to(x.dtype)
 

@@ -29,22 +29,6 @@ from samplebench.solver import Solver
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
 NUMERICS = 1
 
-COLUMNS = (
-    "model",
-    "sampler",
-    "params",
-    "discretization",
-    "rho",
-    "steps",
-    "nfe",
-    "nfe_requested",
-    "seed",
-    "repeats",
-    "num_samples",
-    "protocol",
-    "dtype",
-)
-
 
 @dataclass(frozen=True)
 class Cell:

@@ -91,14 +91,16 @@ def _name(value: Any) -> Any:
 def _items(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [item.strip() for item in value.split(",")]
+    if hasattr(value, "tolist"):  # numpy and torch
+        value = value.tolist()
     return list(value) if isinstance(value, Sequence | set | range) else [value]
 
 
 def _list(name: str, value: Any) -> list[Any]:
     items = _items(value)
-    if not items or any(item == "" for item in items):
+    if not items or any(isinstance(item, str) and not item for item in items):
         raise UsageError(f"--{name} is empty or has an empty item; write e.g. {_EXAMPLES[name]}")
-    return list(dict.fromkeys(items))
+    return items
 
 
 def _texts(name: str, value: Any) -> tuple[Any, ...]:
@@ -106,20 +108,27 @@ def _texts(name: str, value: Any) -> tuple[Any, ...]:
     for item in items:
         if not (isinstance(item, str) or (name == "sampler" and callable(item))):
             raise UsageError(f"--{name} {item!r} is not a name; write e.g. {_EXAMPLES[name]}")
-    return tuple(items)
+    return tuple(dict.fromkeys(items))
 
 
 def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
     flag = f"--{name.replace('_', '-')}"
     try:
-        number = float(value)
-        if isinstance(value, bool) or number != int(number):
+        if isinstance(value, bool):
             raise ValueError
+        try:
+            number = int(value)
+            if number != value and not isinstance(value, str):
+                raise ValueError
+        except ValueError:  # "1e3"
+            number = int(float(value))
+            if number != float(value):
+                raise
     except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{flag} {value} is not a whole number") from None
     if not least <= number <= most:
         raise UsageError(f"{flag} {value} is out of range; give {least} to {most:,}")
-    return int(value) if isinstance(value, int) else int(number)
+    return number
 
 
 def _levels(item: Any) -> str | tuple[float, ...]:
@@ -136,9 +145,10 @@ def _levels(item: Any) -> str | tuple[float, ...]:
 
 def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
     # A flat list of numbers is one list of explicit levels, not several discretizations.
-    if not isinstance(value, str) and all(isinstance(v, int | float) for v in value):
-        value = [tuple(value)]
-    return tuple(_levels(item) for item in _list(name, value))
+    items = _items(value)
+    if all(isinstance(item, int | float) for item in items):
+        items = [items]
+    return tuple(dict.fromkeys(_levels(item) for item in _list(name, items)))
 
 
 def parse_params(text: str) -> dict[str, dict[str, list[Any]]]:
@@ -187,6 +197,8 @@ def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
             if not key or not items:
                 raise UsageError(f"param {key}.{param}: name a sampler and at least one value")
             for item in items:
+                if not isinstance(item, str | int | float):
+                    raise UsageError(f"param {key}.{param}={item} is not a number or a word")
                 if isinstance(item, float) and item != item:
                     raise UsageError(f"param {key}.{param}=nan is not a number")
             result.setdefault(key, {})[param] = tuple(dict.fromkeys(items))

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _MARKER = "samplebench.json"
+_MEND = "delete it, and only this cell is computed again"
 
 
 class Store:
@@ -41,7 +43,7 @@ class Store:
         self.out = Path(out)
         marker = self.out / _MARKER
         if marker.is_file():
-            schema = _read_json(marker).get("schema")
+            schema = _read_json(marker, 'write {"schema": 1} into it').get("schema")
             if schema != SCHEMA:
                 raise InputError(
                     f"{self.out} has schema {schema}, this samplebench reads {SCHEMA}; "
@@ -90,7 +92,7 @@ class Store:
         path = self._cell(cell)
         record = _read_json(path)
         if record.get("cell") != cell or "values" not in record:
-            raise InputError(f"{path} is damaged; delete it, and only this cell is computed again")
+            raise InputError(f"{path} is damaged; {_MEND}")
         return record
 
     def write_cell(self, record: Mapping[str, Any], sheet: np.ndarray) -> None:
@@ -115,7 +117,7 @@ class Store:
         try:
             with np.load(self._partial(cell), allow_pickle=False) as archive:
                 return dict(archive)
-        except (OSError, ValueError, EOFError, KeyError):
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile):
             return None
 
     # requests and views
@@ -189,14 +191,12 @@ def _values(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dic
     return {**columns, "cell": " ".join(row["cells"])}
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, mend: str = _MEND) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not JSON"
-        raise InputError(
-            f"{path} cannot be read ({reason}); delete it, and only this cell is computed again"
-        ) from None
+        raise InputError(f"{path} cannot be read ({reason}); {mend}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged; delete it, and only this cell is computed again")
+        raise InputError(f"{path} is damaged; {mend}")
     return content

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# What a row says before its values; `results.csv` has them in this order.
+COLUMNS = (
+    "model", "sampler", "params", "discretization", "rho", "steps", "nfe", "nfe_requested",
+    "seed", "repeats", "num_samples", "protocol", "dtype",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class View:
@@ -14,7 +20,7 @@ class View:
 
     Attributes:
         title: name of the sweep, e.g. of its output folder.
-        rows: one per curve point; keys as in `report.fields.LEADING`, then `<metric>` and
+        rows: one per curve point; keys as in `COLUMNS`, then `<metric>` and
             `<metric>_stderr` for every metric, then `cell`.
         cells: cell hash -> cell record (the parsed JSON).
         sheets: cell hash -> lossless PNG of its first 64 samples, 8 x 8 tiles of H x W pixels.

@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from samplebench.bench.view import COLUMNS
+
 Row = dict[str, Any]
 
-LEADING = (
-    "model", "sampler", "params", "discretization", "rho", "steps", "nfe", "nfe_requested",
-    "seed", "repeats", "num_samples", "protocol", "dtype",
-)  # fmt: skip
 INTEGERS = frozenset({"steps", "nfe", "nfe_requested", "seed", "repeats", "num_samples"})
 STRINGS = frozenset({"model", "sampler", "params", "discretization", "protocol", "dtype", "cell"})
 # Points that differ in one of these are not points of the same curve.
@@ -22,7 +20,7 @@ STDERR = "_stderr"
 
 def metrics_of(rows: Iterable[Row]) -> list[str]:
     """Metric names over all rows, by first appearance."""
-    fixed = {*LEADING, "cell"}
+    fixed = {*COLUMNS, "cell"}
     names = (key for row in rows for key in row if key not in fixed and not key.endswith(STDERR))
     return list(dict.fromkeys(names))
 
@@ -30,7 +28,7 @@ def metrics_of(rows: Iterable[Row]) -> list[str]:
 def columns_of(rows: Iterable[Row]) -> list[str]:
     """All columns in the order of the CSV file."""
     pairs = [column for name in metrics_of(rows) for column in (name, name + STDERR)]
-    return [*LEADING, *pairs, "cell"]
+    return [*COLUMNS, *pairs, "cell"]
 
 
 def hashes_of(row: Row) -> list[str]:

@@ -131,7 +131,17 @@ class TestShapes:
         levels = build("iddpm", 10).levels
         assert set(levels) <= set(table)
         assert (levels[0], levels[-2]) == (table[8], table[999])
-        assert build("iddpm", 3, M=20, sigma_min=0.1).levels[-2] >= 0.1
+
+    def test_iddpm_keeps_both_ends_of_its_range(self):
+        table = iddpm_table(20)
+        grid = build("iddpm", 3, M=20, sigma_min=table[7], sigma_max=table[5])
+        assert grid.levels.tolist() == [*table[5:8], 0.0]
+
+    def test_iddpm_rounds_half_to_even(self):
+        """Four entries in seven steps: 0, 0.5, 1, 1.5, 2, 2.5, 3."""
+        table = iddpm_table(4)
+        grid = build("iddpm", 7, M=4, sigma_min=table[3], sigma_max=table[0])
+        assert grid.levels[:-1].tolist() == table[[0, 0, 1, 2, 2, 2, 3]].tolist()
 
 
 class TestExplicit:
@@ -146,7 +156,7 @@ class TestExplicit:
 
     @pytest.mark.parametrize("given", [[], [0], [1, 2], [5, 5, 1], [5, math.nan, 1]])
     def test_what_does_not_decrease_is_refused(self, given):
-        with pytest.raises(UsageError, match="must be a decreasing list, e.g. 80/20/5/1/0.1"):
+        with pytest.raises(UsageError, match="must be a decreasing list"):
             explicit(given)
 
     @pytest.mark.parametrize("given", [[math.inf, 5, 1], [5, 1, -1], [5, 0, 0]])

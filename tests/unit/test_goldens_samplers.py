@@ -21,7 +21,7 @@ CURVES = {
 
 
 def replayed(golden, case):
-    """Stored noise as a function that gives the next row at every call; None where there is none."""
+    """Stored noise as a function that gives the next row at every call, None without noise."""
     if case["noise"] is None:
         return None
     rows = iter(torch.tensor(golden("inputs.npz")[case["noise"]][: case["noise_rows"]]))

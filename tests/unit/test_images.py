@@ -29,9 +29,7 @@ def test_truncation_loses_twenty_levels(rule):
     assert int((to_uint8(levels(), rule) != torch.arange(256)).sum()) == 20
 
 
-@pytest.mark.parametrize(
-    ("rule", "expected"), [("edm", 128), ("openai", 127), ("score-sde", 127)]
-)
+@pytest.mark.parametrize(("rule", "expected"), [("edm", 128), ("openai", 127), ("score-sde", 127)])
 def test_grey_between_two_levels(rule, expected):
     assert to_uint8(torch.zeros(1, dtype=torch.float64), rule).item() == expected
 

@@ -82,6 +82,11 @@ def test_nvlabs_order_written_out():
         assert torch.equal(step[0], expected)
 
 
+def test_nvlabs_seeds_wrap_at_32_bits():
+    five, half, whole = (draws("nvlabs", [seed])[0] for seed in (5, 2**31 + 5, 2**32 + 5))
+    assert torch.equal(whole, five) and not torch.equal(half, five)
+
+
 def test_portable_written_out():
     """Philox with key (seed, purpose) and the draw in the third counter word."""
     latents, labels, steps = draws("portable", [2**64 - 1], num_classes=7)

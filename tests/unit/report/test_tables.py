@@ -7,8 +7,9 @@ import math
 
 import pytest
 
+from samplebench.bench.view import COLUMNS
 from samplebench.report import tables
-from samplebench.report.fields import LEADING, value_text
+from samplebench.report.fields import value_text
 
 
 def rounded(row):
@@ -43,7 +44,7 @@ def test_csv_has_the_union_of_metrics_by_first_appearance(make_view, tmp_path):
     path = tables.write_csv(rows, tmp_path / "results.csv")
     head, first, second, _ = path.read_text(encoding="utf-8").splitlines()
     metrics = ["fd-toy", "fd-toy_stderr", "fid", "fid_stderr"]
-    assert head.split(",") == [*LEADING, *metrics, "cell"]
+    assert head.split(",") == [*COLUMNS, *metrics, "cell"]
     assert first.split(",")[-3:-1] == ["", ""]
     assert second.split(",")[-3:-1] == ["2.5", "0.25"]
 
@@ -130,7 +131,7 @@ def test_frame_is_typed(make_view):
     rows = make_view().rows
     rows[0]["nfe_requested"] = None
     frame = tables.to_frame(rows)
-    assert list(frame.columns) == [*LEADING, "fd-toy", "fd-toy_stderr", "cell"]
+    assert list(frame.columns) == [*COLUMNS, "fd-toy", "fd-toy_stderr", "cell"]
     assert str(frame["nfe_requested"].dtype) == "Int64"
     assert frame["nfe"].tolist() == [row["nfe"] for row in rows]
     assert frame["fd-toy"].tolist() == [row["fd-toy"] for row in rows]

@@ -1,0 +1,93 @@
+"""Registered things as parameters: a test with one of the arguments below meets every one.
+
+solver          every sampler
+setting         every sampler once deterministic and once stochastic, where its parameters allow
+discretization, metric, extractor: every entry of that registry
+model_id        every model of the catalogue
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import samplebench as sb
+from samplebench import registry
+from samplebench.checkpoints.catalog import catalog
+from samplebench.solver import Solver
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _with_noise(solver: Solver) -> dict | None:
+    """Parameters that make a sampler stochastic: none, or one of its numbers set to 1."""
+    numbers = [name for name, default in solver.defaults.items() if _is_number(default)]
+    tried = [{}, *({name: 1.0} for name in numbers)]
+    return next((params for params in tried if solver.stochastic(params)), None)
+
+
+def _without_noise(solver: Solver) -> dict | None:
+    numbers = [name for name, default in solver.defaults.items() if _is_number(default)]
+    tried = [{}, *({name: 0.0} for name in numbers)]
+    return next((params for params in tried if not solver.stochastic(params)), None)
+
+
+def _skipped(solver: Solver) -> tuple:
+    if solver.entry.needs == "sigma":
+        return ()
+    reason = f"{solver.name} needs a {solver.entry.needs} model; these tests have D(x; sigma)"
+    return (pytest.mark.skip(reason=reason),)
+
+
+def _solvers() -> list:
+    found = [Solver.of(entry.name) for entry in registry.samplers]
+    return [pytest.param(s, id=s.name, marks=_skipped(s)) for s in found]
+
+
+def _settings() -> list:
+    found = []
+    for entry in registry.samplers:
+        solver = Solver.of(entry.name)
+        for kind, params in (("ode", _without_noise(solver)), ("sde", _with_noise(solver))):
+            if params is not None:
+                name = f"{solver.name}-{kind}"
+                found.append(pytest.param((solver, params), id=name, marks=_skipped(solver)))
+    return found
+
+
+def _entries(kind: registry.Registry) -> list:
+    return [pytest.param(entry, id=entry.name) for entry in kind]
+
+
+_VALUES = {
+    "solver": _solvers,
+    "setting": _settings,
+    "discretization": lambda: _entries(registry.discretizations),
+    "metric": lambda: _entries(registry.metrics),
+    "extractor": lambda: _entries(registry.extractors),
+    "model_id": lambda: list(catalog()),
+}
+
+
+def pytest_generate_tests(metafunc):
+    for argument, values in _VALUES.items():
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, values())
+
+
+@pytest.fixture(scope="session")
+def exact():
+    """The denoiser in closed form that samplers are measured on."""
+    return sb.load("digits-exact", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def latents(exact):
+    """Unit normal latents [6, C, H, W] that no test may change."""
+    draw = torch.Generator().manual_seed(0)
+    made = torch.randn((6, *exact.shape), generator=draw, dtype=torch.float64)
+    before = made.clone()
+    yield made
+    assert torch.equal(made, before)

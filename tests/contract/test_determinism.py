@@ -1,0 +1,231 @@
+"""Sample i depends on its seed alone: for any batch, any subset of blocks, any resume point."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import samplebench as sb
+from samplebench.bench import plan as planning
+from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.progress import Progress
+from samplebench.bench.request import Request
+from samplebench.bench.stop import Interrupted, Stop
+from samplebench.bench.store import Store
+from samplebench.images import contact_sheet, to_uint8
+from samplebench.solver import Solver
+
+BLOCK = 64
+VOLATILE = ("seconds", "provenance")
+
+
+class Recorder:
+    """An extractor that keeps what it was given and what it answered.
+
+    Args:
+        inner: the real one.
+        after: called with the number of blocks so far, before the answer.
+    """
+
+    def __init__(self, inner, after=lambda blocks: None) -> None:
+        self.inner, self.after = inner, after
+        self.images, self.features = [], []
+
+    def __call__(self, images):
+        self.images.append(images.clone())
+        self.features.append(self.inner(images))
+        self.after(len(self.images))
+        return self.features[-1]
+
+
+def cell_of(solver, params, **words):
+    """The one cell of a small request."""
+    words = {"nfe": solver.evaluations(4), "batch_size": BLOCK, **words}
+    param = {solver.name: params} if params else None
+    request = Request.of(model="digits-exact", sampler=solver.name, param=param, **words)
+    (cell,) = planning.make(request).cells.values()
+    return cell
+
+
+@pytest.fixture(scope="module")
+def loaded(exact):
+    solver = next(iter(sb.registry.samplers)).name
+    cell = next(iter(planning.make(Request.of(sampler=solver, nfe=10)).cells.values()))
+    return Bench.of(cell, exact.device, None)
+
+
+@pytest.fixture
+def run(loaded, tmp_path):
+    """`run(cell, folder="a", after=..., stop=...)` -> (record, sheet, recorder)."""
+
+    def go(cell, folder="store", after=lambda blocks: None, stop=None):
+        recorder = Recorder(loaded.extractor, after)
+        bench = replace(loaded, extractor=recorder)
+        progress, store = Progress(quiet=True), Store(tmp_path / folder, create=True)
+        with progress.over([cell]):
+            record, sheet = run_cell(cell, bench, store, progress, stop or Stop())
+        return {k: v for k, v in record.items() if k not in VOLATILE}, sheet, recorder
+
+    return go
+
+
+def test_bench_and_sample_draw_the_same_images(setting, run, exact):
+    solver, params = setting
+    cell = cell_of(solver, params, num_samples=3 * BLOCK)
+    _, sheet, recorder = run(cell)
+    for block, images in enumerate(recorder.images):
+        seeds = range(block * BLOCK, (block + 1) * BLOCK)
+        x = sb.sample(exact, solver.name, steps=4, seeds=seeds, **params)
+        # An alias is computed by another sampler: the same to 1e-10, not to the bit.
+        if solver.canonical(params)[0] == solver.name:
+            assert torch.equal(images, to_uint8(x, "edm"))
+        else:
+            assert (images.int() - to_uint8(x, "edm").int()).abs().max() <= 1
+        if block == 0:
+            tiles = contact_sheet(images.permute(0, 2, 3, 1).numpy())
+            assert np.array_equal(sheet, tiles)
+
+
+def test_a_subset_aligned_to_blocks_has_equal_bits(setting, run):
+    _, _, whole = run(cell_of(*setting, num_samples=3 * BLOCK), "whole")
+    record, _, part = run(cell_of(*setting, num_samples=BLOCK, seed=BLOCK), "part")
+    assert record["conditions"]["seed"] == BLOCK
+    assert torch.equal(part.images[0], whole.images[1])
+    assert torch.equal(part.features[0], whole.features[1])
+    # The last block of another N is padded, and holds the same samples all the same.
+    _, _, padded = run(cell_of(*setting, num_samples=BLOCK + 20), "padded")
+    assert torch.equal(padded.images[1], whole.images[1])
+    assert torch.equal(padded.features[1], whole.features[1])
+
+
+def test_every_resume_point_gives_equal_bits(setting, run):
+    cell = cell_of(*setting, num_samples=3 * BLOCK + 38)
+    expected, sheet, recorder = run(cell, "straight")
+    assert len(recorder.images) == 4
+    for blocks in (1, 2, 3):
+        stop = Stop()
+
+        def ask(done, stop=stop, blocks=blocks):
+            if done == blocks:
+                stop.signal = signal.SIGTERM
+
+        folder = f"stopped after {blocks}"
+        with pytest.raises(Interrupted):
+            run(cell, folder, after=ask, stop=stop)
+        record, again, rest = run(cell, folder)
+        assert len(rest.images) == 4 - blocks
+        assert record == expected
+        assert np.array_equal(again, sheet)
+
+
+def test_a_crash_at_any_block_loses_no_more_than_work(setting, run):
+    cell = cell_of(*setting, num_samples=3 * BLOCK + 38)
+    expected, sheet, _ = run(cell, "straight")
+
+    class Crash(Exception):
+        pass
+
+    # One folder for all: a partial state is resumed, crashed again and resumed again.
+    for limit in (1, 2, 1):
+
+        def crash(done, limit=limit):
+            if done == limit:
+                raise Crash
+
+        with pytest.raises(Crash):
+            run(cell, "crashed", after=crash)
+    record, again, _ = run(cell, "crashed")
+    assert record == expected
+    assert np.array_equal(again, sheet)
+
+
+@pytest.fixture
+def any_cell():
+    solver = Solver.of(next(iter(sb.registry.samplers)).name)
+    return cell_of(solver, {}, num_samples=2 * BLOCK)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut short", "cut in half", "last byte", "flipped"])
+def test_a_damaged_partial_state_is_computed_again(damage, any_cell, run, tmp_path):
+    expected, _, _ = run(any_cell, "straight")
+    stop = Stop()
+    stop.signal = signal.SIGINT
+    with pytest.raises(Interrupted):
+        run(any_cell, "damaged", stop=stop)
+    (partial,) = (tmp_path / "damaged" / "cells").glob("*.partial.npz")
+    data = bytearray(partial.read_bytes())
+    length = {"empty": 0, "cut short": 10, "cut in half": len(data) // 2, "last byte": -1}
+    if damage == "flipped":
+        data[len(data) // 2] ^= 0xFF
+    partial.write_bytes(data[: length.get(damage, len(data))])
+    record, _, _ = run(any_cell, "damaged")
+    assert record == expected
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_samples_of_another_batch_size_agree(setting, batch, exact):
+    solver, params = setting
+
+    def drawn(size):
+        starts = range(0, BLOCK, size)
+        parts = [range(i, min(i + size, BLOCK)) for i in starts]
+        return torch.cat(
+            [sb.sample(exact, solver.name, steps=5, seeds=part, **params) for part in parts]
+        )
+
+    difference = (drawn(batch) - drawn(BLOCK)).abs().flatten(1).max(1).values
+    assert difference.max() <= 1e-12, f"seed {difference.argmax()}: {difference.max():.3g}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [10, 18])
+@pytest.mark.parametrize("batch", [1, 7])
+def test_many_samples_of_another_batch_size_agree(setting, batch, steps, model_id):
+    solver, params = setting
+    model = sb.load(model_id, device="cpu")
+    for first in range(0, 4 * BLOCK, BLOCK):
+        seeds = range(first, first + BLOCK)
+        together = sb.sample(model, solver.name, steps=steps, seeds=seeds, **params)
+        for i in range(0, BLOCK, batch):
+            part = sb.sample(model, solver.name, steps=steps, seeds=seeds[i : i + batch], **params)
+            difference = (part - together[i : i + batch]).abs().max()
+            assert difference <= 1e-12, f"seeds {seeds[i : i + batch]}: {difference:.3g}"
+
+
+def test_metrics_of_another_batch_size_agree(setting, run):
+    solver, params = setting
+    records = {}
+    for size in (1, 7, BLOCK):
+        words = {"num_samples": 100, "batch_size": size, "nfe": solver.evaluations(3)}
+        records[size] = run(cell_of(solver, params, **words), f"B={size}")[0]
+    expected = records.pop(BLOCK)
+    for size, record in records.items():
+        assert record["cell"] != expected["cell"]
+        assert record["nfe"] == expected["nfe"]
+        for metric, terms in expected["values"].items():
+            assert record["values"][metric] == pytest.approx(terms, rel=1e-6), (size, metric)
+
+
+def test_one_folder_serves_python_and_the_engine(setting, run, tmp_path):
+    """`sb.run` gives the values of the lower-level calls above."""
+    solver, params = setting
+    words = {"num_samples": 2 * BLOCK, "nfe": solver.evaluations(4)}
+    frame = sb.run(
+        model="digits-exact",
+        sampler=solver.name,
+        param={solver.name: params} if params else None,
+        out=str(tmp_path / "sweep"),
+        quiet=True,
+        **words,
+    )
+    record, _, _ = run(cell_of(solver, params, **words))
+    assert len(frame) == 1
+    assert frame["cell"][0] == record["cell"]
+    assert frame["nfe"][0] == record["nfe"]
+    for metric, terms in record["values"].items():
+        assert frame[metric][0] == terms["value"]
+        assert frame[f"{metric}_stderr"][0] == terms["stderr"]

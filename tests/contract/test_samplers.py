@@ -1,0 +1,263 @@
+"""What holds for every sampler on a grid of noise levels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+import samplebench as sb
+from samplebench.errors import UsageError
+from samplebench.model import Bound
+from samplebench.noise import stream
+from samplebench.sampling import prepare
+from samplebench.solver import Solver
+
+STEPS = (2, 3, 5, 18)
+
+
+def refuses(x):
+    raise AssertionError("a deterministic sampler asked for noise")
+
+
+class Counted:
+    """Seeded noise that counts its draws."""
+
+    def __init__(self) -> None:
+        self.draws, self.rng = 0, torch.Generator().manual_seed(1)
+
+    def __call__(self, x):
+        self.draws += 1
+        return torch.randn(x.shape, generator=self.rng, dtype=torch.float64).to(x)
+
+
+# order of convergence
+
+
+@pytest.fixture(scope="session")
+def flow(exact):
+    """The probability-flow ODE of 48 seeds: (seeds, state at sigma_min, state at 0).
+
+    Solved in log sigma by an eighth-order method to 1e-10. Below the last level nothing happens
+    in units of log sigma: the state at 0 is the denoised image at 1e-7.
+    """
+    from scipy.integrate import solve_ivp
+
+    seeds = range(48)
+    grid = prepare(exact, "euler", steps=2).grid
+    noise = stream("portable", seeds, exact.device, torch.float64)
+    start, labels = noise.start(exact.shape, exact.num_classes)
+
+    def slope(log_sigma, flat):
+        x = torch.from_numpy(flat).reshape(start.shape)
+        return (x - exact(x, float(np.exp(log_sigma)), labels)).numpy().ravel()
+
+    state = (start * grid.sigma_max).numpy().ravel()
+    levels = np.log([grid.sigma_max, grid.sigma_min, 1e-7])
+    states = []
+    for span in pairwise(levels):
+        state = solve_ivp(slope, span, state, method="DOP853", rtol=1e-10, atol=1e-10).y[:, -1]
+        states.append(torch.from_numpy(state.copy()).reshape(start.shape))
+    return seeds, states[0], exact(states[1], 1e-7, labels)
+
+
+def test_order_of_convergence_is_the_declared_one(solver, exact, flow):
+    if solver.entry.order is None:
+        pytest.skip(f"{solver.name} declares no order")
+    if solver.stochastic({}):
+        pytest.skip(f"{solver.name} is stochastic by default")
+    seeds, at_last_level, at_zero = flow
+    counts, errors = (32, 64, 128, 256), []
+    for steps in counts:
+        states = []
+        x = sb.sample(exact, solver.name, steps=steps, seeds=seeds, rho=7, callback=states.append)
+        # The step from sigma_min to 0 is the same in every grid: its error does not shrink with N,
+        # so the order is measured before it.
+        before_last = states[-2]
+        assert before_last.sigma == pytest.approx(0.002, rel=1e-12)
+        errors.append((before_last.x - at_last_level).flatten(1).norm(dim=1).median().item())
+        final = (x - at_zero).flatten(1).norm(dim=1).median().item()
+        assert final < errors[-1] + 3e-4
+    slope = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
+    assert slope == pytest.approx(solver.entry.order, abs=0.15), errors
+
+
+# evaluations
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents):
+    solver, params = setting
+    seen = []
+    sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **params)
+    assert seen[-1].nfe == solver.evaluations(steps)
+    assert type(seen[-1].nfe) is int
+
+
+def test_declared_evaluations_are_those_of_a_probe(solver):
+    facts = {**solver.entry.facts, "evaluations": None}
+    probed = replace(solver, entry=replace(solver.entry, facts=facts))
+    for steps in STEPS:
+        assert probed.evaluations(steps) == solver.evaluations(steps)
+
+
+def test_nfe_is_a_budget(solver):
+    least = solver.evaluations(2)
+    for nfe in range(least, least + 40):
+        steps = solver.steps_for(nfe)
+        assert steps >= 2
+        assert solver.evaluations(steps) <= nfe < solver.evaluations(steps + 1)
+    with pytest.raises(UsageError, match=f"nfe={least - 1} is too small"):
+        solver.steps_for(least - 1)
+
+
+def test_nfe_and_steps_mean_the_same_run(setting, exact, latents):
+    solver, params = setting
+    nfe = solver.evaluations(5)
+    by_nfe = sb.sample(exact, solver.name, nfe=nfe, latents=latents, **params)
+    assert torch.equal(by_nfe, sb.sample(exact, solver.name, steps=5, latents=latents, **params))
+
+
+# inputs, noise, callback, output
+
+
+def test_inputs_are_not_changed(setting, exact, latents):
+    solver, params = setting
+    given = latents.clone()
+    sb.sample(exact, solver.name, steps=4, latents=given, **params)
+    assert torch.equal(given, latents)
+
+    setting = prepare(exact, solver.name, steps=4, params=params)
+    grid = torch.from_numpy(setting.grid.levels.copy())
+    x, seen = latents * grid[0], []
+    with torch.no_grad():
+        solver(
+            Bound(exact, torch.arange(len(x)), len(x)),
+            x,
+            grid,
+            sigma_min=setting.grid.sigma_min,
+            sigma_max=setting.grid.sigma_max,
+            noise=Counted(),
+            callback=lambda s: seen.append((s.x, s.x.clone(), s.denoised, s.denoised.clone())),
+            params=setting.params,
+        )
+    assert torch.equal(x, latents * grid[0])
+    assert torch.equal(grid, torch.from_numpy(setting.grid.levels))
+    # What a callback was given stays as it was, so a trajectory needs no copies.
+    for state, state_then, denoised, denoised_then in seen:
+        assert torch.equal(state, state_then)
+        assert torch.equal(denoised, denoised_then)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_noise_is_drawn_once_per_step_or_never(setting, steps, exact, latents):
+    solver, params = setting
+    if not solver.stochastic(params):
+        sb.sample(exact, solver.name, steps=steps, latents=latents, noise=refuses, **params)
+        return
+    noise, drawn = Counted(), []
+    sb.sample(
+        exact,
+        solver.name,
+        steps=steps,
+        latents=latents,
+        noise=noise,
+        callback=lambda step: drawn.append(noise.draws),
+        **params,
+    )
+    assert drawn == list(range(1, steps + 1))
+
+
+def test_stochastic_settings_depend_on_the_noise(setting, exact, latents):
+    solver, params = setting
+    # The labels come from the same streams as the noise, hence the fixed ones.
+    first, second = (
+        sb.sample(exact, solver.name, steps=5, latents=latents, labels=3, noise=mode, **params)
+        for mode in ("portable", "nvlabs")
+    )
+    assert torch.equal(first, second) is not solver.stochastic(params)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_callback_follows_the_grid(setting, steps, exact, latents):
+    solver, params = setting
+    seen = []
+    x = sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **params)
+    grid = prepare(exact, solver.name, steps=steps, params=params).grid.levels
+    assert [step.index for step in seen] == list(range(steps))
+    assert [step.sigma for step in seen] == pytest.approx(grid[1:].tolist(), rel=1e-12, abs=0)
+    assert seen[-1].sigma == 0
+    counts = [step.nfe for step in seen]
+    assert counts == sorted(counts)
+    assert counts[0] >= 1
+    assert counts[-1] == solver.evaluations(steps)
+    assert all(step.x.shape == step.denoised.shape == latents.shape for step in seen)
+    assert torch.equal(seen[-1].x, x)
+    plain = sb.sample(exact, solver.name, steps=steps, latents=latents, **params)
+    assert torch.equal(plain, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+def test_output_is_finite_and_of_the_latents_kind(setting, dtype, exact, latents):
+    solver, params = setting
+    given = latents.to(dtype)
+    x = sb.sample(exact, solver.name, steps=5, latents=given, **params)
+    assert x.dtype == dtype
+    assert x.shape == given.shape
+    assert x.isfinite().all()
+    full = sb.sample(exact, solver.name, steps=5, latents=given.double(), **params)
+    # The same numbers in another precision, not other ones; single samples may lie where the
+    # trajectories part.
+    assert (x - full).abs().flatten(1).max(1).values.median() < 1e-3
+
+
+@pytest.mark.parametrize("mode", ["portable", "nvlabs"])
+def test_equal_seeds_give_equal_bits(setting, mode, exact):
+    solver, params = setting
+
+    def drawn(seeds):
+        return sb.sample(exact, solver.name, steps=5, seeds=seeds, noise=mode, **params)
+
+    first = drawn([3, 5, 8])
+    drawn([13, 21])
+    assert torch.equal(drawn([3, 5, 8]), first)
+    assert not torch.equal(drawn([3, 5, 9])[2], first[2])
+
+
+# one algorithm, several names
+
+
+def _nearby(solver, params):
+    """The parameters, then each number of the sampler moved once."""
+    yield params
+    for name, default in solver.defaults.items():
+        if isinstance(default, float):
+            yield {**params, name: 0.5}
+        elif isinstance(default, int) and not isinstance(default, bool):
+            yield {**params, name: default + 1}
+
+
+def test_an_alias_is_the_same_algorithm(setting, exact, latents):
+    solver, params = setting
+    for given in _nearby(solver, params):
+        try:
+            own = sb.sample(exact, solver.name, steps=6, latents=latents, **given)
+        except UsageError:
+            continue
+        name, kept = solver.canonical(given)
+        alias = sb.sample(exact, name, steps=6, latents=latents, **kept)
+        assert (own - alias).abs().max() < 1e-10, given
+        assert Solver.of(name).canonical(kept) == (name, kept)
+        assert Solver.of(name).evaluations(6) == solver.evaluations(6)
+        assert Solver.of(name).stochastic(kept) == solver.stochastic(given)
+
+
+def test_parameters_of_others_are_refused(solver, exact, latents):
+    with pytest.raises(UsageError, match="unknown parameter"):
+        sb.sample(exact, solver.name, steps=2, latents=latents, no_such_parameter=1)
+    for steps in (0, 1, -3, 2.5):
+        with pytest.raises(UsageError):
+            sb.sample(exact, solver.name, steps=steps, latents=latents)

@@ -1,0 +1,142 @@
+"""The installed command, driven as a subprocess from another folder."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+EXECUTABLE = Path(sys.executable).parent / "samplebench"
+SMALL = ("--num-samples", "128", "--sampler", "euler,heun", "--nfe", "5,10")
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def environment(path: Path | None = None) -> dict[str, str]:
+    """One thread per process, no colours, and `path` as the only entry of PYTHONPATH."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SAMPLEBENCH_GOLDENS")}
+    added = {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "TQDM_DISABLE": ""}
+    return {**kept, **added, **({"PYTHONPATH": str(path)} if path else {})}
+
+
+def call(command: list, cwd: Path, path: Path | None = None) -> Done:
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=environment(path),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def command():
+    """`command("run", ..., cwd=folder, path=folder of modules)` -> Done."""
+    assert EXECUTABLE.is_file(), "install the package first: pip install -e ."
+    return lambda *words, cwd, path=None: call([EXECUTABLE, *words], cwd, path)
+
+
+@pytest.fixture
+def samplebench(command, tmp_path):
+    """The same in tmp_path."""
+    return lambda *words, cwd=tmp_path, path=None: command(*words, cwd=cwd, path=path)
+
+
+@pytest.fixture
+def python(tmp_path):
+    """`python("-c", ...)` -> Done, with tmp_path as working folder."""
+    return lambda *words: call([sys.executable, *words], tmp_path)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """`start("run", ...)` -> a running process, killed at the end of the test at the latest."""
+    running = []
+
+    def begin(*words):
+        process = subprocess.Popen(
+            [str(word) for word in (EXECUTABLE, *words)],
+            cwd=tmp_path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def finished(command, tmp_path_factory):
+    """A small finished sweep that no test may change; `copied` is for the others."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = command("run", *SMALL, "--out", "sweep", cwd=folder)
+    assert done.code == 0, done.err
+    before = snapshot(folder / "sweep")
+    yield folder / "sweep"
+    assert snapshot(folder / "sweep") == before
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished sweep as `sweep` in the working folder."""
+    return Path(shutil.copytree(finished, tmp_path / "sweep"))
+
+
+def snapshot(folder: Path) -> dict:
+    """Every finished cell with its bytes and its time of writing."""
+    found = sorted((folder / "cells").glob("*[!z]"))
+    return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in found if p.name[0] != "."}
+
+
+@pytest.fixture
+def cells():
+    """`cells(folder)`: name -> (time of writing, bytes) of every finished cell and its sheet."""
+    return snapshot
+
+
+@pytest.fixture
+def rows():
+    """`rows(folder)`: results.csv as dictionaries of strings."""
+
+    def read(folder):
+        with (folder / "results.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    return read
+
+
+@pytest.fixture
+def wait():
+    """`wait(condition, process)`: until the condition holds or the process has ended."""
+
+    def until(condition, process, seconds=120.0):
+        end = time.monotonic() + seconds
+        while not condition():
+            if process.poll() is not None or time.monotonic() > end:
+                return False
+            time.sleep(0.001)
+        return True
+
+    return until

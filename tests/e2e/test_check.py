@@ -1,0 +1,194 @@
+"""`samplebench check`: exit code 1 when a curve moved, and only then."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+
+NUMBERS = ("fd-digits", "fd-digits_stderr", "nfe")
+
+
+@pytest.fixture
+def edit(finished, tmp_path):
+    """`edit(change)`: a baseline.csv whose rows `change` altered in place."""
+
+    def write(change):
+        with (finished / "results.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        columns = list(rows[0])
+        change(rows)
+        with (tmp_path / "baseline.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    return write
+
+
+@pytest.fixture
+def check(samplebench, finished):
+    return lambda *words: samplebench("check", finished, "--baseline", *words)
+
+
+def test_a_sweep_agrees_with_itself(samplebench, finished, tmp_path, check):
+    shutil.copyfile(finished / "results.csv", tmp_path / "copy.csv")
+    for baseline in ("copy.csv", finished, finished / "results.csv"):
+        done = check(baseline)
+        assert (done.code, done.err) == (0, "")
+        assert "4 same (relative tolerance 1e-06)" in done.out
+    done = samplebench("check", "copy.csv", "--baseline", "copy.csv")
+    assert done.code == 0
+    assert check("copy.csv", "--quiet") == (0, "", "")
+    verdicts = json.loads(check("copy.csv", "--json").out)
+    assert [verdict["status"] for verdict in verdicts] == ["same"] * 4
+
+
+@pytest.mark.parametrize("factor", [1.001, 0.999], ids=["+0.1 %", "-0.1 %"])
+@pytest.mark.parametrize("column", NUMBERS)
+@pytest.mark.parametrize("row", [0, 2, 3])
+def test_any_number_that_moved_is_found(edit, check, row, column, factor):
+    def change(rows):
+        rows[row][column] = f"{float(rows[row][column]) * factor:.12g}"
+
+    edit(change)
+    done = check("baseline.csv", "--json")
+    assert done.code == 1, done.err
+    assert done.err == ""
+    verdicts = json.loads(done.out)
+    assert [verdict["status"] for verdict in verdicts].count("moved") == 1
+    assert [verdict["status"] for verdict in verdicts].count("same") == 3
+    assert verdicts[row]["detail"].startswith(f"{column} ")
+
+
+@pytest.mark.parametrize("row", [0, 3])
+@pytest.mark.parametrize("by", [1, -1])
+def test_one_evaluation_more_or_less_is_found(edit, check, row, by):
+    def change(rows):
+        rows[row]["nfe"] = str(int(rows[row]["nfe"]) + by)
+
+    edit(change)
+    assert check("baseline.csv").code == 1
+
+
+def test_all_numbers_are_held_to_the_tolerance(edit, check):
+    def change(rows):
+        for row in rows:
+            for column in ("fd-digits", "fd-digits_stderr"):
+                row[column] = f"{float(row[column]) * 1.001:.12g}"
+
+    edit(change)
+    assert check("baseline.csv").code == 1
+    assert check("baseline.csv", "--tolerance", "0.0009").code == 1
+    assert check("baseline.csv", "--tolerance", "0.0011").code == 0
+
+
+@pytest.mark.parametrize("value", ["", "nan", "inf"])
+def test_a_value_that_is_not_finite_is_found(edit, check, value):
+    edit(lambda rows: rows[1].update({"fd-digits": value}))
+    done = check("baseline.csv")
+    assert done.code == 1, done.err
+    assert "moved" in done.out
+
+
+def test_rows_of_one_side(samplebench, finished, edit, check):
+    """A missing row fails; one more than the baseline has is only named."""
+    edit(lambda rows: rows.pop(2))
+    fewer = check("baseline.csv")
+    assert fewer.code == 0
+    assert "1 new, 3 same" in fewer.out
+    # The other way round the row is missing.
+    done = samplebench("check", "baseline.csv", "--baseline", finished / "results.csv")
+    assert done.code == 1
+    assert "1 missing, 3 same" in done.out
+
+
+@pytest.mark.parametrize("column", ["seed", "num_samples", "steps", "rho", "protocol", "sampler"])
+def test_another_condition_is_another_row(edit, check, column):
+    edit(lambda rows: rows[0].update({column: "1"}))
+    done = check("baseline.csv")
+    assert done.code == 1
+    assert "1 missing, 1 new, 3 same" in done.out
+
+
+def test_another_cell_is_not_comparable(edit, check):
+    edit(lambda rows: rows[0].update({"cell": "0" * 64}))
+    done = check("baseline.csv")
+    assert done.code == 1
+    assert "1 conditions differ" in done.out
+
+
+def test_update_makes_a_baseline(samplebench, finished, tmp_path, edit, check):
+    edit(lambda rows: rows[0].update({"fd-digits": "1"}))
+    assert check("baseline.csv").code == 1
+    done = check("baseline.csv", "--update")
+    assert (done.code, done.err) == (0, "")
+    assert check("baseline.csv").code == 0
+    assert (tmp_path / "baseline.csv").read_bytes() == (finished / "results.csv").read_bytes()
+    # Also where there is none yet, in a folder that is not there, from a table.
+    new = tmp_path / "new" / "baseline.csv"
+    done = samplebench("check", "baseline.csv", "--baseline", new, "--update")
+    assert done.code == 0
+    assert new.read_bytes() == (tmp_path / "baseline.csv").read_bytes()
+    # The platform travels along and decides the tolerance.
+    (facts,) = new.parent.glob("*.json")
+    platforms = json.loads(facts.read_text())["platforms"]
+    assert platforms
+    facts.write_text(json.dumps({"platforms": ["another"]}))
+    assert "relative tolerance 0.001" in check(new).out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"model,sampler\n",
+        b"model,sampler\ndigits-exact,euler\n",
+        b"no table at all",
+        b"\x89PNG\r\n\x1a\n\x00\x00",
+        b"{}",
+    ],
+    ids=["empty", "head only", "few columns", "text", "bytes", "json"],
+)
+def test_files_that_are_no_results_are_refused(samplebench, finished, tmp_path, check, content):
+    (tmp_path / "baseline.csv").write_bytes(content)
+    for done in (
+        check("baseline.csv"),
+        samplebench("check", "baseline.csv", "--baseline", finished / "results.csv"),
+    ):
+        assert done.code == 2
+        assert done.err.startswith("samplebench: error: baseline.csv is not a results.csv")
+        assert done.err.count("\n") == 1
+
+
+DAMAGES = {
+    "head only": lambda head, first: head,
+    "short row": lambda head, first: head + first[:20],
+    "no cell": lambda head, first: head + first.rpartition(",")[0] + "\n",
+    "word for number": lambda head, first: head + first.replace(",7,", ",seven,"),
+    "long row": lambda head, first: head + first.rstrip("\n") + ",one,too,many\n",
+    "open quote": lambda head, first: head + '"' + first,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_tables_are_refused(finished, tmp_path, check, damage):
+    head, first, *_ = (finished / "results.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "baseline.csv").write_text(DAMAGES[damage](head, first))
+    done = check("baseline.csv")
+    assert done.code == 2, done.err
+    assert done.err.startswith("samplebench: error: baseline.csv is not a results.csv")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"platforms": 3}'])
+def test_a_damaged_file_of_platforms_is_named(finished, tmp_path, check, content):
+    shutil.copyfile(finished / "results.csv", tmp_path / "baseline.csv")
+    (tmp_path / "baseline.provenance.json").write_text(content)
+    done = check("baseline.csv")
+    assert done.code == 2, done.err
+    assert done.err.startswith("samplebench: error: ")
+    assert "baseline.provenance.json" in done.err
+    assert done.err.count("\n") == 1

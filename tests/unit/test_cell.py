@@ -1,0 +1,181 @@
+"""A cell from its first sample to its record: blocks, resuming, counting, honesty."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from samplebench.bench import plan as planning
+from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.progress import Progress
+from samplebench.bench.request import Request
+from samplebench.bench.stop import Interrupted, Stop
+from samplebench.bench.store import Store
+from samplebench.images import contact_sheet, to_uint8
+from samplebench.metrics.frechet import frechet_distance
+
+N = 150
+
+
+def straight(model, x, grid, *, noise=None, callback=None):
+    """One evaluation per step, no noise."""
+    for sigma, sigma_next in pairwise(grid):
+        denoised = model(x, sigma)
+        x = denoised + sigma_next / sigma * (x - denoised)
+    return x
+
+
+def careless(model, x, grid, *, noise=None, callback=None):
+    """Draws from torch's global generator."""
+    return straight(model, x, grid) + 1e-3 * torch.randn_like(x)
+
+
+def exploding(model, x, grid, *, noise=None, callback=None):
+    """Not finite for the last sample of a batch."""
+    x = straight(model, x, grid).clone()
+    x[-1, 0, 0, 0] = float("nan")
+    return x
+
+
+class StopAfter(Stop):
+    """A signal that comes within the given block."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.left = block
+
+    @property
+    def requested(self):
+        self.left -= 1
+        if self.left == 0:
+            self.signal = 15
+        return self.signal is not None
+
+
+@pytest.fixture(scope="module")
+def bench():
+    (cell,) = planning.make(Request.of(sampler="euler", nfe=5)).cells.values()
+    return Bench.of(cell, torch.device("cpu"), None)
+
+
+@pytest.fixture
+def run(bench, tmp_path):
+    """`run(**words)`: record and contact sheet of the one cell of a request."""
+    store = Store(tmp_path / "out", create=True)
+
+    def run(stop=None, **words):
+        words = {"sampler": "edm", "nfe": 5, "param": None, "num_samples": N, **words}
+        (cell,) = planning.make(Request.of(**words)).cells.values()
+        progress = Progress(quiet=True)
+        with progress.over([cell]):
+            record, sheet = run_cell(cell, bench, store, progress, stop or Stop())
+        store.write_cell(record, sheet)
+        return record, sheet
+
+    run.out = store.out
+    return run
+
+
+CHURN = {"param": "edm.S_churn=5"}
+
+
+def value(record):
+    return record["values"]["fd-digits"]["value"]
+
+
+def test_the_record(run):
+    record, sheet = run(**CHURN)
+    found = record["values"]["fd-digits"]
+    assert found["value"] == pytest.approx(found["mean_term"] + found["trace_term"])
+    assert 0 < found["stderr"] < found["value"]
+    assert (record["nfe"], record["nfe_planned"], record["nonfinite"]) == (5, 5, 0)
+    assert record["seed_reproducible"] is True
+    assert set(record["seconds"]) == {"sampling", "features", "metrics"}
+    assert record["conditions"]["num_samples"] == N
+    assert record["provenance"]["checkpoint"]["id"] == "digits-exact"
+    assert sheet.shape == (64, 64, 1) and sheet.dtype == np.uint8
+
+
+def test_the_value_is_that_of_the_samples_with_their_seeds(run, bench):
+    """Sample i has seed S + i; what a padded block draws beyond N counts nowhere."""
+    import samplebench as sb
+
+    record, sheet = run(sampler="heun", seed=1000)
+    x = sb.sample(bench.model, "heun", nfe=5, seeds=range(1000, 1000 + N))
+    images = to_uint8(x, "edm")
+    features = bench.extractor(images).numpy()
+    expected = frechet_distance(
+        features.mean(0), np.cov(features.T), bench.reference.mean, bench.reference.cov
+    )
+    assert value(record) == pytest.approx(expected, rel=1e-6)
+    assert np.array_equal(sheet, contact_sheet(images[:64].permute(0, 2, 3, 1).numpy()))
+
+
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_a_resumed_cell_ends_with_the_same_bits(run, block):
+    whole, sheet = run(**CHURN)
+    with pytest.raises(Interrupted):
+        run(StopAfter(block), **CHURN)
+    assert list(run.out.glob("cells/*.partial.npz"))
+    resumed, again = run(**CHURN)
+    assert resumed["values"] == whole["values"]
+    assert np.array_equal(again, sheet)
+    assert not list(run.out.glob("cells/*.partial.npz"))
+
+
+def test_a_resumed_cell_does_not_sample_again(run, bench, monkeypatch):
+    with pytest.raises(Interrupted):
+        run(StopAfter(2), **CHURN)
+    seen = []
+    extract = bench.extractor
+
+    def spy(images):
+        seen.append(len(images))
+        return extract(images)
+
+    monkeypatch.setitem(bench.__dict__, "extractor", spy)
+    run(**CHURN)
+    assert seen == [64]
+
+
+def test_another_block_size_changes_little(run):
+    first, second = (value(run(**CHURN, batch_size=size)[0]) for size in (64, 50))
+    assert first == pytest.approx(second, rel=1e-6)
+
+
+def test_repeats_are_other_samples(run):
+    assert value(run(**CHURN, seed=0)[0]) != value(run(**CHURN, seed=N)[0])
+
+
+def test_the_users_sampler_is_the_same_algorithm(run):
+    ours, _ = run(sampler="euler")
+    theirs, _ = run(sampler=straight)
+    assert value(theirs) == pytest.approx(value(ours), rel=1e-6)
+    assert theirs["seed_reproducible"] is True
+
+
+def test_the_global_generator_is_seeded_and_noted(run):
+    first, _ = run(sampler=careless)
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    second, _ = run(sampler=careless)
+    assert first["seed_reproducible"] is False
+    assert first["values"] == second["values"]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_samples_that_are_not_finite_give_no_value(run):
+    record, _ = run(sampler=exploding)
+    # Three blocks, but the last sample of the third is padding.
+    assert record["nonfinite"] == 2
+    assert record["values"]["fd-digits"] == {"value": None, "stderr": None}
+
+
+def test_the_noise_mode_counts(run):
+    portable, nvlabs = (
+        value(run(**CHURN, noise=n, device="cpu")[0]) for n in ("portable", "nvlabs")
+    )
+    assert portable != nvlabs

@@ -1,0 +1,414 @@
+"""Request to rows and cells: budgets, aliases, what changes a cell's name and what does not."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samplebench.bench import plan as planning
+from samplebench.bench.plan import Cell
+from samplebench.bench.request import Request
+from samplebench.bench.view import COLUMNS
+from samplebench.checkpoints.catalog import checkpoint
+from samplebench.errors import SamplebenchError, UsageError
+from samplebench.sampling import prepare
+from samplebench.solver import Solver
+
+BASE = {"sampler": "edm", "param": "edm.S_churn=10", "nfe": 9}
+
+
+def make(**words):
+    return planning.make(Request.of(**words))
+
+
+def cells(**words):
+    """Hashes of all cells, in order."""
+    return list(make(**words).cells)
+
+
+def rows(**words):
+    return [dict(row.columns) for row in make(**words).rows]
+
+
+def custom(model, x, grid, *, noise=None, callback=None, strength=1.0):
+    """A sampler of the user's own: one evaluation per step."""
+    for sigma, sigma_next in pairwise(grid):
+        denoised = model(x, sigma)
+        x = denoised + strength * sigma_next / sigma * (x - denoised)
+    return x
+
+
+class TestRows:
+    def test_the_default_sweep(self):
+        plan = make()
+        entry = checkpoint("digits-exact")
+        assert plan.request.model == ("digits-exact",)
+        assert {row.columns["sampler"] for row in plan.rows} == set(entry.samplers)
+        assert len(plan.rows) == len(entry.samplers) * 4
+        assert all(tuple(row.columns) == COLUMNS for row in plan.rows)
+        assert all(row.metrics == ("fd-digits",) for row in plan.rows)
+
+    def test_the_columns_of_a_row(self):
+        (row,) = rows(**BASE, rho=5, seed=3)
+        assert row == {
+            "model": "digits-exact",
+            "sampler": "edm",
+            "params": "S_churn=10",
+            "discretization": "edm",
+            "rho": 5.0,
+            "steps": 5,
+            "nfe": 9,
+            "nfe_requested": 9,
+            "seed": 3,
+            "repeats": 1,
+            "num_samples": 1797,
+            "protocol": "digits",
+            "dtype": "float64",
+        }
+
+    def test_everything_is_swept_over(self):
+        found = rows(
+            model="digits-exact,digits-exact-uncond",
+            sampler="heun,edm",
+            nfe="5,9",
+            rho="3,7",
+            discretization="edm,logsnr",
+            param="edm.S_churn=10,20,edm.S_noise=1,1.003",
+        )
+        # edm has two rho, logsnr none; heun one setting, edm's sampler four.
+        assert len(found) == 2 * (1 + 4) * 2 * (2 + 1)
+        assert len({json.dumps(row) for row in found}) == len(found)
+
+    def test_rho_is_empty_where_it_is_unused(self):
+        found = rows(sampler="euler", nfe=5, rho="1,3,7", discretization="edm,logsnr,vp,ve,iddpm")
+        by_name = {}
+        for row in found:
+            by_name.setdefault(row["discretization"], []).append(row["rho"])
+        assert by_name == {
+            "edm": [1.0, 3.0, 7.0],
+            "logsnr": [None],
+            "vp": [None],
+            "ve": [None],
+            "iddpm": [None],
+        }
+
+    def test_without_rho_each_discretization_has_its_own(self):
+        found = rows(sampler="euler", nfe=5, discretization="edm,polyexponential,time_uniform,ve")
+        assert [row["rho"] for row in found] == [7.0, 1.0, 1.0, None]
+        assert cells(sampler="euler", nfe=5) == cells(sampler="euler", nfe=5, rho=7)
+
+    def test_params_name_what_differs_from_the_defaults(self):
+        found = rows(sampler="edm", nfe=5, param="edm.S_churn=0,10,edm.S_noise=1.0")
+        assert [row["params"] for row in found] == ["", "S_churn=10"]
+
+    def test_a_sampler_may_be_a_function(self):
+        (row,) = make(sampler=custom, nfe=7).rows
+        assert row.columns["sampler"] == f"{__name__}:custom"
+        assert (row.columns["steps"], row.columns["nfe"]) == (7, 7)
+        (cell,) = row.cells
+        assert re.fullmatch("[0-9a-f]{64}", cell.conditions["sampler_source"])
+
+    def test_own_samplers_need_no_source_in_their_cells(self):
+        (cell,) = make(**BASE).cells.values()
+        assert "sampler_source" not in cell.conditions
+
+    def test_conditions_are_plain_json(self):
+        for cell in make(sampler="euler,heun,edm,ddim", param="ddim.eta=1").cells.values():
+            text = json.dumps(cell.conditions, allow_nan=False)
+            assert json.loads(text) == cell.conditions
+
+
+class TestBudget:
+    @pytest.mark.parametrize(
+        ("sampler", "requested", "steps", "nfe"),
+        [
+            ("euler", 10, 10, 10),
+            ("euler", 35, 35, 35),
+            ("heun", 10, 5, 9),
+            ("heun", 9, 5, 9),
+            ("heun", 35, 18, 35),
+            ("heun", 3, 2, 3),
+            ("edm", 20, 10, 19),
+            ("ddim", 2, 2, 2),
+        ],
+    )
+    def test_the_most_steps_within_it(self, sampler, requested, steps, nfe):
+        (row,) = rows(sampler=sampler, nfe=requested)
+        assert (row["steps"], row["nfe"], row["nfe_requested"]) == (steps, nfe, requested)
+
+    def test_budgets_that_give_the_same_steps_share_a_cell(self):
+        plan = make(sampler="heun", nfe="9,10")
+        assert len(plan.rows) == 2 and len(plan.cells) == 1
+
+    def test_a_budget_that_is_too_small(self):
+        with pytest.raises(UsageError, match="nfe=2 is too small for sampler heun: 2 steps need 3"):
+            make(sampler="heun", nfe=2)
+
+
+class TestExplicitLevels:
+    def test_they_fix_the_steps(self):
+        found = rows(sampler="euler,heun", nfe="5,10", rho="3,7", discretization="80/20/5/1/0.1")
+        assert [
+            (r["sampler"], r["steps"], r["nfe"], r["nfe_requested"], r["rho"]) for r in found
+        ] == [
+            ("euler", 5, 5, None, None),
+            ("heun", 5, 9, None, None),
+        ]
+        assert found[0]["discretization"] == "80/20/5/1/0.1"
+
+    def test_the_final_0_makes_no_difference(self):
+        assert cells(sampler="euler", discretization="80/5") == cells(
+            sampler="euler", discretization=[80, 5, 0]
+        )
+
+    def test_lists_that_differ_in_late_digits_are_two(self):
+        levels = "80/5/1.00000001,80/5/1.00000002"
+        plan = make(sampler="euler", discretization=levels)
+        assert len(plan.rows) == len(plan.cells) == 2
+
+
+class TestAliases:
+    def test_edm_without_churn_is_heun(self):
+        assert cells(sampler="edm", nfe=9, param="edm.S_churn=0") == cells(sampler="heun", nfe=9)
+
+    def test_idle_parameters_do_not_count(self):
+        idle = "edm.S_churn=0,edm.S_min=0.1,edm.S_max=5,edm.S_noise=1.1"
+        assert cells(sampler="edm", nfe=9, param=idle) == cells(sampler="heun", nfe=9)
+        for sampler in ("euler", "heun"):
+            plain = cells(sampler=sampler, nfe=9)
+            assert cells(sampler=sampler, nfe=9, param=f"{sampler}.S_noise=1.1") == plain
+            assert cells(sampler=sampler, nfe=9, param=f"{sampler}.epsilon_s=0.01") == plain
+
+    def test_ddim_without_fresh_noise_is_euler(self):
+        assert cells(sampler="ddim", nfe=9, param="ddim.eta=0") == cells(sampler="euler", nfe=9)
+
+    def test_an_alias_is_named_and_computed_once(self):
+        plan = make(sampler="heun,edm,euler,ddim", nfe=9)
+        assert [(row.columns["sampler"], row.computed_as) for row in plan.rows] == [
+            ("heun", ""),
+            ("edm", "heun"),
+            ("euler", ""),
+            ("ddim", "euler"),
+        ]
+        assert len(plan.cells) == 2
+
+    @pytest.mark.parametrize("param", ["edm.S_churn=10", "ddim.eta=0.5", "euler.S_churn=1"])
+    def test_a_stochastic_sampler_is_nobodys_alias(self, param):
+        sampler = param.split(".")[0]
+        (row,) = make(sampler=sampler, nfe=9, param=param).rows
+        assert row.computed_as == ""
+        assert row.cells[0].conditions["sampler"] == sampler
+
+    def test_a_default_written_out_is_the_default(self):
+        assert cells(sampler="heun", nfe=9, param="heun.alpha=1,heun.schedule=linear") == cells(
+            sampler="heun", nfe=9
+        )
+        assert cells(sampler="heun", nfe=9, batch_size=64, seed=0, dtype="float64") == cells(
+            sampler="heun", nfe=9
+        )
+
+    def test_epsilon_s_counts_under_the_vp_schedule(self):
+        vp = {"sampler": "heun", "nfe": 9}
+        a, b = (
+            cells(**vp, param=f"heun.schedule=vp,heun.epsilon_s={e}") for e in ("0.001", "0.01")
+        )
+        assert a != b
+
+
+class TestHash:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"seed": 1},
+            {"num_samples": 1000},
+            {"batch_size": 32},
+            {"rho": 5},
+            {"rho": 7.0000001},
+            {"nfe": 11},
+            {"discretization": "logsnr"},
+            {"model": "digits-exact-uncond"},
+            {"dtype": "float32"},
+            {"state_dtype": "float32"},
+            {"noise": "nvlabs"},
+            {"param": "edm.S_churn=11"},
+            {"param": "edm.S_churn=10,edm.S_min=0.05"},
+            {"param": "edm.S_churn=10,edm.S_max=50"},
+            {"param": "edm.S_churn=10,edm.S_noise=1.003"},
+            {"sampler": "heun", "param": "heun.S_churn=10"},
+        ],
+        ids=str,
+    )
+    def test_what_changes_a_number_changes_the_cell(self, change):
+        before, after = cells(**BASE), cells(**{**BASE, **change})
+        assert len(before) == len(after) == 1
+        assert before != after
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ({"param": "edm.S_churn=10"}, {"param": "edm.S_churn=10.0"}),
+            ({"param": "edm.S_churn=10"}, {"param": {"edm.S_churn": [10.0]}}),
+            ({"rho": 7}, {"rho": "7.0"}),
+            ({"nfe": 9}, {"nfe": 10}),
+            ({"repeats": 1}, {"out": "elsewhere"}),
+            ({"metric": "fd-digits"}, {}),
+            ({"protocol": "digits"}, {"num_samples": 1797, "noise": "portable"}),
+            ({"device": "cpu"}, {}),
+        ],
+        ids=str,
+    )
+    def test_what_does_not_change_a_number_does_not(self, one, other):
+        assert cells(**{**BASE, **one}) == cells(**{**BASE, **other})
+
+    @pytest.mark.parametrize(
+        ("one", "other"), [("M=1000", "M=1000.0"), ("C_1=0", "C_1=0.0"), ("C_2=1", "C_2=1.0")]
+    )
+    def test_constants_of_a_discretization_are_numbers_too(self, one, other):
+        words = {"sampler": "heun", "nfe": 9, "discretization": "iddpm"}
+        assert cells(**words, param=f"heun.{one}") == cells(**words, param=f"heun.{other}")
+
+    @settings(max_examples=50, deadline=None)
+    @given(
+        conditions=st.dictionaries(
+            st.text(max_size=5),
+            st.one_of(st.integers(), st.floats(allow_nan=False), st.text(max_size=5), st.none()),
+            max_size=6,
+        ),
+        seed=st.randoms(use_true_random=False),
+    )
+    def test_the_order_of_conditions_does_not_count_their_values_do(self, conditions, seed):
+        shuffled = list(conditions.items())
+        seed.shuffle(shuffled)
+        name = Cell(conditions, 1).hash
+        assert re.fullmatch("[0-9a-f]{64}", name)
+        assert Cell(dict(shuffled), 1).hash == name
+        for key in conditions:
+            assert Cell({**conditions, key: "another value"}, 1).hash != name
+        assert Cell({**conditions, "another key": 0}, 1).hash != name
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        churn=st.integers(1, 100),
+        noise=st.floats(0.9, 1.1),
+        rho=st.integers(1, 12),
+        seed=st.integers(0, 2**40),
+    )
+    def test_how_a_number_is_written_does_not_count(self, churn, noise, rho, seed):
+        text = {
+            "rho": f"{rho}.0",
+            "seed": str(seed),
+            "param": f"edm.S_noise={noise!r},edm.S_churn={churn}.0",
+        }
+        plain = {
+            "rho": rho,
+            "seed": seed,
+            "param": {"edm": {"S_churn": churn, "S_noise": noise}},
+        }
+        shared = {"sampler": "edm", "nfe": 9}
+        assert cells(**shared, **text) == cells(**shared, **plain)
+
+
+class TestRepeats:
+    def test_a_repeat_is_the_next_range_of_seeds(self):
+        (row,) = make(**BASE, num_samples=100, seed=5, repeats=3).rows
+        assert [cell.conditions["seed"] for cell in row.cells] == [5, 105, 205]
+        assert row.columns["repeats"] == 3 and row.columns["seed"] == 5
+
+    def test_its_cells_are_those_of_shifted_seeds(self):
+        repeated = cells(**BASE, num_samples=100, seed=5, repeats=3)
+        assert repeated == [
+            cell for seed in (5, 105, 205) for cell in cells(**BASE, num_samples=100, seed=seed)
+        ]
+
+    def test_more_repeats_reuse_the_cells_of_fewer(self):
+        assert cells(**BASE, repeats=4)[:2] == cells(**BASE, repeats=2)
+
+
+class TestProtocol:
+    def test_an_override_shows_in_the_rows(self):
+        (row,) = rows(**BASE, num_samples=500)
+        assert re.fullmatch("custom:[0-9a-f]{8}", row["protocol"])
+        assert row["num_samples"] == 500
+
+    def test_nvlabs_noise_belongs_to_a_kind_of_device(self):
+        (cell,) = make(**BASE, noise="nvlabs", device="cpu").cells.values()
+        assert cell.conditions["noise_device"] == "cpu"
+        (cell,) = make(**BASE).cells.values()
+        assert "noise_device" not in cell.conditions
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"model": "digits-exat"}, "unknown model 'digits-exat'; did you mean 'digits-exact'"),
+        ({"sampler": "hun"}, "unknown sampler 'hun'; did you mean 'heun'"),
+        ({"sampler": "no.such:thing"}, "sampler 'no.such:thing' cannot be imported"),
+        ({"metric": "fd-digit"}, "unknown metric 'fd-digit'; did you mean 'fd-digits'"),
+        ({"protocol": "digit"}, "unknown protocol 'digit'"),
+        ({"discretization": "emd"}, "unknown discretization 'emd'"),
+        ({"param": "edm.Schurn=3"}, "parameter of sampler edm 'Schurn'; did you mean 'S_churn'"),
+        ({"param": "emd.S_churn=3"}, "unknown sampler in --param 'emd'; did you mean 'edm'"),
+        ({"sampler": "heun", "param": "edm.S_churn=3"}, "unknown sampler in --param 'edm'"),
+        ({"sampler": "edm", "param": "edm.S_churn=much"}, "edm.S_churn='much' must be a number"),
+        ({"sampler": "heun", "param": "heun.schedule=3"}, "heun.schedule=3 must be a word"),
+        ({"sampler": "heun", "param": "heun.M=100"}, "unknown parameter of sampler heun 'M'"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_name_that_does_not_exist(words, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        make(**words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"noise": "portabel"},
+        {"state_dtype": "float65"},
+        {"dtype": "float65"},
+        {"sampler": "heun", "param": "heun.alpha=5"},
+        {"sampler": "heun", "param": "heun.schedule=pv"},
+        {"sampler": "heun", "param": "heun.scaling=true"},
+        {"sampler": "ddim", "param": "ddim.eta=2"},
+        {"sampler": "heun", "discretization": "iddpm", "param": "heun.M=many"},
+        {"sampler": "heun", "discretization": "vp", "param": "heun.epsilon_s=1"},
+        {"sampler": "heun", "discretization": "80/5/-1"},
+    ],
+    ids=str,
+)
+def test_a_value_that_cannot_work_is_refused_before_anything_is_computed(words):
+    with pytest.raises(SamplebenchError):
+        make(**words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"sampler": "heun", "nfe": 10, "rho": 3},
+        {"sampler": "ddim", "nfe": 6, "param": "ddim.eta=0.5"},
+        {"sampler": "edm", "nfe": 9, "param": "edm.S_churn=10", "discretization": "vp"},
+        {"sampler": "euler", "nfe": 6, "discretization": "iddpm", "param": "euler.M=100"},
+    ],
+    ids=str,
+)
+def test_a_cell_plans_what_the_engine_does(words, mixture):
+    """Steps, evaluations and effective parameters are those of `sb.sample` with the same words."""
+    (cell,) = make(**words).cells.values()
+    params = Request.of(**words).param.get(words["sampler"], {})
+    setting = prepare(
+        mixture("gauss1"),
+        words["sampler"],
+        nfe=words["nfe"],
+        rho=words.get("rho", 7),
+        discretization=words.get("discretization", "edm"),
+        params={name: values[0] for name, values in params.items()},
+    )
+    assert setting.steps == cell.conditions["steps"]
+    assert Solver.of(words["sampler"]).evaluations(setting.steps) == cell.nfe
+    shown = {k: str(v) if v == float("inf") else v for k, v in setting.params.items()}
+    assert cell.conditions["params"] == shown
