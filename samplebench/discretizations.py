@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from samplebench.errors import UsageError
+from samplebench.model import model_range
 from samplebench.parameters import accepted, label, merge
 from samplebench.processes.vp import VP
 from samplebench.registry import discretizations
@@ -167,7 +168,7 @@ def build(
     function, name = entry.obj, entry.name
     known = accepted(function)
     own = {k: v for k, v in known.items() if k not in ("sigma_min", "sigma_max")}
-    constants = merge(f"discretization {name}", own, constants)
+    constants = merge(f"constant of discretization {name}", own, constants)
     if entry.lowest is not None:
         known["sigma_min"] = entry.lowest(**constants)
     span = {"sigma_min": sigma_min, "sigma_max": sigma_max}
@@ -203,11 +204,6 @@ def explicit(levels: Sequence[float]) -> np.ndarray:
     if not (len(array) and np.all(np.diff(array) < 0) and 0 < array[-1] <= array[0] < math.inf):
         raise UsageError("explicit noise levels must be a decreasing list, e.g. 80/20/5/1/0.1")
     return array
-
-
-def model_range(model: Any) -> tuple[float, float]:
-    """(sigma_min, sigma_max) of a model; a plain callable may leave them out."""
-    return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", math.inf))
 
 
 def _finish(levels: np.ndarray, low: float, high: float, model: Any) -> Grid:

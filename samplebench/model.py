@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from samplebench.discretizations import model_range
 from samplebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +55,11 @@ class Model:
     def round_sigma(self, sigma: float) -> float:
         """The nearest noise level the model was trained on; the identity for continuous ones."""
         return sigma
+
+
+def model_range(model: Any) -> tuple[float, float]:
+    """(sigma_min, sigma_max) of a model; a plain callable may leave them out."""
+    return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", float("inf")))
 
 
 class Bound:

@@ -125,9 +125,14 @@ def stream(
     mode: str, seeds: Sequence[int], device: torch.device | str, dtype: torch.dtype
 ) -> NoiseStream:
     """The noise stream of a batch of seeds in mode "portable" or "nvlabs"."""
+    check_mode(mode)
+    return STREAMS[mode](seeds, device, dtype)
+
+
+def check_mode(mode: str) -> None:
+    """Raises `UsageError` if there is no noise mode of that name."""
     if mode not in STREAMS:
         raise unknown("noise mode", mode, STREAMS)
-    return STREAMS[mode](seeds, device, dtype)
 
 
 def check_seeds(seeds: Sequence[int]) -> list[int]:

@@ -31,16 +31,18 @@ def merge(owner: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> 
     """Defaults overridden by given values, each of its default's kind: 10 and 10.0 are the same.
 
     Args:
-        owner: whose parameters they are, for messages, e.g. "sampler edm".
+        owner: what they are, for messages, ending in a name, e.g. "parameter of sampler edm".
 
     Raises:
         UsageError: an unknown name, or a value of another kind than its default.
     """
     for name in given:
         if name not in defaults:
-            raise unknown(f"parameter of {owner}", name, defaults)
+            raise unknown(owner, name, defaults)
     return {
-        name: _like(f"{owner}: {name}", default, given[name]) if name in given else default
+        name: _like(f"{owner.split()[-1]}.{name}", default, given[name])
+        if name in given
+        else default
         for name, default in defaults.items()
     }
 
@@ -69,5 +71,5 @@ def _like(where: str, default: Any, value: Any) -> Any:
     else:
         fits, kind = isinstance(value, type(default)), "a word"
     if not fits:
-        raise UsageError(f"{where}={value!r} must be {kind}, e.g. {word(default)}")
+        raise UsageError(f"{where}={value!r} must be {kind}, e.g. {default}")
     return type(default)(value)

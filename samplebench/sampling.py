@@ -11,7 +11,7 @@ from samplebench.discretizations import Grid
 from samplebench.errors import UsageError, unknown
 from samplebench.model import Bound
 from samplebench.noise import stream
-from samplebench.parameters import accepted, split
+from samplebench.parameters import accepted, label, split
 from samplebench.registry import discretizations as discretization_registry
 from samplebench.samplers.step import Step
 from samplebench.solver import Solver
@@ -140,8 +140,8 @@ def sample(
         params: the papers' own names: S_churn, eta, alpha, schedule, scaling, epsilon_s, M, ...
 
     Returns:
-        Images [N, C, H, W] in the model's state dtype (float64 for latents of a plain callable
-        stay as they are), nominally in [-1, 1].
+        Images [N, C, H, W], nominally in [-1, 1], in the dtype of the latents; those drawn from
+        seeds are in the model's state dtype.
 
     Raises:
         UsageError: unknown names, impossible values, or not exactly one of the alternatives.
@@ -175,6 +175,26 @@ def sample(
         return setting.run(bound, latents, noise if callable(noise) else streams, report)
 
 
+def rehearse(setting: Setting) -> None:
+    """Runs a setting on one pixel of unit normal data, so that bad values are found at once.
+
+    Raises:
+        UsageError: the sampler cannot run with its parameters on its grid.
+    """
+    import torch
+
+    model = Bound(lambda x, sigma, labels: x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2), None, 1)
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            setting.run(model, torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.randn_like)
+    except (ArithmeticError, ValueError, TypeError) as error:
+        params = label(setting.params) or "its defaults"
+        raise UsageError(
+            f"sampler {setting.solver.name} cannot run with {params} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
 def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
     """Constants of a discretization and their defaults; its range is not one of them."""
     function = (
@@ -198,7 +218,8 @@ def check_rho(rho: Any) -> float:
 
 
 def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or int(value) != value or value < 1:
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (numeric and 1 <= value < float("inf") and value == value // 1):
         raise UsageError(f"{name}={value} must be a positive whole number")
     return int(value)
 
@@ -212,7 +233,10 @@ def _labels(
         return drawn
     if not num_classes:
         raise UsageError("labels given, but the model is unconditional")
-    labels = torch.as_tensor(given, dtype=torch.int64, device=device).expand(n)
+    labels = torch.as_tensor(given, dtype=torch.int64, device=device)
+    if labels.ndim and labels.shape != (n,):
+        raise UsageError(f"{len(labels)} labels for {n} samples; pass one for each or one for all")
+    labels = labels.expand(n)
     if labels.min() < 0 or labels.max() >= num_classes:
         raise UsageError(f"labels must lie in [0, {num_classes})")
     return labels

@@ -58,7 +58,7 @@ class Solver:
         Raises:
             UsageError: a parameter the sampler does not have, or a value of another kind.
         """
-        return merge(f"sampler {self.name}", self.defaults, params)
+        return merge(f"parameter of sampler {self.name}", self.defaults, params)
 
     def stochastic(self, params: Mapping[str, Any]) -> bool:
         return bool(self.entry.stochastic(self.effective(params)))

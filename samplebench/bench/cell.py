@@ -185,11 +185,13 @@ def _watched_generator(setting: Setting, seed: int, partial: Partial) -> Iterato
     if setting.solver.entry.builtin:
         yield
         return
+    cuda = torch.cuda.is_available()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        before = torch.random.get_rng_state()
+        before = [torch.random.get_rng_state(), *(torch.cuda.get_rng_state_all() if cuda else [])]
         yield
-        if not torch.equal(before, torch.random.get_rng_state()):
+        after = [torch.random.get_rng_state(), *(torch.cuda.get_rng_state_all() if cuda else [])]
+        if not all(map(torch.equal, before, after)):
             partial.seed_reproducible = False
 
 

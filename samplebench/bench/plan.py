@@ -18,12 +18,13 @@ from samplebench import references
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, checkpoint
 from samplebench.errors import UsageError, unknown
-from samplebench.loading import resolve_device
-from samplebench.parameters import label, split
+from samplebench.loading import resolve_device, resolve_dtype
+from samplebench.noise import check_mode
+from samplebench.parameters import label, merge, split, word
 from samplebench.protocols import Protocol, protocol
 from samplebench.references import Reference
 from samplebench.registry import metrics
-from samplebench.sampling import grid_constants
+from samplebench.sampling import grid_constants, prepare, rehearse
 from samplebench.solver import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
@@ -91,6 +92,9 @@ def _rows_of_model(request: Request, entry: Checkpoint) -> Iterator[Row]:
     rules = protocol(request.protocol or entry.protocol).override(
         num_samples=request.num_samples, noise=request.noise, state_dtype=request.state_dtype
     )
+    check_mode(rules.noise)
+    for dtype in (rules.state_dtype, request.dtype or entry.dtype):
+        resolve_dtype(dtype)
     names = request.metric or rules.metrics
     for name in names:
         needed = metrics.entry(name).extractor
@@ -153,13 +157,17 @@ def _rows_of_sampler(
     own, _ = split(given, solver.defaults)
     canonical, effective = solver.canonical(own)
     changed = {k: v for k, v in solver.effective(own).items() if v != solver.defaults[k]}
+    rehearsed = set()
     for grid, steps, nfe, requested, constants in _grids(request, solver, given):
+        if (grid, where := label(constants)) not in rehearsed:
+            rehearsed.add((grid, where))
+            _rehearse(solver, own, grid, steps, constants)
         written = {**changed, **{k: v for k, v in constants.items() if k in given}}
         columns = {
             "model": entry.id,
             "sampler": solver.name,
             "params": label(written),
-            "discretization": grid if isinstance(grid, str) else "/".join(f"{g:g}" for g in grid),
+            "discretization": grid if isinstance(grid, str) else "/".join(map(word, grid)),
             "rho": constants.get("rho"),
             "steps": steps,
             "nfe": nfe,
@@ -187,6 +195,24 @@ def _rows_of_sampler(
         yield Row(columns, names, cells, "" if canonical == solver.name else canonical)
 
 
+def _rehearse(
+    solver: Solver,
+    own: Mapping[str, Any],
+    grid: str | tuple[float, ...],
+    steps: int,
+    constants: Mapping[str, Any],
+) -> None:
+    setting = prepare(
+        None,
+        solver.entry.obj,
+        steps=steps,
+        discretization=grid,
+        rho=constants.get("rho"),
+        params={**own, **{k: v for k, v in constants.items() if k != "rho"}},
+    )
+    rehearse(setting)
+
+
 def _grids(
     request: Request, solver: Solver, given: Mapping[str, Any]
 ) -> Iterator[tuple[str | tuple[float, ...], int, int, int | None, dict[str, Any]]]:
@@ -197,7 +223,7 @@ def _grids(
             yield grid, len(grid), solver.evaluations(len(grid)), None, {}
             continue
         known = grid_constants(grid)
-        constants = {**known, **split(given, known)[0]}
+        constants = merge(f"constant of discretization {grid}", known, split(given, known)[0])
         for rho in (request.rho if "rho" in known else ()) or (known.get("rho"),):
             if rho is not None:
                 constants = {**constants, "rho": rho}
