@@ -145,6 +145,8 @@ def _levels(item: Any) -> str | tuple[float, ...]:
 
 def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
     # A flat list of numbers is one list of explicit levels, not several discretizations.
+    if isinstance(value, int | float):
+        raise UsageError(f"--discretization {value} is neither a name nor a list of levels")
     items = _items(value)
     if all(isinstance(item, int | float) for item in items):
         items = [items]
