@@ -8,7 +8,9 @@ contain a colon, the object at `package.module:attribute`.
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -155,13 +157,15 @@ class Registry:
 
     def _import_path(self, path: str) -> None:
         module_name, _, attribute = path.partition(":")
+        if os.getcwd() not in sys.path:  # a console script's path lacks the folder one works in
+            sys.path.append(os.getcwd())
         try:
             module = importlib.import_module(module_name)
             obj = getattr(module, attribute)
         except (ImportError, AttributeError, ValueError) as error:
             raise UsageError(
                 f"{self.kind} '{path}' cannot be imported: {error}; write package.module:function "
-                "and make sure the module is on PYTHONPATH"
+                "of a module in this folder or on PYTHONPATH"
             ) from error
         if not callable(obj):
             raise UsageError(f"{self.kind} '{path}' is not callable")
