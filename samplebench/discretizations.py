@@ -187,7 +187,7 @@ def build(
     try:
         found = function(steps, sigma_min=low, sigma_max=high, **constants)
         levels = np.asarray(found, dtype=float)
-    except ArithmeticError as error:
+    except (ArithmeticError, ValueError) as error:
         raise UsageError(
             f"discretization {name} has no levels for {label(own | constants)}: {error}"
         ) from None
@@ -209,12 +209,17 @@ def explicit(levels: Sequence[float]) -> np.ndarray:
 def _finish(levels: np.ndarray, low: float, high: float, model: Any) -> Grid:
     if len(levels) and levels[-1] == 0:
         levels = levels[:-1]
+    if not np.all(np.diff(levels) < 0):
+        raise UsageError(
+            f"the discretization gave levels that are not positive and decreasing in "
+            f"[{low:g}, {high:g}]; check its constants, its range and the number of steps"
+        )
     if model is not None:
         nearest = getattr(model, "round_sigma", float)
         levels = np.array([float(nearest(float(level))) for level in levels])
-    if not (np.all(np.isfinite(levels)) and np.all(levels > 0) and np.all(np.diff(levels) <= 0)):
+    if not (np.all(np.isfinite(levels)) and np.all(levels > 0)):
         raise UsageError(
             f"the discretization gave levels that are not positive and decreasing in "
-            f"[{low:g}, {high:g}]; check its constants and its range"
+            f"[{low:g}, {high:g}] once rounded to the model's; raise sigma_min"
         )
     return Grid(np.append(levels, 0.0), low, high)

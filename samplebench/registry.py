@@ -162,9 +162,10 @@ class Registry:
         try:
             module = importlib.import_module(module_name)
             obj = getattr(module, attribute)
-        except (ImportError, AttributeError, ValueError) as error:
+        except Exception as error:  # a module may fail in any way when it is imported
+            reason = str(error).split("\n")[0] or type(error).__name__
             raise UsageError(
-                f"{self.kind} '{path}' cannot be imported: {error}; write package.module:function "
+                f"{self.kind} '{path}' cannot be imported: {reason}; write package.module:function "
                 "of a module in this folder or on PYTHONPATH"
             ) from error
         if not callable(obj):

@@ -88,7 +88,7 @@ def load_rows(source: Path) -> tuple[list[dict[str, Any]], set[str]]:
         rows = read_csv(source)
     except (ValueError, KeyError, UnicodeDecodeError) as error:
         raise InputError(f"{source} is not a results.csv ({error})") from None
-    if not rows or not {*_KEY, "cell"} <= set(rows[0]):
+    if not rows or not {*COLUMNS, "cell"} <= set(rows[0]) or not all(r["cell"] for r in rows):
         raise InputError(f"{source} is not a results.csv: columns or rows are missing")
     beside = _sidecar(source)
     if not beside.is_file():
@@ -142,10 +142,10 @@ def _moved(found: Mapping[str, Any], row: Mapping[str, Any], tolerance: float) -
         if old is None or new is None:
             changes.append(f"{column} {old} -> {new}")
             continue
-        if math.isnan(old) and math.isnan(new):
+        if old == new or (math.isnan(old) and math.isnan(new)):
             continue
         change = abs(new - old)
-        if not change <= tolerance * abs(old):
+        if not change <= tolerance * abs(old) < math.inf:
             relative = change / abs(old) if old else math.inf
             changes.append(f"{column} {old:.9g} -> {new:.9g} ({relative:+.2e})")
     return ", ".join(changes)

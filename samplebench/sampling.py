@@ -186,7 +186,9 @@ def rehearse(setting: Setting) -> None:
     model = Bound(lambda x, sigma, labels: x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2), None, 1)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            setting.run(model, torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.randn_like)
+            x = setting.run(model, torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.randn_like)
+            if not isinstance(x, torch.Tensor) or x.shape != (1, 1, 1, 1):
+                raise TypeError("it must return the state, of the shape it was given")
     except (ArithmeticError, ValueError, TypeError) as error:
         params = label(setting.params) or "its defaults"
         raise UsageError(

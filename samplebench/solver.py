@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from samplebench.errors import UsageError
+from samplebench.errors import SamplebenchError, UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
 from samplebench.model import Bound
 from samplebench.parameters import accepted, merge
@@ -75,7 +76,8 @@ class Solver:
         """Planned network evaluations per sample; counted on a one-pixel model if undeclared."""
         if self.entry.evaluations is not None:
             return int(self.entry.evaluations(steps))
-        return _probe(self.function, steps)
+        with self._guarded():
+            return _probe(self.function, steps)
 
     def steps_for(self, nfe: int) -> int:
         """The largest step count whose evaluations stay within the budget `nfe`.
@@ -96,6 +98,10 @@ class Solver:
                 low = middle
             else:
                 high = middle
+        if low > _MAX_STEPS:
+            raise UsageError(
+                f"nfe={nfe}: the evaluations of sampler {self.name} do not grow with its steps"
+            )
         return low
 
     def __call__(
@@ -114,9 +120,26 @@ class Solver:
         known = accepted(self.function)
         span = {"sigma_min": sigma_min, "sigma_max": sigma_max}
         extra = {name: span[name] for name in _FROM_GRID if name in known}
-        return self.function(
-            model, x, grid, noise=noise, callback=callback, **extra, **dict(params)
-        )
+        with self._guarded():
+            return self.function(
+                model, x, grid, noise=noise, callback=callback, **extra, **dict(params)
+            )
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Turns any failure inside a sampler of others into one line that names it."""
+        try:
+            yield
+        except SamplebenchError:
+            raise
+        except Exception as error:
+            if self.entry.builtin:
+                raise
+            reason = str(error).split("\n")[0]
+            raise UsageError(
+                f"sampler {self.name} failed ({type(error).__name__}: {reason}); "
+                "--debug shows where"
+            ) from error
 
     def source(self) -> str | None:
         """Source text of a sampler that is not samplebench's own; it decides cells, like a name."""

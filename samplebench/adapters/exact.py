@@ -43,6 +43,10 @@ class ExactModel(Model):
             if self.classes is not None:
                 raise UsageError("this model is class-conditional: labels are missing")
             labels = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        elif self.classes is not None and not bool(
+            ((labels >= 0) & (labels < self.num_classes)).all()
+        ):
+            raise UsageError(f"labels must lie in [0, {self.num_classes})")
         flat = x.flatten(1).to(self.images.dtype)
         sigma = torch.as_tensor(sigma, dtype=flat.dtype, device=flat.device)
         n, sigma = len(flat), sigma.reshape(-1, 1).expand(len(flat), 1)

@@ -81,6 +81,12 @@ def make(request: Request) -> Plan:
     models = request.model or (DEFAULT_MODEL,)
     request = replace(request, model=models)
     checkpoints = [checkpoint(name) for name in models]
+    # Names first: a typo is told before torch is imported.
+    for sampler in request.sampler:
+        Solver.of(sampler)
+    for grid in request.discretization:
+        if isinstance(grid, str):
+            grid_constants(grid)
     rows: dict[str, Row] = {}
     for entry in checkpoints:
         for row in _rows_of_model(request, entry):

@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from samplebench.bench.view import View
+from samplebench.bench.view import COLUMNS, View
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import atomic
 
@@ -83,15 +83,20 @@ class Store:
     def has(self, cell: str) -> bool:
         return self._cell(cell).is_file()
 
-    def cell(self, cell: str) -> dict[str, Any]:
-        """The record of a finished cell.
+    def cell(self, cell: str, metrics: Sequence[str] = ()) -> dict[str, Any]:
+        """The record of a finished cell, which must hold these metrics.
 
         Raises:
             InputError: the file is damaged.
         """
         path = self._cell(cell)
         record = _read_json(path)
-        if record.get("cell") != cell or "values" not in record:
+        try:
+            whole = record["cell"] == cell and record["nfe"] > 0 and bool(record["values"])
+            whole &= all({"value", "stderr"} <= set(record["values"][name]) for name in metrics)
+        except (KeyError, TypeError):
+            whole = False
+        if not whole:
             raise InputError(f"{path} is damaged; {_MEND}")
         return record
 
@@ -137,7 +142,7 @@ class Store:
         else:
             found: dict[str, dict[str, Any]] = {}
             for path in sorted((self.out / "requests").glob("*.json")):
-                for row in _read_json(path)["rows"]:
+                for row in _request_rows(path):
                     found.setdefault(json.dumps(row["columns"], sort_keys=True), row)
             planned = sorted(found.values(), key=_order)
         rows: list[dict[str, Any]] = []
@@ -147,7 +152,7 @@ class Store:
             if not all(self.has(cell) for cell in row["cells"]):
                 pending += 1
                 continue
-            records = [self.cell(cell) for cell in row["cells"]]
+            records = [self.cell(cell, row["metrics"]) for cell in row["cells"]]
             cells.update(zip(row["cells"], records, strict=True))
             rows.append(_values(row, records))
         sheets = {c: self.out / "cells" / f"{c}.png" for c in cells}
@@ -170,6 +175,22 @@ def _rows_of(plan: Plan) -> list[dict[str, Any]]:
         }
         for row in plan.rows
     ]
+
+
+def _request_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a request file."""
+    mend = "delete it and run its sweep again; finished cells are kept"
+    rows = _read_json(path, mend).get("rows")
+    try:
+        whole = all(
+            set(row["columns"]) == set(COLUMNS) and row["cells"] and row["metrics"]
+            for row in rows  # type: ignore[union-attr]
+        )
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path} is damaged; {mend}")
+    return rows  # type: ignore[return-value]
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:

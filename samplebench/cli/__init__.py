@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     args, rest = top.parse_known_args(arguments)
     if rest:
-        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        getattr(args, "parser", top).error(f"unrecognized arguments: {' '.join(rest)}")
     debug = getattr(args, "debug", False)
     try:
         return int(args.main(args))

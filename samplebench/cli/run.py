@@ -74,8 +74,10 @@ def main(args: argparse.Namespace) -> int:
         return 0
     from samplebench.api import sweep
     from samplebench.bench.progress import Progress
+    from samplebench.bench.store import Store
     from samplebench.report.tables import to_json, to_text
 
+    Store(plan.request.folder(), create=True)  # refuses a foreign folder before anything is said
     if not args.quiet:
         _announce(plan)
     view = sweep(plan, Progress(args.quiet))

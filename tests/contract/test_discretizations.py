@@ -114,6 +114,18 @@ def test_rho_changes_the_grid_of_those_that_have_it(discretization):
             build(discretization.name, 5, rho=5)
 
 
+def test_any_rho_keeps_the_range_or_is_refused(discretization):
+    if "rho" not in grid_constants(discretization.name):
+        pytest.skip(f"{discretization.name} has no rho")
+    for rho in (1e-300, 1e-3, 1e3, 1e9, 1e17, 1e300):
+        try:
+            grid = build(discretization.name, 5, rho=rho)
+        except UsageError:
+            continue
+        assert grid.levels[0] == pytest.approx(grid.sigma_max, rel=1e-3), rho
+        assert grid.levels[-2] == pytest.approx(grid.sigma_min, rel=1e-3), rho
+
+
 @pytest.mark.parametrize("steps", [1, 0, -5])
 def test_too_few_steps_are_refused(discretization, steps):
     with pytest.raises(UsageError, match=f"steps={steps}"):

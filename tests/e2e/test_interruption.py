@@ -37,9 +37,6 @@ class Folder:
     def partial(self) -> bool:
         return any(self.path.glob("cells/[!.]*.partial.npz"))
 
-    def created(self) -> bool:
-        return (self.path / "samplebench.json").is_file()
-
 
 @pytest.fixture
 def sweep(tmp_path):
@@ -75,7 +72,6 @@ def settle(samplebench, sweep, uninterrupted, cells):
 
 def test_killed_again_and_again(samplebench, interrupt, sweep, uninterrupted, cells):
     stops = [
-        lambda: sweep.created(),
         lambda: sweep.partial(),
         lambda: sweep.finished() >= 1,
         lambda: sweep.finished() >= 3,

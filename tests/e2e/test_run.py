@@ -35,6 +35,15 @@ def sample_mine(model, x, sigmas, extra_args=None, callback=None, disable=None):
 def sample_global(model, x, sigmas):
     import torch
     return model(x, sigmas[0]) + sum(0.01 * torch.randn_like(model(x, s)) for s in sigmas[1:-1])
+
+def half(model, x, grid, *, noise=None, callback=None):
+    """Every other step evaluates the first half of the batch only."""
+    import torch
+    for i, (sigma, following) in enumerate(zip(grid.tolist()[:-1], grid.tolist()[1:])):
+        n = len(x) if i % 2 == 0 or len(x) == 1 else len(x) // 2
+        denoised = torch.cat([model(x[:n], sigma), x[n:]])
+        x = x + (following - sigma) * (x - denoised) / sigma
+    return x
 '''
 
 
@@ -275,11 +284,30 @@ def test_a_users_sampler(samplebench, tmp_path, modules, rows):
     assert samplebench("report", "sweep").code == 0
 
 
-def test_a_sampler_with_the_global_generator_is_marked(samplebench, modules):
+def test_a_sampler_with_the_global_generator_is_marked(samplebench, tmp_path):
+    # A module of the working folder is found without PYTHONPATH.
+    (tmp_path / "mymod.py").write_text(MODULE)
     words = ("--sampler", "mymod:sample_global", "--nfe", "5", "--num-samples", "128")
-    done = samplebench("run", *words, "--out", "sweep", path=modules)
+    done = samplebench("run", *words, "--out", "sweep")
     assert done.code == 0, done.err
     assert "not seed-reproducible" in done.err
+
+
+def test_a_mean_number_of_evaluations_is_reported_as_it_is(samplebench, modules, tmp_path, rows):
+    words = ("--model", "digits-exact-uncond", "--sampler", "mymod:half", "--nfe", "6")
+    done = samplebench("run", *words, "--num-samples", "128", "--out", "sweep", path=modules)
+    assert done.code == 0, done.err
+    (row,) = rows(tmp_path / "sweep")
+    assert (row["steps"], row["nfe"], row["nfe_requested"]) == ("6", "4.5", "6")
+    done = samplebench("check", "sweep", "--baseline", "sweep/results.csv")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, 2**63 - 1])
+def test_large_seeds_are_kept_to_the_last_digit(samplebench, seed):
+    words = ("--sampler", "euler", "--nfe", "5", "--seed", seed, "--dry-run", "--json")
+    (row,) = json.loads(samplebench("run", *words).out)
+    assert row["seed"] == seed
 
 
 def test_help_and_version(samplebench, python):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samplebench.discretizations import build, explicit, iddpm_table
+from samplebench.discretizations import build, explicit, iddpm, iddpm_table
 from samplebench.errors import UsageError
 from samplebench.processes.vp import VP
 
@@ -140,8 +140,10 @@ class TestShapes:
     def test_iddpm_rounds_half_to_even(self):
         """Four entries in seven steps: 0, 0.5, 1, 1.5, 2, 2.5, 3."""
         table = iddpm_table(4)
-        grid = build("iddpm", 7, M=4, sigma_min=table[3], sigma_max=table[0])
-        assert grid.levels[:-1].tolist() == table[[0, 0, 1, 2, 2, 2, 3]].tolist()
+        levels = iddpm(7, M=4, sigma_min=table[3], sigma_max=table[0])
+        assert levels.tolist() == table[[0, 0, 1, 2, 2, 2, 3]].tolist()
+        with pytest.raises(UsageError, match="not positive and decreasing"):
+            build("iddpm", 7, M=4, sigma_min=table[3], sigma_max=table[0])
 
 
 class TestExplicit:
