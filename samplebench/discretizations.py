@@ -187,7 +187,7 @@ def build(
     try:
         found = function(steps, sigma_min=low, sigma_max=high, **constants)
         levels = np.asarray(found, dtype=float)
-    except (ArithmeticError, ValueError) as error:
+    except (ArithmeticError, ValueError, TypeError) as error:
         raise UsageError(
             f"discretization {name} has no levels for {label(own | constants)}: {error}"
         ) from None

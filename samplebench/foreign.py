@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from samplebench.parameters import accepted
@@ -25,6 +26,7 @@ def is_k_diffusion(function: Callable[..., Any]) -> bool:
     return len(names) >= 3 and names[2] == "sigmas"
 
 
+@cache
 def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
     """The k-diffusion function in samplebench's signature, its own parameters kept.
 

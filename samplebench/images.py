@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +12,12 @@ from samplebench.errors import unknown
 if TYPE_CHECKING:
     from torch import Tensor
 
-# scale and offset before clipping to [0, 255] and truncating
-_RULES = {
-    "edm": (127.5, 128.0),  # rounds half up: all 256 levels survive a round trip
-    "openai": (127.5, 127.5),  # truncates: half a grey level darker on average
-    "score-sde": (127.5, 127.5),
+# Before clipping to [0, 255] and truncating. EDM's rounds half up, so that all 256 levels survive a
+# round trip; the others make an image half a grey level darker on average.
+_RULES: dict[str, Callable[[Tensor], Tensor]] = {
+    "edm": lambda x: x * 127.5 + 128,
+    "openai": lambda x: (x + 1) * 127.5,
+    "score-sde": lambda x: (x + 1) / 2 * 255,
 }
 
 
@@ -30,14 +32,7 @@ def to_uint8(x: Tensor, rule: str) -> Tensor:
 
     if rule not in _RULES:
         raise unknown("quantization rule", rule, _RULES)
-    scale, offset = _RULES[rule]
-    if rule == "edm":
-        levels = x * scale + offset
-    elif rule == "openai":
-        levels = (x + 1) * scale
-    else:
-        levels = (x + 1) / 2 * 255
-    return levels.clip(0, 255).to(torch.uint8)
+    return _RULES[rule](x).clip(0, 255).to(torch.uint8)
 
 
 def contact_sheet(images: np.ndarray, columns: int = 8) -> np.ndarray:

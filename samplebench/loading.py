@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import EnvironmentError_, UsageError
+from samplebench.protocols import protocol
 from samplebench.registry import adapters
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ def load(
         InputError: the file is not what the catalogue says.
     """
     entry = checkpoint(source)
-    where, precision = resolve_device(device), resolve_dtype(dtype)
+    precision = resolve_dtype(dtype)
+    dtypes = (dtype_name(precision or entry.dtype), protocol(entry.protocol).state_dtype)
+    where = resolve_device(device, dtypes)
     model = adapters.get(entry.format)(entry, device=where, dtype=precision)
     model.protocol = entry.protocol
     model.provenance = {
@@ -42,8 +46,23 @@ def load(
     return model
 
 
-def resolve_device(name: str | torch.device | None) -> torch.device:
+def check_device(name: str | torch.device | None) -> None:
+    """Raises `UsageError` if no machine has a device of that name."""
+    import torch
+
+    try:
+        torch.device(name or "cpu")
+    except RuntimeError:
+        raise UsageError(f"unknown device '{name}'; use cuda, cuda:1, mps or cpu") from None
+
+
+def resolve_device(
+    name: str | torch.device | None, dtypes: Iterable[str | None] = ()
+) -> torch.device:
     """The device called `name`; None means cuda, else mps, else cpu.
+
+    Args:
+        dtypes: what is computed on it; mps is passed over where it has no float64.
 
     Raises:
         UsageError: no device has that name.
@@ -51,22 +70,27 @@ def resolve_device(name: str | torch.device | None) -> torch.device:
     """
     import torch
 
+    double = "float64" in dtypes
     if name is None:
         if torch.cuda.is_available():
             return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        mps = torch.backends.mps.is_available() and not double
+        return torch.device("mps" if mps else "cpu")
+    check_device(name)
+    device = torch.device(name)
     try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"unknown device '{name}'; use cuda, cuda:1, mps or cpu") from None
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.empty(1, device=device, dtype=torch.float64 if double else torch.float32)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).split("\n")[0]
         raise EnvironmentError_(
             f"device '{device}' cannot be used here ({reason}); try --device cpu"
         ) from None
     return device
+
+
+def dtype_name(dtype: str | torch.dtype) -> str:
+    """A dtype by its one name: "double" and torch.float64 are "float64"."""
+    return str(resolve_dtype(dtype)).removeprefix("torch.")
 
 
 def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:

@@ -137,6 +137,8 @@ def check_mode(mode: str) -> None:
 
 def check_seeds(seeds: Sequence[int]) -> list[int]:
     """The seeds as a list of integers in [0, 2**64)."""
+    if isinstance(seeds, str) or not hasattr(seeds, "__iter__"):
+        raise UsageError(f"seeds={seeds!r} is not a sequence; write e.g. seeds=range(64)")
     checked = [int(seed) for seed in seeds]
     if any(whole != seed for whole, seed in zip(checked, seeds, strict=True)):
         raise UsageError("seeds must be whole numbers")

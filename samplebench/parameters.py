@@ -64,10 +64,10 @@ def _like(where: str, default: Any, value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, bool):
         fits, kind = isinstance(value, bool), "true or false"
-    elif isinstance(default, int):
-        fits, kind = number and value == value // 1, "a whole number"
-    elif isinstance(default, float):
+    elif isinstance(default, int | float):
         fits, kind = number and value == value, "a number"
+        if isinstance(default, int) and fits and value != value // 1:
+            return value  # `eta=1` in a signature does not mean that 0.5 is wrong
     else:
         fits, kind = isinstance(value, type(default)), "a word"
     if not fits:

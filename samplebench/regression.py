@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samplebench.bench.view import COLUMNS
+from samplebench.bench.view import COLUMNS, View
 from samplebench.errors import InputError
 from samplebench.files import atomic
 
@@ -81,7 +81,7 @@ def load_rows(source: Path) -> tuple[list[dict[str, Any]], set[str]]:
         view = Store(source).view()
         # As a CSV has them, so that a folder equals its own results.csv at any tolerance.
         rows = [{k: _digits(v) for k, v in row.items()} for row in view.rows]
-        return rows, {cell["provenance"]["platform"] for cell in view.cells.values()}
+        return rows, _platforms(view)
     if not source.is_file():
         raise InputError(f"{source} does not exist; give a results folder or a results.csv")
     try:
@@ -90,6 +90,8 @@ def load_rows(source: Path) -> tuple[list[dict[str, Any]], set[str]]:
         raise InputError(f"{source} is not a results.csv ({error})") from None
     if not rows or not {*COLUMNS, "cell"} <= set(rows[0]) or not all(r["cell"] for r in rows):
         raise InputError(f"{source} is not a results.csv: columns or rows are missing")
+    if (source.parent / "samplebench.json").is_file():
+        return rows, _platforms(Store(source.parent).view())
     beside = _sidecar(source)
     if not beside.is_file():
         return rows, set()
@@ -101,9 +103,14 @@ def load_rows(source: Path) -> tuple[list[dict[str, Any]], set[str]]:
 
 def update(source: Path, baseline: Path) -> None:
     """Makes the results the new baseline: the CSV and the platforms beside it."""
+    from samplebench.bench.store import Store
     from samplebench.report.tables import write_csv
 
     rows, platforms = load_rows(source)
+    if not rows or (source.is_dir() and Store(source).view().pending):
+        raise InputError(f"{source} is not finished; run its sweep to the end, then --update")
+    if baseline.is_dir():
+        raise InputError(f"{baseline} is a folder; name a file, e.g. baseline.csv")
     if source.is_file():
         with atomic(baseline) as temporary:
             shutil.copyfile(source, temporary)
@@ -121,6 +128,10 @@ def tolerance_for(current: set[str], baseline: set[str]) -> float:
 
 def _digits(value: Any) -> Any:
     return float(f"{value:.12g}") if isinstance(value, float) else value
+
+
+def _platforms(view: View) -> set[str]:
+    return {cell["provenance"]["platform"] for cell in view.cells.values()}
 
 
 def _sidecar(path: Path) -> Path:

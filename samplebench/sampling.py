@@ -10,11 +10,11 @@ from samplebench import discretizations
 from samplebench.discretizations import Grid
 from samplebench.errors import UsageError, unknown
 from samplebench.model import Bound
-from samplebench.noise import stream
+from samplebench.noise import check_seeds, stream
 from samplebench.parameters import accepted, label, split
 from samplebench.registry import discretizations as discretization_registry
 from samplebench.samplers.step import Step
-from samplebench.solver import Solver
+from samplebench.solver import Solver, pixel
 
 if TYPE_CHECKING:
     import torch
@@ -76,10 +76,7 @@ def prepare(
     know (epsilon_s) goes to both.
     """
     solver = Solver.of(sampler)
-    if solver.entry.needs != "sigma":
-        raise UsageError(
-            f"sampler {solver.name} needs a {solver.entry.needs} model; this one is D(x; sigma)"
-        )
+    solver.check_needs("this one")
     if isinstance(discretization, str) or callable(discretization):
         if (steps is None) == (nfe is None):
             raise UsageError("give exactly one of steps and nfe")
@@ -164,7 +161,9 @@ def sample(
         shape = getattr(model, "shape", None)
         if shape is None:
             raise UsageError("the model has no attribute shape; pass latents instead of seeds")
-        n, device, dtype = len(seeds), model.device, model.state_dtype  # type: ignore[arg-type]
+        n = len(check_seeds(seeds))  # type: ignore[arg-type]
+        device = getattr(model, "device", torch.device("cpu"))
+        dtype = getattr(model, "state_dtype", torch.float64)
         streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
         latents, drawn = streams.start(shape, num_classes)
     bound = Bound(model, _labels(labels, drawn, n, num_classes, device), n)
@@ -183,10 +182,9 @@ def rehearse(setting: Setting) -> None:
     """
     import torch
 
-    model = Bound(lambda x, sigma, labels: x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2), None, 1)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            x = setting.run(model, torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.randn_like)
+        with setting.solver.guarded(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            x = setting.run(pixel(), torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.randn_like)
             if not isinstance(x, torch.Tensor) or x.shape != (1, 1, 1, 1):
                 raise TypeError("it must return the state, of the shape it was given")
     except (ArithmeticError, ValueError, TypeError) as error:
@@ -235,7 +233,10 @@ def _labels(
         return drawn
     if not num_classes:
         raise UsageError("labels given, but the model is unconditional")
-    labels = torch.as_tensor(given, dtype=torch.int64, device=device)
+    try:
+        labels = torch.as_tensor(given, dtype=torch.int64, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise UsageError(f"labels {given!r} are not whole numbers") from None
     if labels.ndim and labels.shape != (n,):
         raise UsageError(f"{len(labels)} labels for {n} samples; pass one for each or one for all")
     labels = labels.expand(n)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +46,13 @@ class Solver:
     def name(self) -> str:
         return self.entry.name
 
+    def check_needs(self, model: str) -> None:
+        """Raises `UsageError` where the sampler needs another kind of model than D(x; sigma)."""
+        if self.entry.needs != "sigma":
+            raise UsageError(
+                f"sampler {self.name} needs a {self.entry.needs} model; {model} is D(x; sigma)"
+            )
+
     @property
     def defaults(self) -> dict[str, Any]:
         """The sampler's own parameters and their defaults."""
@@ -76,7 +82,7 @@ class Solver:
         """Planned network evaluations per sample; counted on a one-pixel model if undeclared."""
         if self.entry.evaluations is not None:
             return int(self.entry.evaluations(steps))
-        with self._guarded():
+        with self.guarded():
             return _probe(self.function, steps)
 
     def steps_for(self, nfe: int) -> int:
@@ -120,14 +126,13 @@ class Solver:
         known = accepted(self.function)
         span = {"sigma_min": sigma_min, "sigma_max": sigma_max}
         extra = {name: span[name] for name in _FROM_GRID if name in known}
-        with self._guarded():
-            return self.function(
-                model, x, grid, noise=noise, callback=callback, **extra, **dict(params)
-            )
+        return self.function(
+            model, x, grid, noise=noise, callback=callback, **extra, **dict(params)
+        )
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Turns any failure inside a sampler of others into one line that names it."""
+    def guarded(self) -> Iterator[None]:
+        """Turns any failure within the block into one line that names a sampler of others."""
         try:
             yield
         except SamplebenchError:
@@ -141,18 +146,10 @@ class Solver:
                 "--debug shows where"
             ) from error
 
-    def source(self) -> str | None:
-        """Source text of a sampler that is not samplebench's own; it decides cells, like a name."""
-        if self.entry.builtin:
-            return None
-        function = getattr(self.entry.obj, "func", self.entry.obj)
-        # In a notebook the module has no file, but the function has.
-        for thing in (inspect.getmodule(function), function, type(function)):
-            try:
-                return inspect.getsource(thing)  # type: ignore[arg-type]
-            except (OSError, TypeError):
-                continue
-        return None
+
+def pixel() -> Bound:
+    """The exact denoiser of one pixel of unit normal data, to try a sampler on."""
+    return Bound(lambda x, sigma, labels: x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2), None, 1)
 
 
 @lru_cache(maxsize=4096)
@@ -160,7 +157,7 @@ def _probe(function: Callable[..., Any], steps: int) -> int:
     """Evaluations of one run on the exact denoiser of a unit normal pixel."""
     import torch
 
-    model = Bound(lambda x, sigma, labels: x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2), None, 1)
+    model = pixel()
     grid = torch.zeros(steps + 1, dtype=torch.float64)
     grid[:-1] = torch.logspace(1, -2, steps, dtype=torch.float64)
     with torch.random.fork_rng(devices=[]), torch.no_grad():

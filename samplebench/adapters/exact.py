@@ -52,7 +52,7 @@ class ExactModel(Model):
         n, sigma = len(flat), sigma.reshape(-1, 1).expand(len(flat), 1)
         tiles = zip(*(_tiles(rows) for rows in (flat, sigma, labels)), strict=True)
         denoised = torch.cat([self._denoise(*tile) for tile in tiles])[:n]
-        return torch.where(sigma == 0, flat, denoised).reshape(x.shape).to(x.dtype)
+        return torch.where(sigma == 0, x.flatten(1), denoised.to(x.dtype)).reshape(x.shape)
 
     def _denoise(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
         """D of flat images [n, D] with sigma [n, 1] and labels [n], ignored if unconditional."""

@@ -14,7 +14,7 @@ import numpy as np
 from samplebench import references
 from samplebench.bench.plan import Cell
 from samplebench.bench.progress import Progress
-from samplebench.bench.provenance import provenance
+from samplebench.bench.provenance import partial_stamp, provenance
 from samplebench.bench.stop import Stop
 from samplebench.bench.store import SCHEMA, Store
 from samplebench.errors import InputError
@@ -42,26 +42,38 @@ class Partial:
     """A cell under way: everything a resumed run needs to end with the same bits."""
 
     moments: BlockedMoments
+    stamp: str
     next_block: int = 0
-    nfe: float = 0.0
+    evaluated: int = 0
+    rows: int = 0
     nonfinite: int = 0
     seed_reproducible: bool = True
     sheet: np.ndarray = field(default_factory=lambda: np.zeros((0,), dtype=np.uint8))
     seconds: dict[str, float] = field(default_factory=lambda: {"sampling": 0.0, "features": 0.0})
 
     def state(self) -> dict[str, Any]:
-        scalars = [self.next_block, self.nfe, self.nonfinite, self.seed_reproducible]
+        counts = (self.next_block, self.evaluated, self.rows, self.nonfinite)
         return {
             **self.moments.state(),
-            "scalars": np.array(scalars, dtype=np.float64),
+            "stamp": np.array(self.stamp),
+            "counts": np.array([*counts, self.seed_reproducible], dtype=np.int64),
             "sheet": self.sheet,
             "seconds": np.array([self.seconds["sampling"], self.seconds["features"]]),
         }
 
+    @property
+    def nfe(self) -> float:
+        """Network evaluations per sample, counted over all blocks."""
+        return (
+            self.evaluated // self.rows
+            if self.evaluated % self.rows == 0
+            else (self.evaluated / self.rows)
+        )
+
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         self.moments.load(dict(state))
-        block, self.nfe, nonfinite, reproducible = state["scalars"].tolist()
-        self.next_block, self.nonfinite = int(block), int(nonfinite)
+        counts = state["counts"].tolist()
+        self.next_block, self.evaluated, self.rows, self.nonfinite, reproducible = counts
         self.seed_reproducible = bool(reproducible)
         self.sheet = state["sheet"]
         self.seconds = dict(zip(("sampling", "features"), state["seconds"].tolist(), strict=True))
@@ -100,9 +112,11 @@ def run_cell(
     conditions = cell.conditions
     setting = _setting(bench.model, conditions)
     n, size = conditions["num_samples"], conditions["block"]
-    partial = Partial(BlockedMoments(n, conditions["extractor"]["feature_dim"]))
+    moments = BlockedMoments(n, conditions["extractor"]["feature_dim"])
+    partial = Partial(moments, stamp=partial_stamp(bench.model))
     kept = store.load_partial(cell.hash)
-    if kept is not None:
+    # Half a cell from another machine or version would end as a mixture of both.
+    if kept is not None and str(kept.get("stamp")) == partial.stamp:
         partial.load(kept)
     blocks = math.ceil(n / size)
     progress.start_cell(cell, done=min(partial.next_block * size, n))
@@ -158,7 +172,8 @@ def _run_block(
     noise = stream(rules["noise"], seeds, model.device, dtype)
     latents, labels = noise.start(model.shape, model.num_classes)
     bound = Bound(model, labels, len(seeds), rules["clip_x0"])
-    with torch.no_grad(), _watched_generator(setting, start, partial):
+    watched = _watched_generator(setting, start, partial)
+    with torch.no_grad(), setting.solver.guarded(), watched:
         x = setting.run(bound, latents, noise)
     images = to_uint8(x, rules["quantization"])
     finite = torch.isfinite(x).flatten(1).all(1)[: end - first]
@@ -168,7 +183,8 @@ def _run_block(
     done = time.perf_counter()
 
     partial.nonfinite += int((~finite).sum())
-    partial.nfe = float(bound.nfe)
+    partial.evaluated += bound.images
+    partial.rows += len(seeds)
     partial.moments.add(features, first)
     if first < _SHEET:
         kept = images[: min(end, _SHEET) - first].permute(0, 2, 3, 1).cpu().numpy()
@@ -226,7 +242,7 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
         "schema": SCHEMA,
         "cell": cell.hash,
         "conditions": dict(cell.conditions),
-        "nfe": int(partial.nfe) if partial.nfe.is_integer() else partial.nfe,
+        "nfe": partial.nfe,
         "nfe_planned": cell.nfe,
         "values": values,
         "nonfinite": partial.nonfinite,

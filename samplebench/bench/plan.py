@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,12 +18,13 @@ from samplebench import references
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, checkpoint
 from samplebench.errors import UsageError, unknown
-from samplebench.loading import resolve_device, resolve_dtype
+from samplebench.identity import fingerprint
+from samplebench.loading import check_device, dtype_name, resolve_device
 from samplebench.noise import check_mode
 from samplebench.parameters import label, merge, split, word
 from samplebench.protocols import Protocol, protocol
 from samplebench.references import Reference
-from samplebench.registry import metrics
+from samplebench.registry import Entry, discretizations, metrics
 from samplebench.sampling import grid_constants, prepare, rehearse
 from samplebench.solver import Solver
 
@@ -78,15 +79,8 @@ def make(request: Request) -> Plan:
     Raises:
         UsageError: an unknown name or an impossible combination, before anything is computed.
     """
-    models = request.model or (DEFAULT_MODEL,)
-    request = replace(request, model=models)
-    checkpoints = [checkpoint(name) for name in models]
-    # Names first: a typo is told before torch is imported.
-    for sampler in request.sampler:
-        Solver.of(sampler)
-    for grid in request.discretization:
-        if isinstance(grid, str):
-            grid_constants(grid)
+    checkpoints = [checkpoint(name) for name in request.model or (DEFAULT_MODEL,)]
+    request = _resolved(request, checkpoints)
     rows: dict[str, Row] = {}
     for entry in checkpoints:
         for row in _rows_of_model(request, entry):
@@ -94,13 +88,49 @@ def make(request: Request) -> Plan:
     return Plan(request, tuple(rows.values()))
 
 
+def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
+    """The request with its names checked, its defaults filled in and its dtypes spelled out.
+
+    The sampler defaults of several models may differ, so these stay open there.
+    """
+    # Names first: a typo is told before torch is imported.
+    solvers = [Solver.of(sampler) for sampler in request.sampler]
+    named = {solver.name: solver.entry.obj for solver in solvers}
+    for sampler in request.sampler:
+        if callable(sampler) and sampler not in named.values():
+            raise UsageError(
+                f"two samplers are called {Solver.of(sampler).name}; give one another __qualname__"
+            )
+    for grid in request.discretization:
+        if isinstance(grid, str):
+            grid_constants(grid)
+    request = replace(request, model=tuple(entry.id for entry in checkpoints))
+    if len(checkpoints) == 1:
+        samplers, params = _samplers(request, checkpoints[0])
+        request = replace(request, sampler=samplers, param=params)
+    check_device(request.device)
+    return replace(
+        request,
+        dtype=request.dtype and dtype_name(request.dtype),
+        state_dtype=request.state_dtype and dtype_name(request.state_dtype),
+    )
+
+
+def _samplers(request: Request, entry: Checkpoint) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Samplers of a request and their parameters; the model's own where none are named."""
+    if request.sampler:
+        return request.sampler, request.param
+    own = {s: {k: (v,) for k, v in p.items()} for s, p in entry.params.items()}
+    asked = request.param
+    merged = {s: {**own.get(s, {}), **asked.get(s, {})} for s in dict.fromkeys((*own, *asked))}
+    return entry.samplers, merged
+
+
 def _rows_of_model(request: Request, entry: Checkpoint) -> Iterator[Row]:
     rules = protocol(request.protocol or entry.protocol).override(
         num_samples=request.num_samples, noise=request.noise, state_dtype=request.state_dtype
     )
     check_mode(rules.noise)
-    for dtype in (rules.state_dtype, request.dtype or entry.dtype):
-        resolve_dtype(dtype)
     names = request.metric or rules.metrics
     for name in names:
         needed = metrics.entry(name).extractor
@@ -116,21 +146,13 @@ def _rows_of_model(request: Request, entry: Checkpoint) -> Iterator[Row]:
             f"{rules.name} uses {rules.extractor}"
         )
     base = _conditions(request, entry, rules, reference, names)
-    samplers = request.sampler or entry.samplers
-    params = request.param
-    if not request.sampler:
-        defaults = {s: {k: (v,) for k, v in p.items()} for s, p in entry.params.items()}
-        params = {s: {**defaults.get(s, {}), **params.get(s, {})} for s in {*defaults, *params}}
+    samplers, params = _samplers(request, entry)
     solvers = [Solver.of(sampler) for sampler in samplers]
     for sampler in params:
         if sampler not in [solver.name for solver in solvers]:
             raise unknown("sampler in --param", sampler, [s.name for s in solvers])
     for solver in solvers:
-        if solver.entry.needs != "sigma":
-            raise UsageError(
-                f"sampler {solver.name} needs a {solver.entry.needs} model; "
-                f"{entry.id} answers D(x; sigma)"
-            )
+        solver.check_needs(entry.id)
         table = params.get(solver.name, {})
         _check_names(solver, table, request)
         for values in itertools.product(*table.values()):
@@ -191,14 +213,22 @@ def _rows_of_sampler(
             "discretization": {"name": grid, **constants} if isinstance(grid, str) else list(grid),
             "steps": steps,
         }
-        source = Solver.of(canonical).source()
-        if source is not None:
-            conditions["sampler_source"] = hashlib.sha256(source.encode()).hexdigest()
+        _add_code(conditions, "sampler", Solver.of(canonical).entry)
+        if isinstance(grid, str):
+            _add_code(conditions, "discretization", discretizations.entry(grid))
+        for name in names:
+            _add_code(conditions, name, metrics.entry(name))
         cells = tuple(
             Cell({**conditions, "seed": request.seed + r * rules.num_samples}, nfe)
             for r in range(request.repeats)
         )
         yield Row(columns, names, cells, "" if canonical == solver.name else canonical)
+
+
+def _add_code(conditions: dict[str, Any], name: str, entry: Entry) -> None:
+    """Others' code decides a cell; samplebench's own is covered by NUMERICS."""
+    if not entry.builtin:
+        conditions[f"{name}_code"] = fingerprint(entry.obj)
 
 
 def _rehearse(

@@ -28,6 +28,12 @@ def provenance(model: Model) -> dict[str, Any]:
     }
 
 
+def partial_stamp(model: Model) -> str:
+    """What must be equal for a half-finished cell to be finished here."""
+    versions = _versions()
+    return f"{platform_id(model.device)} samplebench {versions['samplebench']} {versions['torch']}"
+
+
 def platform_id(device: torch.device) -> str:
     """What must be equal for values to be equal to 1e-6: system, instruction set or GPU, torch."""
     import torch

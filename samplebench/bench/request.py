@@ -65,6 +65,22 @@ class Request:
             checked[name] = _CHECKS[name](name, value)
         return cls(**checked)
 
+    @classmethod
+    def merged(cls, base: Mapping[str, Any], flags: Mapping[str, Any]) -> Request:
+        """Flags over the words of a file.
+
+        Parameters are replaced one by one; a file's parameters of samplers that the flags leave
+        out are dropped.
+        """
+        words = {**base, **flags}
+        param = {name: dict(values) for name, values in cls.of(**base).param.items()}
+        if "sampler" in flags:
+            kept = cls.of(sampler=flags["sampler"]).sampler
+            param = {name: values for name, values in param.items() if name in kept}
+        for name, values in cls.of(param=flags.get("param")).param.items():
+            param[name] = {**param.get(name, {}), **values}
+        return cls.of(**{**words, "param": param or None})
+
     def words(self) -> dict[str, Any]:
         """The request as plain values for TOML and JSON; unset words are left out."""
         plain: dict[str, Any] = {}
@@ -195,7 +211,7 @@ def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
             inner = {param: inner}
             key = sampler
         for param, values in inner.items():
-            items = values if isinstance(values, list | tuple) else [values]
+            items = [values] if isinstance(values, str) else _items(values)
             if not key or not items:
                 raise UsageError(f"param {key}.{param}: name a sampler and at least one value")
             for item in items:

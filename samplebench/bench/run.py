@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from samplebench.bench.cell import Bench, run_cell
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
 from samplebench.bench.stop import Stop
 from samplebench.bench.store import Store
 from samplebench.loading import resolve_device
+
+if TYPE_CHECKING:
+    import torch
+
+
+def plan_device(plan: Plan) -> torch.device:
+    """The device a plan runs on.
+
+    Raises:
+        EnvironmentError_: this machine does not have it, or it lacks a precision of the plan.
+    """
+    rules = [cell.conditions["protocol"]["state_dtype"] for cell in plan.cells.values()]
+    dtypes = [cell.conditions["dtype"] for cell in plan.cells.values()]
+    return resolve_device(plan.request.device, {*rules, *dtypes})
 
 
 def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
@@ -16,7 +32,7 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
     Raises:
         Interrupted: `stop` was asked for; all finished blocks are kept.
     """
-    device = resolve_device(plan.request.device)
+    device = plan_device(plan)
     missing = [cell for cell in plan.cells.values() if not store.has(cell.hash)]
     bench: Bench | None = None
     with progress.over(missing):

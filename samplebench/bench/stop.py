@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Interrupted(Exception):
+class Interrupted(KeyboardInterrupt):
     """A run was stopped by a signal after it had kept its state.
 
     Attributes:

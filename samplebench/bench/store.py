@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -52,7 +53,7 @@ class Store:
             return
         if not create:
             raise InputError(f"{self.out} is not a results folder; 'samplebench run' makes one")
-        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+        if self.out.exists() and (not self.out.is_dir() or any(map(_foreign, self.out.iterdir()))):
             raise InputError(
                 f"{self.out} exists and is not a results folder of samplebench; "
                 "choose another --out"
@@ -72,11 +73,20 @@ class Store:
 
         try:
             with FileLock(self.out / ".lock", timeout=0):
+                self._sweep_up()
                 yield
         except Timeout:
             raise EnvironmentError_(
                 f"another run is writing to {self.out}; wait for it or choose another --out"
             ) from None
+
+    def _sweep_up(self) -> None:
+        """Removes what killed runs left: half-written files, and partials of finished cells."""
+        for path in (*self.out.glob(".*.tmp"), *self.out.glob("*/.*.tmp")):
+            path.unlink(missing_ok=True)
+        for path in (self.out / "cells").glob("*.partial.npz"):
+            if self.has(path.name.removesuffix(".partial.npz")):
+                path.unlink(missing_ok=True)
 
     # cells
 
@@ -129,11 +139,12 @@ class Store:
 
     def add_request(self, plan: Plan) -> None:
         """Remembers the rows of a plan, so that a report can be made from the folder alone."""
-        rows = _rows_of(plan)
-        text = json.dumps({"request": plan.request.words(), "rows": rows}, indent=1, sort_keys=True)
-        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        content: dict[str, Any] = {"request": plan.request.words(), "rows": _rows_of(plan)}
+        name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        numbers = [_request(path)["number"] for path in self._requests()]
+        content["number"] = max(numbers, default=0) + 1
         with atomic(self.out / "requests" / f"{name}.json") as temporary:
-            temporary.write_text(text + "\n")
+            temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
     def view(self, plan: Plan | None = None) -> View:
         """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
@@ -141,23 +152,29 @@ class Store:
             planned = _rows_of(plan)
         else:
             found: dict[str, dict[str, Any]] = {}
-            for path in sorted((self.out / "requests").glob("*.json")):
-                for row in _request_rows(path):
-                    found.setdefault(json.dumps(row["columns"], sort_keys=True), row)
+            # A row asked for again, of other code or another block, is the newer one.
+            for request in sorted(map(_request, self._requests()), key=itemgetter("number")):
+                for row in request["rows"]:
+                    key = json.dumps([row["columns"], row["metrics"]], sort_keys=True)
+                    found[key] = row
             planned = sorted(found.values(), key=_order)
         rows: list[dict[str, Any]] = []
         cells: dict[str, dict[str, Any]] = {}
-        pending = 0
+        pending: set[str] = set()
         for row in planned:
-            if not all(self.has(cell) for cell in row["cells"]):
-                pending += 1
+            missing = [cell for cell in row["cells"] if not self.has(cell)]
+            pending.update(missing)
+            if missing:
                 continue
             records = [self.cell(cell, row["metrics"]) for cell in row["cells"]]
             cells.update(zip(row["cells"], records, strict=True))
             rows.append(_values(row, records))
         sheets = {c: self.out / "cells" / f"{c}.png" for c in cells}
         sheets = {cell: path for cell, path in sheets.items() if path.is_file()}
-        return View(self.out.resolve().name, rows, cells, sheets, pending)
+        return View(self.out.resolve().name, rows, cells, sheets, len(pending))
+
+    def _requests(self) -> list[Path]:
+        return sorted((self.out / "requests").glob("*.json"))
 
     def _cell(self, cell: str) -> Path:
         return self.out / "cells" / f"{cell}.json"
@@ -177,20 +194,25 @@ def _rows_of(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _request_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a request file."""
+def _request(path: Path) -> dict[str, Any]:
+    """A request file: its rows, and its number in the order of asking."""
     mend = "delete it and run its sweep again; finished cells are kept"
-    rows = _read_json(path, mend).get("rows")
+    content = _read_json(path, mend)
     try:
-        whole = all(
+        whole = isinstance(content["number"], int) and all(
             set(row["columns"]) == set(COLUMNS) and row["cells"] and row["metrics"]
-            for row in rows  # type: ignore[union-attr]
+            for row in content["rows"]
         )
     except (KeyError, TypeError):
         whole = False
     if not whole:
         raise InputError(f"{path} is damaged; {mend}")
-    return rows  # type: ignore[return-value]
+    return content
+
+
+def _foreign(path: Path) -> bool:
+    """Whether a file in a folder without a marker was put there by somebody else."""
+    return not (path.name.startswith(f".{_MARKER}.") and path.name.endswith(".tmp"))
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:

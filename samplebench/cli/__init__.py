@@ -85,9 +85,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"samplebench: error: {error}", file=sys.stderr)
         return error.exit_code
-    except OSError as error:
+    except Exception as error:
         if debug:
             raise
+        if not isinstance(error, OSError):
+            # Not 1: a crash must not look like a curve that moved.
+            print(
+                f"samplebench: defect: {type(error).__name__}: {error}; --debug shows where",
+                file=sys.stderr,
+            )
+            return 3
         name = f" ({error.filename})" if error.filename else ""
         print(f"samplebench: error: {error.strerror or error}{name}", file=sys.stderr)
         return 3

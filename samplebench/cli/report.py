@@ -34,5 +34,7 @@ def main(args: argparse.Namespace) -> int:
         print(to_json(view.rows))
     elif not args.quiet:
         print(to_text(view.rows))
+        if view.pending:
+            print(f"\n{view.pending} planned cells have no result yet")
         print(f"\nreport: {store.out / 'report.html'}")
     return 0

@@ -58,8 +58,8 @@ def main(args: argparse.Namespace) -> int:
     given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in _WORDS}
     if given["param"]:
         given["param"] = ",".join(given["param"])
-    words |= {name: value for name, value in given.items() if value is not None}
-    request = Request.of(**words)
+    flags = {name: value for name, value in given.items() if value is not None}
+    request = Request.merged(words, flags)
 
     from samplebench.bench import plan as planning
 
@@ -74,12 +74,15 @@ def main(args: argparse.Namespace) -> int:
         return 0
     from samplebench.api import sweep
     from samplebench.bench.progress import Progress
+    from samplebench.bench.run import plan_device
     from samplebench.bench.store import Store
     from samplebench.report.tables import to_json, to_text
 
-    Store(plan.request.folder(), create=True)  # refuses a foreign folder before anything is said
+    # Both refuse before anything is said or written.
+    device = plan_device(plan)
+    Store(plan.request.folder(), create=True)
     if not args.quiet:
-        _announce(plan)
+        _announce(plan, device)
     view = sweep(plan, Progress(args.quiet))
     print(to_json(view.rows) if args.json else to_text(view.rows))
     if not args.quiet and not args.json:
@@ -108,22 +111,45 @@ def _done(plan: Any) -> set[str]:
     return {cell for cell in plan.cells if store.has(cell)}
 
 
-def _announce(plan: Any) -> None:
-    """One line on stderr: what is about to run, with the defaults that were filled in."""
+def _announce(plan: Any, device: Any) -> None:
+    """On stderr: what is about to run, with every default that was filled in."""
     import sys
 
-    from samplebench.loading import resolve_device
+    from samplebench.parameters import label
 
     done = _done(plan)
-    words = plan.request
-    first = plan.rows[0].columns
-    left = [cell for name, cell in plan.cells.items() if name not in done]
+    rows = [row.columns for row in plan.rows]
+    conditions = next(iter(plan.cells.values())).conditions
+    rules = conditions["protocol"]
+
+    def each(*names: str) -> str:
+        texts = (" ".join(str(r[n]) for n in names if r[n] not in ("", None)) for r in rows)
+        return ", ".join(dict.fromkeys(texts))
+
+    grids = (f"{r['discretization']} {label({'rho': r['rho']}) if r['rho'] else ''}" for r in rows)
+    facts = {
+        "model": f"{each('model')} on {device}, {each('dtype')}",
+        "samplers": each("sampler", "params"),
+        "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
+        "NFE": each("nfe"),
+        "samples": f"N = {each('num_samples')}, seed {each('seed')}, repeats {each('repeats')}, "
+        f"{rules['noise']} noise, blocks of {conditions['block']}",
+        "protocol": f"{each('protocol')}, {', '.join(conditions['metrics'])} against "
+        f"{conditions['reference']['id']}, state {rules['state_dtype']}",
+        "work": _summary(plan, done),
+        "results": plan.request.folder(),
+    }
+    for name, text in facts.items():
+        print(f"{name:<9} {text}", file=sys.stderr)
+
+
+def _summary(plan: Any, done: set[str]) -> str:
+    """How much there is and how much of it is left."""
+    left = (cell for name, cell in plan.cells.items() if name not in done)
     work = sum(cell.nfe * cell.conditions["num_samples"] for cell in left)
-    print(
-        f"{', '.join(words.model)} on {resolve_device(words.device)}: {len(plan.rows)} rows, "
-        f"{len(plan.cells)} cells ({len(done)} there already), N = {first['num_samples']:,}, "
-        f"protocol {first['protocol']}, {work:,} evaluations -> {words.folder()}",
-        file=sys.stderr,
+    return (
+        f"{len(plan.rows)} rows, {len(plan.cells)} cells ({len(done)} there already), "
+        f"{work:,} network evaluations to go"
     )
 
 
@@ -140,7 +166,4 @@ def _print_plan(plan: Any, as_json: bool) -> None:
         rows.append(columns)
     print_table(rows, as_json)
     if not as_json:
-        work = sum(
-            c.nfe * c.conditions["num_samples"] for h, c in plan.cells.items() if h not in done
-        )
-        print(f"\n{len(plan.cells)} cells, {len(done)} done, {work:,} network evaluations to go")
+        print(f"\n{_summary(plan, done)}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from samplebench.errors import UsageError
 from samplebench.processes.coordinates import Coordinates, coordinates
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class Churn:
     S_min: float
     S_max: float
     S_noise: float
+
+    def __post_init__(self) -> None:
+        if self.S_churn < 0 or self.S_noise < 0:
+            raise UsageError("S_churn and S_noise cannot be negative")
 
     def gamma(self, sigma: float, steps: int) -> float:
         """Relative increase of the noise level; 0 outside [S_min, S_max]."""

@@ -111,11 +111,11 @@ class TestRows:
         assert row.columns["sampler"] == f"{__name__}:custom"
         assert (row.columns["steps"], row.columns["nfe"]) == (7, 7)
         (cell,) = row.cells
-        assert re.fullmatch("[0-9a-f]{64}", cell.conditions["sampler_source"])
+        assert re.fullmatch("[0-9a-f]{64}", cell.conditions["sampler_code"])
 
     def test_own_samplers_need_no_source_in_their_cells(self):
         (cell,) = make(**BASE).cells.values()
-        assert "sampler_source" not in cell.conditions
+        assert "sampler_code" not in cell.conditions
 
     def test_conditions_are_plain_json(self):
         for cell in make(sampler="euler,heun,edm,ddim", param="ddim.eta=1").cells.values():

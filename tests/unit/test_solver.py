@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import linecache
-import sys
 from itertools import pairwise
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -174,27 +171,3 @@ def test_a_nameless_callable_works_or_is_refused_in_words(sampler):
     except UsageError:
         return
     assert solver.defaults["gain"] == 3.0
-
-
-class TestSource:
-    def test_own_samplers_are_known_by_name(self):
-        assert Solver.of("heun").source() is None
-
-    def test_others_by_their_module(self):
-        source = Solver.of(three_per_step).source()
-        assert "def three_per_step" in source and "def k_sampler" in source
-
-    def test_a_function_of_an_interactive_session_by_itself(self, monkeypatch):
-        """A notebook's module has no file; the function's own source is known all the same."""
-        module = ModuleType("interactive_session")
-        monkeypatch.setitem(sys.modules, "interactive_session", module)
-        found = []
-        for cell, factor in enumerate("12"):
-            head = "def mine(model, x, grid, *, noise=None, callback=None):"
-            text = f"{head}\n    return {factor} * x\n"
-            name = f"<interactive cell {cell}>"
-            lines = text.splitlines(keepends=True)
-            monkeypatch.setitem(linecache.cache, name, (len(text), None, lines, name))
-            exec(compile(text, name, "exec"), module.__dict__)
-            found.append(Solver.of(module.mine).source())
-        assert found[0] and found[1] and found[0] != found[1]
