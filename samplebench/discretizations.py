@@ -77,8 +77,9 @@ def iddpm_table(M: int = 1000, C_1: float = 0.001, C_2: float = 0.008) -> np.nda
     """The decreasing levels u_0 .. u_M of improved DDPM, u_M = 0 (EDM Table 1), float64 [M + 1]."""
     alpha_bar = np.sin(np.pi / 2 * np.arange(M + 1) / (M * (1 + C_2))) ** 2
     u = np.zeros(M + 1)
+    ratios = np.maximum(alpha_bar[:-1] / alpha_bar[1:], C_1).tolist()
     for j in range(M, 0, -1):
-        u[j - 1] = math.sqrt((u[j] ** 2 + 1) / max(alpha_bar[j - 1] / alpha_bar[j], C_1) - 1)
+        u[j - 1] = math.sqrt((u[j] ** 2 + 1) / ratios[j - 1] - 1) if ratios[j - 1] else math.inf
     return u
 
 

@@ -64,11 +64,8 @@ class Partial:
     @property
     def nfe(self) -> float:
         """Network evaluations per sample, counted over all blocks."""
-        return (
-            self.evaluated // self.rows
-            if self.evaluated % self.rows == 0
-            else (self.evaluated / self.rows)
-        )
+        nfe = self.evaluated / self.rows
+        return int(nfe) if nfe.is_integer() else nfe
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         self.moments.load(dict(state))
