@@ -131,7 +131,7 @@ def _announce(plan: Any, device: Any) -> None:
         "model": f"{each('model')} on {device}, {each('dtype')}",
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
-        "NFE": each("nfe"),
+        "NFE": ", ".join(map(str, sorted({r["nfe"] for r in rows}))),
         "samples": f"N = {each('num_samples')}, seed {each('seed')}, repeats {each('repeats')}, "
         f"{rules['noise']} noise, blocks of {conditions['block']}",
         "protocol": f"{each('protocol')}, {', '.join(conditions['metrics'])} against "
