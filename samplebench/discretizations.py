@@ -190,7 +190,7 @@ def build(
         levels = np.asarray(found, dtype=float)
     except (ArithmeticError, ValueError, TypeError) as error:
         raise UsageError(
-            f"discretization {name} has no levels for {label(own | constants)}: {error}"
+            f"discretization {name} has no levels for {label(constants)}: {error}"
         ) from None
     if len(levels) - (levels[-1:] == 0).sum() != steps:
         raise UsageError(f"discretization {name} gave {len(levels)} levels for {steps} steps")

@@ -74,7 +74,7 @@ def load_rows(source: Path) -> tuple[list[dict[str, Any]], set[str]]:
     Raises:
         InputError: there is no such file, or it is not a results table.
     """
-    from samplebench.bench.store import Store
+    from samplebench.bench.store import Store, is_results_folder
     from samplebench.report.tables import read_csv
 
     if source.is_dir():
@@ -90,7 +90,7 @@ def load_rows(source: Path) -> tuple[list[dict[str, Any]], set[str]]:
         raise InputError(f"{source} is not a results.csv ({error})") from None
     if not rows or not {*COLUMNS, "cell"} <= set(rows[0]) or not all(r["cell"] for r in rows):
         raise InputError(f"{source} is not a results.csv: columns or rows are missing")
-    if (source.parent / "samplebench.json").is_file():
+    if is_results_folder(source.parent):
         return rows, _platforms(Store(source.parent).view())
     beside = _sidecar(source)
     if not beside.is_file():

@@ -185,6 +185,7 @@ def _rows_of_sampler(
     own, _ = split(given, solver.defaults)
     canonical, effective = solver.canonical(own)
     changed = {k: v for k, v in solver.effective(own).items() if v != solver.defaults[k]}
+    code = _code_of("sampler", Solver.of(canonical).entry)
     rehearsed = set()
     for grid, steps, nfe, requested, constants in _grids(request, solver, given):
         if (grid, where := label(constants)) not in rehearsed:
@@ -212,12 +213,10 @@ def _rows_of_sampler(
             "params": {k: plain(v) for k, v in effective.items()},
             "discretization": {"name": grid, **constants} if isinstance(grid, str) else list(grid),
             "steps": steps,
+            **code,
         }
-        _add_code(conditions, "sampler", Solver.of(canonical).entry)
         if isinstance(grid, str):
-            _add_code(conditions, "discretization", discretizations.entry(grid))
-        for name in names:
-            _add_code(conditions, name, metrics.entry(name))
+            conditions |= _code_of("discretization", discretizations.entry(grid))
         cells = tuple(
             Cell({**conditions, "seed": request.seed + r * rules.num_samples}, nfe)
             for r in range(request.repeats)
@@ -225,10 +224,9 @@ def _rows_of_sampler(
         yield Row(columns, names, cells, "" if canonical == solver.name else canonical)
 
 
-def _add_code(conditions: dict[str, Any], name: str, entry: Entry) -> None:
+def _code_of(name: str, entry: Entry) -> dict[str, str]:
     """Others' code decides a cell; samplebench's own is covered by NUMERICS."""
-    if not entry.builtin:
-        conditions[f"{name}_code"] = fingerprint(entry.obj)
+    return {} if entry.builtin else {f"{name}_code": fingerprint(entry.obj)}
 
 
 def _rehearse(
@@ -276,7 +274,7 @@ def _conditions(
     names: tuple[str, ...],
 ) -> dict[str, Any]:
     """What all cells of a model share."""
-    conditions = {
+    conditions: dict[str, Any] = {
         "numerics": NUMERICS,
         "model": entry.id,
         "checkpoint_sha256": entry.sha256,
@@ -293,9 +291,12 @@ def _conditions(
         },
         "metrics": sorted(names),
     }
+    for name in names:
+        conditions |= _code_of(name, metrics.entry(name))
     if rules.noise == "nvlabs":
         # torch's generators differ between devices; Philox does not.
-        conditions["noise_device"] = resolve_device(request.device).type
+        dtypes = (conditions["dtype"], rules.state_dtype)
+        conditions["noise_device"] = resolve_device(request.device, dtypes).type
     return conditions
 
 

@@ -32,6 +32,11 @@ _MARKER = "samplebench.json"
 _MEND = "delete it, and only this cell is computed again"
 
 
+def is_results_folder(path: Path) -> bool:
+    """Whether samplebench made this folder."""
+    return (path / _MARKER).is_file()
+
+
 class Store:
     """A results folder.
 

@@ -102,10 +102,10 @@ def _from_file(path: str) -> dict[str, Any]:
 
 def _done(plan: Any) -> set[str]:
     """Cells of the plan that the results folder holds."""
-    from samplebench.bench.store import Store
+    from samplebench.bench.store import Store, is_results_folder
 
     folder = plan.request.folder()
-    if not (folder / "samplebench.json").is_file():
+    if not is_results_folder(folder):
         return set()
     store = Store(folder)
     return {cell for cell in plan.cells if store.has(cell)}
