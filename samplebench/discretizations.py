@@ -18,7 +18,7 @@ from samplebench.errors import UsageError
 from samplebench.model import model_range
 from samplebench.parameters import accepted, label, merge
 from samplebench.processes.vp import VP
-from samplebench.registry import discretizations
+from samplebench.registry import Entry, discretizations
 
 _VP_MAX = VP().sigma(1.0)
 
@@ -161,14 +161,10 @@ def build(
         return _finish(levels, low, high, model)
     if steps < 2:
         raise UsageError(f"steps={steps}: a time discretization needs at least 2 noise levels")
-    entry = (
-        discretizations.entry(discretization)
-        if isinstance(discretization, str)
-        else discretizations.add(discretization)
-    )
+    entry = _entry(discretization)
     function, name = entry.obj, entry.name
     known = accepted(function)
-    own = {k: v for k, v in known.items() if k not in ("sigma_min", "sigma_max")}
+    own = grid_constants(discretization)
     constants = merge(f"constant of discretization {name}", own, constants)
     if entry.lowest is not None:
         known["sigma_min"] = entry.lowest(**constants)
@@ -195,6 +191,18 @@ def build(
     if len(levels) - (levels[-1:] == 0).sum() != steps:
         raise UsageError(f"discretization {name} gave {len(levels)} levels for {steps} steps")
     return _finish(levels, low, high, model)
+
+
+def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
+    """Constants of a discretization and their defaults; its range is not one of them."""
+    known = accepted(_entry(discretization).obj)
+    return {k: v for k, v in known.items() if k not in ("sigma_min", "sigma_max")}
+
+
+def _entry(discretization: str | Callable[..., Any]) -> Entry:
+    if isinstance(discretization, str):
+        return discretizations.entry(discretization)
+    return discretizations.add(discretization)
 
 
 def explicit(levels: Sequence[float]) -> np.ndarray:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench import discretizations
-from samplebench.discretizations import Grid
+from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.model import Bound
 from samplebench.noise import check_seeds, stream
-from samplebench.parameters import accepted, label, split
-from samplebench.registry import discretizations as discretization_registry
+from samplebench.parameters import label, split
 from samplebench.samplers.step import Step
 from samplebench.solver import Solver, pixel
 
@@ -193,17 +192,6 @@ def rehearse(setting: Setting) -> None:
             f"sampler {setting.solver.name} cannot run with {params} "
             f"({type(error).__name__}: {error})"
         ) from error
-
-
-def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
-    """Constants of a discretization and their defaults; its range is not one of them."""
-    function = (
-        discretization_registry.get(discretization)
-        if isinstance(discretization, str)
-        else discretization
-    )
-    known = accepted(function)
-    return {k: v for k, v in known.items() if k not in ("sigma_min", "sigma_max")}
 
 
 def check_rho(rho: Any) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 from samplebench import references
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, checkpoint
+from samplebench.discretizations import grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.identity import fingerprint
 from samplebench.loading import check_device, dtype_name, resolve_device
@@ -25,7 +26,7 @@ from samplebench.parameters import label, merge, split, word
 from samplebench.protocols import Protocol, protocol
 from samplebench.references import Reference
 from samplebench.registry import Entry, discretizations, metrics
-from samplebench.sampling import grid_constants, prepare, rehearse
+from samplebench.sampling import prepare, rehearse
 from samplebench.solver import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.

@@ -74,9 +74,9 @@ def _samplers() -> list[dict[str, Any]]:
 
 
 def _discretizations() -> list[dict[str, Any]]:
+    from samplebench.discretizations import grid_constants
     from samplebench.parameters import label
     from samplebench.registry import discretizations
-    from samplebench.sampling import grid_constants
 
     return [
         {

@@ -8,9 +8,9 @@ import torch
 
 import samplebench as sb
 from samplebench import registry
-from samplebench.discretizations import build
+from samplebench.discretizations import build, grid_constants
 from samplebench.errors import UsageError
-from samplebench.sampling import grid_constants, prepare
+from samplebench.sampling import prepare
 
 STEPS = (2, 5, 18, 100)
 
