@@ -15,11 +15,11 @@ demo: .venv/installed
 
 ## Style, types, the committed curves, and every test but the slow ones.
 test: lint types baseline
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 ## The slow ones too.
 test-all: lint types baseline
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: .venv/tested
 	$(BIN)/ruff check .

@@ -1,19 +1,17 @@
-"""The report page: one file that needs no network and no script."""
+"""The report page of a sweep: what the interactive figures and the table stand in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from samplebench.bench.view import View, caveats
-from samplebench.report.curves import conditions_of, curves_of, plots_of, references_of
-from samplebench.report.fields import alias_of, grid_label, hashes_of, metrics_of, number, printable
-from samplebench.report.layout import best_at_nfe, condense
-from samplebench.report.sheets import samplers_of
-
-_TEMPLATES = Path(__file__).with_name("templates")
+from samplebench.report.curves import conditions_of, curves_of, references_of
+from samplebench.report.fields import grid_label, hashes_of, metrics_of, number, printable
+from samplebench.report.page import render_page
+from samplebench.report.sheets import sheets_of
+from samplebench.report.sweep import cell_id, chart_of, table_of
+from samplebench.report.tables import to_csv
 
 
 def _count(count: int, noun: str) -> str:
@@ -50,45 +48,6 @@ def summary_of(view: View) -> str:
         ]
     )
     return f"{', '.join(parts)}: {_count(len(view.rows), 'point')} measured by {measured}."
-
-
-def _table(view: View) -> dict[str, Any]:
-    """Heads as (text, class); rows of (text, class, is lowest, rows it holds for).
-
-    A text that holds for several rows is in the first of them only; `fixed` columns never are so.
-    """
-    if not view.rows:
-        return {"facts": [], "heads": [], "rows": []}
-    facts, columns = condense(view.rows, "ρ")
-    best = {c.key: best_at_nfe(view.rows, c.key) for c in columns if c.metric}
-    kinds = ["value" if c.metric else "number" if c.numeric else "text" for c in columns]
-    texts = [column.cells for column in columns]
-    for place, column in enumerate(columns):
-        if column.key == "sampler":
-            texts[place] = [text + _alias(view, i) for i, text in enumerate(column.cells)]
-    rows: list[list[tuple[str, str, bool, int]]] = [[] for _ in view.rows]
-    lead = [column.key for column in columns].index("nfe")
-    for place, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
-        for index, span in _spans(texts[: place + 1] if place < lead else [], len(rows)):
-            lowest = index in best.get(column.key, ())
-            rows[index].append((texts[place][index], kind, lowest, span))
-    heads = list(zip((column.head for column in columns), kinds, strict=True))
-    fixed = len(columns) - lead
-    marked = any(best.values())
-    return {"facts": facts, "heads": heads, "rows": rows, "fixed": fixed, "marked": marked}
-
-
-def _spans(texts: list[list[str]], count: int) -> list[tuple[int, int]]:
-    """(First row, number of rows) of each run of rows that agree in all of these columns."""
-    starts = [
-        i for i in range(count) if not texts or i == 0 or any(t[i] != t[i - 1] for t in texts)
-    ]
-    return list(zip(starts, (b - a for a, b in pairwise([*starts, count])), strict=True))
-
-
-def _alias(view: View, index: int) -> str:
-    name = alias_of(view.rows[index], view.cells)
-    return f" (computed as {printable(name)})" if name else ""
 
 
 def _caveats(view: View) -> list[tuple[str, str]]:
@@ -155,39 +114,31 @@ def _provenance(view: View) -> list[dict[str, Any]]:
                 sections = {name: list(_flat(part)) for name, part in nested.items()}
                 sections |= {"record": list(_flat(plain))} if plain else {}
                 seed = record.get("conditions", {}).get("seed", "?")
-                made[key] = {"hash": key, "labels": [label], "seed": seed, "sections": sections}
+                made[key] = {
+                    "id": cell_id(key),
+                    "hash": key,
+                    "labels": [label],
+                    "seed": seed,
+                    "sections": sections,
+                }
     return list(made.values())
 
 
 def render_html(view: View) -> str:
     """The whole page; the same text for the same view."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    from samplebench.report.svg import inline_svg, palette_css
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    figures = [
-        {"svg": Markup(inline_svg(plot, f"f{index}-")), "caption": plot.caption}
-        for index, plot in enumerate(plots_of(view))
-    ]
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    page = environment.get_template("report.html.j2").render(
+    table, sheets = table_of(view), sheets_of(view)
+    return render_page(
         title=printable(view.title),
-        summary=summary_of(view),
+        lead=summary_of(view),
+        chart=chart_of(view, to_csv(view.rows)),
+        table=table,
+        template="report.html.j2",
+        pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],
         pending=view.pending,
-        style=Markup(style + palette_css()),
-        figures=figures,
         notes=_notes(view),
-        table=_table(view),
+        marked=table is not None and any(cell.best for row in table.rows for cell in row.cells),
         caveats=_caveats(view),
-        samplers=samplers_of(view),
+        sheets=sheets,
+        budgets=sorted({sheet.budget for sheet in sheets}, key=float),
         cells=_provenance(view),
     )
-    return page.rstrip() + "\n"

@@ -1,15 +1,16 @@
-"""Strips of sample contact sheets: one per curve, NFE increasing from left to right."""
+"""Sample contact sheets, laid out so that the same seeds stand side by side across samplers."""
 
 from __future__ import annotations
 
 import base64
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from samplebench.bench.view import View
 from samplebench.report.curves import Curve, curves_of
 from samplebench.report.fields import STDERR, Row, hashes_of, metrics_of, printable, value_text
+from samplebench.report.sweep import facets_of
 
 _PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 
@@ -23,39 +24,30 @@ class Sheet:
     narrow: int
     about: str
     nfe: str
+    budget: str  # the NFE that was asked for, which is the same across samplers
     values: list[str]
+    facets: dict[str, str]
 
 
-@dataclass
-class Sampler:
-    """The strips of one sampler, one for each discretization, rho and condition."""
-
-    name: str
-    strips: list[tuple[str, list[Sheet]]] = field(default_factory=list)
-
-
-def samplers_of(view: View) -> list[Sampler]:
-    """Samplers with sheets, by first appearance."""
+def sheets_of(view: View) -> list[Sheet]:
+    """The sheets of all rows that have one, curve by curve, by increasing NFE."""
     models = list(dict.fromkeys(row.get("model") for row in view.rows))
-    made: dict[tuple[object, int], Sampler] = {}
+    found = []
     for model in models:
         for curve in curves_of([r for r in view.rows if r.get("model") == model], view):
-            shown = [s for row in curve.rows if (s := _sheet(row, curve, view)) is not None]
-            if shown:
-                name = f"{printable(model)}: {curve.name}" if len(models) > 1 else curve.name
-                sampler = made.setdefault((model, curve.colour), Sampler(name))
-                sampler.strips.append((curve.detail, shown))
-    return list(made.values())
+            prefix = f"{printable(model)}: " if len(models) > 1 else ""
+            found += [s for row in curve.rows if (s := _sheet(row, curve, view, prefix))]
+    return found
 
 
-def _sheet(row: Row, curve: Curve, view: View) -> Sheet | None:
+def _sheet(row: Row, curve: Curve, view: View, prefix: str) -> Sheet | None:
     """The sheet of the row's first cell that has one."""
     key = next((key for key in hashes_of(row) if key in view.sheets), None)
     if key is None:
         return None
     data = Path(view.sheets[key]).read_bytes()
     width = _png_width(data)
-    about = curve.label
+    about = prefix + curve.label
     if len(hashes_of(row)) > 1:
         about += f", seed {view.cells.get(key, {}).get('conditions', {}).get('seed', '?')}"
     values = [
@@ -67,7 +59,10 @@ def _sheet(row: Row, curve: Curve, view: View) -> Sheet | None:
     source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
     # Whole multiples: a pixel of a sample stays a square.
     wide, narrow = (width * max(1, room // width) for room in (192, 128))
-    return Sheet(source, wide, narrow, about, str(row.get("nfe")), values)
+    asked = row.get("nfe_requested")
+    budget = str(row.get("nfe") if asked is None else asked)
+    facets = facets_of(row)
+    return Sheet(source, wide, narrow, about, str(row.get("nfe")), budget, values, facets)
 
 
 def _png_width(data: bytes) -> int:

@@ -26,14 +26,19 @@ def _entry(value: Any) -> str:
     return format(value, _DIGITS) if isinstance(value, float) else str(value)
 
 
-def write_csv(rows: Sequence[Row], path: Path) -> Path:
-    """Write rows in their order, atomically; floats with 12 significant digits, None as empty."""
+def to_csv(rows: Sequence[Row]) -> str:
+    """Rows in their order; floats with 12 significant digits, None as empty."""
     columns = columns_of(rows)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_entry(row.get(column)) for column in columns] for row in rows)
-    return write_atomic(Path(path), buffer.getvalue().encode("utf-8"))
+    return buffer.getvalue()
+
+
+def write_csv(rows: Sequence[Row], path: Path) -> Path:
+    """Write `to_csv`, atomically."""
+    return write_atomic(Path(path), to_csv(rows).encode("utf-8"))
 
 
 def read_csv(path: Path) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import subprocess
 import sys
@@ -13,10 +14,8 @@ import pytest
 
 from samplebench.bench.view import View
 from samplebench.report import write_report
-from samplebench.report.curves import plots_of
 from samplebench.report.html import render_html
 from samplebench.report.layout import best_at_nfe
-from samplebench.report.svg import inline_svg
 
 HOSTILE = "</title><script>alert('x')</script><img src=x onerror=\"alert(1)\">"
 
@@ -27,7 +26,8 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: dict[str, list[str]] = {"td": [], "figcaption": [], "summary": [], "dd": []}
+        kinds = ("td", "figcaption", "summary", "dd", "script", "option")
+        self.texts: dict[str, list[str]] = {kind: [] for kind in kinds}
         self._open: list[str] = []
         self.feed(text)
 
@@ -45,14 +45,20 @@ class Page(HTMLParser):
         if self._open:
             self.texts[self._open[-1]][-1] += data
 
+    @property
+    def chart(self):
+        """The data that the page's script draws."""
+        place = [a.get("id") for a in self.all("script")].index("chart")
+        return json.loads(self.texts["script"][place])
+
     def all(self, tag):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def test_page_has_no_external_references_and_no_script(make_view):
-    text = render_html(make_view())
-    page = Page(text)
-    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object", "base"})
+def test_page_asks_for_nothing(make_view):
+    page = Page(render_html(make_view()))
+    assert {tag for tag, _ in page.tags}.isdisjoint({"link", "iframe", "object", "base", "embed"})
+    assert all("src" not in a for a in page.all("script"))
     targets = [
         value
         for _, attributes in page.tags
@@ -61,8 +67,10 @@ def test_page_has_no_external_references_and_no_script(make_view):
     ]
     assert targets
     assert all(t.startswith(("data:image/png;base64,", "#")) for t in targets)
-    assert set(re.findall(r"url\((.)", text)) == {"#"}
-    assert "@import" not in text
+    # Whatever a script tries, the browser lets nothing out.
+    (policy,) = (a["content"] for a in page.all("meta") if "http-equiv" in a)
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy and "connect-src" not in policy
 
 
 def test_hostile_names_are_escaped(make_view):
@@ -74,7 +82,9 @@ def test_hostile_names_are_escaped(make_view):
         cell["conditions"][HOSTILE] = HOSTILE
     hostile = View(HOSTILE, view.rows, view.cells, view.sheets, view.pending)
     page = Page(render_html(hostile))
-    assert page.all("script") == []
+    usual = len(Page(render_html(make_view())).all("script"))
+    assert len(page.all("script")) == usual
+    assert HOSTILE in page.chart["series"][0]["facets"]["sampler"]
     assert all(str(a["src"]).startswith("data:image/png;base64,") for a in page.all("img"))
     assert not [a for _, a in page.tags if any(str(key).startswith("on") for key in a)]
     assert len(page.all("title")) == 1
@@ -85,24 +95,42 @@ def test_ids_are_unique_and_references_resolve(make_view):
     view = make_view()
     for row in view.rows:
         row["fid"] = row["fd-toy"]
-    text = render_html(view)
-    page = Page(text)
+    page = Page(render_html(view))
     ids = [a["id"] for _, a in page.tags if "id" in a]
-    assert len(page.all("svg")) == 2
+    assert [figure["key"] for figure in page.chart["figures"]] == [
+        a["data-figure"] for a in page.all("figure") if "data-figure" in a
+    ]
+    assert len(page.chart["figures"]) == 2
     assert len(ids) == len(set(ids)) > 10
     used = {v[1:] for _, a in page.tags for k, v in a.items() if k == "href" and v}
-    used |= set(re.findall(r"url\(#([^)]+)\)", text))
-    assert used and used <= set(ids)
+    used |= {p["to"] for s in page.chart["series"] for p in s["points"]}
+    assert len(used) == 16 and used <= set(ids)
 
 
-def test_figures_follow_the_page_colours(make_view):
-    (plot,) = plots_of(make_view())
-    svg = inline_svg(plot, "x-")
-    assert re.findall(r"#[0-9a-f]{6}", svg) == []
-    assert "var(--ink)" in svg and "var(--hue0)" in svg and "<style" not in svg
-    text = render_html(make_view())
-    for name in {found for found in re.findall(r"var\((--[a-z0-9]+)\)", svg)}:
-        assert len(re.findall(rf"{name}:", text)) == 2, name
+def test_chart_has_every_point_with_its_band_and_costs(make_view):
+    view = make_view()
+    for cell in view.cells.values():
+        cell["gflop_per_image"] = 3.0 * cell["nfe"]
+    (half, *_), chart = view.rows, Page(render_html(view)).chart
+    series = chart["series"]
+    assert len(series) == 6 and all(len(one["points"]) == 4 for one in series)
+    points = {(one["name"], p["x"]["nfe"]): p for one in series for p in one["points"]}
+    point = points["euler, ρ=7", 5]
+    assert point["y"] == half["fd-toy"]
+    assert point["high"] - point["low"] == pytest.approx(2 * half["fd-toy_stderr"])
+    assert point["x"] == {"nfe": 5, "gflop": 15, "seconds": 1.25 / 500}
+    assert {one["facets"]["rho"] for one in series} == {"3", "7"}
+    assert {one["facets"]["protocol"] for one in series} == {"toy"}
+    assert chart["csv"][1].splitlines()[1].startswith("toy-model,euler,")
+
+
+def test_lines_never_join_two_protocols(make_view):
+    chart = Page(render_html(make_view(protocols=("toy", "other")))).chart
+    assert len(chart["series"]) == 12
+    assert (
+        sorted(one["facets"]["protocol"] for one in chart["series"]) == ["other"] * 6 + ["toy"] * 6
+    )
+    assert "protocol" in [facet["key"] for facet in chart["facets"]]
 
 
 def test_table_has_every_value_and_marks_the_lowest(make_view):
@@ -129,29 +157,32 @@ def test_rows_compete_only_under_equal_conditions(make_view):
     assert best_at_nfe(rows, "fd-toy") == set()
 
 
-def test_sheets_are_embedded_in_the_order_of_nfe(make_view):
+def test_sheets_of_one_budget_stand_together(make_view):
     view = make_view()
-    view.rows.reverse()
     page = Page(render_html(view))
-    images = page.all("img")
-    assert len(images) == 24
-    nfe = [int(str(a["alt"]).rpartition(" ")[2]) for a in images]
-    strips = [nfe[start : start + 4] for start in range(0, 24, 4)]
-    assert sorted(strips) == [[5, 9, 18, 36]] * 2 + [[9, 17, 35, 71]] * 4
+    images, pictures = page.all("img"), page.chart["pictures"]
+    assert len(images) == len(pictures) == 24
+    assert page.texts["option"] == ["5", "9", "17", "18", "35", "36", "71", "all"]
+    for image, picture in zip(images, pictures, strict=True):
+        assert str(image["alt"]).endswith(f"NFE {picture['at']}")
     first = next(row for row in view.rows if row["sampler"] == "edm" and row["nfe"] == 9)
     expected = base64.b64encode(view.sheets[first["cell"]].read_bytes()).decode()
-    assert images[0]["src"] == f"data:image/png;base64,{expected}"
-    captions = [text for text in page.texts["figcaption"] if text.startswith("NFE")]
-    assert captions[0].startswith("NFE 9fd-toy ")
-    assert captions[0].endswith("edm S_churn=0 (computed as heun), ρ=3")
+    captions = [text for text in page.texts["figcaption"] if "NFE" in text]
+    shown = {
+        caption.partition("NFE")[0]
+        for caption, image in zip(captions, images, strict=True)
+        if image["src"] == f"data:image/png;base64,{expected}"
+    }
+    assert shown == {"edm S_churn=0 (computed as heun), ρ=7", "heun, ρ=7"}
 
 
 def test_repeats_and_aliases(make_view):
     view = make_view(repeats=2)
     text = render_html(view)
     page = Page(text)
-    assert len(page.texts["summary"]) == 32  # 2 seeds x (8 of euler + 8 shared by heun and edm)
-    shared = [s for s in page.texts["summary"] if "; edm S_churn=0 (computed as heun)" in s]
+    cells = [text for text in page.texts["summary"] if "seed" in text]
+    assert len(cells) == 32  # 2 seeds x (8 of euler + 8 shared by heun and edm)
+    shared = [s for s in cells if "; edm S_churn=0 (computed as heun)" in s]
     assert len(shared) == 16
     assert {re.search(r"seed \d", s)[0] for s in shared} == {"seed 0", "seed 1"}
     assert "2 repeats" in text
@@ -190,7 +221,7 @@ def test_views_with_little_in_them(make_view):
     assert "No result yet" in render_html(View("empty", [], {}, {}, 3))
     view = make_view()
     bare = Page(render_html(View("bare", view.rows[:1], {}, {}, 0)))
-    assert len(bare.all("svg")) == 1 and bare.all("img") == []
+    assert len(bare.chart["series"]) == 1 and bare.all("img") == []
     assert len([text for text in bare.texts["td"] if "±" in text]) == 1
 
 
@@ -216,7 +247,7 @@ def test_import_is_cheap_and_rendering_needs_no_torch():
     code = """
 import sys
 import samplebench.report
-heavy = {"pandas", "matplotlib", "torch", "scipy", "jinja2"} & set(sys.modules)
+heavy = {"pandas", "matplotlib", "torch", "scipy", "jinja2", "plotly"} & set(sys.modules)
 assert not heavy, heavy
 sys.modules["torch"] = None  # importing it now raises ImportError
 import tempfile

@@ -1,0 +1,177 @@
+"""What an interactive page shows: series in figures, facets that switch them, a table.
+
+Plain data without any drawing; `page.py` puts it into one HTML file. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One choice for an axis.
+
+    Attributes:
+        key: of `Point.x`, e.g. "nfe".
+        title: what the axis says, with its unit.
+        log: whether it starts logarithmic.
+    """
+
+    key: str
+    title: str
+    log: bool = True
+
+
+@dataclass(frozen=True)
+class Facet:
+    """Something by which a reader switches series, rows of the table and pictures.
+
+    Attributes:
+        key: of the `facets` of series, rows and pictures.
+        title: e.g. "sampler".
+        single: one value at a time, from a list (a checkpoint); else each value has a toggle.
+        start: the values that are on when the page opens; empty for all of them (a single facet:
+            the first).
+    """
+
+    key: str
+    title: str
+    single: bool = False
+    start: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a series.
+
+    Attributes:
+        x: by axis key; None where the quantity is not known.
+        y: the value; None is not drawn.
+        low, high: ends of its error band, if it has one.
+        hover: what is said of it, line by line, as plain text.
+        to: id of the element of the page that tells more, opened by a click.
+        hollow: drawn as an outline.
+        arrow: the value is a lower bound (">100"): drawn as an upward arrow.
+    """
+
+    x: Mapping[str, float | None]
+    y: float | None
+    low: float | None = None
+    high: float | None = None
+    hover: tuple[str, ...] = ()
+    to: str = ""
+    hollow: bool = False
+    arrow: bool = False
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points that belong together; those of one line must share every condition.
+
+    Attributes:
+        figure: key of the figure it is in.
+        name: in the legend.
+        facets: by facet key; a series without a facet's key is always on.
+        points: by increasing x.
+        colour: counts what colours tell apart (samplers); colours repeat after seven.
+        variant: counts what dashes and markers tell apart (rho, conditions).
+        line: whether its points are joined.
+        band: "error" bars become a shaded band around the line; "range" is the spread of
+            repeated measurements.
+    """
+
+    figure: str
+    name: str
+    facets: Mapping[str, str]
+    points: Sequence[Point]
+    colour: int = 0
+    variant: int = 0
+    line: bool = True
+    band: str = "error"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One set of axes.
+
+    Attributes:
+        key: named by its series.
+        title: above the axes.
+        y: vertical axis.
+        x: horizontal axes to choose from, the default first.
+        caption: below the axes: conditions, what the bands are.
+        name: of a downloaded SVG file, without suffix.
+    """
+
+    key: str
+    title: str
+    y: Axis
+    x: Sequence[Axis]
+    caption: str = ""
+    name: str = "figure"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of the table: its text and, where another order than the text's is right, a key.
+
+    Attributes:
+        text: shown.
+        order: number to sort by; None sorts text alphabetically, missing ones last.
+        note: said on hover.
+        best: drawn as the best of its rivals.
+        to: id of the element of the page that it links to.
+    """
+
+    text: str
+    order: float | None = None
+    note: str = ""
+    best: bool = False
+    to: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table, with the facets by which it is switched."""
+
+    cells: Sequence[Cell]
+    facets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Sortable and filterable.
+
+    Attributes:
+        heads: (text, kind), kind one of "text", "number", "value".
+        rows: in their first order.
+        facts: (name, text) that hold for every row.
+    """
+
+    heads: Sequence[tuple[str, str]]
+    rows: Sequence[Row]
+    facts: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """All of it.
+
+    Attributes:
+        figures: at least one unless there is nothing to draw.
+        series: any number.
+        facets: in the order of their toggles.
+        csv: (file name, content) that the page offers for download.
+    """
+
+    figures: Sequence[Figure]
+    series: Sequence[Series]
+    facets: Sequence[Facet]
+    csv: tuple[str, str] = ("", "")
+
+    def data(self) -> dict[str, Any]:
+        """As plain values for JSON."""
+        return asdict(self)

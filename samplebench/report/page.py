@@ -1,0 +1,94 @@
+"""One interactive HTML file: it holds its style, its scripts and its data, and asks for nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.report.chart import Chart, Table
+from samplebench.report.curves import PALETTE
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_SCRIPTS = ("plot.js", "table.js", "page.js")
+
+
+def render_page(
+    *,
+    title: str,
+    lead: str,
+    chart: Chart,
+    table: Table | None = None,
+    template: str = "page.html.j2",
+    pictures: Sequence[Mapping[str, Any]] = (),
+    **context: Any,
+) -> str:
+    """The whole page; the same text for the same arguments.
+
+    Args:
+        title: heading, also of the browser's tab.
+        lead: what the page shows, in a sentence or two of plain text.
+        chart: figures and their switches.
+        table: its rows follow the same switches.
+        template: of `templates/`; one that extends "page.html.j2" may add sections.
+        pictures: "facets" and "at" of each element that the template marks with `data-picture`.
+        context: what else the template names.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    data = chart.data() | {
+        "rows": [{"facets": dict(row.facets)} for row in table.rows] if table else [],
+        "pictures": [dict(picture) for picture in pictures],
+    }
+    page = environment.get_template(template).render(
+        title=title,
+        lead=lead,
+        chart=chart,
+        table=table,
+        style=_raw(_source("page.css") + _palette_css()),
+        hues=_json([light for light, _ in PALETTE]),
+        data=_json(data),
+        library=_raw(get_plotlyjs()),
+        script=_raw("\n".join(map(_source, _SCRIPTS))),
+        **context,
+    )
+    return page.rstrip() + "\n"
+
+
+def _source(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _raw(text: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _json(value: Any) -> Markup:
+    """JSON that may stand in a <script> element, whatever its strings hold."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return _raw(text)
+
+
+def _palette_css() -> str:
+    """Declarations of the curve colours `--hue<i>`, for light pages and for dark ones."""
+    light, dark = (
+        "".join(f"--hue{index}:{pair[side]};" for index, pair in enumerate(PALETTE))
+        for side in (0, 1)
+    )
+    return f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"

@@ -1,0 +1,182 @@
+"""A sweep as an interactive chart and its table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from samplebench.bench.view import View
+from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Series, Table
+from samplebench.report.chart import Row as TableRow
+from samplebench.report.curves import Curve, Plot, plots_of
+from samplebench.report.fields import (
+    CONDITIONS,
+    HEADS,
+    STDERR,
+    Row,
+    alias_of,
+    hashes_of,
+    number,
+    printable,
+    rho_label,
+    sampler_label,
+    value_text,
+)
+from samplebench.report.layout import best_at_nfe, condense
+from samplebench.report.names import figure_stem
+
+_AXES = (
+    Axis("nfe", "NFE (counted)"),
+    Axis("gflop", "network GFLOP per image"),
+    Axis("seconds", "seconds per image"),
+)
+# What a reader switches by; those with a single value are not offered.
+_FACETS = {
+    "model": "model",
+    "sampler": "sampler",
+    "rho": "rho",
+    "grid": "discretization",
+    **{key: HEADS.get(key, key) for key in CONDITIONS},
+}
+
+
+def cell_id(key: str) -> str:
+    """Id of the element that shows a cell's provenance."""
+    return f"cell-{key[:16]}"
+
+
+def facets_of(row: Row) -> dict[str, str]:
+    """By what a row is switched on the page."""
+    return {
+        "model": printable(row.get("model")),
+        "sampler": sampler_label(row),
+        "rho": rho_label(row).removeprefix("rho=") or "none",
+        "grid": printable(row.get("discretization") or "?"),
+        **{key: printable(row.get(key)) for key in CONDITIONS},
+    }
+
+
+def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
+    """Every metric of every model over NFE, GFLOP and seconds.
+
+    Args:
+        view: what was measured.
+        csv: content of results.csv, offered for download.
+        more: series of others, e.g. published points; `figure` as from `figure_key`.
+    """
+    plots = plots_of(view)
+    figures = [
+        Figure(
+            key=figure_key(plot.model, plot.metric),
+            title=f"{printable(plot.model)}: {printable(plot.metric)} (lower is better)",
+            y=Axis(plot.metric, printable(plot.metric)),
+            x=_AXES,
+            caption=plot.caption.replace("Error bars", "Bands"),
+            name=figure_stem(plot.model, plot.metric),
+        )
+        for plot in plots
+    ]
+    series = [_series(plot, curve, view) for plot in plots for curve in plot.curves]
+    series += more
+    used = {key for one in series for key in one.facets}
+    titles = _FACETS | {"published": "published values"}
+    facets = [Facet(key, title) for key, title in titles.items() if key in used]
+    return Chart(figures, series, facets, ("results.csv", csv))
+
+
+def figure_key(model: str, metric: str) -> str:
+    """Of the figure that shows `metric` for `model`."""
+    return f"{model} {metric}"
+
+
+def _series(plot: Plot, curve: Curve, view: View) -> Series:
+    return Series(
+        figure=figure_key(plot.model, plot.metric),
+        name=curve.label,
+        facets=facets_of(curve.rows[0]),
+        points=[_point(row, curve, plot.metric, view) for row in curve.rows],
+        colour=curve.colour,
+        variant=curve.variant,
+    )
+
+
+def _point(row: Row, curve: Curve, metric: str, view: View) -> Point:
+    records = [view.cells.get(key, {}) for key in hashes_of(row)]
+    x = {
+        "nfe": number(row.get("nfe")),
+        "gflop": _mean(number(record.get("gflop_per_image")) for record in records),
+        "seconds": _mean(map(_seconds, records)),
+    }
+    value, error = number(row[metric]), number(row.get(metric + STDERR))
+    assert value is not None
+    hover = [
+        f"{printable(metric)} {value_text(value, row.get(metric + STDERR))}",
+        curve.label,
+        f"NFE {row.get('nfe')} in {row.get('steps')} steps, N = {row.get('num_samples')}",
+    ]
+    if x["gflop"] is not None:
+        hover.append(f"{x['gflop']:.4g} network GFLOP per image")
+    if x["seconds"] is not None:
+        hover.append(f"{x['seconds']:.3g} s per image{_device(records)}")
+    return Point(
+        x=x,
+        y=value,
+        low=None if error is None else value - error,
+        high=None if error is None else value + error,
+        hover=tuple(hover),
+        to=cell_id(next(iter(hashes_of(row)), "")),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
+def _seconds(record: Mapping[str, Any]) -> float | None:
+    """Wall-clock seconds of sampling for one image."""
+    seconds = number(record.get("seconds", {}).get("sampling"))
+    n = record.get("conditions", {}).get("num_samples")
+    return seconds / n if seconds and n else None
+
+
+def _device(records: Iterable[Mapping[str, Any]]) -> str:
+    hardware = [record.get("provenance", {}).get("hardware") for record in records]
+    names = dict.fromkeys(printable(name) for name in hardware if name)
+    return f" on {' or '.join(names)}" if names else ""
+
+
+def table_of(view: View) -> Table | None:
+    """The rows as a sortable table; what holds for all of them is said above it."""
+    if not view.rows:
+        return None
+    facts, columns = condense(view.rows, "ρ")
+    best = {c.key: best_at_nfe(view.rows, c.key) for c in columns if c.metric}
+    rows = []
+    for index, row in enumerate(view.rows):
+        to = next((cell_id(key) for key in hashes_of(row) if key in view.cells), "")
+        alias = alias_of(row, view.cells)
+        cells = []
+        for column in columns:
+            text = column.cells[index]
+            if column.key == "sampler" and alias:
+                text += f" (computed as {printable(alias)})"
+            cells.append(
+                Cell(
+                    text,
+                    number(row.get(column.key)) if column.metric or column.numeric else None,
+                    best=index in best.get(column.key, ()),
+                    to=to if column.key == "nfe" else "",
+                    note="to its provenance" if to and column.key == "nfe" else "",
+                )
+            )
+        rows.append(TableRow(cells, facets_of(row)))
+    heads = [
+        (
+            f"{column.head} (± 1 standard error)" if column.metric else column.head,
+            "value" if column.metric else "number" if column.numeric else "text",
+        )
+        for column in columns
+    ]
+    return Table(heads, rows, facts)

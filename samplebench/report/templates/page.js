@@ -1,0 +1,180 @@
+// Wires the page: switches, figures, table, pictures, downloads. Its data is in #chart.
+
+const chart = JSON.parse(document.getElementById("chart").textContent);
+const state = { on: {}, x: {}, zoom: {}, bands: true };
+
+const make = (tag, attributes = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), attributes);
+  element.append(...children);
+  return element;
+};
+
+// Facets: what may be switched, and what each value looks like.
+
+const carriers = [...chart.series, ...chart.rows, ...chart.pictures];
+const valuesOf = (facet) => [...new Set(carriers.map((c) => c.facets[facet.key]).filter((v) => v !== undefined))];
+const facets = chart.facets.map((f) => ({ ...f, values: valuesOf(f) })).filter((f) => f.values.length > 1 || f.start.length);
+for (const facet of facets) {
+  const start = facet.start.filter((v) => facet.values.includes(v));
+  state.on[facet.key] = new Set(start.length ? start : facet.single ? facet.values.slice(0, 1) : facet.values);
+}
+const passes = (of) => facets.every((f) => of[f.key] === undefined || state.on[f.key].has(of[f.key]));
+
+function swatch(facet, value) {
+  const mine = chart.series.filter((s) => s.facets[facet.key] === value);
+  const only = (field, count) => {
+    const kinds = new Set(mine.map((s) => s[field] % count));
+    const all = new Set(chart.series.map((s) => s[field] % count));
+    return kinds.size === 1 && all.size > 1 ? [...kinds][0] : null;
+  };
+  const coloured = new Set(chart.series.map((s) => `${s.colour} ${s.facets[facet.key]}`)).size === new Set(chart.series.map((s) => s.colour)).size;
+  const colour = coloured ? only("colour", HUES) : null;
+  const dash = coloured ? null : only("variant", DASHES.length);
+  if (colour === null && dash === null) return "";
+  const mark = make("i", { className: "swatch" });
+  if (colour !== null) mark.style.background = `var(--hue${colour})`;
+  else mark.append(sample("var(--faint)", dash));
+  return mark;
+}
+
+function sample(stroke, variant) {
+  const pattern = ["", "6 3", "1.5 2.5", "6 2.5 1.5 2.5", "10 3"][variant % DASHES.length];
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  const line = document.createElementNS(space, "line");
+  for (const [k, v] of Object.entries({ viewBox: "0 0 28 6", width: 28, height: 6 })) svg.setAttribute(k, v);
+  for (const [k, v] of Object.entries({ x1: 0, y1: 3, x2: 28, y2: 3, "stroke-width": 2, "stroke-dasharray": pattern })) line.setAttribute(k, v);
+  line.style.stroke = stroke;
+  svg.append(line);
+  return svg;
+}
+
+function choice(facet) {
+  const select = make("select", { id: `facet-${facet.key}` });
+  for (const value of facet.values) select.append(make("option", { value, textContent: value, selected: state.on[facet.key].has(value) }));
+  select.addEventListener("change", () => { state.on[facet.key] = new Set([select.value]); state.zoom = {}; refresh(); });
+  return make("div", { className: "facet" }, make("label", { htmlFor: select.id, textContent: facet.title }), select);
+}
+
+function toggles(facet) {
+  const on = state.on[facet.key];
+  const chips = facet.values.map((value) => {
+    const chip = make("button", { type: "button", className: "chip", title: "click: on or off; double click: only this" }, swatch(facet, value), value);
+    chip.dataset.value = value;
+    chip.addEventListener("click", () => { on.has(value) ? on.delete(value) : on.add(value); refresh(); });
+    chip.addEventListener("dblclick", () => { on.clear(); on.add(value); refresh(); });
+    return chip;
+  });
+  const all = make("button", { type: "button", className: "all", textContent: "all" });
+  const none = make("button", { type: "button", className: "all", textContent: "none" });
+  all.addEventListener("click", () => { facet.values.forEach((v) => on.add(v)); refresh(); });
+  none.addEventListener("click", () => { on.clear(); refresh(); });
+  facet.paint = () => {
+    for (const chip of chips) {
+      chip.setAttribute("aria-pressed", on.has(chip.dataset.value));
+      chip.hidden = !carriers.some((c) => c.facets[facet.key] === chip.dataset.value && facets.every((f) => !f.single || c.facets[f.key] === undefined || state.on[f.key].has(c.facets[f.key])));
+    }
+  };
+  const box = make("div", { className: "facet", role: "group" }, make("div", { className: "head" }, make("span", { textContent: facet.title }), all, none), make("div", { className: "chips" }, ...chips));
+  box.setAttribute("aria-label", facet.title);
+  return box;
+}
+
+// Figures.
+
+const plots = chart.figures.map((figure) => {
+  const box = document.querySelector(`[data-figure="${CSS.escape(figure.key)}"]`);
+  const mine = chart.series.filter((s) => s.figure === figure.key);
+  const known = figure.x.filter((axis) => mine.some((s) => s.points.some((p) => p.x[axis.key] != null)));
+  state.x[figure.key] = known[0]?.key ?? figure.x[0].key;
+  return { figure, box, mine, known, area: box.querySelector(".plot"), legend: box.querySelector(".legend") };
+});
+const axisNow = (plot) => plot.figure.x.find((axis) => axis.key === state.x[plot.figure.key]);
+const visible = (plot) => plot.mine.filter((s) => passes(s.facets));
+const sizeOf = (area) => ({ width: area.clientWidth, height: area.clientWidth < 600 ? 340 : 460 });
+
+async function paint(plot) {
+  const list = visible(plot);
+  const { traces, layout } = drawing(plot.figure, list, axisNow(plot), theme(), state.bands, sizeOf(plot.area), state.zoom[plot.figure.key]);
+  await Plotly.react(plot.area, traces, layout, { responsive: true, displayModeBar: false, doubleClick: false });
+  const entries = list.filter((s) => s.band !== "range");
+  plot.legend.replaceChildren(...(entries.length > 14 ? [] : entries).map((s) => make("li", {}, sample(`var(--hue${s.colour % HUES})`, s.variant), s.name)));
+  plot.area.dataset.series = entries.length;
+  plot.area.dataset.axis = state.x[plot.figure.key];
+}
+
+function wireFigure(plot) {
+  const { figure, box, area } = plot;
+  const choices = box.querySelector(".axes");
+  if (plot.known.length > 1) for (const axis of plot.known) {
+    const button = make("button", { type: "button", textContent: axis.title });
+    button.dataset.axis = axis.key;
+    button.addEventListener("click", () => { state.x[figure.key] = axis.key; delete state.zoom[figure.key]; mark(); paint(plot); });
+    choices.append(button);
+  }
+  const mark = () => choices.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", b.dataset.axis === state.x[figure.key]));
+  mark();
+  area.on("plotly_click", (event) => { const to = event.points[0]?.customdata; if (to) open(to); });
+  area.on("plotly_doubleclick", () => { delete state.zoom[figure.key]; paint(plot); });
+  area.on("plotly_relayout", (change) => {
+    if (!("xaxis.range[0]" in change) && !("yaxis.range[0]" in change)) return;
+    const { xaxis, yaxis } = area._fullLayout; // own ticks are laid out anew for the new range
+    state.zoom[figure.key] = { x: [...xaxis.range], y: [...yaxis.range] };
+    paint(plot);
+  });
+  box.querySelector(".svg").addEventListener("click", async () => {
+    const size = { width: 900, height: 560 };
+    const { traces, layout } = drawing(figure, visible(plot), axisNow(plot), PRINT, state.bands, size, state.zoom[figure.key]);
+    Object.assign(layout, { ...size, autosize: false, showlegend: true, title: { text: escaped(figure.title), font: { size: 16 } }, margin: { l: 12, r: 14, t: 48, b: 12 } });
+    const uri = await Plotly.toImage({ data: traces, layout }, { format: "svg", ...size });
+    save(uri, `${figure.name}.svg`);
+  });
+}
+
+function save(href, download) {
+  make("a", { href, download }).click();
+}
+
+function open(id) {
+  const target = document.getElementById(id);
+  if (!target) return;
+  if (target.tagName === "DETAILS") target.open = true;
+  target.scrollIntoView({ behavior: "smooth", block: "start" });
+}
+
+// Everything together.
+
+const table = document.querySelector("table.sortable");
+const updateTable = table ? wireTable(table, (i) => passes(chart.rows[i].facets)) : () => {};
+const pictures = [...document.querySelectorAll("[data-picture]")];
+
+function refresh() {
+  facets.forEach((f) => f.paint?.());
+  updateTable();
+  pictures.forEach((picture, i) => { picture.hidden = !passes(chart.pictures[i].facets) || !pictured(chart.pictures[i]); });
+  return Promise.all(plots.map(paint));
+}
+
+const budget = document.getElementById("budget");
+const pictured = (picture) => !budget || budget.value === "" || picture.at === budget.value;
+budget?.addEventListener("change", refresh);
+
+const controls = document.getElementById("controls");
+if (controls) {
+  controls.parentElement.open = matchMedia("(min-width: 60rem)").matches; // on a phone the figure comes first
+  controls.append(...facets.map((f) => (f.single ? choice(f) : toggles(f))));
+  const ranged = chart.series.some((s) => s.points.some((p) => p.low !== null));
+  if (ranged) {
+    const box = make("input", { type: "checkbox", checked: true, id: "bands" });
+    box.addEventListener("change", () => { state.bands = box.checked; refresh(); });
+    controls.append(make("label", { className: "facet check" }, box, "error bands"));
+  }
+}
+document.getElementById("csv")?.addEventListener("click", () => {
+  save(URL.createObjectURL(new Blob([chart.csv[1]], { type: "text/csv" })), chart.csv[0]);
+});
+document.querySelectorAll('a[href^="#"]').forEach((a) => a.addEventListener("click", () => open(a.hash.slice(1))));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+await refresh();
+plots.forEach(wireFigure);
+document.documentElement.dataset.ready = "true";

@@ -1,0 +1,115 @@
+// Figures: from series and what is switched on to Plotly's traces and layout.
+
+const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "pentagon"];
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
+const HUES = 7;
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const theme = () => ({
+  ink: css("--ink"), faint: css("--faint"), rule: css("--rule"), page: css("--page"), panel: css("--panel"),
+  hues: Array.from({ length: HUES }, (_, i) => css(`--hue${i}`)),
+});
+// What a downloaded figure looks like, whatever the page looks like now.
+const PRINT = {
+  ink: "#1b1d21", faint: "#5d636e", rule: "#d9dce2", page: "#ffffff", panel: "#ffffff",
+  hues: JSON.parse(document.getElementById("hues").textContent),
+};
+
+const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const alpha = (hex, share) => hex + Math.round(255 * share).toString(16).padStart(2, "0");
+const floored = (low, y) => (low > 0 ? low : y / 3); // a log axis has no zero
+
+function band(points, hue) {
+  const low = points.map((p) => floored(p.low ?? p.y, p.y));
+  const high = points.map((p) => p.high ?? p.y);
+  return {
+    x: [...points.map((p) => p.at), ...points.map((p) => p.at).reverse()],
+    y: [...high, ...low.reverse()],
+    fill: "toself", fillcolor: alpha(hue, 0.16), line: { width: 0 }, mode: "lines", hoverinfo: "skip", showlegend: false,
+  };
+}
+
+function tracesOf(series, axis, look, bands) {
+  const points = series.points
+    .map((p) => ({ ...p, at: p.x[axis.key] ?? null }))
+    .filter((p) => p.at !== null && p.y !== null && (!axis.log || p.at > 0));
+  if (!points.length) return [];
+  const hue = look.hues[series.colour % HUES];
+  const faded = Math.floor(series.colour / HUES) % 2 === 1; // past the palette's end: hollow
+  const symbol = (p) => (p.arrow ? "arrow-up" : SYMBOLS[series.variant % SYMBOLS.length] + (p.hollow || faded ? "-open" : ""));
+  const ranged = points.some((p) => p.low !== null || p.high !== null);
+  const traces = [];
+  if (bands && ranged && series.line && points.length > 1) traces.push(band(points, hue));
+  const bars = bands && ranged && (!series.line || points.length === 1);
+  const spread = series.band === "range";
+  traces.push({
+    name: escaped(series.name), showlegend: !spread,
+    x: points.map((p) => p.at), y: points.map((p) => p.y),
+    mode: spread ? "markers" : series.line && points.length > 1 ? "lines+markers" : "markers",
+    text: points.map((p) => p.hover.map(escaped).join("<br>")),
+    customdata: points.map((p) => p.to), hovertemplate: "%{text}<extra></extra>",
+    line: { color: hue, width: 2, dash: DASHES[series.variant % DASHES.length] },
+    marker: { color: hue, size: spread ? 1 : 8, symbol: points.map(symbol), line: { color: hue, width: 1.5 } },
+    error_y: bars ? {
+      type: "data", symmetric: false, color: spread ? alpha(hue, 0.3) : hue, thickness: spread ? 9 : 1, width: spread ? 0 : 4,
+      array: points.map((p) => (p.high ?? p.y) - p.y), arrayminus: points.map((p) => p.y - floored(p.low ?? p.y, p.y)),
+    } : undefined,
+  });
+  return traces;
+}
+
+// Round numbers between two decades, at most about `room` of them.
+function ticks(low, high, room) {
+  const all = (steps) => {
+    const found = [];
+    for (let d = Math.floor(low); d <= Math.ceil(high); d++)
+      for (const m of steps) {
+        const at = Math.log10(m) + d;
+        if (at >= low - 1e-9 && at <= high + 1e-9) found.push(Number((m * 10 ** d).toPrecision(3)));
+      }
+    return found;
+  };
+  const rules = [[1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9], [1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
+  return rules.map(all).find((found) => found.length <= room) ?? all([1]).filter((_, i, list) => i % Math.ceil(list.length / room) === 0);
+}
+
+const shown = (v) => (v >= 1e5 || v < 1e-3 ? v.toExponential().replace(".0e", "e") : String(v));
+
+function axisOf(axis, values, pixels, look, range) {
+  const base = {
+    title: { text: escaped(axis.title), font: { color: look.ink, size: 13 }, standoff: 12 },
+    gridcolor: look.rule, linecolor: look.faint, tickcolor: look.faint, zeroline: false, showline: true,
+    tickfont: { color: look.ink, size: 12 }, ticks: "outside", ticklen: 4, automargin: true,
+  };
+  if (!axis.log || !values.length) return { ...base, ...(range ? { range } : {}) };
+  const logs = values.map(Math.log10);
+  const [low, high] = range ?? [Math.min(...logs), Math.max(...logs)];
+  const pad = range ? 0 : Math.max(0.04 * (high - low), 0.03);
+  const at = ticks(low - pad, high + pad, Math.max(3, pixels / 58));
+  return { ...base, type: "log", range: [low - pad, high + pad], tickmode: "array", tickvals: at, ticktext: at.map(shown) };
+}
+
+function drawing(figure, list, axis, look, bands, size, ranges = {}) {
+  const traces = list.flatMap((series) => tracesOf(series, axis, look, bands));
+  const drawn = traces.filter((t) => t.hoverinfo !== "skip");
+  const xs = drawn.flatMap((t) => t.x).filter((v) => v > 0);
+  const ys = traces.flatMap((t) => t.y.flatMap((y, i) => {
+    const bar = t.error_y;
+    return bar ? [y, y + bar.array[i], y - bar.arrayminus[i]] : [y];
+  })).filter((v) => v > 0);
+  const layout = {
+    autosize: true, height: size.height, margin: { l: 12, r: 14, t: 8, b: 12 },
+    paper_bgcolor: look.page, plot_bgcolor: look.page, showlegend: false, hovermode: "closest",
+    dragmode: size.width < 600 ? false : "zoom", font: { family: "system-ui, sans-serif", color: look.ink },
+    hoverlabel: { bgcolor: look.panel, bordercolor: look.faint, font: { color: look.ink, size: 13 }, align: "left" },
+    xaxis: axisOf(axis, xs, size.width - 60, look, ranges.x),
+    yaxis: axisOf(figure.y, ys, 0.6 * size.height, look, ranges.y),
+  };
+  if (!drawn.length) {
+    const empty = { visible: false };
+    Object.assign(layout, { xaxis: empty, yaxis: empty, annotations: [{
+      text: "nothing to draw with these switches", showarrow: false, font: { color: look.faint, size: 14 },
+    }] });
+  }
+  return { traces: traces.map((t) => ({ type: "scatter", ...t })), layout };
+}

@@ -1,0 +1,215 @@
+"""The interactive pages in a real browser: curves, hover, switches, sorting, downloads, silence."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from contextlib import contextmanager
+from itertools import pairwise
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.xdist_group("browser"),
+]
+SWEEP = (
+    "--sampler", "euler,heun,edm,ddim", "--param", "edm.S_churn=10,ddim.eta=1",
+    "--nfe", "5,10,15,20,35", "--rho", "3,7", "--num-samples", "64",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be had by root, nor in many containers.
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def sweep(command, tmp_path_factory):
+    """The report folder of a sweep of 40 cells."""
+    folder = tmp_path_factory.mktemp("page")
+    done = command("run", *SWEEP, "--out", "sweep", cwd=folder)
+    assert done.code == 0, done.err
+    assert len(list((folder / "sweep" / "cells").glob("*.json"))) == 40
+    return folder / "sweep"
+
+
+@pytest.fixture(scope="module")
+def opened(browser):
+    """`with opened(path, width, scheme) as page`: fails on a console error or a request."""
+
+    @contextmanager
+    def visit(path, width=1440, scheme="light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+        )
+        page, said, asked = context.new_page(), [], []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        yield page
+        assert said == []
+        assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [path.as_uri()]
+        context.close()
+
+    return visit
+
+
+def series(page):
+    return int(page.locator(".plot").first.get_attribute("data-series"))
+
+
+def shown_rows(page):
+    return page.locator("table.sortable tbody tr:not([hidden])").count()
+
+
+def column(page, head):
+    """The texts of a column, top to bottom."""
+    heads = page.locator("table.sortable th").all_inner_texts()
+    place = next(i for i, text in enumerate(heads) if text.startswith(head))
+    cells = page.locator(f"table.sortable tbody tr:not([hidden]) td:nth-child({place + 1})")
+    return cells.all_inner_texts()
+
+
+def head(page, name):
+    page.locator("table.sortable th button", has_text=re.compile(f"^{name}")).click()
+
+
+def test_curves_are_drawn_and_say_their_values(sweep, opened):
+    with opened(sweep / "report.html") as page:
+        assert series(page) == 8
+        points = page.locator(".plot .scatterlayer .points path")
+        assert points.count() == 40
+        box = page.locator(".plot .cartesianlayer").first.bounding_box()
+        assert box["width"] > 500 and box["height"] > 300
+        spot = points.nth(7).bounding_box()
+        page.mouse.move(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
+        text = page.locator(".hoverlayer .hovertext").first.text_content()
+        assert re.search(r"fd-digits \d+\.\d+ ± \d", text)
+        assert "NFE" in text and "N = 64" in text
+
+
+def test_a_click_on_a_point_opens_its_provenance(sweep, opened):
+    with opened(sweep / "report.html") as page:
+        assert page.locator("#provenance details[open]").count() == 0
+        # The lowest of all points: nothing lies over it.
+        boxes = [p.bounding_box() for p in page.locator(".plot .points path").all()]
+        spot = max(boxes, key=lambda box: box["y"])
+        page.mouse.click(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
+        page.wait_for_selector("#provenance details[open]")
+        assert "NFE 35" in page.locator("#provenance details[open] summary").inner_text()
+
+
+def test_switches_act_on_curves_rows_and_pictures(sweep, opened):
+    with opened(sweep / "report.html") as page:
+        pictures = page.locator("[data-picture]:visible")
+        assert (shown_rows(page), pictures.count()) == (40, 8)
+        chip = page.locator('.chip[data-value="euler"]')
+        chip.click()
+        assert chip.get_attribute("aria-pressed") == "false"
+        assert (series(page), shown_rows(page), pictures.count()) == (6, 30, 6)
+        page.locator('.facet[aria-label="rho"] .chip[data-value="3"]').click()
+        assert (series(page), shown_rows(page), pictures.count()) == (3, 15, 3)
+        assert set(column(page, "discretization")) == {"edm ρ=7"}
+        chip.dblclick()  # only this one
+        assert (series(page), set(column(page, "sampler"))) == (1, {"euler"})
+        for facet in ("sampler", "rho"):
+            page.locator(f'.facet[aria-label="{facet}"] .all', has_text="all").click()
+        assert (series(page), shown_rows(page)) == (8, 40)
+        page.locator('.facet[aria-label="sampler"] .all', has_text="none").click()
+        assert (series(page), shown_rows(page)) == (0, 0)
+        assert "nothing to draw" in page.locator(".plot").first.text_content()
+
+
+def test_horizontal_axis_and_bands(sweep, opened):
+    with opened(sweep / "report.html") as page:
+        plot = page.locator(".plot").first
+        bands = page.locator(".plot .fills path, .plot .js-fill")
+        assert bands.count() == 8
+        for key, title in {
+            "seconds": "seconds per image",
+            "gflop": "network GFLOP per image",
+            "nfe": "NFE (counted)",
+        }.items():
+            page.locator(f'.axes button[data-axis="{key}"]').click()
+            assert plot.get_attribute("data-axis") == key
+            assert plot.locator(".xtitle").text_content() == title
+            assert plot.locator(".points path").count() == 40
+        page.locator("#bands").uncheck()
+        page.wait_for_function("document.querySelectorAll('.plot .js-fill').length === 0")
+
+
+def test_table_sorts_and_filters(sweep, opened):
+    with opened(sweep / "report.html") as page:
+        for name, number in (("NFE", float), ("fd-digits", lambda t: float(t.split()[0]))):
+            head(page, name)
+            values = [number(text) for text in column(page, name)]
+            assert values == sorted(values) and len(set(values)) > 3
+            head(page, name)
+            assert [number(text) for text in column(page, name)] == values[::-1] or sorted(
+                values, reverse=True
+            ) == [number(text) for text in column(page, name)]
+        page.locator("#filter").fill("heun ρ=3")
+        assert shown_rows(page) == 5
+        assert page.locator("#count").inner_text() == "5 of 40 rows"
+        assert set(column(page, "sampler")) == {"heun"}
+
+
+def test_pictures_of_one_budget_stand_side_by_side(sweep, opened):
+    with opened(sweep / "report.html") as page:
+        page.locator("#budget").select_option("10")
+        captions = page.locator("[data-picture]:visible figcaption").all_inner_texts()
+        assert len(captions) == 8
+        assert {re.search(r"NFE (\d+)", text)[1] for text in captions} == {"9", "10"}
+        tops = [box.bounding_box()["y"] for box in page.locator("[data-picture]:visible").all()]
+        assert len(set(tops)) < 8
+
+
+def test_downloads(sweep, opened, tmp_path):
+    with opened(sweep / "report.html", scheme="dark") as page:
+        with page.expect_download() as download:
+            page.locator("#csv").click()
+        download.value.save_as(tmp_path / "rows.csv")
+        assert download.value.suggested_filename == "results.csv"
+        assert (tmp_path / "rows.csv").read_bytes() == (sweep / "results.csv").read_bytes()
+        with page.expect_download() as download:
+            page.locator("figure .svg").first.click()
+        download.value.save_as(tmp_path / "figure.svg")
+        assert download.value.suggested_filename == "digits-exact.fd-digits.svg"
+        text = (tmp_path / "figure.svg").read_text()
+        assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+        # As printed: on white, with a legend, whatever the page looks like.
+        assert "heun, ρ=7" in text and "rgb(255, 255, 255)" in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_overflows_or_overlaps(sweep, opened, width, scheme):
+    with opened(sweep / "report.html", width, scheme) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        parts = page.locator("header, .plot, .legend, figcaption:visible, #values table").all()
+        boxes = [part.bounding_box() for part in parts[:4]]
+        for above, below in pairwise(boxes):
+            assert above["y"] + above["height"] <= below["y"] + 1
+        ticks = [t.bounding_box() for t in page.locator(".xaxislayer-above .xtick text").all()]
+        assert len(ticks) >= 3
+        for left, right in pairwise(ticks):
+            assert left["x"] + left["width"] < right["x"]
+        shades = page.evaluate(
+            "[getComputedStyle(document.body).backgroundColor,"
+            " getComputedStyle(document.body).color].map((c) => Number(c.match(/\\d+/)[0]))"
+        )
+        assert (shades[0] > shades[1]) == (scheme == "light")
+        if out := os.environ.get("SAMPLEBENCH_SHOTS"):
+            page.screenshot(path=f"{out}/sweep-{width}-{scheme}.png", full_page=True)
