@@ -35,6 +35,9 @@ class Checkpoint:
     samplers: tuple[str, ...]
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    cite: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()
+    same_weights: tuple[str, ...] = ()
 
     def path(self) -> Path:
         """The verified local file.

@@ -1,11 +1,17 @@
-"""What several commands share: a sub-parser with the usual flags, and a plain table."""
+"""What several commands share: sub-parsers with the usual flags, tables, what a full disk says."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from samplebench.errors import EnvironmentError_
+
+_KEPT = "finished cells are kept: make room or move it away, then give the same command again"
 
 
 def command(
@@ -24,10 +30,43 @@ def command(
     return parser
 
 
+def output_flags(parser: argparse.ArgumentParser, quiet: str = "no progress, no notes") -> None:
+    """--json and --quiet, for every command that prints a table.
+
+    Args:
+        quiet: what --quiet leaves out, or what remains.
+    """
+    parser.add_argument("--json", action="store_true", help="print one JSON document, nothing else")
+    parser.add_argument("--quiet", action="store_true", help=quiet)
+
+
+@contextmanager
+def writing(target: Path, then: str = _KEPT) -> Iterator[None]:
+    """Around work that ends in files: names the one that could not be written, and what to do.
+
+    Raises:
+        EnvironmentError_: no space, no permission, something in the place of a file.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = error.filename2 or error.filename or target
+        raise EnvironmentError_(
+            f"{where} cannot be written ({error.strerror or error}); {then}"
+        ) from error
+
+
+def print_json(content: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(content, indent=1))
+
+
 def print_table(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     """Rows of equal keys as aligned columns, or as JSON."""
     if as_json:
-        print(json.dumps(list(rows), indent=1))
+        print_json(list(rows))
         return
     if not rows:
         print("none")

@@ -93,6 +93,13 @@ def test_a_table_is_an_object(written):
     entry = written(TABLE)["toy"]
     assert (entry.id, entry.shape, entry.samplers) == ("toy", (1, 8, 8), ("euler",))
     assert entry.params == {} and entry.config == {}
+    assert entry.published == entry.same_weights == ()
+
+
+def test_a_table_names_the_published_ids_of_its_weights(written):
+    text = TABLE + 'published = ["toy-net"]\nsame_weights = ["toy-net-a", "toy-net-b"]\n'
+    entry = written(text)["toy"]
+    assert (entry.published, entry.same_weights) == (("toy-net",), ("toy-net-a", "toy-net-b"))
 
 
 @pytest.mark.parametrize(

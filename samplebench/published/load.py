@@ -1,0 +1,98 @@
+"""published.csv as typed rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+from samplebench.published.grids import grid_of
+from samplebench.published.notes import BEST_OF_THREE, SINGLE_RUN, Said, read
+from samplebench.published.record import Published
+from samplebench.published.samplers import Sampler, sampler_of
+
+# Ids under which several networks were trained for comparison.
+_SEVERAL_NETWORKS = frozenset({"admip-ablation", "iddpm-ablation"})
+# Tables made with one code base, which stops at sigma_min and measures once.
+_ONE_RUN = ("diff-sampler ", "AMED-Solver repository", "GITS repository")
+
+
+@cache
+def load() -> tuple[Published, ...]:
+    """All rows, in the file's order."""
+    return tuple(map(_row, csv.DictReader(io.StringIO(csv_text(), newline=""))))
+
+
+def csv_text() -> str:
+    """The file as it is."""
+    file = resources.files("samplebench.published") / "published.csv"
+    return file.read_bytes().decode("utf-8")
+
+
+def _row(row: Mapping[str, str]) -> Published:
+    nfe = _whole(row["nfe"])
+    said = read(row["note"], nfe)
+    bound = row["fid"].startswith(">")
+    marked = [name for name, cell in row.items() if "~" in cell and name not in ("note", "source")]
+    weights = [row["network"]] if row["model_id"] in _SEVERAL_NETWORKS else []
+    return Published(
+        model=row["model_id"],
+        dataset=row["dataset"],
+        resolution=int(row["resolution"]),
+        network=row["network"],
+        sampler=_sampler(row, said),
+        sampler_printed=row["sampler"],
+        grid=grid_of(row["discretization"]),
+        grid_printed=row["discretization"],
+        steps=_whole(row["steps"]),
+        nfe=nfe,
+        fid=None if bound else float(row["fid"]),
+        above=float(row["fid"].removeprefix(">")) if bound else None,
+        num_samples=_whole(row["num_samples"]),
+        reference=row["reference_stats"],
+        source=row["source"],
+        certainty=row["certainty"],
+        sfid=_number(row["sfid"]),
+        precision=_number(row["precision"]),
+        recall=_number(row["recall"]),
+        inception_score=_number(row["is"]),
+        note=row["note"],
+        weights=", ".join([*weights, *said.weights]),
+        stop=", ".join(said.stop),
+        evaluator=", ".join(said.evaluator),
+        measured=_measured(row, said),
+        deduced=tuple(dict.fromkeys([*marked, *said.deduced])),
+    )
+
+
+def _sampler(row: Mapping[str, str], said: Said) -> Sampler:
+    """The algorithm of the printed name, with what the other columns say of it."""
+    found = sampler_of(row["sampler"], row["model_id"])
+    params, variants = dict(found.params), [found.variant, *said.variant]
+    if scale := re.search(r"ADM-G scale ([\d.]+)", row["network"]):
+        params["guidance"] = float(scale[1])
+    elif "+guidance" in row["model_id"] and "guidance" not in params:
+        variants.append("guidance scale not stated")
+    if row["discretization"] == "polynomial rho=7" or row["source"].startswith(_ONE_RUN):
+        variants.append("no final step")
+    return Sampler(found.name, params, ", ".join(dict.fromkeys(filter(None, variants))))
+
+
+def _measured(row: Mapping[str, str], said: Said) -> tuple[str, ...]:
+    found = list(said.measured)
+    if row["source"].startswith("Karras et al. 2022"):
+        found.append(BEST_OF_THREE)
+    elif row["source"].startswith(_ONE_RUN):
+        found.append(SINGLE_RUN)
+    return tuple(found)
+
+
+def _whole(cell: str) -> int | None:
+    return int(cell) if cell else None
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None

@@ -1,0 +1,159 @@
+"""What the notes of published.csv say, clause by clause: conditions, or nothing that counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# Of Table 3 in EDM's paper: such a pair of NFE and FID is derived from a curve, not a setting.
+CHOSEN = "lowest NFE within 3 % of the best FID"
+BEST_OF_THREE = "lowest of 3 runs"
+SINGLE_RUN = "a single run"
+THIRD_PARTY = "third party"
+_REMARK = "remark"
+
+# Clause of a note, as a regular expression -> what it says, as (field of `Said`, text) pairs.
+_CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    # The sampler is not quite the one of that name.
+    r"no final step to sigma=0 \(denoise_to_zero off\), no AFS": (("variant", "no final step"),),
+    r"odd NFE for a two-evaluation solver: .*\(AFS\) saves one evaluation": (("variant", "AFS"),),
+    r"learned solver, AFS": (("variant", "AFS"),),
+    r"dagger in the table for some entries \(AFS\)": (("variant", "AFS at some NFE"),),
+    r"grid of the even NFE entries not stated": (("variant", "steps of an even NFE not stated"),),
+    r"paper reports Heun in the rescaled model.*": (("variant", "in the rescaled model"),),
+    r"even NFE column, see notes": (("variant", "no final step"),),
+    r"order not in the caption": (("variant", "order not stated"),),
+    r"final denoise step": (("variant", "final denoising step, not counted"),),
+    r"(\d+) (?:base )?\+ (\d+) (?:upsampler )?steps": (
+        ("variant", r"\1 base + \2 upsampler steps"),
+    ),
+    r"guidance scale and sample count not in the abstract .*": (("deduced", "num_samples"),),
+    # The weights are not simply those of the checkpoint's name.
+    r"lower-numbered checkpoint .*": (("weights", "best-FID checkpoint"),),
+    r"higher-numbered \(last\) checkpoint": (("weights", "last checkpoint"),),
+    r"(checkpoint_8)(?: per the code release)?": (("weights", r"\1"),),
+    r"at (\d+K iterations)": (("weights", r"\1"),),
+    r"([\d.]+[KM] iterations, L_\w+), NLL .*": (("weights", r"\1"),),
+    r"checkpoint may differ \(borrowed\)": (("weights", "perhaps another checkpoint"),),
+    r"Table 3 has 1.31 .*": (("weights", "another gamma or checkpoint"),),
+    r"~their own EDM teacher .*": (("weights", "perhaps the group's own"), ("deduced", "model_id")),
+    r"exact checkpoint and order not in the abstract": (
+        ("weights", "exact checkpoint not stated"),
+        ("variant", "order not stated"),
+    ),
+    # Where sampling stops.
+    r"stop time 1e-3": (("stop", "1e-3"),),
+    r"stop time 1e-3 for NFE<=10, 1e-4 above": (("stop", "1e-3 | 1e-4"),),
+    r"end time / singlestep details in the paper appendix": (("stop", "in the paper's appendix"),),
+    # Another evaluator than the reference's.
+    r"borrowed there from the original paper: other evaluator": (
+        ("evaluator", "of the original paper"),
+    ),
+    # How the value was come by.
+    r"min of 3 runs, EDM protocol": (("measured", BEST_OF_THREE),),
+    r"NFE = lowest NFE whose FID is within 3% .*": (("measured", CHOSEN),),
+    r"RK45: tolerance tuned .*": (("measured", "NFE approximate"),),
+    r"digitised, \+-0\.2": (("measured", "read off a figure, ± 0.2"),),
+    r"third-party(?: measurement)?": (("measured", THIRD_PARTY),),
+    r"secondary citation": (("measured", "secondary citation"),),
+    # Cells that were deduced.
+    r"(?:uncond )?(?:vp|VP) assumed|~checkpoint assumed uncond VP": (("deduced", "model_id"),),
+    r"mapping of the curve to the released file .*": (("deduced", "model_id"),),
+    r"(?:T' )?read as NFE.*": (("deduced", "nfe"),),
+    r"NFE (?:derived|inferred) from .*": (("deduced", "nfe"),),
+    r"100 inferred \(B\)": (("deduced", "nfe"),),
+    # Said by other columns, or history.
+    **dict.fromkeys(
+        (
+            r"10k samples: not comparable with FID-50k",
+            r"EDM checkpoint but score-SDE statistics and evaluator: .*",
+            r"OpenAI evaluator by another group",
+            r"NVIDIA teacher re-measured by another group",
+            r"sample count (?:not on the figure|of this table not established)",
+            r"CIFAR-10 uses quadratic time skips .*",
+            r"DDIM already uses sigma=t, s=1, .*",
+            r"S_(?:churn|tmin|noise)=.*",
+            r"NFE 511 in the transcription, .*",
+            r"NFE adaptive, not printed",
+            r"step count not (?:stated|printed beside it)",
+            r"step count confirmed by .*",
+            r"figure says T'",
+            r"sigma_min=.*",  # the range that EDM uses for that checkpoint
+            r"README(?: command uses|:) .*",
+            r"NLL .*",
+            r"learned solver",
+            r"intermediate ablation, no checkpoint released",
+            r"(?:L_simple model|weights) not released",
+            r"weights are the score-SDE release, re-packed .*",
+            r"retrained with the DDIM code base, .*",
+            r"released CIFAR-10 checkpoint is a later .*",
+            r"this is the released 64x64_diffusion\.pt",
+            r"the released sample batch .* is THIS model .*",
+            r"evaluator README prints .*",
+            r"no classifier guidance",
+            r"guidance hurts FID at 64x64",
+            r"original step has two off-by-one errors .*",
+            r"float32 round-off at high step counts",
+            r"stochastic sampler of the original work",
+            r"value read in a stored commentary",
+            r"best value of the paper",
+            r"user could not reach it .*",
+            r"disagrees with .*",
+            r"3\.39 here vs 3\.90 .*",
+            r"Table 3 prints .*",
+            r"1\.97 in EDM",
+            r"(?:EDM itself|the EDM paper) (?:reports|has) .*",
+        ),
+        ((_REMARK, ""),),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a note says beyond the other columns.
+
+    Attributes:
+        variant: how the sampler differs from the one of its name.
+        weights: which of several files or training states.
+        stop: time at which sampling stops.
+        evaluator: whose, where it is not the reference's own.
+        measured: how the value was come by.
+        deduced: columns whose cell was deduced.
+    """
+
+    variant: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    evaluator: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
+    deduced: tuple[str, ...] = ()
+
+
+def meanings(clause: str) -> Sequence[tuple[str, str]]:
+    """(Field of `Said`, text) of each thing that a clause says; the field "remark" is nothing.
+
+    Raises:
+        KeyError: a clause that is not in the table, or is there twice.
+    """
+    found = [
+        [(name, match.expand(text)) for name, text in said]
+        for pattern, said in _CLAUSES.items()
+        if (match := re.fullmatch(pattern, clause))
+    ]
+    if len(found) != 1:
+        raise KeyError(f"{len(found)} meanings of the clause '{clause}'")
+    return found[0]
+
+
+def read(note: str, nfe: int | None) -> Said:
+    """What a note says of the row with that NFE."""
+    parts: dict[str, list[str]] = {}
+    for clause in filter(None, (part.strip() for part in note.split(";"))):
+        for name, text in meanings(clause):
+            if " | " in text:  # up to 10 evaluations | above
+                text = text.split(" | ")[nfe is None or nfe > 10]
+            parts.setdefault(name, []).append(text)
+    parts.pop(_REMARK, None)
+    return Said(**{name: tuple(dict.fromkeys(texts)) for name, texts in parts.items()})

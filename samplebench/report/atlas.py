@@ -1,0 +1,206 @@
+"""The published values as an interactive chart and its table: the field at a glance."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from samplebench.published import Band, Line, Published, bands, csv_text, lines
+from samplebench.published.grids import NOT_STATED
+from samplebench.published.record import CALLED
+from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Row, Series, Table
+
+_FIGURE = "field"
+# Variants in their order of use, without the one whose marker looks like a bound's arrow.
+_MARKS = (0, 1, 3, 4, 5, 6, 7)
+_CAPTION = (
+    "A line joins values of one source that agree in checkpoint, sampler with its parameters, "
+    "discretization, number of samples, reference statistics and evaluator; protocols are never "
+    "joined. A pale bar is the range of values that were published for one setting at one NFE: "
+    "how well laboratories, and tables of one laboratory, agree. Arrows are bounds: the source "
+    "prints “more than”. Certainty A: read in a source; B: recalled and consistent; C: unsure."
+)
+_HEADS = (
+    ("checkpoint", "text"),
+    ("sampler", "text"),
+    ("discretization", "text"),
+    ("NFE", "number"),
+    ("FID", "value"),
+    ("N", "number"),
+    ("protocol", "text"),
+    ("reference", "text"),
+    ("certainty", "text"),
+    ("source", "text"),
+    ("printed as", "text"),
+    ("data", "text"),
+    ("note", "text"),
+)
+
+
+def page_of(rows: Sequence[Published], uncertain: bool = False) -> str:
+    """All of it as one HTML file.
+
+    Args:
+        rows: at least one.
+        uncertain: certainty C is on when the page opens.
+    """
+    from samplebench.report.page import render_page
+
+    models, sources = {row.model for row in rows}, {row.source for row in rows}
+    return render_page(
+        title="Published FID values",
+        lead=f"{_count(len(rows), 'value')} of {_count(len(models), 'checkpoint')}, collected from "
+        f"{_count(len(sources), 'published source')}, with the conditions under which each was "
+        "measured. Two values are comparable only where these agree.",
+        chart=chart_of(rows, uncertain),
+        table=table_of(rows),
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def chart_of(rows: Sequence[Published], uncertain: bool = False) -> Chart:
+    """FID over NFE: a series per line, per bound and per band; arguments as for `page_of`."""
+    models = _checkpoints(rows)
+    colours = _colours(rows, models[0])
+    series: list[Series] = []
+    variants: Counter[tuple[str, str]] = Counter()
+    for line in sorted(lines(rows), key=lambda line: models.index(line.rows[0].model)):
+        place = line.rows[0].model, line.rows[0].sampler.name
+        turn, mark = divmod(variants[place], len(_MARKS))
+        series += _series(line, colours[place[1]], 8 * turn + _MARKS[mark])
+        variants[place] += 1
+    series += [_range(band, colours[band.setting.sampler]) for band in bands(rows)]
+    figure = Figure(
+        key=_FIGURE,
+        title="FID over NFE (lower is better)",
+        y=Axis("fid", "FID"),
+        x=[Axis("nfe", "NFE (network evaluations per image)")],
+        caption=_CAPTION,
+        name="published",
+    )
+    facets = [
+        Facet("checkpoint", "checkpoint", single=True, start=(models[0],)),
+        Facet("sampler", "sampler"),
+        Facet("protocol", "protocol"),
+        Facet("certainty", "certainty", start=("A", "B", "C") if uncertain else ("A", "B")),
+    ]
+    return Chart([figure], series, facets, ("published.csv", csv_text()))
+
+
+def table_of(rows: Sequence[Published]) -> Table:
+    """Every row, those without NFE included."""
+    return Table(_HEADS, [_table_row(row) for row in rows])
+
+
+def _checkpoints(rows: Sequence[Published]) -> list[str]:
+    """Those with the most points first."""
+    points = Counter({row.model: 0 for row in rows})
+    points.update(row.model for row in rows if row.nfe is not None)
+    return [model for model, _ in points.most_common()]
+
+
+def _colours(rows: Sequence[Published], first: str) -> dict[str, int]:
+    """A colour for each sampler; those of the first checkpoint get the palette's first ones."""
+    there = Counter(row.sampler.name for row in rows if row.model == first)
+    anywhere = Counter(row.sampler.name for row in rows)
+    names = sorted(anywhere, key=lambda name: (-there[name], -anywhere[name], name))
+    return {name: place for place, name in enumerate(names)}
+
+
+def _facets(row: Published) -> dict[str, str]:
+    n = row.num_samples
+    count = "" if n == 50_000 else f", N {NOT_STATED}" if n is None else f", N={n}"
+    return {
+        "checkpoint": row.model,
+        "sampler": row.sampler.name,
+        "protocol": row.family + count,
+        "certainty": row.certainty,
+    }
+
+
+def _series(line: Line, colour: int, variant: int) -> list[Series]:
+    """The values of a line and, as a series of its own that joins nothing, its bounds."""
+    row = line.rows[0]
+    conditions = [row.sampler_label, row.grid.label, row.weights]
+    conditions += [f"stop time {row.stop}"] if row.stop else []
+    conditions += [*row.measured, row.cite]
+    made = []
+    for bound in (False, True):
+        points = [_point(each) for each in line.rows if (each.fid is None) == bound]
+        if points:
+            name = "; ".join(filter(None, conditions)) + (", bounds" if bound else "")
+            made.append(
+                Series(_FIGURE, name, _facets(row), points, colour, variant, line=not bound)
+            )
+    return made
+
+
+def _point(row: Published) -> Point:
+    return Point(
+        x={"nfe": row.nfe},
+        y=row.above if row.fid is None else row.fid,
+        hover=hover_of(row),
+        arrow=row.fid is None,
+    )
+
+
+def hover_of(row: Published) -> tuple[str, ...]:
+    """What is said of a published value, in lines short enough for a phone."""
+    n = NOT_STATED if row.num_samples is None else f"{row.num_samples:,}"
+    deduced = ", ".join(CALLED[name] for name in row.deduced)
+    said = [
+        f"FID {row.fid_printed} at NFE {row.nfe}, N {n}",
+        f"{row.sampler_printed} ({row.sampler_label})",
+        f"discretization {row.grid_printed or NOT_STATED}",
+        f"reference {row.reference}",
+        f"{row.source}; certainty {row.certainty}",
+        "; ".join(row.measured),
+        f"deduced: {deduced}" if deduced else "",
+        f"note: {row.note}" if row.note else "",
+    ]
+    return tuple(part for text in said for part in textwrap.wrap(text, 64))
+
+
+def _range(band: Band, colour: int) -> Series:
+    row = band.rows[0]
+    worst = max(each.certainty for each in band.rows)
+    values = [f"{each.fid_printed}: {each.cite}" for each in band.rows]
+    same = f"{row.sampler_label}, {row.grid.label}, NFE {band.nfe}"
+    hover = [f"FID {band.low:g} to {band.high:g}: {len(values)} published values", same, *values]
+    point = Point(
+        x={"nfe": band.nfe},
+        y=math.sqrt(band.low * band.high),
+        low=band.low,
+        high=band.high,
+        hover=tuple(part for text in hover for part in textwrap.wrap(text, 64)),
+    )
+    facets = _facets(row) | {"certainty": worst}
+    return Series(_FIGURE, f"range of {same}", facets, [point], colour, line=False, band="range")
+
+
+def _table_row(row: Published) -> Row:
+    deduced = ", ".join(CALLED[name] for name in row.deduced)
+    nfe, n = row.nfe, row.num_samples
+    return Row(
+        [
+            Cell(row.model, note=f"network {row.network}; {row.weights}".removesuffix("; ")),
+            Cell(row.sampler_label),
+            Cell(row.grid.label, note=row.grid_printed),
+            Cell("-" if nfe is None else str(nfe), nfe),
+            Cell(row.fid_printed, row.above if row.fid is None else row.fid),
+            Cell("-" if n is None else f"{n:,}", n),
+            Cell(row.protocol.evaluator),
+            Cell(row.reference),
+            Cell(row.certainty, note=f"deduced: {deduced}" if deduced else ""),
+            Cell(row.source, note="; ".join(row.measured)),
+            Cell(row.sampler_printed),
+            Cell(f"{row.dataset} {row.resolution}"),
+            Cell(row.note),
+        ],
+        _facets(row),
+    )

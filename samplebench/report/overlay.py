@@ -1,0 +1,155 @@
+"""Published points beside one's own curves: filled where every condition matches, else hollow."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from samplebench.bench.view import View
+from samplebench.published import Published, load
+from samplebench.published.match import Mismatch, Run, algorithm, algorithm_of, mismatches
+from samplebench.report.atlas import hover_of
+from samplebench.report.chart import Point, Series
+from samplebench.report.curves import Curve, plots_of, references_of
+from samplebench.report.fields import number, printable, sampler_label
+from samplebench.report.sweep import figure_key
+
+_METRIC = "fid"
+# Added to a curve's variant: the same dash, another marker.
+_OTHER_MARKER = 5
+
+
+@dataclass(frozen=True)
+class Links:
+    """Published ids of a model.
+
+    Attributes:
+        published: of the same file.
+        same_weights: of the same weights in another file, measured under another protocol.
+    """
+
+    published: tuple[str, ...] = ()
+    same_weights: tuple[str, ...] = ()
+
+
+def links(models: Iterable[str]) -> dict[str, Links]:
+    """What the catalogue says of those models that have published values."""
+    from samplebench.checkpoints.catalog import catalog
+
+    known = catalog()
+    entries = [known[model] for model in models if model in known]
+    return {
+        entry.id: Links(entry.published, entry.same_weights)
+        for entry in entries
+        if entry.published or entry.same_weights
+    }
+
+
+def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> list[Series]:
+    """Published points of the run's checkpoints and samplers, none of them joined.
+
+    A point is set beside that curve of its sampler with which it has the most in common.
+
+    Args:
+        view: the run.
+        links: by model.
+        uncertain: values of certainty C too.
+    """
+    made: dict[tuple[str, int, str], Series] = {}
+    for plot in plots_of(view):
+        if plot.metric != _METRIC or plot.model not in links:
+            continue
+        runs = [_run(curve, view) for curve in plot.curves]
+        for row in _candidates(links[plot.model], uncertain):
+            name, _ = algorithm_of(row)
+            fits = [
+                (mismatches(row, run), place)
+                for place, run in enumerate(runs)
+                if run.sampler == name
+            ]
+            if not fits:
+                continue
+            found, place = min(fits, key=lambda fit: len(fit[0]))
+            summary = "; ".join(mismatch.short for mismatch in found)
+            key = (plot.model, place, summary)
+            if key not in made:
+                made[key] = _series(plot.model, plot.curves[place], row, summary)
+            made[key] = replace(made[key], points=[*made[key].points, _point(row, found)])
+    return list(made.values())
+
+
+def _candidates(own: Links, uncertain: bool) -> list[Published]:
+    """Rows of the checkpoint that have a place on the axes, by increasing NFE."""
+    ids = {*own.published, *own.same_weights}
+    rows = [
+        (row.nfe, place, row)
+        for place, row in enumerate(load())
+        if row.model in ids and row.nfe is not None and (uncertain or row.certainty != "C")
+    ]
+    return [row for _, _, row in sorted(rows, key=lambda item: item[:2])]
+
+
+def _run(curve: Curve, view: View) -> Run:
+    row = curve.rows[0]
+    name, params, constants = algorithm(str(row.get("sampler")), _parsed(row.get("params")))
+    return Run(
+        sampler=name,
+        params=params,
+        discretization=printable(row.get("discretization")),
+        rho=number(row.get("rho")),
+        num_samples=row["num_samples"],
+        protocol=printable(row.get("protocol")),
+        references=tuple(references_of(curve.rows, view)),
+        constants=constants,
+    )
+
+
+def _parsed(params: object) -> dict[str, Any]:
+    """The parameters of a row, e.g. "S_churn=10 schedule=vp", as values."""
+    pairs = (word.partition("=") for word in str(params or "").split())
+    return {name: _value(text) for name, _, text in pairs}
+
+
+def _value(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _series(model: str, curve: Curve, row: Published, summary: str) -> Series:
+    label = sampler_label(curve.rows[0])
+    facets = {
+        "model": printable(model),
+        "sampler": label,
+        "protocol": row.family,
+        "published": "published",
+    }
+    if row.grid.rho is not None:
+        facets["rho"] = f"{row.grid.rho:g}"
+    return Series(
+        figure=figure_key(model, _METRIC),
+        name=f"published {label}" + (f", {summary}" if summary else ""),
+        facets=facets,
+        points=[],
+        colour=curve.colour,
+        variant=curve.variant + _OTHER_MARKER,
+        line=False,
+    )
+
+
+def _point(row: Published, found: Sequence[Mismatch]) -> Point:
+    named = [f"not as here: {mismatch.text}" for mismatch in found]
+    return Point(
+        x={"nfe": row.nfe},
+        y=row.above if row.fid is None else row.fid,
+        hover=(
+            f"published for {row.model}",
+            *hover_of(row),
+            *(line for text in named for line in textwrap.wrap(text, 64)),
+        ),
+        hollow=bool(found),
+        arrow=row.fid is None,
+    )

@@ -1,0 +1,113 @@
+"""`samplebench published`: the table, its filters, the page and JSON for a pipe."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXECUTABLE = Path(sys.executable).parent / "samplebench"
+
+
+def test_json_has_every_certain_row_and_writes_nothing(samplebench, tmp_path):
+    done = samplebench("published", "--json")
+    assert (done.code, done.err) == (0, "")
+    rows = json.loads(done.out)
+    assert len(rows) == 953 - 32
+    assert {row["certainty"] for row in rows} == {"A", "B"}
+    assert list(tmp_path.iterdir()) == []
+    assert len(json.loads(samplebench("published", "--json", "--uncertain").out)) == 953
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    line = f"set -o pipefail; '{EXECUTABLE}' published --json | head -n 3"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:2] == ["[", " {"]
+
+
+def test_the_page_and_the_table(samplebench, tmp_path):
+    done = samplebench("published", "--checkpoint", "adm-imagenet64", "--max-nfe", "100")
+    assert (done.code, done.err) == (0, "")
+    head, *lines = done.out.splitlines()
+    assert head.split() == [
+        "checkpoint", "sampler", "nfe", "fid", "N", "reference", "certainty", "source",
+    ]  # fmt: skip
+    assert sum(line.startswith("adm-imagenet64 ") for line in lines) == 8
+    assert lines[-1] == "page: reports/published/published.html"
+    page = (tmp_path / "reports" / "published" / "published.html").read_text()
+    assert "8 values of 1 checkpoint, collected from 2 published sources" in page
+    assert "respaced variance=learned, epsilon scaling b=1.006" in page
+
+
+def test_filters_meet(samplebench):
+    words = ("--sampler", "heun", "--dataset", "cifar10", "--protocol", "edm", "--max-nfe", "35")
+    rows = json.loads(samplebench("published", "--json", *words).out)
+    assert rows
+    for row in rows:
+        assert row["sampler"] == "heun" and row["dataset"] == "cifar10"
+        assert row["protocol"] == "edm" and row["nfe"] <= 35
+    printed = json.loads(samplebench("published", "--json", "--sampler", "Heun, sigma=t s=1").out)
+    assert [row["sampler"] for row in printed] == ["heun"] * 3
+
+
+def test_quiet_prints_the_table_alone(samplebench, tmp_path):
+    done = samplebench("published", "--dataset", "afhqv2", "--out", "here", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("checkpoint") and "page:" not in done.out
+    assert (tmp_path / "here" / "published.html").is_file()
+    done = samplebench("published", "--dataset", "afhqv2", "--json", "--out", "there")
+    assert len(json.loads(done.out)) == 12
+    assert (tmp_path / "there" / "published.html").is_file()
+
+
+def test_uncertain_values_are_mentioned(samplebench):
+    words = ("published", "--checkpoint", "iddpm-lsun-Lsimple-bs64")
+    done = samplebench(*words)
+    assert done.out.startswith("none\n\n11 values of certainty C are not listed; --uncertain")
+    listed = samplebench(*words, "--uncertain").out
+    assert listed.count("iddpm-lsun-Lsimple-bs64") == 11
+
+
+def test_filters_that_nothing_passes(samplebench, tmp_path):
+    done = samplebench("published", "--checkpoint", "adm-imagenet64", "--sampler", "heun")
+    assert (done.code, done.out) == (0, "none\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--checkpoint", "adm-imagnet64"), "'adm-imagnet64'; did you mean 'adm-imagenet64'?"),
+        (("--checkpoint", "?????"), "'?????'; 'samplebench published' lists all 113"),
+        (("--sampler", "huen"), "published sampler 'huen'; did you mean 'heun'?"),
+        (("--dataset", "cifar"), "published dataset 'cifar'; did you mean 'cifar10'?"),
+        (("--protocol", "fid"), "'fid'; known: edm, openai, other, score-sde"),
+        (("--max-nfe", "0"), "--max-nfe 0: evaluations are counted from 1"),
+        (("--max-nfe", "ten"), "argument --max-nfe: invalid int value: 'ten'"),
+    ],
+)
+def test_wrong_words(samplebench, words, said):
+    done = samplebench("published", *words)
+    assert done.code == 2 and done.out == ""
+    assert said in done.err.splitlines()[0]
+
+
+def test_a_folder_that_cannot_be_written(samplebench, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    done = samplebench("published", "--out", "taken")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("samplebench: error: taken cannot be written")
+    assert "choose another --out" in done.err
+
+
+def test_no_heavy_library_is_loaded(python):
+    code = (
+        "import contextlib, io, sys\nfrom samplebench.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()): main(sys.argv[1:])\n"
+        "print(*sorted({'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    assert python("-c", code, "published", "--quiet").out == "\n"

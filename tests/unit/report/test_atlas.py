@@ -1,0 +1,142 @@
+"""The chart of the published values: what is drawn, joined and said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from samplebench.published import bands, csv_text, lines, load
+from samplebench.report.atlas import chart_of, page_of, table_of
+
+ROWS = load()
+
+
+@pytest.fixture(scope="module")
+def chart():
+    return chart_of(ROWS)
+
+
+def test_every_value_with_an_nfe_is_drawn_once(chart):
+    points = [p for s in chart.series if s.band == "error" for p in s.points]
+    assert len(points) == sum(row.nfe is not None for row in ROWS) == 943
+    drawn = sorted((p.x["nfe"], p.y) for p in points)
+    assert drawn == sorted(
+        (row.nfe, row.above if row.fid is None else row.fid) for row in ROWS if row.nfe is not None
+    )
+
+
+def test_bounds_are_arrows_that_nothing_is_joined_to(chart):
+    arrows = [(s, p) for s in chart.series for p in s.points if p.arrow]
+    assert len(arrows) == 10
+    assert {p.y for _, p in arrows} == {100.0}
+    assert all(not s.line for s, _ in arrows)
+    assert all(">100" in p.hover[0] for _, p in arrows)
+
+
+def test_joined_points_are_the_lines(chart):
+    joined = sum(len(s.points) > 1 for s in chart.series if s.line)
+    expected = sum(sum(row.fid is not None for row in line.rows) > 1 for line in lines(ROWS))
+    assert joined == expected > 100
+    for s in chart.series:
+        nfe = [p.x["nfe"] for p in s.points]
+        assert nfe == sorted(nfe)
+
+
+def test_bands_are_ranges(chart):
+    ranges = [s for s in chart.series if s.band == "range"]
+    assert len(ranges) == len(bands(ROWS)) == 11
+    (stochastic,) = [s for s in ranges if s.facets["sampler"] == "edm"]
+    (point,) = stochastic.points
+    assert (point.low, point.high) == (1.36, 1.45)
+    assert 1.36 < point.y < 1.45
+    said = "\n".join(point.hover)
+    assert "1.36: Karras et al. 2022" in said and "1.45: Xu et al. 2023" in said
+
+
+def test_a_range_is_as_uncertain_as_its_worst_value(chart):
+    (heun,) = [
+        s
+        for s in chart.series
+        if s.band == "range"
+        and (s.facets["checkpoint"], s.facets["sampler"]) == ("edm-imagenet-64x64-cond-adm", "heun")
+    ]
+    assert heun.facets["certainty"] == "B"
+
+
+def test_switches(chart):
+    keys = {f.key: f for f in chart.facets}
+    assert list(keys) == ["checkpoint", "sampler", "protocol", "certainty"]
+    assert keys["checkpoint"].single
+    assert keys["checkpoint"].start == ("edm-cifar10-32x32-uncond-vp",)
+    assert chart.series[0].facets["checkpoint"] == "edm-cifar10-32x32-uncond-vp"
+    assert keys["certainty"].start == ("A", "B")
+    (uncertain,) = [f for f in chart_of(ROWS, uncertain=True).facets if f.key == "certainty"]
+    assert uncertain.start == ("A", "B", "C")
+    for s in chart.series:
+        assert set(s.facets) == set(keys)
+    assert {s.facets["protocol"] for s in chart.series} == {
+        "edm", "openai", "openai, N=10000", "openai, N not stated", "score-sde",
+        "score-sde, N not stated", "other", "other, N not stated",
+    }  # fmt: skip
+
+
+def test_a_colour_is_one_sampler_and_the_first_checkpoint_has_the_first_ones(chart):
+    colours = {(s.colour, s.facets["sampler"]) for s in chart.series}
+    assert len(colours) == len({c for c, _ in colours}) == len({name for _, name in colours})
+    first = {s.colour for s in chart.series if s.facets["checkpoint"].startswith("edm-cifar10-32x")}
+    assert set(range(7)) <= first
+
+
+def test_variants_tell_the_lines_of_a_sampler_apart(chart):
+    seen = set()
+    for s in chart.series:
+        if s.line:
+            key = (s.facets["checkpoint"], s.facets["sampler"], s.variant)
+            assert key not in seen
+            seen.add(key)
+
+
+def test_the_hover_says_where_a_value_is_from():
+    row = next(r for r in ROWS if r.sampler_printed == "~DPM-Solver-3")
+    (series,) = chart_of([row]).series
+    said = " ".join(series.points[0].hover)
+    for text in (
+        "FID 2.59 at NFE 51, N 50,000", "~DPM-Solver-3 (dpm-solver-3)", "~uniform logSNR",
+        "~score_sde:cifar10_stats", "dpm-solver issue 6", "certainty A",
+        "deduced: sampler, discretization, reference", "user could not reach it",
+    ):  # fmt: skip
+        assert text in said
+    assert max(map(len, series.points[0].hover)) <= 64
+
+
+def test_the_table_has_every_row():
+    table = table_of(ROWS)
+    assert len(table.rows) == 953
+    heads = [text for text, _ in table.heads]
+    assert all(len(row.cells) == len(heads) for row in table.rows)
+    nfe, fid = heads.index("NFE"), heads.index("FID")
+    missing = [row.cells[nfe] for row in table.rows if row.cells[nfe].order is None]
+    assert [cell.text for cell in missing] == ["-"] * 10
+    assert sum(row.cells[fid].text == ">100" for row in table.rows) == 10
+    assert all(row.cells[fid].order > 0 for row in table.rows)
+
+
+def test_the_download_is_the_shipped_file(chart):
+    assert chart.csv == ("published.csv", csv_text())
+
+
+def test_it_is_plain_json(chart):
+    assert json.loads(json.dumps(chart.data(), allow_nan=False))["figures"][0]["key"] == "field"
+
+
+def test_rows_without_nfe_alone_are_a_table_without_series():
+    row = replace(ROWS[0], nfe=None)
+    assert chart_of([row]).series == []
+    assert len(table_of([row]).rows) == 1
+
+
+def test_the_page_counts_what_it_shows():
+    page = page_of(ROWS[:8])
+    assert "8 values of 8 checkpoints, collected from 1 published source, with" in page

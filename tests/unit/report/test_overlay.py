@@ -1,0 +1,179 @@
+"""Published points on one's own curves: which, where, filled or hollow, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from samplebench.bench.view import View
+from samplebench.checkpoints import catalog as room
+from samplebench.published import load
+from samplebench.published.match import Run, mismatches
+from samplebench.report.overlay import Links, links, overlay
+from samplebench.report.sweep import chart_of, figure_key
+
+BASELINE = Links(published=("baseline-cifar10-32x32-uncond-vp",))
+CIFAR = Links(published=("edm-cifar10-32x32-uncond-vp",))
+
+
+def view(*settings: dict[str, Any], model: str = "vp-cifar10") -> View:
+    """A run of these settings, each a curve with points at NFE 19 and 35."""
+    rows: list[dict[str, Any]] = []
+    cells: dict[str, dict[str, Any]] = {}
+    for number, setting in enumerate(settings):
+        for nfe in (19, 35):
+            key = f"{number:02}{nfe}" * 16
+            reference = setting.get("reference", "edm-cifar10-32x32")
+            cells[key] = {"cell": key, "conditions": {"reference": {"id": reference}}}
+            row = {
+                "model": model, "sampler": "heun", "params": "", "discretization": "edm",
+                "rho": 7.0, "steps": (nfe + 1) // 2, "nfe": nfe, "nfe_requested": nfe, "seed": 0,
+                "repeats": 1, "num_samples": 50_000, "protocol": "edm", "dtype": "float32",
+                "fid": 3.0, "fid_stderr": 0.02, **setting, "cell": key,
+            }  # fmt: skip
+            rows.append({k: v for k, v in row.items() if k != "reference"})
+    return View("sweep", rows, cells, {})
+
+
+def points(series):
+    return [(s, p) for s in series for p in s.points]
+
+
+def filled(series):
+    return sorted((p.x["nfe"], p.y) for _, p in points(series) if not p.hollow)
+
+
+def test_where_every_condition_matches_points_are_filled():
+    series = overlay(view({}), {"vp-cifar10": BASELINE})
+    # Table 2 and 4 of EDM, Table 2 of Restart; EDM's Table 3 chose its NFE from the FID.
+    assert filled(series) == [
+        (35, 2.93), (35, 2.97), (35, 3.01),
+        (63, 2.89), (127, 2.9), (255, 2.9), (511, 2.9), (1023, 2.9),
+    ]  # fmt: skip
+    (exact,) = [s for s in series if not any(p.hollow for p in s.points)]
+    assert exact.name == "published heun"
+    assert exact.facets == {
+        "model": "vp-cifar10", "sampler": "heun", "rho": "7", "protocol": "edm",
+        "published": "published",
+    }  # fmt: skip
+    assert exact.figure == figure_key("vp-cifar10", "fid")
+    assert not exact.line
+    assert any("lowest of 3 runs" in line for p in exact.points for line in p.hover)
+
+
+def test_only_samplers_of_the_run_are_shown():
+    assert {s.facets["sampler"] for s in overlay(view({}), {"vp-cifar10": BASELINE})} == {"heun"}
+    both = view({}, {"sampler": "edm", "params": "S_churn=30 S_max=1 S_min=0.01 S_noise=1.007"})
+    series = overlay(both, {"vp-cifar10": BASELINE})
+    stochastic = [s for s in series if s.facets["sampler"].startswith("edm")]
+    assert (383, 2.27) in filled(stochastic) and (511, 2.37) in filled(stochastic)
+    assert len({s.colour for s in series}) == 2
+    assert overlay(view({"sampler": "ipndm"}), {"vp-cifar10": BASELINE}) == []
+
+
+def test_an_alias_is_the_algorithm_that_runs():
+    alias = overlay(view({"sampler": "edm", "params": "S_churn=0"}), {"vp-cifar10": BASELINE})
+    assert filled(alias) == filled(overlay(view({}), {"vp-cifar10": BASELINE}))
+    assert {s.facets["sampler"] for s in alias} == {"edm S_churn=0"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"num_samples": 5000}, "N 50000 not 5000"),
+        ({"reference": "edm-cifar10-mine"}, "reference differs"),
+        ({"protocol": "custom:1234"}, "protocol edm not custom:1234"),
+        ({"rho": 3.0}, "rho 7 not 3"),
+        ({"discretization": "logsnr", "rho": None}, "grid edm rho=7 not logsnr"),
+        ({"params": "schedule=ve"}, "schedule linear not ve"),
+        ({"params": "S_churn=10"}, "S_churn 0 not 10"),
+    ],
+    ids=str,
+)
+def test_one_other_condition_makes_points_hollow_and_is_named(change, said):
+    series = overlay(view(change), {"vp-cifar10": BASELINE})
+    assert filled(series) == []
+    (near,) = [s for s in series if s.name.endswith(f", {said}")]
+    assert {p.y for p in near.points} >= {2.93, 2.97, 3.01}
+    for point in near.points:
+        assert any(line.startswith("not as here: ") for line in point.hover)
+    if said == "reference differs":
+        text = " ".join(near.points[0].hover)
+        assert "reference edm:cifar10-32x32 not edm-cifar10-mine" in text
+
+
+def test_a_point_goes_to_the_curve_it_has_most_in_common_with():
+    series = overlay(view({"rho": 3.0}, {"rho": 7.0}), {"vp-cifar10": BASELINE})
+    assert len(filled(series)) == 8
+    assert not [s for s in series if "rho 7 not 3" in s.name]
+
+
+def test_nearly_the_same_sampler_is_hollow():
+    run = view({"sampler": "heun"}, {"sampler": "euler"}, model="edm-cifar10")
+    series = overlay(run, {"edm-cifar10": CIFAR})
+    assert filled(series) == [(35, 1.97)]
+    reasons = {s.name for s in series}
+    assert "published heun, no final step" in reasons
+    assert "published euler, no final step" in reasons
+    assert "published heun, NFE deduced; checkpoint deduced" in reasons
+    other = [s for s in series if "protocol score-sde not edm" in s.name]
+    assert len(other) == 2 and all("reference differs" in s.name for s in other)
+    assert {s.facets["protocol"] for s in other} == {"score-sde"}
+
+
+def test_the_same_weights_elsewhere_meet_hollow_where_the_protocol_differs():
+    own = Links(same_weights=("edm-cifar10-32x32-uncond-vp",))
+    run = view({"protocol": "openai", "reference": "openai-x"}, model="mine")
+    series = overlay(run, {"mine": own})
+    assert series and filled(series) == []
+    assert all("protocol" in s.name and "reference differs" in s.name for s in series)
+
+
+def test_uncertain_values_only_when_asked_for():
+    own = {"mine": Links(published=("iddpm-lsun-Lsimple-bs64",))}
+    run = view({"sampler": "ddim"}, model="mine")
+    assert overlay(run, own) == []
+    (series,) = overlay(run, own, uncertain=True)
+    assert [p.y for p in series.points] == [8.1, 7.1, 7.4, 8.0, 8.4]
+    assert all(p.hollow for p in series.points)
+
+
+def test_nothing_without_links_or_for_another_metric():
+    assert overlay(view({}), {}) == []
+    assert overlay(view({}), {"other": BASELINE}) == []
+    other = view({})
+    for row in other.rows:
+        row["fd-toy"] = row.pop("fid")
+        row["fd-toy_stderr"] = row.pop("fid_stderr")
+    assert overlay(other, {"vp-cifar10": BASELINE}) == []
+
+
+def test_a_marker_of_its_own_and_no_new_colour():
+    run = view({})
+    (own,) = chart_of(run, "").series
+    for series in overlay(run, {"vp-cifar10": BASELINE}):
+        assert series.colour == own.colour
+        assert series.variant % 5 == own.variant % 5
+        assert series.variant % 8 != own.variant % 8
+
+
+def test_unstated_parameters_match_nothing():
+    """EDM's ablations do not print S_churn: they are no Heun just because its default is 0."""
+    ablation = next(r for r in load() if r.sampler_printed == "EDM stochastic, no S_noise")
+    run = Run("edm", {"S_churn": 30.0, "S_noise": 1.0}, "edm", 7.0, 50_000, "edm", ())
+    texts = [m.text for m in mismatches(ablation, run)]
+    assert "S_churn not stated, S_min and S_max not stated" in texts
+    series = overlay(view({}), {"vp-cifar10": BASELINE})
+    assert 2.52 not in [p.y for _, p in points(series)]
+
+
+def test_links_come_from_the_catalogue(tmp_path, monkeypatch):
+    assert links(["digits-exact", "not-in-the-catalogue"]) == {}
+    path = tmp_path / "checkpoints.toml"
+    text = (room._file()).read_text(encoding="utf-8")
+    path.write_text(text + 'published = ["a"]\nsame_weights = ["b"]\n', encoding="utf-8")
+    monkeypatch.setattr(room, "_file", lambda: path)
+    monkeypatch.setattr(room, "catalog", room.catalog.__wrapped__)
+    last = list(room.catalog())[-1]
+    assert links([last]) == {last: Links(("a",), ("b",))}
