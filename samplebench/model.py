@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError
@@ -60,6 +61,19 @@ class Model:
 def model_range(model: Any) -> tuple[float, float]:
     """(sigma_min, sigma_max) of a model; a plain callable may leave them out."""
     return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", float("inf")))
+
+
+@contextmanager
+def threads_of(model: Any) -> Iterator[None]:
+    """Within the block torch uses as many CPU threads as the model asks for."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(getattr(model, "threads", None) or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Bound:

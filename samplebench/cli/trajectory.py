@@ -1,0 +1,148 @@
+"""`samplebench trajectory`: truncation error against a fine reference solution."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.bench.request import Request
+from samplebench.cli.common import command, output_flags, print_table, writing
+from samplebench.errors import EnvironmentError_, UsageError
+
+if TYPE_CHECKING:
+    from samplebench.checkpoints.catalog import Checkpoint
+    from samplebench.trajectory import Truncation
+
+_EXAMPLES = """
+samplebench trajectory
+samplebench trajectory --sampler euler,heun --param heun.alpha=0.5,1 --steps 10,20,40 --rho 3,7
+samplebench trajectory --sampler euler,mypackage.mymodule:my_sampler --nfe 10,20,40
+"""
+_STEPS = "5,10,20,40,80"
+_NUM_SAMPLES = 32
+
+_WORDS = {
+    "model": ("ID", "model (default: digits-exact, which needs no download)"),
+    "sampler": ("NAME,...", "deterministic samplers, or package.module:function (default: "
+                "the model's)"),
+    "steps": ("N,...", f"numbers of positive noise levels (default: {_STEPS})"),
+    "nfe": ("N,...", "budgets of network evaluations per sample, instead of --steps"),
+    "rho": ("R,...", "exponents of the discretizations that have one (default: theirs; edm: 7)"),
+    "discretization": ("NAME,...", "where the steps are, or levels 80/20/5/1 (default: edm)"),
+    "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
+    "num-samples": ("N", f"samples (default: {_NUM_SAMPLES})"),
+    "seed": ("S", "sample i has seed S + i (default: 0)"),
+    "device": ("D", "cuda, mps or cpu (default: the best there is)"),
+    "out": ("DIR", "where the files go (default: reports/<model>-trajectory)"),
+}  # fmt: skip
+
+
+def add(commands: Any) -> None:
+    text = "measure truncation error and order against a fine reference solution"
+    parser = command(commands, "trajectory", main, text, _EXAMPLES)
+    for name, (metavar, help_text) in _WORDS.items():
+        action = "append" if name == "param" else "store"
+        parser.add_argument(f"--{name}", metavar=metavar, help=help_text, action=action)
+    output_flags(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from samplebench.checkpoints.catalog import DEFAULT_MODEL, checkpoint
+    from samplebench.discretizations import grid_constants
+    from samplebench.solver import Solver
+
+    words = {name: getattr(args, name.replace("-", "_")) for name in _WORDS}
+    steps = _steps(words.pop("steps"), words["nfe"])
+    words = {name.replace("-", "_"): value for name, value in words.items() if value is not None}
+    if "param" in words:
+        words["param"] = ",".join(words["param"])
+    request = Request.of(**{"model": DEFAULT_MODEL, "num_samples": _NUM_SAMPLES, **words})
+    if len(request.model) > 1:
+        raise UsageError(f"--model {','.join(request.model)}: one model at a time")
+    # Names first: a typo is told before torch is imported.
+    entry = checkpoint(request.model[0])
+    for sampler in request.sampler:
+        Solver.of(sampler)
+    for grid in request.discretization:
+        if isinstance(grid, str):
+            grid_constants(grid)
+    if not request.sampler:
+        request = _with_samplers(request, entry)
+
+    from samplebench.loading import load
+    from samplebench.report.convergence import write_convergence
+    from samplebench.trajectory import families, measure
+
+    model = load(entry.id, device=request.device)
+    asked = families(model, request, steps)
+    out = _folder(request.out or f"reports/{entry.id}-trajectory")
+    seeds = range(request.seed, request.seed + (request.num_samples or 0))
+    result = measure(model, asked, seeds=seeds, quiet=args.quiet)
+    with writing(out, "choose another --out"):
+        paths = write_convergence(result, out)
+    if args.json:
+        print_table(result.rows(), True)
+        return 0
+    _print(result)
+    if not args.quiet:
+        print(f"\npage: {paths[-1]}")
+    return 0
+
+
+def _steps(given: str | None, nfe: str | None) -> tuple[int, ...]:
+    """Step counts by the grammar of --nfe; none where budgets are given instead."""
+    if given is not None and nfe is not None:
+        raise UsageError("give --steps or --nfe, not both")
+    if nfe is not None:
+        return ()
+    try:
+        return Request.of(nfe=_STEPS if given is None else given).nfe
+    except UsageError as error:
+        raise UsageError(str(error).replace("--nfe", "--steps")) from None
+
+
+def _with_samplers(request: Request, entry: Checkpoint) -> Request:
+    """The model's own samplers that are deterministic, and those that a parameter names."""
+    from dataclasses import replace
+
+    from samplebench.solver import Solver
+
+    own = {s: {k: (v,) for k, v in p.items()} for s, p in entry.params.items()}
+    kept = tuple(
+        name
+        for name in entry.samplers
+        if name in request.param
+        or not Solver.of(name).stochastic({k: v for k, (v,) in own.get(name, {}).items()})
+    )
+    if not kept:
+        raise UsageError(
+            f"none of the default samplers of {entry.id} is deterministic; name one, "
+            "e.g. --sampler heun"
+        )
+    names = dict.fromkeys((*kept, *request.param))
+    param = {name: {**own.get(name, {}), **request.param.get(name, {})} for name in names}
+    return replace(request, sampler=kept, param={k: v for k, v in param.items() if v})
+
+
+def _folder(name: str) -> Path:
+    """The results folder, made before anything is computed."""
+    out = Path(name)
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} exists and is not a folder; name another")
+    with writing(out, "choose another --out"):
+        out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise EnvironmentError_(f"--out {out} cannot be written to; name another folder")
+    return out
+
+
+def _print(result: Truncation) -> None:
+    """What holds for all rows, then the table."""
+    from samplebench.report.convergence import facts_of, text_rows
+
+    for name, text in facts_of(result):
+        print(f"{name:<9}  {text}")
+    print()
+    print_table(text_rows(result), False)

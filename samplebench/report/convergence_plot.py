@@ -1,0 +1,184 @@
+"""The static figure of a truncation error: at the end over NFE, and after every step over sigma."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samplebench.report.convergence import (
+    colours_of,
+    drawable,
+    grid_of,
+    grids_of,
+    label_of,
+    name_of,
+    steps_of,
+)
+from samplebench.report.curves import DASHES, MARKERS, PALETTE
+from samplebench.report.fields import printable
+from samplebench.report.plots import FAINT, MARGIN, RULE, settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from samplebench.trajectory.result import Curve, Spread, Truncation
+
+# Inches; as wide as the figures of a sweep.
+_WIDTH, _AXES_HEIGHT = 4.9, 2.9
+_LEFT, _RIGHT, _HEAD, _BELOW = 0.76, 0.14, 0.42, 0.56
+_LINE, _TITLE, _CAPTION = 14.0 / 72, 0.3, 0.45
+# About as many markers tell lines apart without hiding them.
+_MARKERS = 10
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Errors over x, and how they look."""
+
+    x: Sequence[float]
+    errors: Sequence[Spread]
+    look: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One set of axes with its legend."""
+
+    title: str
+    xlabel: str
+    lines: list[_Line]
+    legend: list[tuple[str, dict[str, Any]]]
+
+    @property
+    def height(self) -> float:
+        """Inches."""
+        return _HEAD + _AXES_HEIGHT + _BELOW + _LINE * (len(self.legend) + 0.8)
+
+
+def draw(result: Truncation) -> Figure:
+    """Two panels below each other; of several discretizations the lower one shows the first."""
+    from matplotlib.figure import Figure
+
+    panels = [_ends(result), _levels(result)]
+    height = _TITLE + sum(panel.height for panel in panels) + _CAPTION
+    caption = (
+        f"N={result.num_samples}, state {result.dtype}. Root mean square over the elements of a "
+        "sample; lines: median over samples, bands: quartiles."
+    )
+    with settings():
+        figure = Figure(figsize=(_WIDTH, height), facecolor="white")
+        left, top = MARGIN / _WIDTH, height - 0.1
+        title = f"Truncation error on {printable(result.model)[:40]}"
+        figure.text(left, top / height, title, size=11.5, weight="bold", va="top")
+        top -= _TITLE - 0.1
+        for panel in panels:
+            _draw_panel(figure, panel, top, height)
+            top -= panel.height
+        text = "\n".join(textwrap.wrap(caption, 68))
+        figure.text(left, 0.1 / height, text, size=9, color=FAINT, linespacing=1.35)
+    return figure
+
+
+def _ends(result: Truncation) -> _Panel:
+    lines, legend = [], []
+    for curve in result.curves:
+        look = _look(curve, result, grids_of(result).index(grid_of(curve)))
+        runs = curve.points
+        lines.append(_Line([run.nfe for run in runs], [run.end for run in runs], look))
+        legend.append((label_of(curve, result), look))
+    return _Panel("error at the end", "NFE (model evaluations per sample, counted)", lines, legend)
+
+
+def _levels(result: Truncation) -> _Panel:
+    grid, counts = grids_of(result)[0], steps_of(result)
+    curves = [curve for curve in result.curves if grid_of(curve) == grid]
+    lines = []
+    for curve in curves:
+        for run in curve.points:
+            states = [level for level in run.levels if level.sigma > 0]
+            look = _look(curve, result, counts.index(run.steps))
+            sigmas = [level.sigma for level in states]
+            lines.append(_Line(sigmas, [level.error for level in states], look))
+    shown = sorted({run.steps for curve in curves for run in curve.points})
+    legend = [
+        (name_of(curve), {"color": _hue(curve, result), "linewidth": 4, "solid_capstyle": "butt"})
+        for curve in curves
+    ]
+    legend += [(f"{n} steps", {"color": FAINT, **_style(counts.index(n))}) for n in shown]
+    several = f", {grid}" if len(grids_of(result)) > 1 else ""
+    return _Panel(f"error after every step{several}", "noise level σ of the state", lines, legend)
+
+
+def _hue(curve: Curve, result: Truncation) -> str:
+    return PALETTE[colours_of(result).index(name_of(curve)) % len(PALETTE)][0]
+
+
+def _style(variant: int) -> dict[str, Any]:
+    return {
+        "marker": MARKERS[variant % len(MARKERS)],
+        "linestyle": DASHES[variant % len(DASHES)],
+        "markersize": 3.5,
+        "linewidth": 1.2,
+    }
+
+
+def _look(curve: Curve, result: Truncation, variant: int) -> dict[str, Any]:
+    return {"color": _hue(curve, result), **_style(variant)}
+
+
+def _draw_panel(figure: Figure, panel: _Panel, top: float, height: float) -> None:
+    """Draws a panel whose upper end is `top` inches above the bottom of the figure."""
+    from matplotlib.lines import Line2D
+
+    left = MARGIN / _WIDTH
+    figure.text(left, (top - 0.12) / height, panel.title, color=FAINT, va="top")
+    foot = top - _HEAD - _AXES_HEIGHT
+    width = 1 - (_LEFT + _RIGHT) / _WIDTH
+    axes = figure.add_axes((_LEFT / _WIDTH, foot / height, width, _AXES_HEIGHT / height))
+    for line in panel.lines:
+        kept = [(x, e) for x, e in zip(line.x, line.errors, strict=True) if drawable(e.median)]
+        if not kept:
+            continue
+        x = [x for x, _ in kept]
+        every = max(1, len(kept) // _MARKERS)
+        axes.plot(x, [error.median for _, error in kept], markevery=every, **line.look)
+        # A quartile of zero has no place on a log axis: the band ends at the line.
+        low = [drawable(error.low) or error.median for _, error in kept]
+        high = [drawable(error.high) or error.median for _, error in kept]
+        axes.fill_between(x, low, high, color=line.look["color"], alpha=0.13, linewidth=0)
+    if not axes.lines:
+        axes.set(xlim=(1, 100), ylim=(0.01, 1))
+    _scale(axes)
+    axes.set_xlabel(panel.xlabel)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(
+        [Line2D([], [], **look) for _, look in panel.legend],
+        # Matplotlib before 3.10 leaves labels out that begin with an underscore.
+        [f"\u200b{text}" if text.startswith("_") else text for text, _ in panel.legend],
+        loc="upper left",
+        bbox_to_anchor=(0, (foot - _BELOW) / height + 0.1 / height),
+        frameon=False,
+        handlelength=3.6,
+        labelspacing=0.35,
+        borderpad=7.2 * MARGIN,
+        borderaxespad=0,
+    )
+
+
+def _scale(axes: Axes) -> None:
+    """Log axes with plain numbers as labels."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        # Where the axis spans several decades, powers of ten are enough.
+        narrow = high / low < 10**2.5
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.grid(True, which="major", color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)

@@ -1,0 +1,211 @@
+"""Runs samplers beside the reference solution and reads off their distance after every step."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplebench.bench.request import Request
+from samplebench.errors import UsageError
+from samplebench.model import Bound, threads_of
+from samplebench.noise import check_seeds, stream
+from samplebench.samplers.step import Step
+from samplebench.sampling import Setting
+from samplebench.trajectory.plan import Family, families
+from samplebench.trajectory.reference import Reference, solve, tolerance
+from samplebench.trajectory.result import Truncation
+from samplebench.trajectory.tally import Tally, start_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Samples at once: bounds the memory that the reference's states take.
+_BLOCK = 64
+# A sampler of others may report its noise levels in single precision.
+_SAME_LEVEL = 1e-5
+
+
+def truncation(
+    model: Any,
+    sampler: str | Callable[..., Any] | Sequence[str | Callable[..., Any]],
+    *,
+    steps: int | Sequence[int] | None = None,
+    nfe: int | Sequence[int] | None = None,
+    rho: float | Sequence[float] | None = None,
+    discretization: Any = "edm",
+    param: Any = None,
+    seeds: Sequence[int] | None = None,
+    latents: Tensor | None = None,
+    labels: Tensor | Sequence[int] | int | None = None,
+    quiet: bool = False,
+) -> Truncation:
+    """The truncation error of deterministic samplers on a model.
+
+    Args:
+        model: from `sb.load`, or any callable (x, sigma, labels) -> x0; its sigma_min (0 if it
+            has none) says how far down it can be followed.
+        sampler, rho, discretization, param: one value or a list, as for `sb.run`.
+        steps: numbers of positive noise levels; or
+        nfe: budgets of network evaluations per sample; explicit noise levels need neither.
+        seeds: one integer per sample; or
+        latents: unit normal [N, C, H, W], not yet scaled to the first noise level.
+        labels: int64 [N] or one for all; None draws them from the seeds if the model has classes.
+        quiet: no progress on stderr.
+
+    Raises:
+        UsageError: an unknown name, a sampler that draws noise, or a model that no reference
+            solution can follow.
+    """
+    if steps is not None and nfe is not None:
+        raise UsageError("give steps or nfe, not both")
+    words = {"rho": rho, "discretization": discretization, "param": param}
+    request = Request.of(sampler=sampler, nfe=nfe if steps is None else steps, **words)
+    if steps is None and nfe is None and any(isinstance(g, str) for g in request.discretization):
+        raise UsageError("give one of steps and nfe")
+    found = families(model, request, () if steps is None else request.nfe)
+    return measure(model, found, seeds=seeds, latents=latents, labels=labels, quiet=quiet)
+
+
+def measure(
+    model: Any,
+    asked: Sequence[Family],
+    *,
+    seeds: Sequence[int] | None = None,
+    latents: Tensor | None = None,
+    labels: Tensor | Sequence[int] | int | None = None,
+    quiet: bool = False,
+) -> Truncation:
+    """Truncation errors of planned runs; arguments as for `truncation`."""
+    import torch
+
+    latents, drawn = _start(model, seeds, latents)
+    if labels is not None:
+        drawn = torch.as_tensor(labels, dtype=torch.int64, device=latents.device)
+        drawn = drawn.expand(len(latents))
+    tally = Tally()
+    with threads_of(model):
+        for first in range(0, len(latents), _BLOCK):
+            part = slice(first, first + _BLOCK)
+            _measure_block(
+                model, asked, latents[part], None if drawn is None else drawn[part], tally, quiet
+            )
+    return Truncation(
+        model=_name(model),
+        num_samples=len(latents),
+        seed=None if seeds is None else check_seeds(seeds)[0],
+        dtype=str(latents.dtype).removeprefix("torch."),
+        curves=tuple(tally.curve(family) for family in asked),
+    )
+
+
+def _name(model: Any) -> str:
+    """Its catalogue id, else what its code calls it."""
+    provenance = getattr(model, "provenance", {})
+    return str(provenance.get("id") or getattr(model, "__name__", type(model).__name__))
+
+
+def _start(
+    model: Any, seeds: Sequence[int] | None, latents: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Latents and drawn labels, as `sb.sample` has them."""
+    import torch
+
+    if (seeds is None) == (latents is None):
+        raise UsageError("give exactly one of seeds and latents")
+    num_classes = int(getattr(model, "num_classes", 0))
+    if latents is not None:
+        streams = stream("portable", range(len(latents)), latents.device, latents.dtype)
+        return latents, streams.start(latents.shape[1:], num_classes)[1]
+    shape = getattr(model, "shape", None)
+    if shape is None:
+        raise UsageError("the model has no attribute shape; pass latents instead of seeds")
+    device = getattr(model, "device", torch.device("cpu"))
+    dtype = getattr(model, "state_dtype", torch.float64)
+    return stream("portable", check_seeds(seeds), device, dtype).start(shape, num_classes)  # type: ignore[arg-type]
+
+
+def _measure_block(
+    model: Any,
+    asked: Sequence[Family],
+    latents: Tensor,
+    labels: Tensor | None,
+    tally: Tally,
+    quiet: bool,
+) -> None:
+    groups: dict[float, list[Setting]] = defaultdict(list)
+    for family in asked:
+        for setting in family.settings:
+            groups[start_of(setting)].append(setting)
+    for sigma_max, settings in groups.items():
+        levels = {float(level) for s in settings for level in s.grid.levels[:-1]}
+        bound = Bound(model, labels, len(latents))
+        known = tally.truths.get(sigma_max)
+        rtol = (
+            known.rtol if known else tolerance(bound, latents, math.sqrt(sigma_max * min(levels)))
+        )
+        with _bar("reference", None, quiet) as advance:
+            reference = solve(
+                bound, latents, sigma_max, levels, rtol,
+                lambda sigma: advance(1, f"reference, sigma={sigma:.3g}"),
+            )  # fmt: skip
+        tally.add_truth(reference.truth)
+        total = sum(setting.solver.evaluations(setting.steps) for setting in settings)
+        with _bar("samplers", total, quiet) as advance:
+            for setting in settings:
+                squares, images = _run(setting, reference, latents)
+                tally.add(setting, squares, images)
+                nfe = setting.solver.evaluations(setting.steps)
+                advance(nfe, f"{setting.solver.name}, {setting.steps} steps")
+
+
+def _run(
+    setting: Setting, reference: Reference, latents: Tensor
+) -> tuple[dict[int, np.ndarray], int]:
+    """Mean square errors [N] of a sampler's states by step, and the images evaluated."""
+    import torch
+
+    bound = Bound(reference.model.model, reference.model.labels, len(latents))
+    levels = setting.grid.levels.tolist()
+    scaled = setting.params.get("scaling") == "vp"
+    squares: dict[int, np.ndarray] = {}
+
+    def note(step: Step) -> None:
+        at = levels[step.index + 1] if step.index < setting.steps - 1 else 0.0
+        # A sampler of others may report something else than the state on the next level.
+        if at > 0 and abs(step.sigma / at - 1) < _SAME_LEVEL:
+            x = step.x * math.sqrt(1 + at**2) if scaled else step.x
+            squares[step.index] = _squares(x, reference.states[at])
+
+    noise = stream("portable", range(len(latents)), latents.device, latents.dtype)
+    with torch.no_grad(), setting.solver.guarded():
+        x = setting.run(bound, latents, noise, note)
+    squares[setting.steps - 1] = _squares(x, reference.end(levels[-2]))
+    return squares, bound.images
+
+
+def _squares(x: Tensor, truth: Tensor) -> np.ndarray:
+    return (x.cpu().double() - truth).square().flatten(1).mean(1).numpy()
+
+
+@contextmanager
+def _bar(title: str, total: int | None, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+    """A bar over evaluations of the model, moved by (evaluations, what is under way)."""
+    from tqdm import tqdm
+
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    with tqdm(
+        total=total, desc=title, unit="eval", unit_scale=True, mininterval=interval,
+        file=sys.stderr, dynamic_ncols=True, disable=quiet,
+    ) as bar:  # fmt: skip
+
+        def advance(evaluations: int, text: str) -> None:
+            bar.set_description(text, refresh=False)
+            bar.update(evaluations)
+
+        yield advance

@@ -1,0 +1,187 @@
+"""`samplebench trajectory` as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+
+import pytest
+
+QUICK = ("--steps", "5,10", "--num-samples", "4", "--device", "cpu")
+MODULE = """
+def ancestral(model, x, sigmas, eta=1.0, noise_sampler=None):
+    for sigma, below in zip(sigmas[:-1], sigmas[1:]):
+        x = model(x, sigma) + below * noise_sampler(sigma, below) * eta
+    return x
+
+def plain(model, x, grid, *, noise=None, callback=None):
+    for sigma, below in zip(grid[:-1].tolist(), grid[1:].tolist()):
+        x = x + (x - model(x, sigma)) / sigma * (below - sigma)
+    return x
+"""
+
+
+@pytest.fixture(scope="module")
+def made(command, tmp_path_factory):
+    """A working folder after the quick command, and what it printed."""
+    folder = tmp_path_factory.mktemp("trajectory")
+    (folder / "mymod.py").write_text(MODULE)
+    (folder / "plain.txt").write_text("text")
+    done = command("trajectory", *QUICK, cwd=folder)
+    assert done.code == 0, done.err
+    return folder, done
+
+
+def test_files_and_table(made):
+    folder, done = made
+    out = folder / "reports" / "digits-exact-trajectory"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "trajectory.csv", "trajectory.html", "trajectory.svg",
+    ]  # fmt: skip
+    with (out / "trajectory.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    # Without --sampler: the model's, less those that its parameters make stochastic.
+    assert [row["sampler"] for row in rows] == ["euler"] * 15 + ["heun"] * 15
+    assert {row["nfe"] for row in rows} == {"5", "10", "9", "19"}
+    assert "reports/digits-exact-trajectory/trajectory.html" in done.out
+    assert "DOP853 from sigma=80 to 0, rtol 1e-12" in done.out
+    assert "reference, sigma=" in done.err
+    assert len(re.findall(r"^(euler|heun) ", done.out, re.MULTILINE)) == 4
+
+
+def test_json_again_and_quiet(made, command):
+    folder, _ = made
+    csv_file = folder / "reports" / "digits-exact-trajectory" / "trajectory.csv"
+    before = csv_file.read_bytes()
+    done = command("trajectory", *QUICK, "--json", "--quiet", cwd=folder)
+    assert (done.code, done.err) == (0, "")
+    rows = json.loads(done.out)
+    assert [(row["sampler"], row["nfe"]) for row in rows] == [
+        ("euler", 5), ("euler", 10), ("heun", 9), ("heun", 19),
+    ]  # fmt: skip
+    assert rows[0]["order"] is None
+    assert rows[3]["order"] > 1.5
+    assert rows[0]["reference_rtol"] == 1e-12
+    assert csv_file.read_bytes() == before
+
+
+def test_a_sampler_of_others_and_parameters(made, command):
+    folder, _ = made
+    words = ("--sampler", "mymod:plain,heun", "--param", "heun.alpha=0.5,1", "--nfe", "10")
+    words += ("--rho", "3,7", "--num-samples", "4", "--device", "cpu", "--json", "--quiet")
+    done = command("trajectory", *words, "--out", "other/place", cwd=folder, path=folder)
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    kinds = [(row["sampler"], row["params"], row["rho"], row["nfe"]) for row in rows]
+    assert kinds == [
+        ("mymod:plain", "", 3, 10), ("mymod:plain", "", 7, 10),
+        ("heun", "alpha=0.5", 3, 9), ("heun", "alpha=0.5", 7, 9),
+        ("heun", "", 3, 9), ("heun", "", 7, 9),
+    ]  # fmt: skip
+    assert (folder / "other" / "place" / "trajectory.html").is_file()
+
+
+WRONG = {
+    "--sampler eulr": (2, "unknown sampler 'eulr'; did you mean 'euler'?"),
+    "--model digts-exact": (2, "unknown model 'digts-exact'; did you mean 'digits-exact'?"),
+    "--model digits-exact,digits-exact-uncond": (2, "one model at a time"),
+    "--discretization emd": (2, "unknown discretization 'emd'; did you mean 'edm'?"),
+    "--steps 0": (2, "--steps 0 is out of range"),
+    "--steps ten": (2, "--steps ten is not a whole number"),
+    "--steps=": (2, "--steps is empty"),
+    "--steps 1": (2, "steps=1: a time discretization needs at least 2 noise levels"),
+    "--steps 5 --nfe 5": (2, "give --steps or --nfe, not both"),
+    "--nfe 1e9": (2, "--nfe 1e9 is out of range"),
+    "--nfe 1": (2, "nfe=1 is too small for sampler euler"),
+    "--rho nan": (2, "rho=nan must be a positive number"),
+    "--num-samples 1": (2, "--num-samples 1 is out of range"),
+    "--seed -1": (2, "--seed -1 is out of range"),
+    "--param edm.S_churn=5": (2, "sampler edm with S_churn=5 S_noise=1.003 is stochastic"),
+    "--param ddim.eta=0.5": (2, "--param ddim.eta=0 makes it deterministic"),
+    "--sampler edm --param edm.S_churn=5": (2, "--param edm.S_churn=0 makes it deterministic"),
+    "--sampler mymod:ancestral": (2, "--param mymod:ancestral.eta=0 makes it deterministic"),
+    "--sampler mymod:missing": (2, "mymod:missing"),
+    "--sampler heun --param heun.alhpa=1": (2, "did you mean 'alpha'?"),
+    "--sampler heun --param heun.alpha=2": (2, "alpha=2"),
+    "--sampler heun --param euler.alpha=1": (2, "unknown sampler in --param 'euler'"),
+    "--param heun.rho=3": (2, "unknown parameter of sampler heun 'rho'"),
+    "--device gpu": (2, "unknown device 'gpu'"),
+    "--out plain.txt": (2, "plain.txt exists and is not a folder"),
+    "--out plain.txt/below": (3, "plain.txt/below"),
+    "--setps 5": (2, "unknown option '--setps'; did you mean '--steps'?"),
+}
+
+
+# These take seconds, and differ little from others that are tried always.
+LATE = (
+    "--steps 1",
+    "--nfe 1",
+    "--param ddim.eta=0.5",
+    "--sampler edm --param edm.S_churn=5",
+    "--sampler heun --param heun.alpha=2",
+    "--sampler heun --param euler.alpha=1",
+    "--out plain.txt",
+)
+
+
+@pytest.mark.parametrize(
+    "words", [pytest.param(w, marks=[pytest.mark.slow] if w in LATE else []) for w in WRONG]
+)
+def test_a_mistake_is_one_line(made, command, words):
+    folder, _ = made
+    code, message = WRONG[words]
+    before = files_of(folder)
+    done = command("trajectory", *words.split(), cwd=folder, path=folder)
+    assert done.code == code, done.err
+    assert message in done.err.splitlines()[0]
+    assert done.out == "" and "Traceback" not in done.err
+    assert files_of(folder) == before
+
+
+def files_of(folder):
+    """Paths below a folder, but for what Python writes when it imports a module."""
+    return sorted(path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(command, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    done = command("trajectory", *QUICK, "--out", "locked", cwd=tmp_path)
+    assert (done.code, "locked" in done.err) == (3, True)
+
+
+def test_typos_are_told_before_torch_is_loaded(python):
+    code = (
+        "import sys; from samplebench.cli import main; "
+        "code = main(['trajectory', '--sampler', 'eulr']); "
+        "print(code, *({'torch', 'scipy', 'matplotlib', 'pandas'} & set(sys.modules)))"
+    )
+    assert python("-c", code).out == "2\n"
+
+
+def test_the_page_is_drawn_without_torch(python):
+    code = """
+import sys
+sys.modules["torch"] = sys.modules["scipy"] = None
+from pathlib import Path
+from samplebench.report.convergence import write_convergence
+from samplebench.trajectory.result import Curve, Level, Point, Spread, Truncation, Truth
+error = Spread(2.0, 1.0, 0.5, 3.0)
+point = Point(2, 2, (Level(0, 1.0, error), Level(1, 0.0, error)))
+curve = Curve("euler", "", "edm", 7.0, Truth(80.0, 0.0, 1e-12, 1e-13, 9, 1e-12), (point,))
+print(*(p.name for p in write_convergence(Truncation("toy", 3, 0, "float64", (curve,)), Path())))
+"""
+    done = python("-c", code)
+    assert done.out == "trajectory.csv trajectory.svg trajectory.html\n", done.err
+
+
+@pytest.mark.slow
+def test_the_default_command(command, tmp_path):
+    done = command("trajectory", "--quiet", "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    finest = {row["sampler"]: row for row in json.loads(done.out) if row["steps"] == 80}
+    assert finest["euler"]["order"] == pytest.approx(1, abs=0.15)
+    assert finest["heun"]["order"] == pytest.approx(2, abs=0.15)
