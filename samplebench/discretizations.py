@@ -23,7 +23,7 @@ from samplebench.registry import Entry, discretizations
 _VP_MAX = VP().sigma(1.0)
 
 
-@discretizations.register("edm")
+@discretizations.register("edm", cite=("karras2022edm",))
 def edm(
     steps: int, *, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
 ) -> np.ndarray:
@@ -33,7 +33,11 @@ def edm(
 
 
 # The range ends at sigma(epsilon_s) of the law with its usual constants, so it follows epsilon_s.
-@discretizations.register("vp", lowest=lambda epsilon_s=1e-3: VP().sigma(epsilon_s))
+@discretizations.register(
+    "vp",
+    lowest=lambda epsilon_s=1e-3: VP().sigma(epsilon_s),
+    cite=("song2021score", "karras2022edm"),
+)
 def vp(
     steps: int, *, sigma_min: float, sigma_max: float = _VP_MAX, epsilon_s: float = 1e-3
 ) -> np.ndarray:
@@ -43,14 +47,14 @@ def vp(
     )
 
 
-@discretizations.register("ve")
+@discretizations.register("ve", cite=("song2021score", "karras2022edm"))
 def ve(steps: int, *, sigma_min: float = 0.02, sigma_max: float = 100.0) -> np.ndarray:
     """Geometric in sigma^2 (Song et al. 2021; EDM Table 1): log-uniform over the VE range."""
     variances = sigma_max**2 * (sigma_min**2 / sigma_max**2) ** (np.arange(steps) / (steps - 1))
     return np.sqrt(variances)
 
 
-@discretizations.register("iddpm")
+@discretizations.register("iddpm", cite=("nichol2021improved", "karras2022edm"))
 def iddpm(
     steps: int,
     *,
@@ -83,13 +87,13 @@ def iddpm_table(M: int = 1000, C_1: float = 0.001, C_2: float = 0.008) -> np.nda
     return u
 
 
-@discretizations.register("logsnr")
+@discretizations.register("logsnr", cite=("lu2022dpmsolver",))
 def logsnr(steps: int, *, sigma_min: float = 0.002, sigma_max: float = 80.0) -> np.ndarray:
     """Uniform in log sigma, that is in log-SNR (Lu et al. 2022; k-diffusion's "exponential")."""
     return polyexponential(steps, sigma_min=sigma_min, sigma_max=sigma_max, rho=1.0)
 
 
-@discretizations.register("polyexponential")
+@discretizations.register("polyexponential", cite=("crowson2022kdiffusion",))
 def polyexponential(
     steps: int, *, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 1.0
 ) -> np.ndarray:
@@ -98,7 +102,7 @@ def polyexponential(
     return np.exp(ramp * (math.log(sigma_max) - math.log(sigma_min)) + math.log(sigma_min))
 
 
-@discretizations.register("time_uniform")
+@discretizations.register("time_uniform", cite=("zhang2023deis",))
 def time_uniform(
     steps: int,
     *,
@@ -158,7 +162,7 @@ def build(
                 f"explicit noise levels reach from {low:g} to {high:g}, but the model knows "
                 f"[{least:g}, {most:g}]"
             )
-        return _finish(levels, low, high, model)
+        return _finish("the list", levels, low, high, model)
     if steps < 2:
         raise UsageError(f"steps={steps}: a time discretization needs at least 2 noise levels")
     entry = _entry(discretization)
@@ -182,7 +186,8 @@ def build(
             f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max"
         )
     try:
-        found = function(steps, sigma_min=low, sigma_max=high, **constants)
+        with np.errstate(all="ignore"):  # what is not finite is told below
+            found = function(steps, sigma_min=low, sigma_max=high, **constants)
         levels = np.asarray(found, dtype=float)
     except (ArithmeticError, ValueError, TypeError) as error:
         raise UsageError(
@@ -190,7 +195,7 @@ def build(
         ) from None
     if len(levels) - (levels[-1:] == 0).sum() != steps:
         raise UsageError(f"discretization {name} gave {len(levels)} levels for {steps} steps")
-    return _finish(levels, low, high, model)
+    return _finish(f"discretization {name}", levels, low, high, model)
 
 
 def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
@@ -215,12 +220,12 @@ def explicit(levels: Sequence[float]) -> np.ndarray:
     return array
 
 
-def _finish(levels: np.ndarray, low: float, high: float, model: Any) -> Grid:
+def _finish(what: str, levels: np.ndarray, low: float, high: float, model: Any) -> Grid:
     if len(levels) and levels[-1] == 0:
         levels = levels[:-1]
     if not np.all(np.diff(levels) < 0):
         raise UsageError(
-            f"the discretization gave levels that are not positive and decreasing in "
+            f"{what} gave {len(levels)} levels that are not positive and decreasing in "
             f"[{low:g}, {high:g}]; check its constants, its range and the number of steps"
         )
     if model is not None:
@@ -228,7 +233,7 @@ def _finish(levels: np.ndarray, low: float, high: float, model: Any) -> Grid:
         levels = np.array([float(nearest(float(level))) for level in levels])
     if not (np.all(np.isfinite(levels)) and np.all(levels > 0)):
         raise UsageError(
-            f"the discretization gave levels that are not positive and decreasing in "
+            f"{what} gave levels that are not positive and decreasing in "
             f"[{low:g}, {high:g}] once rounded to the model's; raise sigma_min"
         )
     return Grid(np.append(levels, 0.0), low, high)

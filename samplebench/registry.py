@@ -187,6 +187,7 @@ def _never(params: dict[str, Any]) -> bool:
 # stochastic: effective parameters -> whether noise is drawn.
 # needs: the coordinate of the grid and the model methods used ("sigma", "discrete", "linear").
 # canonical: effective parameters -> (sampler, parameters) of the same algorithm, see plan.py.
+# cite: keys of citations.bib, here and below.
 samplers = Registry(
     "sampler",
     "samplebench.samplers",
@@ -195,10 +196,11 @@ samplers = Registry(
     stochastic=_never,
     needs="sigma",
     canonical=None,
+    cite=(),
 )
 # lowest: constants -> default sigma_min, where it follows from them.
-discretizations = Registry("discretization", "samplebench.discretizations", lowest=None)
+discretizations = Registry("discretization", "samplebench.discretizations", lowest=None, cite=())
 adapters = Registry("adapter", "samplebench.adapters")
 extractors = Registry("extractor", "samplebench.features")
-# extractor: whose features the metric is computed on.
-metrics = Registry("metric", "samplebench.metrics", extractor=None)
+# extractor: whose features the metric is computed on; its sources are among the metric's.
+metrics = Registry("metric", "samplebench.metrics", extractor=None, cite=())

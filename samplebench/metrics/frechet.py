@@ -59,7 +59,10 @@ def symmetric_root(cov: np.ndarray) -> np.ndarray:
 
 
 @metrics.register(
-    "fd-digits", summary="Frechet distance on the digits extractor (not FID)", extractor="digits"
+    "fd-digits",
+    summary="Frechet distance on the digits extractor (not FID)",
+    extractor="digits",
+    cite=("heusel2017gans", "alpaydin1998digits"),
 )
 def fd_digits(moments: Moments, reference: Any) -> dict[str, float]:
     """Frechet distance on digit features; `reference` has mean, cov and its root."""

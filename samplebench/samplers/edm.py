@@ -26,6 +26,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     evaluations=lambda steps: 2 * steps - 1,
     stochastic=churns,
     canonical=_canonical,
+    cite=("karras2022edm",),
 )
 def edm(
     model: Bound,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     evaluations=lambda steps: steps,
     stochastic=churns,
     canonical=lambda params: ("euler", without_idle(params)),
+    cite=("song2021score", "karras2022edm"),
 )
 def euler(
     model: Bound,

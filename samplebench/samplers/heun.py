@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     evaluations=lambda steps: 2 * steps - 1,
     stochastic=churns,
     canonical=lambda params: ("heun", without_idle(params)),
+    cite=("karras2022edm",),
 )
 def heun(
     model: Bound,

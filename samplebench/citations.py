@@ -1,0 +1,127 @@
+"""What to cite: the entries of citations.bib, and who names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from samplebench import __version__
+from samplebench.bench.view import View
+from samplebench.checkpoints.catalog import catalog
+from samplebench.errors import unknown
+from samplebench.registry import discretizations, metrics, samplers
+
+OWN = "samplebench"
+# (kind, name), e.g. ("sampler", "heun").
+Use = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Citation:
+    """One entry with what it is cited for.
+
+    Attributes:
+        key: of the entry.
+        entry: BibTeX.
+        uses: in words, e.g. "sampler heun".
+    """
+
+    key: str
+    entry: str
+    uses: tuple[str, ...]
+
+
+def parse(text: str) -> dict[str, str]:
+    """BibTeX entries by key, in the text's order; what stands between them is left out.
+
+    Raises:
+        ValueError: a key occurs twice, or the braces of an entry do not match.
+    """
+    found: dict[str, str] = {}
+    for start in re.finditer(r"^@\w+\{([^\s,]+),", text, re.MULTILINE):
+        key, depth = start[1], 0
+        if key in found:
+            raise ValueError(f"key {key} occurs twice")
+        for end in range(start.start(), len(text)):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            if text[end] == "}" and depth == 0:
+                break
+        else:
+            raise ValueError(f"the braces of {key} do not match")
+        found[key] = text[start.start() : end + 1]
+        if re.search(r"^@", found[key][1:], re.MULTILINE):
+            raise ValueError(f"the braces of {key} do not match")
+    return found
+
+
+@cache
+def bibliography() -> Mapping[str, str]:
+    """citations.bib by key."""
+    return parse((resources.files("samplebench") / "citations.bib").read_text(encoding="utf-8"))
+
+
+def named() -> dict[Use, tuple[str, ...]]:
+    """The keys that every registration and checkpoint names."""
+    keys = {("model", entry.id): entry.cite for entry in catalog().values()}
+    for registry in (samplers, discretizations, metrics):
+        keys |= {(registry.kind, entry.name): tuple(entry.cite) for entry in registry}
+    return keys
+
+
+def uses_of_names(names: Sequence[str]) -> list[Use]:
+    """Everything that is called one of these names; a sampler and a discretization may be.
+
+    Raises:
+        UsageError: nothing is called so; the message holds the nearest name.
+    """
+    known = [*named(), (OWN, OWN)]
+    for name in names:
+        if name not in {n for _, n in known}:
+            raise unknown("name", name, {n for _, n in known}, "samplebench list")
+    return [use for name in names for use in known if use[1] == name]
+
+
+def uses_of_view(view: View) -> list[Use]:
+    """What a results folder was computed with: by the names asked for and those that ran."""
+    uses: dict[Use, None] = {}
+    for row in view.rows:
+        uses |= dict.fromkeys([("model", row["model"]), ("sampler", row["sampler"])])
+    for cell in view.cells.values():
+        conditions = cell["conditions"]
+        uses["sampler", conditions["sampler"]] = None
+        if isinstance(conditions["discretization"], Mapping):  # else explicit noise levels
+            uses["discretization", conditions["discretization"]["name"]] = None
+        uses |= dict.fromkeys(("metric", name) for name in conditions["metrics"])
+    return list(uses)
+
+
+def versions_of_view(view: View) -> list[str]:
+    """The versions of samplebench that computed the cells."""
+    found = {cell["provenance"]["versions"]["samplebench"] for cell in view.cells.values()}
+    return sorted(found)
+
+
+def cited(uses: Iterable[Use], versions: Sequence[str] = (__version__,)) -> list[Citation]:
+    """samplebench itself, then the entries of these uses in the order of citations.bib."""
+    uses, keys, entries = list(uses), named(), bibliography()
+    version = ", ".join(versions)
+    own = entries[OWN].replace(",\n", f",\n  version = {{{version}}},\n", 1)
+    found = [Citation(OWN, own, (f"samplebench {version}",))]
+    for key, entry in entries.items():
+        words = tuple(" ".join(use) for use in uses if key in keys.get(use, ()))
+        if words:
+            found.append(Citation(key, entry, words))
+    return found
+
+
+def without_citation(uses: Iterable[Use]) -> list[str]:
+    """Those of which samplebench knows no entry: others' code."""
+    keys, entries = named(), bibliography()
+    return [
+        " ".join(use)
+        for use in uses
+        if use[0] != OWN and not any(key in entries for key in keys.get(use, ()))
+    ]
