@@ -81,7 +81,7 @@ def resolve_device(
     try:
         torch.empty(1, device=device, dtype=torch.float64 if double else torch.float32)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).split("\n")[0]
+        reason = str(error).split("\n")[0].split(". ")[0]  # torch goes on for paragraphs
         raise EnvironmentError_(
             f"device '{device}' cannot be used here ({reason}); try --device cpu"
         ) from None

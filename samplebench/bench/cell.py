@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samplebench import references
+from samplebench.bench.flops import gflop_per_evaluation
 from samplebench.bench.plan import Cell
 from samplebench.bench.progress import Progress
 from samplebench.bench.provenance import partial_stamp, provenance
@@ -22,7 +23,7 @@ from samplebench.images import contact_sheet, to_uint8
 from samplebench.loading import load, resolve_dtype
 from samplebench.metrics.moments import BlockedMoments, Moments
 from samplebench.metrics.uncertainty import jackknife
-from samplebench.model import Bound, Model
+from samplebench.model import Bound, Model, threads_of
 from samplebench.noise import stream
 from samplebench.references import Reference
 from samplebench.registry import extractors, metrics
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 # At most this share of a cell's time goes into keeping its partial state.
 _SAVE_SHARE = 0.05
 _SHEET = 64
+# Operations are counted on that many images: a quarter of the usual block, whole for exact models.
+_COUNTED = 16
 
 
 @dataclass
@@ -67,6 +70,19 @@ class Partial:
         nfe = self.evaluated / self.rows
         return int(nfe) if nfe.is_integer() else nfe
 
+    def accepts(self, state: Mapping[str, np.ndarray]) -> bool:
+        """Whether `load` may take it: the same arrays, from a machine and version like this one.
+
+        Half a cell from another would end as a mixture of both.
+        """
+        blocks, dim = len(self.moments.blocks), len(self.moments.blocks[0].total)
+        shapes = {
+            "stamp": (), "count": (blocks,), "total": (blocks, dim), "outer": (blocks, dim, dim),
+            "counts": (5,), "seconds": (2,),
+        }  # fmt: skip
+        fits = all(key in state and state[key].shape == shape for key, shape in shapes.items())
+        return fits and "sheet" in state and str(state["stamp"]) == self.stamp
+
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         self.moments.load(dict(state))
         counts = state["counts"].tolist()
@@ -78,11 +94,16 @@ class Partial:
 
 @dataclass(frozen=True)
 class Bench:
-    """What the cells of one model share, loaded once."""
+    """What the cells of one model share, loaded once.
+
+    Attributes:
+        gflop: per evaluation of one image, None where it cannot be counted.
+    """
 
     model: Model
     extractor: Callable[[Tensor], Tensor]
     reference: Reference
+    gflop: float | None
 
     @classmethod
     def of(cls, cell: Cell, device: torch.device, dtype: str | None) -> Bench:
@@ -99,7 +120,8 @@ class Bench:
                 f"reference {reference.id} was made with other weights of extractor "
                 f"{reference.extractor}; make it again with 'samplebench reference make'"
             )
-        return cls(model, extractor, reference)
+        gflop = gflop_per_evaluation(model, min(cell.conditions["block"], _COUNTED))
+        return cls(model, extractor, reference, gflop)
 
 
 def run_cell(
@@ -112,15 +134,14 @@ def run_cell(
     moments = BlockedMoments(n, conditions["extractor"]["feature_dim"])
     partial = Partial(moments, stamp=partial_stamp(bench.model))
     kept = store.load_partial(cell.hash)
-    # Half a cell from another machine or version would end as a mixture of both.
-    if kept is not None and str(kept.get("stamp")) == partial.stamp:
+    if kept is not None and partial.accepts(kept):
         partial.load(kept)
     blocks = math.ceil(n / size)
     progress.start_cell(cell, done=min(partial.next_block * size, n))
     saved, cost = time.monotonic(), 0.0
     for block in range(partial.next_block, blocks):
         first = block * size
-        with _threads(bench.model):
+        with threads_of(bench.model):
             _run_block(bench, setting, conditions, partial, first, min(first + size, n))
         partial.next_block = block + 1
         progress.advance(min(size, n - first))
@@ -208,19 +229,6 @@ def _watched_generator(setting: Setting, seed: int, partial: Partial) -> Iterato
             partial.seed_reproducible = False
 
 
-@contextmanager
-def _threads(model: Model) -> Iterator[None]:
-    """Runs the block on as many CPU threads as the model asks for."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(model.threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _synchronize(device: torch.device) -> None:
     import torch
 
@@ -241,6 +249,8 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
         "conditions": dict(cell.conditions),
         "nfe": partial.nfe,
         "nfe_planned": cell.nfe,
+        "gflop_per_evaluation": bench.gflop,
+        "gflop_per_image": None if bench.gflop is None else bench.gflop * partial.nfe,
         "values": values,
         "nonfinite": partial.nonfinite,
         "seed_reproducible": partial.seed_reproducible,

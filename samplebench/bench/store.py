@@ -3,6 +3,7 @@
 OUT/samplebench.json        marks the folder as ours
 OUT/cells/HASH.json         a finished cell; HASH.png its first samples
 OUT/cells/HASH.partial.npz  moments of the cell under way
+OUT/cells/*.corrupt         a damaged one of these, set aside by the next run
 OUT/requests/HASH.json      rows that were asked for, as views on the cells
 """
 
@@ -10,16 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from samplebench.bench.damage import Damaged, check_sheet, read_cell, read_json, read_partial
 from samplebench.bench.view import COLUMNS, View
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import atomic
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _MARKER = "samplebench.json"
-_MEND = "delete it, and only this cell is computed again"
+_log = logging.getLogger(__name__)
 
 
 def is_results_folder(path: Path) -> bool:
@@ -49,12 +52,14 @@ class Store:
         self.out = Path(out)
         marker = self.out / _MARKER
         if marker.is_file():
-            schema = _read_json(marker, 'write {"schema": 1} into it').get("schema")
+            schema = read_json(marker, 'write {"schema": 1} into it').get("schema")
             if schema != SCHEMA:
                 raise InputError(
                     f"{self.out} has schema {schema}, this samplebench reads {SCHEMA}; "
                     "choose another --out"
                 )
+            if create:
+                self._check_writable()
             return
         if not create:
             raise InputError(f"{self.out} is not a results folder; 'samplebench run' makes one")
@@ -71,6 +76,19 @@ class Store:
                 f"{self.out} cannot be written ({error.strerror}); choose another --out"
             ) from None
 
+    def _check_writable(self) -> None:
+        """Before hours are spent on what cannot be kept."""
+        for folder in (self.out, self.out / "cells", self.out / "requests"):
+            if folder.exists() and not folder.is_dir():
+                raise InputError(
+                    f"{folder} is a file in the place of a folder; move it away or choose "
+                    "another --out"
+                )
+            if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+                raise EnvironmentError_(
+                    f"{folder} cannot be written (Permission denied); choose another --out"
+                )
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the folder against a second run."""
@@ -86,12 +104,21 @@ class Store:
             ) from None
 
     def _sweep_up(self) -> None:
-        """Removes what killed runs left: half-written files, and partials of finished cells."""
+        """Removes what killed runs left, half-written files and partials of finished cells, and
+        sets damaged files aside."""
         for path in (*self.out.glob(".*.tmp"), *self.out.glob("*/.*.tmp")):
             path.unlink(missing_ok=True)
-        for path in (self.out / "cells").glob("*.partial.npz"):
+        cells, name = self.out / "cells", "[0-9a-f]" * 64
+        again = "and its cell is computed anew by its sweep"
+        for path in sorted(cells.glob(f"{name}.json")):
+            _set_aside(path, lambda path: read_cell(path, SCHEMA), again)
+        for path in sorted(cells.glob(f"{name}.png")):
+            _set_aside(path, check_sheet, "and the page leaves it out")
+        for path in sorted(cells.glob(f"{name}.partial.npz")):
             if self.has(path.name.removesuffix(".partial.npz")):
                 path.unlink(missing_ok=True)
+            else:
+                _set_aside(path, read_partial, "and its cell starts anew")
 
     # cells
 
@@ -102,18 +129,21 @@ class Store:
         """The record of a finished cell, which must hold these metrics.
 
         Raises:
-            InputError: the file is damaged.
+            Damaged: the file is not what was written.
         """
-        path = self._cell(cell)
-        record = _read_json(path)
+        return read_cell(self._cell(cell), SCHEMA, metrics)
+
+    def whole(self, cell: str) -> bool:
+        """Whether a finished cell is there and can be used."""
         try:
-            whole = record["cell"] == cell and record["nfe"] > 0 and bool(record["values"])
-            whole &= all({"value", "stderr"} <= set(record["values"][name]) for name in metrics)
-        except (KeyError, TypeError):
-            whole = False
-        if not whole:
-            raise InputError(f"{path} is damaged; {_MEND}")
-        return record
+            return self.has(cell) and bool(self.cell(cell))
+        except Damaged:
+            return False
+
+    def check_sheets(self, view: View) -> None:
+        """Raises `Damaged` where a contact sheet of the view cannot be shown."""
+        for path in view.sheets.values():
+            check_sheet(path)
 
     def write_cell(self, record: Mapping[str, Any], sheet: np.ndarray) -> None:
         """Files a finished cell and its contact sheet, uint8 [H, W, C], and drops its partial."""
@@ -134,10 +164,10 @@ class Store:
 
     def load_partial(self, cell: str) -> dict[str, np.ndarray] | None:
         """The arrays of a cell under way, None where there are none or they cannot be read."""
+        path = self._partial(cell)
         try:
-            with np.load(self._partial(cell), allow_pickle=False) as archive:
-                return dict(archive)
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+            return read_partial(path) if path.is_file() else None
+        except Damaged:
             return None
 
     # requests and views
@@ -202,7 +232,7 @@ def _rows_of(plan: Plan) -> list[dict[str, Any]]:
 def _request(path: Path) -> dict[str, Any]:
     """A request file: its rows, and its number in the order of asking."""
     mend = "delete it and run its sweep again; finished cells are kept"
-    content = _read_json(path, mend)
+    content = read_json(path, mend)
     try:
         whole = isinstance(content["number"], int) and all(
             set(row["columns"]) == set(COLUMNS) and row["cells"] and row["metrics"]
@@ -211,8 +241,18 @@ def _request(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError):
         whole = False
     if not whole:
-        raise InputError(f"{path} is damaged; {mend}")
+        raise Damaged(path, "rows are missing", mend)
     return content
+
+
+def _set_aside(path: Path, check: Callable[[Path], Any], then: str) -> None:
+    """Renames a damaged file, so that nothing is lost and nothing stumbles over it."""
+    try:
+        check(path)
+    except Damaged as damaged:
+        aside = path.with_name(f"{path.name}.corrupt")
+        os.replace(path, aside)
+        _log.warning("%s is damaged (%s); kept as %s, %s", path, damaged.reason, aside.name, then)
 
 
 def _foreign(path: Path) -> bool:
@@ -237,14 +277,3 @@ def _values(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dic
         columns[name] = math.fsum(values) / len(values)
         columns[f"{name}_stderr"] = math.sqrt(math.fsum(e * e for e in errors)) / len(errors)
     return {**columns, "cell": " ".join(row["cells"])}
-
-
-def _read_json(path: Path, mend: str = _MEND) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not JSON"
-        raise InputError(f"{path} cannot be read ({reason}); {mend}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged; {mend}")
-    return content

@@ -9,16 +9,18 @@ from collections.abc import Sequence
 
 from samplebench import __version__
 from samplebench.bench.stop import Interrupted
-from samplebench.cli import check, listing, reference, report, run
+from samplebench.cli import check, cite, listing, published, reference, report, run, trajectory
 from samplebench.errors import SamplebenchError, unknown
 
-_COMMANDS = (run, listing, reference, report, check)
+_COMMANDS = (run, listing, reference, report, check, published, cite, trajectory)
 
 _EXAMPLES = """examples:
   samplebench run                              the embedded demo: real digits, exact denoiser
   samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
   samplebench list samplers
   samplebench check reports/digits-exact --baseline benchmarks/baselines/digits-exact.csv
+  samplebench trajectory --sampler euler,heun  a sampler's own error and order
+  samplebench published                        what others measured
 """
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from samplebench.cli.common import command, print_table
+from samplebench.cli.common import command, output_flags, print_json, print_table, writing
 
 _EXAMPLES = """
 samplebench check reports/digits-exact --baseline benchmarks/baselines/digits-exact.csv
@@ -27,8 +27,7 @@ def add(commands: Any) -> None:
         help="largest relative change, either way (default: 1e-6, on another platform 1e-3)",
     )
     parser.add_argument("--update", action="store_true", help="make RESULTS the baseline")
-    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
-    parser.add_argument("--quiet", action="store_true", help="print failures only")
+    output_flags(parser, quiet="print failures only")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -37,8 +36,12 @@ def main(args: argparse.Namespace) -> int:
     results, baseline = Path(args.results), Path(args.baseline)
     rows, here = regression.load_rows(results)
     if args.update:
-        regression.update(results, baseline)
-        print(f"{baseline}: {len(rows)} rows")
+        with writing(baseline, "choose another --baseline"):
+            regression.update(results, baseline)
+        if args.json:
+            print_json({"baseline": str(baseline), "rows": len(rows)})
+        elif not args.quiet:
+            print(f"{baseline}: {len(rows)} rows")
         return 0
     expected, there = regression.load_rows(baseline)
     tolerance = (

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from samplebench.cli.common import command, print_table
+from samplebench.cli.common import command, output_flags, print_json, print_table
 
 _EXAMPLES = """
 samplebench list
@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
     text = "list models, samplers, discretizations, metrics or protocols"
     parser = command(commands, "list", main, text, _EXAMPLES)
     parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_TABLES))
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -28,10 +28,8 @@ def main(args: argparse.Namespace) -> int:
         raise unknown("kind", args.kind, _TABLES)
     kinds = [args.kind] if args.kind else list(_TABLES)
     if args.json:
-        import json
-
         tables = {kind: _TABLES[kind]() for kind in kinds}
-        print(json.dumps(tables[args.kind] if args.kind else tables, indent=1))
+        print_json(tables[args.kind] if args.kind else tables)
         return 0
     for i, kind in enumerate(kinds):
         if len(kinds) > 1:

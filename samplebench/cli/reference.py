@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from samplebench.cli.common import command, print_table
+from samplebench.cli.common import command, output_flags, print_json, print_table, writing
 from samplebench.errors import UsageError
 
 _EXAMPLES = """
@@ -27,13 +27,17 @@ def add(commands: Any) -> None:
     parser.add_argument("--extractor", metavar="NAME", default="digits", help="default: digits")
     parser.add_argument("--out", metavar="FILE", help="where to write the reference")
     parser.add_argument("--device", metavar="D", help="default: the best there is")
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     from samplebench import references
 
+    if args.source and args.action != "describe":
+        raise UsageError(
+            f"reference {args.action} takes no '{args.source}'; to see one: "
+            f"samplebench reference describe {args.source}"
+        )
     if args.action == "list":
         rows = [references.load(name).describe() for name in references.names()]
         keys = ("id", "num_images", "extractor", "feature_dim", "made_from")
@@ -46,21 +50,26 @@ def main(args: argparse.Namespace) -> int:
         return 0
     if not args.images or not args.out:
         raise UsageError("reference make needs --images PATH and --out FILE")
+    source, target = Path(args.images), Path(args.out)
+    if target.is_dir() or (target.exists() and source.exists() and target.samefile(source)):
+        what = "a folder" if target.is_dir() else "the images themselves"
+        raise UsageError(f"--out {target} is {what}; name a new file, e.g. mine.reference.npz")
     from samplebench.image_sets import read
     from samplebench.loading import resolve_device
     from samplebench.registry import extractors
 
     extractor = extractors.get(args.extractor)(device=resolve_device(args.device))
-    images = read(Path(args.images))
+    images = read(source)
     moments = images.moments(extractor, quiet=args.quiet)
-    made = references.save(Path(args.out), moments, extractor, images.description)
+    with writing(target, "choose another --out"):
+        made = references.save(target, moments, extractor, images.description)
     _print_facts(made.describe(), args.json)
     return 0
 
 
 def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_table([facts], True)
+        print_json([facts])
         return
     width = max(map(len, facts))
     for key, value in facts.items():

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from samplebench.cli.common import command
+from samplebench.cli.common import command, output_flags, writing
 
 _EXAMPLES = """
 samplebench report reports/digits-exact
@@ -18,8 +18,10 @@ def add(commands: Any) -> None:
     text = "rebuild the report of a results folder from its cells"
     parser = command(commands, "report", main, text, _EXAMPLES)
     parser.add_argument("dir", metavar="DIR", help="results folder of 'samplebench run'")
-    parser.add_argument("--json", action="store_true", help="print the table as JSON")
-    parser.add_argument("--quiet", action="store_true", help="print nothing")
+    parser.add_argument(
+        "--uncertain", action="store_true", help="lay published values of certainty C over it too"
+    )
+    output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -29,11 +31,11 @@ def main(args: argparse.Namespace) -> int:
 
     store = Store(Path(args.dir))
     view = store.view()
-    write_report(view, store.out)
-    if args.json:
-        print(to_json(view.rows))
-    elif not args.quiet:
-        print(to_text(view.rows))
+    store.check_sheets(view)
+    with writing(store.out):
+        write_report(view, store.out, args.uncertain)
+    print(to_json(view.rows) if args.json else to_text(view.rows))
+    if not args.json and not args.quiet:
         if view.pending:
             print(f"\n{view.pending} planned cells have no result yet")
         print(f"\nreport: {store.out / 'report.html'}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samplebench.bench.request import Request
-from samplebench.cli.common import command
+from samplebench.cli.common import command, output_flags, print_json, writing
 from samplebench.errors import InputError
 
 _EXAMPLES = """
@@ -49,8 +49,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
     parser.add_argument("--dump-config", action="store_true", help="print them as TOML and stop")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
-    parser.add_argument("--json", action="store_true", help="print the table as JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -65,12 +64,10 @@ def main(args: argparse.Namespace) -> int:
 
     plan = planning.make(request)
     if args.dump_config:
-        import tomlkit
-
-        print(tomlkit.dumps(plan.request.words()), end="")
+        _dump(plan.request.words(), args.json)
         return 0
     if args.dry_run:
-        _print_plan(plan, args.json)
+        _print_plan(plan, args)
         return 0
     from samplebench.api import sweep
     from samplebench.bench.progress import Progress
@@ -80,35 +77,59 @@ def main(args: argparse.Namespace) -> int:
 
     # Both refuse before anything is said or written.
     device = plan_device(plan)
-    Store(plan.request.folder(), create=True)
+    folder = plan.request.folder()
+    Store(folder, create=True)
     if not args.quiet:
         _announce(plan, device)
-    view = sweep(plan, Progress(args.quiet))
+    with writing(folder):
+        view = sweep(plan, Progress(args.quiet))
     print(to_json(view.rows) if args.json else to_text(view.rows))
     if not args.quiet and not args.json:
-        print(f"\nreport: {plan.request.folder() / 'report.html'}")
+        print(f"\nreport: {folder / 'report.html'}")
     return 0
 
 
 def _from_file(path: str) -> dict[str, Any]:
     try:
-        with Path(path).open("rb") as file:
-            return tomllib.load(file)
+        data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"--config {path} cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path} is not TOML: {error}") from None
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8 (at {_position(data[: error.start])})"
+    except tomllib.TOMLDecodeError as error:
+        # tomllib names line and column, except of a file that ends too early.
+        reason = str(error).replace("at end of document", f"at {_position(data)}, the end")
+    raise InputError(f"--config {path} is not TOML: {reason}")
+
+
+def _position(before: bytes) -> str:
+    lines = before.split(b"\n")
+    return f"line {len(lines)}, column {len(lines[-1].decode(errors='replace')) + 1}"
+
+
+def _dump(words: dict[str, Any], as_json: bool) -> None:
+    import json
+
+    import tomlkit
+
+    if as_json:
+        # JSON has no infinity.
+        print_json(json.loads(json.dumps(words), parse_constant=str))
+    else:
+        print(tomlkit.dumps(words), end="")
 
 
 def _done(plan: Any) -> set[str]:
-    """Cells of the plan that the results folder holds."""
+    """Cells of the plan that need not be computed."""
     from samplebench.bench.store import Store, is_results_folder
 
     folder = plan.request.folder()
     if not is_results_folder(folder):
         return set()
     store = Store(folder)
-    return {cell for cell in plan.cells if store.has(cell)}
+    return {cell for cell in plan.cells if store.whole(cell)}
 
 
 def _announce(plan: Any, device: Any) -> None:
@@ -153,7 +174,7 @@ def _summary(plan: Any, done: set[str]) -> str:
     )
 
 
-def _print_plan(plan: Any, as_json: bool) -> None:
+def _print_plan(plan: Any, args: argparse.Namespace) -> None:
     from samplebench.cli.common import print_table
 
     done = _done(plan)
@@ -164,6 +185,6 @@ def _print_plan(plan: Any, as_json: bool) -> None:
         columns["computed as"] = row.computed_as or columns["sampler"]
         columns["cells"] = f"{here}/{len(row.cells)} done"
         rows.append(columns)
-    print_table(rows, as_json)
-    if not as_json:
+    print_table(rows, args.json)
+    if not args.json and not args.quiet:
         print(f"\n{_summary(plan, done)}")

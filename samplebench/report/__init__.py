@@ -13,10 +13,15 @@ from samplebench.bench.view import View
 __all__ = ["write_report"]
 
 
-def write_report(view: View, out: Path) -> dict[str, Path]:
+def write_report(view: View, out: Path, uncertain: bool = False) -> dict[str, Path]:
     """Write `results.csv`, `figures/<model>.<metric>.svg|png` and `report.html` into `out`.
 
     Each file is replaced atomically. The same view gives the same bytes.
+
+    Args:
+        view: what was measured.
+        out: folder.
+        uncertain: whether published values of certainty C are laid over the curves too.
 
     Returns:
         The paths by their names relative to `out`, e.g. "results.csv".
@@ -28,5 +33,5 @@ def write_report(view: View, out: Path) -> dict[str, Path]:
 
     out = Path(out)
     paths = [write_csv(view.rows, out / "results.csv"), *write_figures(view, out / "figures")]
-    paths.append(write_atomic(out / "report.html", render_html(view).encode("utf-8")))
+    paths.append(write_atomic(out / "report.html", render_html(view, uncertain).encode("utf-8")))
     return {path.relative_to(out).as_posix(): path for path in paths}

@@ -8,6 +8,7 @@ from typing import Any
 from samplebench.bench.view import View, caveats
 from samplebench.report.curves import conditions_of, curves_of, references_of
 from samplebench.report.fields import grid_label, hashes_of, metrics_of, number, printable
+from samplebench.report.overlay import links, overlay
 from samplebench.report.page import render_page
 from samplebench.report.sheets import sheets_of
 from samplebench.report.sweep import cell_id, chart_of, table_of
@@ -124,13 +125,19 @@ def _provenance(view: View) -> list[dict[str, Any]]:
     return list(made.values())
 
 
-def render_html(view: View) -> str:
-    """The whole page; the same text for the same view."""
+def render_html(view: View, uncertain: bool = False) -> str:
+    """The whole page; the same text for the same view.
+
+    Args:
+        view: what was measured.
+        uncertain: whether published values of certainty C are laid over the curves too.
+    """
     table, sheets = table_of(view), sheets_of(view)
+    known = links(str(model) for (model,) in _distinct(view, "model"))
     return render_page(
         title=printable(view.title),
         lead=summary_of(view),
-        chart=chart_of(view, to_csv(view.rows)),
+        chart=chart_of(view, to_csv(view.rows), overlay(view, known, uncertain)),
         table=table,
         template="report.html.j2",
         pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],

@@ -31,7 +31,7 @@ _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def settings() -> Iterator[None]:
     """Matplotlib's defaults, whatever the user's matplotlibrc says, with stable SVG ids.
 
     Names may contain "$", so text is never read as math.
@@ -89,7 +89,7 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
     foot = _BELOW + _LEGEND_LINE * (sum(label.count("\n") + 1 for label in labels) + 1)
     foot += _CAPTION_LINE * (below.count("\n") + 1.5) if below else 0
     height = _TOP + _AXES_HEIGHT + foot
-    with _settings():
+    with settings():
         figure = Figure(figsize=(_WIDTH, height), facecolor="white")
         axes = figure.add_axes(
             (_LEFT / _WIDTH, foot / height, 1 - (_LEFT + _RIGHT) / _WIDTH, _AXES_HEIGHT / height)
@@ -160,7 +160,7 @@ def render(figure: Figure, kind: str) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.BytesIO()
-    with _settings():
+    with settings():
         if kind == "svg":
             FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
         else:

@@ -49,12 +49,14 @@ def read_csv(path: Path) -> list[Row]:
     """
     with Path(path).open(encoding="utf-8", newline="") as stream:
         reader = csv.reader(stream, strict=True)
-        head = next(reader, [])
         try:
-            return [
-                {key: _typed(key, text) for key, text in zip(head, row, strict=True)}
-                for row in reader
-            ]
+            head = next(reader, [])
+            rows = []
+            for row in reader:
+                if len(row) != len(head):
+                    raise ValueError(f"{len(row)} entries below {len(head)} columns")
+                rows.append({key: _typed(key, text) for key, text in zip(head, row, strict=True)})
+            return rows
         except (ValueError, csv.Error) as error:
             raise ValueError(f"line {reader.line_num}: {error}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -140,3 +141,20 @@ def wait():
         return True
 
     return until
+
+
+@pytest.fixture
+def one_line():
+    """`one_line(done, code, message)`: one line on stderr that names the thing, no other word."""
+
+    def check(done, code, message):
+        found, out, err = done
+        assert "Traceback" not in err
+        assert (found, out) == (code, ""), err
+        first, *more = err.splitlines()
+        assert re.match(r"samplebench( \w+)?: error: \S", first), err
+        assert message in first
+        hints = [bool(re.fullmatch(r"  \(see samplebench.* --help\)", line)) for line in more]
+        assert hints in ([], [True]), err
+
+    return check

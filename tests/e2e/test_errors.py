@@ -1,15 +1,33 @@
-"""A user's mistake ends with one line that names it; what was computed is left alone."""
+"""A user's mistake ends with one line that names it; what was computed is left alone.
+
+Every row is tried in this process, which is quick, and again with the installed command.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import re
+import shutil
+import sys
 
 import pytest
 
-SMALL = ("--num-samples", "128", "--sampler", "euler,heun", "--nfe", "5,10")
+from samplebench.cli import main
+from samplebench.registry import discretizations, samplers
+
 MODULE = """
+from samplebench.errors import UsageError
+from samplebench.registry import samplers
+
+@samplers.register("discrete-only", needs="discrete")
+def discrete_only(model, x, grid, *, noise=None, callback=None):
+    return x
+
+def picky(model, x, grid, *, noise=None, callback=None):
+    for sigma in grid.tolist()[:-1]:
+        x = model(x, sigma)
+    if len(grid) != 8:
+        raise UsageError("picky runs on seven levels; take --nfe 7")
+    return x
+
 def broken(model, x, grid, *, noise=None, callback=None):
     raise ValueError("the user's own mistake")
 
@@ -17,14 +35,26 @@ def gives_nothing(model, x, grid, *, noise=None, callback=None):
     for sigma in grid.tolist()[:-1]:
         model(x, sigma)
 
+def greedy(model, x, grid, *, noise=None, callback=None):
+    return model(model(x, 2.0), 1.0)
+
+def level(steps, *, sigma_min=0.002, sigma_max=80.0):
+    return [1.0] * steps
+
+def two(steps, *, sigma_min=0.002, sigma_max=80.0):
+    return [2.0, 1.0]
+
 number = 3
 """
 FILES = {
-    "cut.toml": "nfe = [5\n",
+    "cut.toml": "nfe = [5,\n  10\n",
+    "twice.toml": "rho = 7\nnfe = [5]\nnfe = [6]\n",
+    "two.toml": "nfe = [5]\nrho = 3 7\n",
     "word.toml": "nfee = [5]\n",
     "table.toml": "nfe = {a = 1}\n",
     "nested.toml": "nfe = [[5]]\n",
     "rho.toml": "rho = [[3]]\n",
+    "date.toml": "seed = 2020-01-01\n",
     "number.toml": "sampler = 5\n",
     "grid.toml": "discretization = 5\n",
     "levels.toml": 'discretization = [[5, "a"]]\n',
@@ -32,26 +62,45 @@ FILES = {
     "value.toml": "[param.edm]\nS_churn = [1, [2]]\n",
     "deep.toml": "[param.edm.S_churn]\na = 1\n",
     "bool.toml": "nfe = [true]\n",
-    "bytes.toml": b"\xff\xfe\x00",
+    "bytes.toml": b'nfe = [5]\n\nsampler = "\xff\xfe"\n',
     "plain.txt": "text\n",
-    "mymod.py": MODULE,
-    "syntax.py": "def f(:\n",
+    "mistakes.py": MODULE,
+    "syntax_mistake.py": "def f(:\n",
+    "nul.csv": "model\0\n",
+    "quote.csv": '"model\n',
+    "empty.csv": "",
+    "cut.npz": b"PK\x03\x04",
+    "one.npy": b"\x93NUMPY\x01\x00",
 }
+FILES_OF_SWEEP = {
+    "cut.csv": lambda text: text[:300],
+    "head.csv": lambda text: text.splitlines()[0] + "\n",
+    "words.csv": lambda text: text.replace(",7,", ",seven,"),
+    "fewer.csv": lambda text: text.replace(",repeats,", ",copies,"),
+}
+BELOW = "plain.txt/below"
 
 # words -> (exit code, what the message must contain)
 RUN = {
     "--sampler eulr": (2, "unknown sampler 'eulr'; did you mean 'euler'?"),
     "--model digts-exact": (2, "unknown model 'digts-exact'; did you mean 'digits-exact'?"),
+    "--model=": (2, "--model is empty"),
     "--metric fd-digit": (2, "unknown metric 'fd-digit'; did you mean 'fd-digits'?"),
+    "--metric fid": (2, "unknown metric 'fid'; known: fd-digits"),
     "--protocol digit": (2, "unknown protocol 'digit'; did you mean 'digits'?"),
     "--discretization emd": (2, "unknown discretization 'emd'; did you mean 'edm'?"),
+    "--discretization 80": (2, "unknown discretization '80'"),
     "--noise portabel --quiet": (2, "unknown noise mode 'portabel'; did you mean 'portable'?"),
     "--dtype float63 --quiet": (2, "unknown dtype 'float63'"),
+    "--dtype int8": (2, "unknown dtype 'int8'; use float64"),
     "--state-dtype float63 --quiet": (2, "unknown dtype 'float63'"),
-    "--device gpu": (2, "unknown device 'gpu'"),
+    "--device gpu": (2, "unknown device 'gpu'; use cuda, cuda:1, mps or cpu"),
     "--device xla": (3, "device 'xla' cannot be used here"),
+    "--device cuda:99": (3, "device 'cuda:99' cannot be used here"),
     "--nfe 0": (2, "--nfe 0 is out of range"),
     "--nfe ten": (2, "--nfe ten is not a whole number"),
+    "--nfe nan": (2, "--nfe nan is not a whole number"),
+    "--nfe inf": (2, "--nfe inf is not a whole number"),
     "--nfe=": (2, "--nfe is empty"),
     "--nfe 5,,10": (2, "--nfe is empty or has an empty item"),
     "--nfe 1e9": (2, "--nfe 1e9 is out of range"),
@@ -59,41 +108,70 @@ RUN = {
     "--nfe 5.5": (2, "--nfe 5.5 is not a whole number"),
     "--nfe 1": (2, "nfe=1 is too small for sampler euler"),
     "--nfe 2 --sampler heun": (2, "nfe=2 is too small for sampler heun"),
-    "--rho nan": (2, "rho=nan"),
-    "--rho -1": (2, "rho=-1"),
-    "--rho 0": (2, "rho=0"),
+    "--rho nan": (2, "rho=nan must be a positive number"),
+    "--rho -1": (2, "rho=-1 must be"),
+    "--rho 0": (2, "rho=0 must be"),
     "--rho 1e-300 --quiet": (2, "rho"),
-    "--rho seven": (2, "rho=seven"),
+    "--rho seven": (2, "rho=seven must be"),
     "--num-samples 1": (2, "--num-samples 1 is out of range"),
+    "--num-samples ten": (2, "--num-samples ten is not a whole number"),
     "--seed -1": (2, "--seed -1 is out of range"),
+    "--seed 1e99": (2, "--seed 1e99 is out of range"),
     "--repeats 0": (2, "--repeats 0 is out of range"),
+    "--repeats 1e9": (2, "--repeats 1e9 is out of range; give 1 to 1,000"),
     "--batch-size none": (2, "--batch-size none is not a whole number"),
+    "--batch-size 0": (2, "--batch-size 0 is out of range"),
     "--param edm.S_chrun=1 --sampler edm": (2, "did you mean 'S_churn'?"),
     "--param heun.alpha": (2, "write SAMPLER.NAME=VALUE"),
+    "--param heun=1": (2, "write SAMPLER.NAME=VALUE"),
+    "--param edm.S_churn= --sampler edm": (2, "write SAMPLER.NAME=VALUE"),
     "--param heun.alpha=high": (2, "heun.alpha='high' must be a number"),
     "--param heun.alpha=nan": (2, "heun.alpha=nan is not a number"),
     "--param heun.alpha=2 --quiet": (2, "alpha=2.0"),
     "--param euler.schedule=fast --quiet": (2, "unknown schedule 'fast'"),
+    "--param heun.scaling=sp --quiet": (2, "unknown scaling 'sp'; did you mean 'vp'?"),
+    "--sampler edm --param edm.S_churn=-1": (2, "S_churn and S_noise cannot be negative"),
     "--param ddim.eta=1": (2, "unknown sampler in --param 'ddim'"),
     "--sampler ddim --param ddim.eta=7 --quiet": (2, "eta=7.0"),
     "--discretization 1/2/3": (2, "must be a decreasing list"),
     "--discretization 3/2/x": (2, "explicit levels are numbers"),
     "--discretization 5/3/-1 --quiet": (2, "explicit noise levels"),
+    # Samplers and discretizations that do not go together, or not with the model.
+    "--sampler mistakes:discrete_only": (2, "discrete-only needs a discrete model; digits-exact"),
+    "--sampler mistakes:picky": (2, "picky runs on seven levels; take --nfe 7"),
+    "--sampler mistakes:picky --discretization 9/3/1": (2, "picky runs on seven levels"),
+    "--sampler mistakes:greedy": (2, "mistakes:greedy do not grow with its steps"),
+    "--discretization mistakes:level": (2, "mistakes:level gave 5 levels that are not"),
+    "--discretization mistakes:two": (2, "mistakes:two gave 2 levels for 5 steps"),
+    "--discretization iddpm --nfe 5000": (2, "discretization iddpm gave 5000 levels that are not"),
+    "--discretization iddpm --sampler euler --param euler.M=0": (2, "raise M"),
+    "--discretization iddpm --sampler euler --param euler.C_1=2": (
+        2,
+        "iddpm has no levels for C_1",
+    ),
+    "--discretization vp --sampler euler --param euler.epsilon_s=2": (2, "noise range"),
+    "--discretization polyexponential --rho 1e5": (2, "polyexponential gave"),
+    "--discretization 9/1 --sampler euler --param euler.M=5": (2, "unknown parameter of sampler"),
     "--sampler nowhere:f": (2, "No module named 'nowhere'"),
-    "--sampler mymod:missing": (2, "mymod:missing"),
-    "--sampler mymod:number": (2, "mymod:number' is not callable"),
-    "--sampler mymod:broken --quiet": (2, "mymod:broken"),
-    "--sampler mymod:gives_nothing --quiet": (2, "mymod:gives_nothing"),
-    "--sampler syntax:f": (2, "syntax:f"),
-    "--sampler ../mymod:broken": (2, "../mymod:broken"),
+    "--sampler :f": (2, "sampler ':f' cannot be imported"),
+    "--sampler mistakes:missing": (2, "mistakes:missing"),
+    "--sampler mistakes:number": (2, "mistakes:number' is not callable"),
+    "--sampler mistakes:broken --quiet": (2, "mistakes:broken"),
+    "--sampler mistakes:gives_nothing --quiet": (2, "mistakes:gives_nothing"),
+    "--sampler syntax_mistake:f": (2, "syntax_mistake:f"),
+    "--sampler ../mistakes:broken": (2, "../mistakes:broken"),
     "--config missing.toml": (2, "--config missing.toml cannot be read"),
     "--config .": (2, "--config . cannot be read"),
-    "--config cut.toml": (2, "--config cut.toml is not TOML"),
-    "--config bytes.toml": (2, "--config bytes.toml is not TOML"),
+    "--config cut.toml": (2, "--config cut.toml is not TOML: Unclosed array (at line 3, column 1"),
+    "--config twice.toml": (2, "Cannot overwrite a value (at line 3, column 10)"),
+    "--config two.toml": (2, "(at line 2, column 9)"),
+    "--config bytes.toml": (2, "--config bytes.toml is not TOML: not UTF-8 (at line 3, column 12)"),
+    "--config plain.txt": (2, "--config plain.txt is not TOML"),
     "--config word.toml": (2, "unknown option 'nfee'; did you mean 'nfe'?"),
     "--config table.toml": (2, "nfe"),
     "--config nested.toml": (2, "nfe"),
     "--config rho.toml": (2, "rho"),
+    "--config date.toml": (2, "--seed 2020-01-01 is not a whole number"),
     "--config number.toml": (2, "--sampler 5 is not a name"),
     "--config grid.toml": (2, "discretization"),
     "--config levels.toml": (2, "explicit levels are numbers"),
@@ -103,39 +181,139 @@ RUN = {
     "--config bool.toml": (2, "--nfe True is not a whole number"),
     "--smapler euler": (2, "unknown option '--smapler'; did you mean '--sampler'?"),
     "euler": (2, "unrecognized arguments: euler"),
+    "--json=yes": (2, "ignored explicit argument 'yes'"),
+    "--nfe x --json --quiet": (2, "--nfe x is not a whole number"),
     "--nfe": (2, "expected one argument"),
+    "--out=": (2, "--out '' is not a name"),
     "--out plain.txt": (2, "plain.txt exists and is not a results folder"),
     "--out foreign": (2, "foreign exists and is not a results folder"),
-    "--out plain.txt/below": (3, "plain.txt/below"),
+    f"--out {BELOW}": (3, BELOW),
 }
+MAKE = "reference make --images images.npz --out"
 OTHERS = {
     "rnu": (2, "unknown command 'rnu'; did you mean 'run'?"),
     "--vresion": (2, "--vresion"),
     "list sampler": (2, "unknown kind 'sampler'; did you mean 'samplers'?"),
+    "list models more": (2, "unrecognized arguments: more"),
+    "list --jsno": (2, "unknown option '--jsno'; did you mean '--json'?"),
     "report": (2, "the following arguments are required: DIR"),
     "report nowhere": (2, "nowhere is not a results folder"),
     "report foreign": (2, "foreign is not a results folder"),
+    "report sweep/results.csv": (2, "sweep/results.csv is not a results folder"),
     "check sweep": (2, "required: --baseline"),
     "check sweep --baseline nowhere.csv": (2, "nowhere.csv does not exist"),
     "check nowhere --baseline sweep/results.csv": (2, "nowhere does not exist"),
+    "check plain.txt --baseline sweep/results.csv": (2, "plain.txt is not a results.csv"),
+    "check foreign --baseline sweep/results.csv": (2, "foreign is not a results folder"),
     "check sweep --baseline sweep/results.csv --tolerance low": (2, "--tolerance low"),
     "check sweep --baseline sweep/results.csv --tolerance -1": (2, "--tolerance -1"),
     "check sweep --baseline sweep/results.csv --tolerance nan": (2, "--tolerance nan"),
+    "check sweep --baseline empty.csv": (2, "empty.csv is not a results.csv"),
+    "check sweep --baseline nul.csv": (2, "nul.csv is not a results.csv"),
+    "check sweep --baseline quote.csv": (2, "quote.csv is not a results.csv"),
+    "check sweep --baseline head.csv": (2, "head.csv is not a results.csv: columns or rows are"),
+    "check sweep --baseline cut.csv": (2, "cut.csv is not a results.csv (line 3: 1 entries below"),
+    "check sweep --baseline words.csv": (2, "words.csv is not a results.csv (line 2: "),
+    "check sweep --baseline fewer.csv": (2, "fewer.csv is not a results.csv: columns or rows are"),
+    "check cut.csv --baseline sweep/results.csv": (2, "cut.csv is not a results.csv (line 3"),
+    "check sweep --baseline foreign --update": (2, "foreign is a folder; name a file"),
+    f"check sweep --baseline {BELOW} --update": (3, "plain.txt cannot be written"),
     "reference": (2, "required: action"),
     "reference mak": (2, "mak"),
+    "reference list digits": (2, "samplebench reference describe digits"),
     "reference describe": (2, "name a reference"),
     "reference describe digitz": (2, "unknown reference 'digitz'; did you mean 'digits'?"),
     "reference describe plain.txt": (2, "plain.txt is not a reference"),
+    "reference describe cut.npz": (2, "cut.npz is not a reference"),
     "reference make": (2, "needs --images PATH and --out FILE"),
     "reference make --images foreign --out x.npz --extractor digit": (2, "did you mean 'digits'?"),
     "reference make --images foreign --out x.npz": (2, "foreign holds no images"),
+    "reference make --images cut.npz --out x.npz": (2, "cut.npz is neither a folder of images nor"),
+    "reference make --images one.npy --out x.npz": (2, "one.npy is neither a folder of images nor"),
+    "reference make --images nowhere --out x.npz": (2, "nowhere is neither a folder of images nor"),
+    f"{MAKE} foreign": (2, "--out foreign is a folder; name a new file"),
+    f"{MAKE} images.npz": (2, "--out images.npz is the images themselves"),
+    f"{MAKE} x.npz --device gpu": (2, "unknown device 'gpu'"),
+    f"{MAKE} x.npz --device cuda:99": (3, "device 'cuda:99' cannot be used here"),
+    f"{MAKE} {BELOW} --quiet": (3, "plain.txt cannot be written"),
+    "cite hun": (2, "unknown name 'hun'; did you mean 'heun'?"),
+    "cite sweep hun": (2, "unknown name 'hun'; did you mean 'heun'?"),
+    "cite foreign": (2, "foreign is not a results folder"),
+    "cite plain.txt": (2, "plain.txt is not a results folder"),
+    "cite ./heun": (2, "heun is not a results folder"),
+    "cite --josn": (2, "unknown option '--josn'; did you mean '--json'?"),
+    "published --sampler eulr": (2, "unknown published sampler 'eulr'; did you mean 'euler'?"),
+    "published --sampler zzzzzzzz": (2, "'samplebench published' lists all"),
+    "published --protocol emd": (2, "unknown published protocol 'emd'; did you mean 'edm'?"),
+    "published --dataset imagnet": (2, "did you mean 'imagenet'?"),
+    "published --max-nfe 0": (2, "--max-nfe 0"),
+    "published --max-nfe ten": (2, "--max-nfe"),
+    "published --out plain.txt": (3, "plain.txt cannot be written"),
+    "published heun": (2, "unrecognized arguments: heun"),
+    "trajectory --model digts-exact": (2, "did you mean 'digits-exact'?"),
+    "trajectory --sampler eulr": (2, "unknown sampler 'eulr'; did you mean 'euler'?"),
+    "trajectory --sampler edm --param edm.S_churn=9": (
+        2,
+        "edm with S_churn=9 is stochastic",
+    ),
+    "trajectory --sampler mistakes:discrete_only": (2, "discrete-only needs a discrete model"),
+    "trajectory --steps 1 --out t": (2, "steps=1"),
+    "trajectory --steps ten": (2, "--steps ten is not a whole number"),
+    "trajectory --steps 5 --nfe 5": (2, "give --steps or --nfe, not both"),
+    "trajectory --rho nan": (2, "rho=nan"),
+    "trajectory --discretization emd": (2, "did you mean 'edm'?"),
+    "trajectory --device gpu": (2, "unknown device 'gpu'"),
+    "trajectory --out plain.txt": (2, "plain.txt"),
+    f"trajectory --out {BELOW}": (3, BELOW),
 }
+# One of each kind that the installed command is tried with always: it takes half a second.
+INSTALLED = (
+    "--sampler eulr",
+    "--nfe ten",
+    "--rho nan",
+    "--device cuda:99",
+    "--sampler mistakes:broken --quiet",
+    "--sampler mistakes:discrete_only",
+    "--discretization iddpm --nfe 5000",
+    "--config cut.toml",
+    "--smapler euler",
+    "--out foreign",
+    f"--out {BELOW}",
+    "rnu",
+    "report nowhere",
+    "check sweep --baseline cut.csv",
+    "cite hun",
+    "published --sampler eulr",
+    "trajectory --steps ten",
+)
+
+
+def rows_of(table):
+    """Its words, those that are not in `INSTALLED` marked slow."""
+    slow = pytest.mark.slow
+    return [pytest.param(w, marks=[] if w in INSTALLED else slow) for w in table]
+
+
+def words_of_run(words):
+    """A run that would go on in the finished sweep, were it not for its last words."""
+    given = words.replace("=", " ").split()
+    rest = {"--num-samples": "128", "--sampler": "euler,heun", "--out": "sweep", "--nfe": "5"}
+    if "--config" in given:
+        del rest["--sampler"], rest["--nfe"]
+    added = [w for pair in rest.items() if pair[0] not in given for w in pair]
+    # What was wrong comes last, so that an option without its value is one.
+    return ["run", *added, *words.split()]
+
+
+def test_the_table_is_long_enough():
+    assert len(RUN) + len(OTHERS) >= 40
+    assert set(INSTALLED) <= {*RUN, *OTHERS}
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, finished):
     """A working folder with a finished sweep and all the files above."""
-    import shutil
+    import numpy as np
 
     folder = tmp_path_factory.mktemp("errors")
     shutil.copytree(finished, folder / "sweep")
@@ -144,143 +322,70 @@ def place(tmp_path_factory, finished):
     for name, content in FILES.items():
         data = content if isinstance(content, bytes) else content.encode()
         (folder / name).write_bytes(data)
+    for name, change in FILES_OF_SWEEP.items():
+        (folder / name).write_text(change((folder / "sweep" / "results.csv").read_text()))
+    np.savez(folder / "images.npz", images=np.zeros((3, 1, 8, 8), np.uint8))
     return folder
 
 
+def everything(folder):
+    """All files of a folder with their bytes; what Python caches is not looked at."""
+    files = [p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
+
+
 @pytest.fixture
-def fails(samplebench):
-    """`fails(words, code, message, cwd)`: one line on stderr, nothing on stdout."""
-
-    def check(words, code, message, cwd, path=None):
-        done = samplebench(*words, cwd=cwd, path=path)
-        assert "Traceback" not in done.err
-        assert done.code == code, done.err
-        assert done.out == ""
-        first, *more = done.err.splitlines()
-        assert re.match(r"samplebench( \w+)?: error: \S", first), done.err
-        assert message in first
-        assert [bool(re.fullmatch(r"  \(see samplebench.* --help\)", m)) for m in more] in (
-            [],
-            [True],
-        ), done.err
-
-    return check
+def untouched(place):
+    """Nothing in the working folder was changed, made or lost by the test."""
+    before = everything(place)
+    yield
+    assert everything(place) == before
 
 
-# These take seconds, and differ little from others that are tried always.
-LATE = (
-    "--state-dtype float63 --quiet",
-    "--device xla",
-    "--nfe 2 --sampler heun",
-    "--metric fd-digit",
-    "--param heun.alpha=high",
-    "--param euler.schedule=fast --quiet",
-    "--sampler ddim --param ddim.eta=7 --quiet",
-    "--sampler mymod:missing",
-    "--sampler mymod:number",
-    "--sampler mymod:gives_nothing --quiet",
-)
+@pytest.fixture
+def here(place, monkeypatch, capsys):
+    """`here(words)`: the command line in this process -> (code, stdout, stderr)."""
+    monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.delitem(sys.modules, "mistakes", raising=False)
+    for registry in (samplers, discretizations):
+        registry.names()
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+    def run(words):
+        try:
+            code = main(words)
+        except SystemExit as ended:
+            code = ended.code
+        return code, *capsys.readouterr()
+
+    return run
 
 
-@pytest.mark.parametrize(
-    "words",
-    [pytest.param(w, marks=[pytest.mark.slow] if w in LATE else []) for w in RUN],
-)
-def test_run(words, place, fails, cells):
-    before = cells(place / "sweep")
-    code, message = RUN[words]
-    given = words.split()
-    rest = {"--num-samples": "128", "--sampler": "euler,heun", "--out": "sweep"}
-    if "--config" in given:
-        del rest["--sampler"]
-    added = [w for pair in rest.items() if pair[0] not in given for w in pair]
-    # What was wrong comes last, so that an option without its value is one.
-    fails(["run", *added, *given], code, message, place, path=place)
-    assert cells(place / "sweep") == before
-    assert sorted(path.name for path in (place / "foreign").iterdir()) == ["thesis.txt"]
+@pytest.mark.usefixtures("untouched")
+class TestHere:
+    @pytest.mark.parametrize("words", RUN)
+    def test_run(self, words, here, one_line):
+        one_line(here(words_of_run(words)), *RUN[words])
+
+    @pytest.mark.parametrize("words", OTHERS)
+    def test_other_commands(self, words, here, one_line):
+        one_line(here(words.split()), *OTHERS[words])
 
 
-@pytest.mark.parametrize("words", OTHERS)
-def test_other_commands(words, place, fails, cells):
-    before = cells(place / "sweep")
-    fails(words.split(), *OTHERS[words], place)
-    assert cells(place / "sweep") == before
-    assert not (place / "x.npz").exists()
+@pytest.mark.usefixtures("untouched")
+class TestInstalled:
+    @pytest.mark.parametrize("words", rows_of(RUN))
+    def test_run(self, words, samplebench, place, one_line):
+        done = samplebench(*words_of_run(words), cwd=place, path=place)
+        one_line(done, *RUN[words])
 
+    @pytest.mark.parametrize("words", rows_of(OTHERS))
+    def test_other_commands(self, words, samplebench, place, one_line):
+        one_line(samplebench(*words.split(), cwd=place, path=place), *OTHERS[words])
 
-def test_debug_shows_the_traceback(samplebench, place):
-    done = samplebench("list", "sampler", "--debug", cwd=place)
-    assert done.code == 1
-    assert "Traceback" in done.err
-    assert "unknown kind 'sampler'" in done.err
-
-
-DAMAGES = ("cut", "no values", "list", "another cell", "not text")
-
-
-@pytest.mark.parametrize(
-    ("verb", "damage"),
-    [
-        pytest.param(v, d, marks=[pytest.mark.slow] if v == "run" and d not in DAMAGES[:2] else [])
-        for v in ("run", "report", "check")
-        for d in DAMAGES
-    ],
-)
-def test_a_damaged_cell_is_named(copied, fails, cells, tmp_path, verb, damage):
-    victim = sorted((copied / "cells").glob("*.json"))[1]
-    record = json.loads(victim.read_text())
-    changed = {
-        "cut": victim.read_text()[:100],
-        "list": "[]",
-        "no values": json.dumps({**record, "values": {}}),
-        "another cell": json.dumps({**record, "cell": "0" * 64}),
-        "not text": "\x00\x01",
-    }
-    victim.write_text(changed[damage])
-    before = cells(copied)
-    words = {
-        "run": ["run", *SMALL, "--out", "sweep", "--quiet"],
-        "report": ["report", "sweep"],
-        "check": ["check", "sweep", "--baseline", "sweep/results.csv"],
-    }
-    fails(words[verb], 2, victim.name, tmp_path)
-    assert cells(copied) == before
-
-
-def test_a_damaged_cell_is_computed_again_when_deleted(copied, samplebench, cells):
-    """The next step that the message names is the right one."""
-    table = (copied / "results.csv").read_bytes()
-    victim = sorted((copied / "cells").glob("*.json"))[1]
-    before = cells(copied)
-    victim.unlink()
-    done = samplebench("run", *SMALL, "--out", "sweep")
-    assert done.code == 0
-    assert "4 cells (3 there already)" in done.err
-    assert (copied / "results.csv").read_bytes() == table
-    after = cells(copied)
-    others = [name for name in before if not name.startswith(victim.stem)]
-    assert {name: after[name] for name in others} == {name: before[name] for name in others}
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"schema": 9}'])
-def test_a_folder_of_another_schema_is_left_alone(copied, fails, tmp_path, content, cells):
-    (copied / "samplebench.json").write_text(content)
-    before = cells(copied)
-    if content == '{"schema": 9}':
-        fails(["run", *SMALL, "--out", "sweep"], 2, "sweep", tmp_path)
-    fails(["report", "sweep"], 2, "sweep", tmp_path)
-    assert cells(copied) == before
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"rows": [1]}', '{"rows": [{}]}'])
-def test_a_damaged_request_is_named(copied, fails, tmp_path, content):
-    (victim,) = (copied / "requests").glob("*.json")
-    victim.write_text(content)
-    fails(["report", "sweep"], 2, victim.name, tmp_path)
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(fails, tmp_path):
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o555)
-    fails(["run", *SMALL, "--out", "locked/sweep"], 3, "locked/sweep", tmp_path)
+    def test_debug_shows_the_traceback(self, samplebench, place):
+        done = samplebench("list", "sampler", "--debug", cwd=place)
+        assert done.code == 1
+        assert "Traceback" in done.err
+        assert "unknown kind 'sampler'" in done.err

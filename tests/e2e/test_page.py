@@ -213,3 +213,53 @@ def test_nothing_overflows_or_overlaps(sweep, opened, width, scheme):
         assert (shades[0] > shades[1]) == (scheme == "light")
         if out := os.environ.get("SAMPLEBENCH_SHOTS"):
             page.screenshot(path=f"{out}/sweep-{width}-{scheme}.png", full_page=True)
+
+
+@pytest.fixture(scope="module")
+def atlas(command, tmp_path_factory):
+    """The page of all published values."""
+    folder = tmp_path_factory.mktemp("atlas")
+    done = command("published", "--out", "pub", "--quiet", cwd=folder)
+    assert done.code == 0, done.err
+    return folder / "pub" / "published.html"
+
+
+def test_published_values_are_shown_and_say_their_source(atlas, opened):
+    with opened(atlas) as page:
+        assert series(page) > 20
+        select = page.locator("#facet-checkpoint")
+        assert select.input_value() == "edm-cifar10-32x32-uncond-vp"
+        select.select_option("baseline-imagenet-64x64-cond-adm")
+        rows = shown_rows(page)
+        assert 0 < rows < 20
+        assert set(column(page, "checkpoint")) == {"baseline-imagenet-64x64-cond-adm"}
+        spots = [p.bounding_box() for p in page.locator(".plot .points path").all()]
+        spot = max(spots, key=lambda box: box["y"])
+        page.mouse.move(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
+        text = page.locator(".hoverlayer .hovertext").first.text_content()
+        assert "FID" in text and "Karras et al. 2022" in text
+
+
+def test_published_values_switch_sort_and_filter(atlas, opened):
+    with opened(atlas) as page:
+        before = series(page)
+        page.locator('.facet[aria-label="sampler"] .chip[data-value="heun"]').click()
+        assert series(page) < before
+        assert "heun" not in column(page, "sampler")
+        page.locator('.facet[aria-label="sampler"] .all', has_text="all").click()
+        page.locator('.facet[aria-label="protocol"] .chip[data-value="edm"]').click()
+        assert 0 < series(page) < before
+        head(page, "NFE")
+        numbers = [float(text) for text in column(page, "NFE") if text not in ("", "-")]
+        assert numbers == sorted(numbers) and len(set(numbers)) > 5
+        page.locator("#filter").fill("unipc")
+        assert 0 < shown_rows(page) < 60
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_atlas_fits(atlas, opened, width, scheme):
+    with opened(atlas, width, scheme) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if out := os.environ.get("SAMPLEBENCH_SHOTS"):
+            page.screenshot(path=f"{out}/published-{width}-{scheme}.png")

@@ -99,6 +99,15 @@ def test_the_record(run):
     assert sheet.shape == (64, 64, 1) and sheet.dtype == np.uint8
 
 
+def test_operations_are_counted_beside_the_evaluations(run):
+    """Once per model, on an evaluation of its own: the counted NFE stays the sampler's."""
+    record, _ = run(sampler="heun", nfe=9)
+    assert record["nfe"] == record["nfe_planned"] == 9
+    assert record["gflop_per_evaluation"] == pytest.approx(4 * 1797 * 64 / 1e9)
+    assert record["gflop_per_image"] == pytest.approx(9 * 4 * 1797 * 64 / 1e9)
+    assert not [key for key in record["conditions"] if "flop" in key]
+
+
 def test_the_value_is_that_of_the_samples_with_their_seeds(run, bench):
     """Sample i has seed S + i; what a padded block draws beyond N counts nowhere."""
     import samplebench as sb
@@ -139,6 +148,27 @@ def test_a_resumed_cell_does_not_sample_again(run, bench, monkeypatch):
     monkeypatch.setitem(bench.__dict__, "extractor", spy)
     run(**CHURN)
     assert seen == [64]
+
+
+@pytest.mark.parametrize("change", ["missing", "of another shape", "of another machine"])
+def test_half_a_cell_that_does_not_fit_is_not_taken(run, change):
+    expected, _ = run(**CHURN)
+    with pytest.raises(Interrupted):
+        run(stop=StopAfter(2), seed=7, **CHURN)
+    (path,) = (run.out / "cells").glob("*.partial.npz")
+    with np.load(path) as archive:
+        state = dict(archive)
+    if change == "missing":
+        del state["counts"]
+    elif change == "of another shape":
+        state["total"] = state["total"][:, :-1]
+    else:
+        state["stamp"], state["total"] = np.array("elsewhere"), state["total"] + 1
+    np.savez(path, **state)
+    record, _ = run(seed=7, **CHURN)
+    assert not list((run.out / "cells").glob("*.partial.npz"))
+    other, _ = run(seed=7, batch_size=32, **CHURN)
+    assert value(record) == pytest.approx(value(other), rel=1e-6) != value(expected)
 
 
 def test_another_block_size_changes_little(run):

@@ -10,11 +10,17 @@ import pytest
 from PIL import Image
 
 from samplebench.bench import plan as planning
+from samplebench.bench.damage import Damaged
+from samplebench.bench.plan import Cell
 from samplebench.bench.request import Request
 from samplebench.bench.store import SCHEMA, Store
 from samplebench.errors import EnvironmentError_, InputError
 
 SHEET = np.arange(8 * 16, dtype=np.uint8).reshape(8, 16, 1)
+FIRST, SECOND = ({"metrics": ["fd-digits"], "seed": seed} for seed in (0, 1))
+AB, CD = (Cell(conditions, 9).hash for conditions in (FIRST, SECOND))
+# Conditions by hash, filled by every plan.
+CONDITIONS = {AB: FIRST, CD: SECOND}
 
 
 @pytest.fixture
@@ -26,13 +32,16 @@ def record(cell, value=1.5, stderr=0.25, nfe=9):
     return {
         "schema": SCHEMA,
         "cell": cell,
+        "conditions": dict(CONDITIONS[cell]),
         "nfe": nfe,
         "values": {"fd-digits": {"value": value, "stderr": stderr}},
     }
 
 
 def plan_of(**words):
-    return planning.make(Request.of(sampler="heun", nfe="5,9", num_samples=100, **words))
+    plan = planning.make(Request.of(sampler="heun", nfe="5,9", num_samples=100, **words))
+    CONDITIONS.update({name: cell.conditions for name, cell in plan.cells.items()})
+    return plan
 
 
 def names(folder):
@@ -85,54 +94,83 @@ class TestFolder:
 
 class TestCells:
     def test_a_cell_comes_back_as_it_was(self, store):
-        assert not store.has("ab")
-        store.save_partial("ab", {"count": np.arange(3)})
-        store.write_cell(record("ab"), SHEET)
-        assert store.has("ab") and store.cell("ab") == record("ab")
-        assert names(store.out) == ["cells/ab.json", "cells/ab.png", "samplebench.json"]
+        assert not store.has(AB)
+        store.save_partial(AB, {"count": np.arange(3)})
+        store.write_cell(record(AB), SHEET)
+        assert store.has(AB) and store.cell(AB) == record(AB)
+        assert names(store.out) == [f"cells/{AB}.json", f"cells/{AB}.png", "samplebench.json"]
 
     @pytest.mark.parametrize("channels", [1, 3])
     def test_its_sheet_is_lossless(self, store, channels):
         sheet = np.random.default_rng(0).integers(0, 256, (8, 16, channels), dtype=np.uint8)
-        store.write_cell(record("ab"), sheet)
-        found = np.asarray(Image.open(store.out / "cells" / "ab.png"))
+        store.write_cell(record(AB), sheet)
+        found = np.asarray(Image.open(store.out / "cells" / f"{AB}.png"))
         assert np.array_equal(found, sheet[..., 0] if channels == 1 else sheet)
 
     @pytest.mark.parametrize(
-        "text",
-        ["", '{"cell": "ab", "val', "[1, 2]", json.dumps(record("cd")), '{"cell": "ab"}', "\x00"],
-        ids=["empty", "cut off", "a list", "another cell", "no values", "no text"],
+        ("text", "reason"),
+        [
+            ("", "not JSON"),
+            ('{"cell": "ab", "val', "not JSON"),
+            ("\x00", "not JSON"),
+            ("[" * 100_000, "not JSON"),
+            ("[1, 2]", "not a JSON object"),
+            (json.dumps({**record(AB), "schema": 9}), "schema 9, this samplebench reads 1"),
+            ("{}", "schema None, this samplebench reads 1"),
+            (json.dumps(record(CD)), "its name is not the hash of its conditions"),
+            (json.dumps({**record(CD), "cell": AB}), "its name is not the hash of its conditions"),
+            (json.dumps({**record(AB), "values": {}}), "values are missing"),
+            (json.dumps(record(AB, value="x")), "values are missing"),
+            (json.dumps({**record(AB), "nfe": None}), "values are missing"),
+            ('{"schema": 1}', "values are missing"),
+        ],
     )
-    def test_a_damaged_one_is_named(self, store, text):
-        store.write_cell(record("ab"), SHEET)
-        (store.out / "cells" / "ab.json").write_text(text)
-        with pytest.raises(InputError, match=r"ab\.json .*; delete it, and only this cell is"):
-            store.cell("ab")
+    def test_a_damaged_one_is_named(self, store, text, reason):
+        store.write_cell(record(AB), SHEET)
+        assert store.whole(AB)
+        path = store.out / "cells" / f"{AB}.json"
+        path.write_text(text)
+        with pytest.raises(Damaged) as caught:
+            store.cell(AB)
+        assert str(caught.value).startswith(f"{path} is damaged ({reason}); run its sweep again")
+        assert store.has(AB) and not store.whole(AB)
+
+    def test_a_metric_that_was_not_computed_is_missed(self, store):
+        store.write_cell(record(AB), SHEET)
+        with pytest.raises(Damaged, match="values are missing"):
+            store.cell(AB, ["fid"])
+
+    def test_what_cannot_be_read_is_not_called_damaged(self, store):
+        """A folder in the place of the file stands for a lack of permission, which root ignores."""
+        path = store.out / "cells" / f"{AB}.json"
+        path.mkdir(parents=True)
+        with pytest.raises(EnvironmentError_, match=r"json cannot be read \(Is a directory\)"):
+            store.cell(AB)
 
     def test_a_failed_write_leaves_no_cell(self, store):
         with pytest.raises(TypeError):
-            store.write_cell({**record("ab"), "bad": object()}, SHEET)
-        assert not store.has("ab")
+            store.write_cell({**record(AB), "bad": object()}, SHEET)
+        assert not store.has(AB)
         assert not [name for name in names(store.out) if "tmp" in name]
 
 
 class TestPartials:
     def test_arrays_come_back_bit_for_bit(self, store):
         state = {"total": np.random.default_rng(0).standard_normal(5), "count": np.arange(3)}
-        assert store.load_partial("ab") is None
-        store.save_partial("ab", state)
-        found = store.load_partial("ab")
+        assert store.load_partial(AB) is None
+        store.save_partial(AB, state)
+        found = store.load_partial(AB)
         assert set(found) == set(state)
         assert all(np.array_equal(found[key], state[key]) for key in state)
-        assert not store.has("ab")
+        assert not store.has(AB)
 
     @pytest.mark.parametrize("keep", [0, 1, 10, 300, 0.5, 0.99])
     def test_a_damaged_one_is_as_good_as_none(self, store, keep):
-        store.save_partial("ab", {"total": np.arange(200.0)})
-        path = store.out / "cells" / "ab.partial.npz"
+        store.save_partial(AB, {"total": np.arange(200.0)})
+        path = store.out / "cells" / f"{AB}.partial.npz"
         data = path.read_bytes()
         path.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
-        assert store.load_partial("ab") is None
+        assert store.load_partial(AB) is None
 
 
 class TestLock:
@@ -151,6 +189,72 @@ class TestLock:
             _ = 1 / 0
         with store.locked():
             pass
+
+
+class TestSettingAside:
+    """A new run renames what is damaged; nothing else is touched."""
+
+    @pytest.fixture
+    def full(self, store):
+        """One finished cell and one under way."""
+        store.write_cell(record(AB), SHEET)
+        store.save_partial(CD, {"total": np.arange(200.0)})
+        return store
+
+    def test_nothing_where_nothing_is_damaged(self, full, caplog):
+        before = names(full.out)
+        with full.locked():
+            assert [name for name in names(full.out) if name != ".lock"] == before
+        assert caplog.messages == []
+
+    @pytest.mark.parametrize(
+        ("name", "reason", "then"),
+        [
+            (f"{AB}.json", "not JSON", "its cell is computed anew by its sweep"),
+            (f"{AB}.png", "not a whole PNG", "the page leaves it out"),
+            (f"{CD}.partial.npz", "not a whole archive", "its cell starts anew"),
+        ],
+    )
+    def test_a_damaged_file(self, full, caplog, name, reason, then):
+        path = full.out / "cells" / name
+        data = path.read_bytes()[:-20]
+        path.write_bytes(data)
+        others = {p: p.read_bytes() for p in path.parent.iterdir() if p != path}
+        with full.locked():
+            pass
+        (said,) = caplog.messages
+        assert said == f"{path} is damaged ({reason}); kept as {name}.corrupt, and {then}"
+        assert not path.exists()
+        assert path.with_name(f"{name}.corrupt").read_bytes() == data
+        assert {p: p.read_bytes() for p in others} == others
+
+    def test_files_of_others_stay(self, full, caplog):
+        note = full.out / "cells" / "notes.json"
+        note.write_text("my notes")
+        with full.locked():
+            pass
+        assert note.read_text() == "my notes" and caplog.messages == []
+
+    def test_a_flipped_bit_in_a_sheet_is_found(self, full):
+        path = full.out / "cells" / f"{AB}.png"
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        plan = plan_of()
+        cell = next(iter(plan.cells))
+        full.write_cell(record(cell), SHEET)
+        view = full.view(plan)
+        full.check_sheets(view)
+        view.sheets[AB] = path
+        with pytest.raises(Damaged, match=r"png is damaged \(not a whole PNG\); delete it"):
+            full.check_sheets(view)
+
+    @pytest.mark.parametrize("name", ["cells", "requests"])
+    def test_a_file_in_the_place_of_a_folder_is_found_before_the_start(self, store, name):
+        (store.out / name).write_text("x")
+        with pytest.raises(InputError, match=f"{name} is a file in the place of a folder"):
+            Store(store.out, create=True)
+        Store(store.out)
 
 
 class TestView:

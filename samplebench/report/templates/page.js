@@ -32,8 +32,11 @@ function swatch(facet, value) {
   const dash = coloured ? null : only("variant", DASHES.length);
   if (colour === null && dash === null) return "";
   const mark = make("i", { className: "swatch" });
-  if (colour !== null) mark.style.background = `var(--hue${colour})`;
-  else mark.append(sample("var(--faint)", dash));
+  if (colour !== null) {
+    mark.style.setProperty("--hue", `var(--hue${colour})`);
+    mark.classList.add(Math.floor(mine[0].colour / HUES) % 2 ? "ring" : "dot");
+  }
+  if (dash !== null) mark.append(sample("var(--faint)", dash));
   return mark;
 }
 

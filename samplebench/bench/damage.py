@@ -1,0 +1,101 @@
+"""What is wrong with a file of a results folder: read it, or say why it cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samplebench.errors import EnvironmentError_, InputError
+
+# None where samples were not finite.
+_NUMBER = (int, float, type(None))
+_AGAIN = "run its sweep again, and only this cell is computed anew"
+
+
+class Damaged(InputError):
+    """A file that is there but is not what was written.
+
+    Attributes:
+        path: of the file.
+        reason: in a few words.
+    """
+
+    def __init__(self, path: Path, reason: str, mend: str) -> None:
+        super().__init__(f"{path} is damaged ({reason}); {mend}")
+        self.path, self.reason = path, reason
+
+
+def read_json(path: Path, mend: str = _AGAIN) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        Damaged: it holds something else; `mend` is the next step.
+        EnvironmentError_: it cannot be read at all, which says nothing of what is in it.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EnvironmentError_(
+            f"{path} cannot be read ({error.strerror}); make it readable and try again"
+        ) from None
+    except (ValueError, RecursionError):
+        raise Damaged(path, "not JSON", mend) from None
+    if not isinstance(content, dict):
+        raise Damaged(path, "not a JSON object", mend)
+    return content
+
+
+def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str, Any]:
+    """The record in `<hash>.json`, which must hold these metrics and all that it was asked for.
+
+    Raises:
+        Damaged: cut off, of another schema, or of conditions that do not have this hash.
+        EnvironmentError_: it cannot be read.
+    """
+    from samplebench.bench.plan import Cell
+
+    record = read_json(path)
+    if record.get("schema") != schema:
+        reason = f"schema {record.get('schema')}, this samplebench reads {schema}"
+        raise Damaged(path, reason, _AGAIN)
+    try:
+        name, conditions = record["cell"], record["conditions"]
+        if name != path.stem or Cell(conditions, 0).hash != path.stem:
+            raise Damaged(path, "its name is not the hash of its conditions", _AGAIN)
+        whole = record["nfe"] > 0 and bool(record["values"])
+        for metric in {*metrics, *conditions["metrics"]}:
+            found = record["values"][metric]
+            whole &= all(isinstance(found[key], _NUMBER) for key in ("value", "stderr"))
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise Damaged(path, "values are missing", _AGAIN)
+    return record
+
+
+def check_sheet(path: Path) -> None:
+    """Raises `Damaged` where a contact sheet is no whole PNG."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            picture.verify()
+    except (OSError, SyntaxError, ValueError):  # what Pillow raises for broken files
+        raise Damaged(path, "not a whole PNG", "delete it, and the page leaves it out") from None
+
+
+def read_partial(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a cell under way.
+
+    Raises:
+        Damaged: they cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except Exception:  # a broken archive fails in any of a dozen ways
+        raise Damaged(path, "not a whole archive", "delete it, and its cell starts anew") from None
