@@ -25,6 +25,7 @@ class Run:
         params: its effective parameters.
         discretization, rho: rho is None where the discretization has none.
         constants: of the discretization, where they are not its defaults.
+        dtype: of the network, where it is not the release's own; else "".
         num_samples: N.
         protocol: name, e.g. "edm".
         references: ids of the reference statistics.
@@ -38,6 +39,7 @@ class Run:
     protocol: str
     references: tuple[str, ...]
     constants: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def mismatches(row: Published, run: Run) -> list[Mismatch]:
     found += [row.sampler.variant] if row.sampler.variant else []
     found += _grid(row, run)
     found += [f"stop time {row.stop}"] if row.stop else []
+    if run.dtype:
+        found.append(f"the release's precision not {run.dtype}")
     if row.num_samples is None:
         found.append(f"N {NOT_STATED}")
     elif row.num_samples != run.num_samples:

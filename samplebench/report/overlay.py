@@ -28,10 +28,12 @@ class Links:
     Attributes:
         published: of the same file.
         same_weights: of the same weights in another file, measured under another protocol.
+        dtype: of the release's network; "" if it is not known.
     """
 
     published: tuple[str, ...] = ()
     same_weights: tuple[str, ...] = ()
+    dtype: str = ""
 
 
 def links(models: Iterable[str]) -> dict[str, Links]:
@@ -41,7 +43,7 @@ def links(models: Iterable[str]) -> dict[str, Links]:
     known = catalog()
     entries = [known[model] for model in models if model in known]
     return {
-        entry.id: Links(entry.published, entry.same_weights)
+        entry.id: Links(entry.published, entry.same_weights, entry.dtype)
         for entry in entries
         if entry.published or entry.same_weights
     }
@@ -61,7 +63,7 @@ def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> 
     for plot in plots_of(view):
         if plot.metric != _METRIC or plot.model not in links:
             continue
-        runs = [_run(curve, view) for curve in plot.curves]
+        runs = [_run(curve, view, links[plot.model].dtype) for curve in plot.curves]
         for row in _candidates(links[plot.model], uncertain):
             name, _ = algorithm_of(row)
             fits = [
@@ -91,9 +93,10 @@ def _candidates(own: Links, uncertain: bool) -> list[Published]:
     return [row for _, _, row in sorted(rows, key=lambda item: item[:2])]
 
 
-def _run(curve: Curve, view: View) -> Run:
+def _run(curve: Curve, view: View, release: str) -> Run:
     row = curve.rows[0]
     name, params, constants = algorithm(str(row.get("sampler")), _parsed(row.get("params")))
+    dtype = printable(row.get("dtype"))
     return Run(
         sampler=name,
         params=params,
@@ -103,6 +106,7 @@ def _run(curve: Curve, view: View) -> Run:
         protocol=printable(row.get("protocol")),
         references=tuple(references_of(curve.rows, view)),
         constants=constants,
+        dtype=dtype if release and dtype != release else "",
     )
 
 

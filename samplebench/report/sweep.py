@@ -39,6 +39,10 @@ _FACETS = {
     "grid": "discretization",
     **{key: HEADS.get(key, key) for key in CONDITIONS},
 }
+_PUBLISHED = (
+    " Points without a line are published values: filled where every condition is that of the "
+    "curve in their colour, hollow where one differs, which a pointer on them names."
+)
 
 
 def cell_id(key: str) -> str:
@@ -65,14 +69,16 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
         csv: content of results.csv, offered for download.
         more: series of others, e.g. published points; `figure` as from `figure_key`.
     """
-    plots = plots_of(view)
+    plots, more = plots_of(view), list(more)
+    beside = {one.figure for one in more}
     figures = [
         Figure(
             key=figure_key(plot.model, plot.metric),
             title=f"{printable(plot.model)}: {printable(plot.metric)} (lower is better)",
             y=Axis(plot.metric, printable(plot.metric)),
             x=_AXES,
-            caption=plot.caption.replace("Error bars", "Bands"),
+            caption=plot.caption.replace("Error bars", "Bands")
+            + (_PUBLISHED if figure_key(plot.model, plot.metric) in beside else ""),
             name=figure_stem(plot.model, plot.metric),
         )
         for plot in plots
@@ -80,8 +86,10 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
     series = [_series(plot, curve, view) for plot in plots for curve in plot.curves]
     series += more
     used = {key for one in series for key in one.facets}
-    titles = _FACETS | {"published": "published values"}
-    facets = [Facet(key, title) for key, title in titles.items() if key in used]
+    facets = [Facet(key, title) for key, title in _FACETS.items() if key in used]
+    if "published" in used:
+        # It has one value, which is offered because it is named.
+        facets.append(Facet("published", "published values", start=("published",)))
     return Chart(figures, series, facets, ("results.csv", csv))
 
 
@@ -135,10 +143,11 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _seconds(record: Mapping[str, Any]) -> float | None:
-    """Wall-clock seconds of sampling for one image."""
+    """Wall-clock seconds of sampling for one image; the last block is filled up to its size."""
     seconds = number(record.get("seconds", {}).get("sampling"))
-    n = record.get("conditions", {}).get("num_samples")
-    return seconds / n if seconds and n else None
+    conditions = record.get("conditions", {})
+    n, block = conditions.get("num_samples"), conditions.get("block") or 1
+    return seconds / (math.ceil(n / block) * block) if seconds and n else None
 
 
 def _device(records: Iterable[Mapping[str, Any]]) -> str:

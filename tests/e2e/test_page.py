@@ -11,6 +11,19 @@ from itertools import pairwise
 
 import pytest
 
+from samplebench.report.chart import (
+    Axis,
+    Cell,
+    Chart,
+    Facet,
+    Figure,
+    Point,
+    Row,
+    Series,
+    Table,
+)
+from samplebench.report.page import render_page
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
@@ -143,11 +156,11 @@ def test_horizontal_axis_and_bands(sweep, opened):
             "nfe": "NFE (counted)",
         }.items():
             page.locator(f'.axes button[data-axis="{key}"]').click()
-            assert plot.get_attribute("data-axis") == key
+            page.locator(f'.plot[data-axis="{key}"]').first.wait_for()
             assert plot.locator(".xtitle").text_content() == title
             assert plot.locator(".points path").count() == 40
         page.locator("#bands").uncheck()
-        page.wait_for_function("document.querySelectorAll('.plot .js-fill').length === 0")
+        bands.first.wait_for(state="detached")
 
 
 def test_table_sorts_and_filters(sweep, opened):
@@ -160,6 +173,9 @@ def test_table_sorts_and_filters(sweep, opened):
             assert [number(text) for text in column(page, name)] == values[::-1] or sorted(
                 values, reverse=True
             ) == [number(text) for text in column(page, name)]
+        page.locator("#filter").fill("39")  # ρ=3 and, in the next column, 9 evaluations
+        assert not [row for row in page.locator("tbody tr:visible").all_inner_texts()
+                    if "39" not in row]  # fmt: skip
         page.locator("#filter").fill("heun ρ=3")
         assert shown_rows(page) == 5
         assert page.locator("#count").inner_text() == "5 of 40 rows"
@@ -191,6 +207,37 @@ def test_downloads(sweep, opened, tmp_path):
         assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
         # As printed: on white, with a legend, whatever the page looks like.
         assert "heun, ρ=7" in text and "rgb(255, 255, 255)" in text
+
+
+def test_a_turned_phone_gets_a_figure_that_fits(sweep, opened):
+    with opened(sweep / "report.html") as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        plot = page.locator(".plot").first
+        page.locator('.plot .main-svg[height="340"]').first.wait_for(timeout=5000)
+        box, below = plot.bounding_box(), page.locator(".legend").first.bounding_box()
+        title = page.locator(".plot .xtitle").first.bounding_box()
+        assert title["y"] + title["height"] <= box["y"] + box["height"] <= below["y"]
+        ticks = [t.bounding_box() for t in page.locator(".xaxislayer-above .xtick text").all()]
+        assert len(ticks) >= 3
+        for left, right in pairwise(ticks):
+            assert left["x"] + left["width"] < right["x"]
+
+
+def test_every_zoom_has_ticks(sweep, opened):
+    with opened(sweep / "report.html") as page:
+        for _ in range(3):
+            box = page.locator(".plot .nsewdrag").first.bounding_box()
+            page.mouse.move(box["x"] + 300, box["y"] + 200)
+            page.mouse.down()
+            page.mouse.move(box["x"] + 400, box["y"] + 250, steps=5)
+            page.mouse.up()
+            page.wait_for_timeout(300)
+            for axis in ("x", "y"):
+                ticks = page.locator(
+                    f"figure:first-of-type .{axis}axislayer-above .{axis}tick text"
+                )
+                texts = ticks.all_text_contents()
+                assert len(texts) >= 2 and len(set(texts)) == len(texts)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -263,3 +310,87 @@ def test_atlas_fits(atlas, opened, width, scheme):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if out := os.environ.get("SAMPLEBENCH_SHOTS"):
             page.screenshot(path=f"{out}/published-{width}-{scheme}.png")
+
+
+def test_a_downloaded_figure_of_many_series_shows_all_of_them(atlas, opened, tmp_path):
+    with opened(atlas) as page:
+        drawn = series(page)
+        with page.expect_download() as download:
+            page.locator("figure .svg").click()
+        download.value.save_as(tmp_path / "published.svg")
+        page.set_content((tmp_path / "published.svg").read_text())
+        whole = page.locator("svg").first.bounding_box()
+        names = [name.bounding_box() for name in page.locator(".legendtext").all()]
+        assert len(names) == drawn > 14
+        for name in names:
+            assert name["x"] + name["width"] <= whole["x"] + whole["width"]
+            assert name["y"] + name["height"] <= whole["y"] + whole["height"]
+        ticks = [t.bounding_box()["x"] for t in page.locator(".xtick text").all()]
+        assert max(ticks) - min(ticks) > 0.7 * whole["width"]
+        below = page.locator(".xtitle").bounding_box()
+        assert min(name["y"] for name in names) >= below["y"] + below["height"]
+
+
+@pytest.fixture
+def strange(tmp_path):
+    """A page of names, values and conditions that are hard to draw."""
+    name = "a<b> & $x$ \"q'"
+    axes = (Axis("nfe", "NFE"), Axis("seconds", "seconds"))
+    timed = [Point({"nfe": n, "seconds": n / 9}, y) for n, y in ((5, 2.0), (9, 2.03))]
+    bound = [Point({"nfe": 7}, 2.01, hover=("more",), hollow=True, arrow=True)]
+    made = [
+        Series("f", name, {"certainty": "B"}, timed, colour=8),
+        Series("f", "bound", {"certainty": "B"}, bound, line=False),
+        Series("f", "same", {"certainty": "A"}, timed[:1], colour=8, line=False),
+        Series("f", "unsure", {"certainty": "C"}, timed),
+    ]
+    facets = [Facet("certainty", "certainty", start=("A", "B"))]
+    texts = (("3.5", 3.5), ("nan", None), ("12", 12.0), ("-", None), ("0.5", 0.5))
+    table = Table((("value", "value"),), [Row([Cell(t, order)]) for t, order in texts])
+    path = tmp_path / "strange.html"
+    chart = Chart([Figure("f", name, Axis("y", "y"), axes)], made, facets)
+    path.write_text(render_page(title=name, lead="", chart=chart, table=table), encoding="utf-8")
+    return path
+
+
+def test_names_are_shown_as_they_are(strange, opened, tmp_path):
+    with opened(strange) as page:
+        assert page.locator(".legend li").first.inner_text() == "a<b> & $x$ \"q'"
+        with page.expect_download() as download:
+            page.locator("figure .svg").click()
+        download.value.save_as(tmp_path / "strange.svg")
+        texts = [e.text for e in ET.parse(tmp_path / "strange.svg").iter() if e.text]
+        assert texts.count("a<b> & $x$ \"q'") == 2  # title and legend
+
+
+def test_what_differs_is_never_drawn_filled(strange, opened):
+    with opened(strange) as page:
+        symbols = page.evaluate(
+            "document.querySelector('.plot').data.map((t) => [].concat(t.marker?.symbol ?? []))"
+        )
+        assert symbols == [["circle-open", "circle-open"], ["arrow-up-open"], ["circle"]]
+        assert page.locator(".legend li").all_inner_texts()[1] == "bound"
+        assert page.locator(".legend li").nth(1).locator("path").count() == 1  # no line
+        page.locator('.axes button[data-axis="seconds"]').click()
+        assert page.locator(".legend li").count() == 2  # a bound has no seconds
+
+
+def test_what_is_not_to_be_on_at_first_is_off(strange, opened):
+    with opened(strange) as page:
+        assert series(page) == 3
+    text = strange.read_text(encoding="utf-8")
+    for value in "AB":
+        text = text.replace(f'"certainty":"{value}"', '"certainty":"C"')
+    strange.write_text(text, encoding="utf-8")
+    with opened(strange) as page:
+        assert series(page) == 0
+        page.locator('.chip[data-value="C"]').click()
+        assert series(page) == 4
+
+
+def test_what_is_no_number_sorts_last(strange, opened):
+    with opened(strange) as page:
+        head(page, "value")
+        assert column(page, "value") == ["0.5", "3.5", "12", "nan", "-"]
+        head(page, "value")
+        assert column(page, "value") == ["12", "3.5", "0.5", "nan", "-"]

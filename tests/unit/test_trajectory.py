@@ -305,6 +305,19 @@ def test_stochastic_samplers_are_refused(sampler, param, hint):
     assert model.calls == 0
 
 
+def test_a_sampler_that_breaks_down_is_not_called_stochastic():
+    def broken(model, x, sigmas):
+        for sigma in sigmas[:-1]:
+            x = x + math.nan * model(x, sigma)
+        return x
+
+    found = truncation(Gauss(), broken, steps=[5, 10], latents=latents_of(), quiet=True)
+    (curve,) = found.curves
+    assert all(math.isnan(point.end.median) for point in curve.points)
+    assert [point.order_end.median for point in curve.points] == [None, None]
+    assert all(row["median"] is None for row in found.rows())
+
+
 def ancestral(model, x, sigmas, eta=1.0, noise_sampler=None):
     """In the style of k-diffusion, without a callback."""
     for sigma, below in pairwise(sigmas):

@@ -16,7 +16,7 @@ const valuesOf = (facet) => [...new Set(carriers.map((c) => c.facets[facet.key])
 const facets = chart.facets.map((f) => ({ ...f, values: valuesOf(f) })).filter((f) => f.values.length > 1 || f.start.length);
 for (const facet of facets) {
   const start = facet.start.filter((v) => facet.values.includes(v));
-  state.on[facet.key] = new Set(start.length ? start : facet.single ? facet.values.slice(0, 1) : facet.values);
+  state.on[facet.key] = new Set(start.length ? start : facet.single ? facet.values.slice(0, 1) : facet.start.length ? [] : facet.values);
 }
 const passes = (of) => facets.every((f) => of[f.key] === undefined || state.on[f.key].has(of[f.key]));
 
@@ -40,15 +40,32 @@ function swatch(facet, value) {
   return mark;
 }
 
-function sample(stroke, variant) {
+// Plotly's markers, about (0, 0).
+const SHAPES = {
+  circle: "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", square: "M-3.5-3.5h7v7h-7z", diamond: "M0-5L5 0 0 5-5 0z",
+  "triangle-up": "M0-4.5L4.5 3.5h-9z", "triangle-down": "M0 4.5L4.5-3.5h-9z", "arrow-up": "M0-5L4 5h-8z",
+  cross: "M-1.5-4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z", x: "M-2-4.5L0-2.5 2-4.5 4.5-2 2.5 0 4.5 2 2 4.5 0 2.5-2 4.5-4.5 2-2.5 0-4.5-2z",
+  pentagon: "M0-4.5L4.3-1.4 2.6 3.6h-5.2L-4.3-1.4z",
+};
+
+// A piece of a line, if `variant` is one, with a marker, if `symbol` is one.
+function sample(stroke, variant, symbol) {
   const pattern = ["", "6 3", "1.5 2.5", "6 2.5 1.5 2.5", "10 3"][variant % DASHES.length];
-  const space = "http://www.w3.org/2000/svg";
+  const space = "http://www.w3.org/2000/svg", height = symbol ? 12 : 6;
   const svg = document.createElementNS(space, "svg");
-  const line = document.createElementNS(space, "line");
-  for (const [k, v] of Object.entries({ viewBox: "0 0 28 6", width: 28, height: 6 })) svg.setAttribute(k, v);
-  for (const [k, v] of Object.entries({ x1: 0, y1: 3, x2: 28, y2: 3, "stroke-width": 2, "stroke-dasharray": pattern })) line.setAttribute(k, v);
-  line.style.stroke = stroke;
-  svg.append(line);
+  const add = (d, attributes) => {
+    const path = document.createElementNS(space, "path");
+    for (const [k, v] of Object.entries({ d, ...attributes })) path.setAttribute(k, v);
+    path.style.stroke = stroke;
+    svg.append(path);
+    return path;
+  };
+  for (const [k, v] of Object.entries({ viewBox: `0 ${-height / 2} 28 ${height}`, width: 28, height })) svg.setAttribute(k, v);
+  if (variant !== null) add("M0 0h28", { "stroke-width": 2, "stroke-dasharray": pattern });
+  if (symbol) {
+    const marker = add(SHAPES[symbol.replace("-open", "")], { transform: "translate(14 0)", "stroke-width": 1.5 });
+    marker.style.fill = symbol.endsWith("-open") ? "var(--page)" : stroke;
+  }
   return svg;
 }
 
@@ -96,12 +113,15 @@ const axisNow = (plot) => plot.figure.x.find((axis) => axis.key === state.x[plot
 const visible = (plot) => plot.mine.filter((s) => passes(s.facets));
 const sizeOf = (area) => ({ width: area.clientWidth, height: area.clientWidth < 600 ? 340 : 460 });
 
+const entry = (s) => sample(`var(--hue${s.colour % HUES})`, s.line && s.points.length > 1 ? s.variant : null, symbolOf(s, s.points[0]));
+
 async function paint(plot) {
   const list = visible(plot);
   const { traces, layout } = drawing(plot.figure, list, axisNow(plot), theme(), state.bands, sizeOf(plot.area), state.zoom[plot.figure.key]);
-  await Plotly.react(plot.area, traces, layout, { responsive: true, displayModeBar: false, doubleClick: false });
-  const entries = list.filter((s) => s.band !== "range");
-  plot.legend.replaceChildren(...(entries.length > 14 ? [] : entries).map((s) => make("li", {}, sample(`var(--hue${s.colour % HUES})`, s.variant), s.name)));
+  await Plotly.react(plot.area, traces, layout, { displayModeBar: false, doubleClick: false });
+  const entries = list.filter((s) => s.band !== "range" && placed(s, axisNow(plot)).length);
+  const named = [entries, entries.filter((s) => s.line)].find((some) => some.length <= 14) ?? []; // above that, the switches tell
+  plot.legend.replaceChildren(...named.map((s) => make("li", {}, entry(s), s.name)));
   plot.area.dataset.series = entries.length;
   plot.area.dataset.axis = state.x[plot.figure.key];
 }
@@ -126,9 +146,11 @@ function wireFigure(plot) {
     paint(plot);
   });
   box.querySelector(".svg").addEventListener("click", async () => {
-    const size = { width: 900, height: 560 };
-    const { traces, layout } = drawing(figure, visible(plot), axisNow(plot), PRINT, state.bands, size, state.zoom[figure.key]);
-    Object.assign(layout, { ...size, autosize: false, showlegend: true, title: { text: escaped(figure.title), font: { size: 16 } }, margin: { l: 12, r: 14, t: 48, b: 12 } });
+    const { traces, layout } = drawing(figure, visible(plot), axisNow(plot), PRINT, state.bands, { width: 900, height: 560 }, state.zoom[figure.key]);
+    const names = 20 * traces.filter((t) => t.showlegend !== false).length; // below the axes, however many and long
+    const size = { width: 900, height: 580 + names };
+    Object.assign(layout, { ...size, autosize: false, showlegend: true, title: { text: escaped(figure.title), font: { size: 16 } }, margin: { l: 12, r: 14, t: 48, b: 72 + names } });
+    layout.legend = { orientation: "h", entrywidthmode: "fraction", entrywidth: 1, x: 0, yref: "container", y: 0.01, yanchor: "bottom", maxheight: names + 20, font: { color: PRINT.ink, size: 12 } };
     const uri = await Plotly.toImage({ data: traces, layout }, { format: "svg", ...size });
     save(uri, `${figure.name}.svg`);
   });
@@ -178,6 +200,8 @@ document.getElementById("csv")?.addEventListener("click", () => {
 });
 document.querySelectorAll('a[href^="#"]').forEach((a) => a.addEventListener("click", () => open(a.hash.slice(1))));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+let resized = 0; // ticks and height follow the width
+addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => plots.forEach(paint), 100); });
 await refresh();
 plots.forEach(wireFigure);
 document.documentElement.dataset.ready = "true";

@@ -15,7 +15,8 @@ const PRINT = {
   hues: JSON.parse(document.getElementById("hues").textContent),
 };
 
-const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+// Plotly reads tags, entities and, between two dollars, math.
+const escaped = (text) => text.replace(/[&<>$]/g, (c) => `&#${c.charCodeAt(0)};`);
 const alpha = (hex, share) => hex + Math.round(255 * share).toString(16).padStart(2, "0");
 const floored = (low, y) => (low > 0 ? low : y / 3); // a log axis has no zero
 
@@ -29,14 +30,23 @@ function band(points, hue) {
   };
 }
 
+// The points that have a place on a horizontal axis.
+const placed = (series, axis) => series.points
+  .map((p) => ({ ...p, at: p.x[axis.key] ?? null }))
+  .filter((p) => p.at !== null && p.y !== null && (!axis.log || p.at > 0));
+
+const faded = (series) => Math.floor(series.colour / HUES) % 2 === 1; // past the palette's end: hollow
+
+function symbolOf(series, point) {
+  const shape = point.arrow ? "arrow-up" : SYMBOLS[series.variant % SYMBOLS.length];
+  // Where nothing is joined, hollow says that the point differs, and nothing else.
+  return shape + (point.hollow || (faded(series) && series.line) ? "-open" : "");
+}
+
 function tracesOf(series, axis, look, bands) {
-  const points = series.points
-    .map((p) => ({ ...p, at: p.x[axis.key] ?? null }))
-    .filter((p) => p.at !== null && p.y !== null && (!axis.log || p.at > 0));
+  const points = placed(series, axis);
   if (!points.length) return [];
   const hue = look.hues[series.colour % HUES];
-  const faded = Math.floor(series.colour / HUES) % 2 === 1; // past the palette's end: hollow
-  const symbol = (p) => (p.arrow ? "arrow-up" : SYMBOLS[series.variant % SYMBOLS.length] + (p.hollow || faded ? "-open" : ""));
   const ranged = points.some((p) => p.low !== null || p.high !== null);
   const traces = [];
   if (bands && ranged && series.line && points.length > 1) traces.push(band(points, hue));
@@ -49,7 +59,7 @@ function tracesOf(series, axis, look, bands) {
     text: points.map((p) => p.hover.map(escaped).join("<br>")),
     customdata: points.map((p) => p.to), hovertemplate: "%{text}<extra></extra>",
     line: { color: hue, width: 2, dash: DASHES[series.variant % DASHES.length] },
-    marker: { color: hue, size: spread ? 1 : 8, symbol: points.map(symbol), line: { color: hue, width: 1.5 } },
+    marker: { color: hue, size: spread ? 1 : 8, symbol: points.map((p) => symbolOf(series, p)), line: { color: hue, width: 1.5 } },
     error_y: bars ? {
       type: "data", symmetric: false, color: spread ? alpha(hue, 0.3) : hue, thickness: spread ? 9 : 1, width: spread ? 0 : 4,
       array: points.map((p) => (p.high ?? p.y) - p.y), arrayminus: points.map((p) => p.y - floored(p.low ?? p.y, p.y)),
@@ -58,7 +68,7 @@ function tracesOf(series, axis, look, bands) {
   return traces;
 }
 
-// Round numbers between two decades, at most about `room` of them.
+// Round numbers between two powers of ten, at most about `room` of them.
 function ticks(low, high, room) {
   const all = (steps) => {
     const found = [];
@@ -70,7 +80,16 @@ function ticks(low, high, room) {
     return found;
   };
   const rules = [[1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9], [1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
+  if (all(rules[0]).length < 3) return evenly(10 ** low, 10 ** high, room);
   return rules.map(all).find((found) => found.length <= room) ?? all([1]).filter((_, i, list) => i % Math.ceil(list.length / room) === 0);
+}
+
+// Round numbers at equal distances, for where the axis is too short for any of those.
+function evenly(low, high, room) {
+  const unit = 10 ** Math.floor(Math.log10((high - low) / room));
+  const count = (step) => Math.floor(high / step) - Math.ceil(low / step) + 1;
+  const step = [1, 2, 5, 10, 20].map((m) => m * unit).find((s) => count(s) <= Math.max(4, room));
+  return Array.from({ length: count(step) }, (_, i) => Number(((Math.ceil(low / step) + i) * step).toPrecision(9)));
 }
 
 const shown = (v) => (v >= 1e5 || v < 1e-3 ? v.toExponential().replace(".0e", "e") : String(v));
@@ -85,7 +104,8 @@ function axisOf(axis, values, pixels, look, range) {
   const logs = values.map(Math.log10);
   const [low, high] = range ?? [Math.min(...logs), Math.max(...logs)];
   const pad = range ? 0 : Math.max(0.04 * (high - low), 0.03);
-  const at = ticks(low - pad, high + pad, Math.max(3, pixels / 58));
+  const lone = low === high && [Number(values[0].toPrecision(4))]; // one value: nothing but it
+  const at = lone || ticks(low - pad, high + pad, Math.max(3, pixels / 58));
   return { ...base, type: "log", range: [low - pad, high + pad], tickmode: "array", tickvals: at, ticktext: at.map(shown) };
 }
 

@@ -4,7 +4,7 @@ function wireTable(table, passes) {
   const [filter, count] = [document.getElementById("filter"), document.getElementById("count")];
   const body = table.tBodies[0];
   const rows = [...body.rows];
-  const words = rows.map((row) => row.textContent.toLowerCase());
+  const words = rows.map((row) => [...row.cells].map((cell) => cell.textContent.toLowerCase()).join("\n"));
 
   const update = () => {
     const wanted = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -13,12 +13,15 @@ function wireTable(table, passes) {
       row.hidden = !(passes(i) && wanted.every((word) => words[i].includes(word)));
       left += !row.hidden;
     });
-    count.textContent = left === rows.length ? `${rows.length} rows` : `${left} of ${rows.length} rows`;
+    const all = `${rows.length} row${rows.length === 1 ? "" : "s"}`;
+    count.textContent = left === rows.length ? all : `${left} of ${all}`;
   };
 
+  // Where a column has numbers, what is not one (a mean over samples that are not finite) is missing.
   const key = (row, column) => {
     const cell = row.cells[column];
-    return "order" in cell.dataset ? Number(cell.dataset.order) : cell.textContent.trim();
+    if ("order" in cell.dataset) return Number(cell.dataset.order);
+    return cell.classList.contains("text") ? cell.textContent.trim() : "";
   };
   const missing = (value) => value === "" || value === "-";
   const heads = [...table.tHead.rows[0].cells];

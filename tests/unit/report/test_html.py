@@ -124,6 +124,18 @@ def test_chart_has_every_point_with_its_band_and_costs(make_view):
     assert chart["csv"][1].splitlines()[1].startswith("toy-model,euler,")
 
 
+def test_seconds_are_shared_among_all_samples_of_the_last_block(make_view):
+    view = make_view()
+    for cell in view.cells.values():
+        cell["conditions"]["block"] = 128  # 500 samples are drawn in 4 blocks
+    seconds = {
+        point["x"]["seconds"]
+        for one in Page(render_html(view)).chart["series"]
+        for point in one["points"]
+    }
+    assert seconds == {1.25 / 512}
+
+
 def test_lines_never_join_two_protocols(make_view):
     chart = Page(render_html(make_view(protocols=("toy", "other")))).chart
     assert len(chart["series"]) == 12
