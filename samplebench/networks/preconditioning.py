@@ -1,0 +1,335 @@
+"""Preconditioners: D(x; sigma) = c_skip x + c_out F(c_in x; c_noise), around a network F.
+
+Source: Karras et al. 2022, table 1. Their names, arguments and buffers are those of the released
+files. The arithmetic around the network is float64 where x or sigma is, else float32; the network
+runs in float32, or in float16 where the file asks for it and the images are on a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from samplebench.errors import InputError, unknown
+from samplebench.networks.dhariwal_unet import DhariwalUNet
+from samplebench.networks.edm_arguments import RULES, checked, defaults
+from samplebench.networks.song_unet import SongUNet
+
+NETWORKS = {"SongUNet": SongUNet, "DhariwalUNet": DhariwalUNet}
+# 4 GB of weights; the largest released network has 296 million parameters.
+MOST_PARAMETERS = 1_000_000_000
+Coefficients = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Preconditioner(nn.Module):
+    """Base: a network `model` and the arithmetic around it.
+
+    Args:
+        img_resolution, img_channels: size and channels of the images.
+        label_dim: number of classes, 0 for none.
+        use_fp16: whether the network runs in float16 on CUDA.
+        model_type: "SongUNet" or "DhariwalUNet".
+        out_channels: channels the network returns, None for img_channels; further ones are ignored.
+        model_kwargs: further arguments of the network.
+
+    Attributes:
+        sigma_min, sigma_max: noise levels the network was trained for.
+    """
+
+    def __init__(
+        self,
+        img_resolution: int,
+        img_channels: int,
+        label_dim: int = 0,
+        use_fp16: bool = False,
+        *,
+        model_type: str,
+        out_channels: int | None = None,
+        **model_kwargs: Any,
+    ) -> None:
+        super().__init__()
+        self.img_resolution, self.img_channels = img_resolution, img_channels
+        self.label_dim, self.use_fp16 = label_dim, use_fp16
+        self.model = NETWORKS[model_type](
+            img_resolution=img_resolution,
+            in_channels=img_channels,
+            out_channels=out_channels or img_channels,
+            label_dim=label_dim,
+            **model_kwargs,
+        )
+
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        """(c_skip, c_out, c_in, c_noise) at noise levels [N or 1, 1, 1, 1], each of their shape."""
+        raise NotImplementedError
+
+    def round_sigma(self, sigma: float | Tensor) -> Tensor:
+        """The nearest noise level the network was trained for, like sigma; numbers in float64."""
+        return _tensor(sigma)
+
+    def run_dtype(self, device: torch.device, force_fp32: bool = False) -> torch.dtype:
+        """Precision of the U-Net on a device; its embedding of the noise level is float32."""
+        half = self.use_fp16 and not force_fp32 and device.type == "cuda"
+        return torch.float16 if half else torch.float32
+
+    def forward(
+        self,
+        x: Tensor,
+        sigma: float | Tensor,
+        class_labels: Tensor | None = None,
+        force_fp32: bool = False,
+        **extra: Any,
+    ) -> Tensor:
+        """The denoised images D(x; sigma); at sigma = 0 not a number for EDM and VE.
+
+        Args:
+            x: noisy images [N, img_channels, img_resolution, img_resolution].
+            sigma: noise level, a number or a tensor of 1 or N entries, on any device.
+            class_labels: one-hot rows [N or 1, label_dim]; None: all zero, the label that stands
+                for no class. Ignored where label_dim is 0.
+            force_fp32: whether the network runs in float32 whatever `use_fp16` says.
+            extra: further inputs of the network, e.g. augment_labels.
+
+        Returns:
+            Of x's shape and dtype.
+        """
+        sigma = _tensor(sigma)
+        # Metal has no float64.
+        wide = torch.float64 in (x.dtype, sigma.dtype) and x.device.type != "mps"
+        dtype = torch.float64 if wide else torch.float32
+        sigma = sigma.to(dtype).to(x.device, non_blocking=True).reshape(-1, 1, 1, 1)
+        c_skip, c_out, c_in, c_noise = self.coefficients(sigma)
+
+        if self.label_dim == 0:
+            class_labels = None
+        elif class_labels is None:
+            class_labels = torch.zeros(1, self.label_dim, device=x.device)
+        else:
+            class_labels = class_labels.to(torch.float32).reshape(-1, self.label_dim)
+        noisy = x.to(dtype)
+        raw = self.model(
+            (c_in * noisy).to(self.run_dtype(x.device, force_fp32)),
+            c_noise.flatten().to(torch.float32),
+            class_labels,
+            **extra,
+        )
+        return (c_skip * noisy + c_out * raw[:, : self.img_channels].to(dtype)).to(x.dtype)
+
+
+class VPPrecond(Preconditioner):
+    """The variance-preserving SDE of Song et al. 2021, whose network predicts the noise.
+
+    Args:
+        beta_d, beta_min: slope and start of the linear beta(t).
+        M: number of steps of the original discrete process; c_noise lies in [0, M - 1].
+        epsilon_t: the smallest time of training.
+        model_type, common: see `Preconditioner`.
+    """
+
+    def __init__(
+        self,
+        *,
+        beta_d: float = 19.9,
+        beta_min: float = 0.1,
+        M: int = 1000,
+        epsilon_t: float = 1e-5,
+        model_type: str = "SongUNet",
+        **common: Any,
+    ) -> None:
+        super().__init__(model_type=model_type, **common)
+        self.beta_d, self.beta_min, self.M = beta_d, beta_min, M
+        # Evaluated in float32 where the networks were trained: 2^-10, not 0.0010005.
+        self.sigma_min, self.sigma_max = self.sigma(
+            torch.tensor([epsilon_t, 1.0], dtype=torch.float32, device="cpu")
+        ).tolist()
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """Noise level at time t."""
+        return ((0.5 * self.beta_d * t.square() + self.beta_min * t).exp() - 1).sqrt()
+
+    def t(self, sigma: Tensor) -> Tensor:
+        """Time of a noise level; float32 resolves it coarsely near 0, as in training."""
+        log = (1 + sigma.square()).log()
+        return ((self.beta_min**2 + 2 * self.beta_d * log).sqrt() - self.beta_min) / self.beta_d
+
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        c_in = 1 / (sigma.square() + 1).sqrt()
+        return torch.ones_like(sigma), -sigma, c_in, (self.M - 1) * self.t(sigma)
+
+
+class VEPrecond(Preconditioner):
+    """The variance-exploding SDE of Song et al. 2021, whose network predicts the noise, negated.
+
+    Args:
+        sigma_min, sigma_max: noise levels of training.
+        model_type, common: see `Preconditioner`.
+    """
+
+    def __init__(
+        self,
+        *,
+        sigma_min: float = 0.02,
+        sigma_max: float = 100,
+        model_type: str = "SongUNet",
+        **common: Any,
+    ) -> None:
+        super().__init__(model_type=model_type, **common)
+        self.sigma_min, self.sigma_max = sigma_min, sigma_max
+
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        one = torch.ones_like(sigma)
+        return one, sigma, one, (0.5 * sigma).log()
+
+
+class IDDPMPrecond(Preconditioner):
+    """The discrete process of Nichol & Dhariwal 2021 with the cosine schedule.
+
+    The buffer `u` holds its noise levels [M + 1], from the largest to 0. The network also returns
+    a variance, which is ignored.
+
+    Args:
+        C_1: smallest ratio of successive alpha_bar.
+        C_2: offset of the cosine schedule.
+        M: number of noise levels above 0.
+        model_type, common: see `Preconditioner`.
+    """
+
+    u: Tensor
+
+    def __init__(
+        self,
+        *,
+        C_1: float = 0.001,
+        C_2: float = 0.008,
+        M: int = 1000,
+        model_type: str = "DhariwalUNet",
+        img_channels: int,
+        **common: Any,
+    ) -> None:
+        super().__init__(
+            img_channels=img_channels,
+            model_type=model_type,
+            out_channels=2 * img_channels,
+            **common,
+        )
+        self.M = M
+        self.register_buffer("u", torch.empty(M + 1).copy_(noise_levels(C_1, C_2, M)))
+
+    # The levels are those the file holds.
+    @property
+    def sigma_min(self) -> float:
+        return float(self.u[self.M - 1])
+
+    @property
+    def sigma_max(self) -> float:
+        return float(self.u[0])
+
+    def index(self, sigma: Tensor) -> Tensor:
+        """Position in u of the nearest level, on u's device; the first of two equally near."""
+        exact = torch.float32 if self.u.device.type == "mps" else torch.float64
+        levels = self.u.to(exact)
+        distance = (sigma.to(exact).to(self.u.device).reshape(-1, 1) - levels).abs()
+        return distance.argmin(dim=1).reshape(sigma.shape)
+
+    def round_sigma(self, sigma: float | Tensor) -> Tensor:
+        sigma = _tensor(sigma)
+        return self.u[self.index(sigma)].to(sigma)
+
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        c_in = 1 / (sigma.square() + 1).sqrt()
+        return torch.ones_like(sigma), -sigma, c_in, self.M - 1 - self.index(sigma)
+
+
+class EDMPrecond(Preconditioner):
+    """The preconditioning of Karras et al. 2022: unit variance of the network's input and target.
+
+    Args:
+        sigma_min, sigma_max: noise levels the network supports.
+        sigma_data: standard deviation of the training images.
+        model_type, common: see `Preconditioner`.
+    """
+
+    def __init__(
+        self,
+        *,
+        sigma_min: float = 0,
+        sigma_max: float = math.inf,
+        sigma_data: float = 0.5,
+        model_type: str = "DhariwalUNet",
+        **common: Any,
+    ) -> None:
+        super().__init__(model_type=model_type, **common)
+        self.sigma_min, self.sigma_max, self.sigma_data = sigma_min, sigma_max, sigma_data
+
+    def coefficients(self, sigma: Tensor) -> Coefficients:
+        variance = sigma.square() + self.sigma_data**2
+        c_out = sigma * self.sigma_data / variance.sqrt()
+        return self.sigma_data**2 / variance, c_out, 1 / variance.sqrt(), sigma.log() / 4
+
+
+# By the names that released files use.
+PRECONDITIONERS: Mapping[str, type[Preconditioner]] = {
+    "VPPrecond": VPPrecond,
+    "VEPrecond": VEPrecond,
+    "iDDPMPrecond": IDDPMPrecond,
+    "EDMPrecond": EDMPrecond,
+}
+
+
+def preconditioner(class_name: str, init_kwargs: Mapping[str, Any]) -> Preconditioner:
+    """The network a file describes, on the default device, its weights not yet set.
+
+    Args:
+        class_name: "VPPrecond", "VEPrecond", "iDDPMPrecond" or "EDMPrecond".
+        init_kwargs: its constructor arguments and its network's; the class fills what is missing.
+
+    Raises:
+        InputError: arguments that are unknown, missing, out of range or make no network.
+    """
+    if class_name not in PRECONDITIONERS:
+        word = reprlib.repr(class_name)[1:-1]
+        raise InputError(str(unknown("preconditioner", word, PRECONDITIONERS)))
+    cls = PRECONDITIONERS[class_name]
+    model_type = init_kwargs.get("model_type", defaults(cls)["model_type"])
+    if not RULES["model_type"].test(model_type):
+        raise InputError(
+            f"{class_name}: model_type is {reprlib.repr(model_type)}; "
+            f"samplebench knows {', '.join(NETWORKS)}"
+        )
+    arguments = checked(class_name, (cls, Preconditioner, NETWORKS[model_type]), init_kwargs)
+    # Tried where no memory is taken, however wide it is.
+    try:
+        with torch.device("meta"):
+            plan = cls(**arguments)
+    except ValueError as error:
+        raise InputError(f"{class_name}: its arguments make no {model_type}: {error}") from error
+    count = sum(parameter.numel() for parameter in plan.parameters())
+    if count > MOST_PARAMETERS:
+        raise InputError(
+            f"{class_name}: its arguments make {count:,} parameters; "
+            f"the limit is {MOST_PARAMETERS:,}, the largest release has 295,904,454"
+        )
+    return plan if torch.get_default_device().type == "meta" else cls(**arguments)
+
+
+def noise_levels(C_1: float, C_2: float, M: int) -> Tensor:
+    """The noise levels u of the improved-DDPM process, float32 [M + 1] on the CPU, u[M] = 0.
+
+    Bit for bit those of the released files: each operation rounds to float32, the argument of the
+    sine included. Source: Karras et al. 2022, appendix C.3.
+    """
+    steps = torch.arange(M + 1, dtype=torch.float32, device="cpu")
+    alpha_bar = ((0.5 * math.pi * steps) / M / (C_2 + 1)).sin() ** 2
+    ratio = (alpha_bar[:-1] / alpha_bar[1:]).clip(min=C_1)
+    levels = [torch.zeros((), dtype=torch.float32, device="cpu")]
+    for j in range(M, 0, -1):
+        levels.append(((levels[-1] ** 2 + 1) / ratio[j - 1] - 1).sqrt())
+    return torch.stack(levels[::-1])
+
+
+def _tensor(sigma: float | Tensor) -> Tensor:
+    return sigma if isinstance(sigma, Tensor) else torch.tensor(sigma, dtype=torch.float64)
