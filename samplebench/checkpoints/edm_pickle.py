@@ -1,0 +1,113 @@
+"""EDM's network pickles, read without running anything of theirs.
+
+A file holds its networks' source text and asks the reader to execute it. Here the text is hashed
+and dropped; names, shapes, values and constructor arguments say all that is needed. What a genuine
+file does not contain is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.checkpoints.edm_modules import init_kwargs, state_dict
+from samplebench.checkpoints.edm_records import PRECONDITIONERS, Module, Records
+from samplebench.checkpoints.legacy_storage import Storage
+from samplebench.checkpoints.pickle_machine import Machine
+from samplebench.checkpoints.pickle_values import Damaged, Refused, kind, shown
+from samplebench.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_BYTES = 8 << 30  # the largest release has 1.2 GB
+
+# What a file that is no pickle begins with -> what it is.
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive, as torch.save writes it",
+    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19": "a torch.save file of an old version of torch",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a numpy array",
+    b"version https://git-lfs": "a pointer of Git LFS",
+}
+
+
+@dataclass(frozen=True)
+class EdmPickle:
+    """What a network pickle holds.
+
+    Attributes:
+        class_name: the preconditioner's class, e.g. "EDMPrecond".
+        init_kwargs: its constructor arguments: plain numbers, texts, lists and dicts.
+        tensors: its state dict, parameters and buffers in order, on the CPU.
+        keys: of the file's outermost dictionary; the network is "ema".
+        sources: SHA-256 of each embedded source text.
+    """
+
+    class_name: str
+    init_kwargs: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+    keys: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+def read(path: Path) -> EdmPickle:
+    """Reads a network pickle; needs little more memory than the tensors.
+
+    Raises:
+        InputError: the file is no such pickle, is damaged, or holds what genuine ones do not.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file)
+    except Refused as error:
+        raise InputError(f"{path.name}: {error}; {error.advice}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _read(file: BufferedReader) -> EdmPickle:
+    size = os.fstat(file.fileno()).st_size
+    if size > MAX_BYTES:
+        raise Refused(f"{size >> 30} GiB, more than any EDM checkpoint has")
+    _check_beginning(file.peek(512)[:512])
+    records = Records(size)
+    machine = Machine(file, size, records.table())
+    data = machine.load()
+    if machine.position != size:
+        raise Refused(f"{size - machine.position} bytes follow the end of the pickle")
+    if type(data) is not dict or "ema" not in data:
+        found = ", ".join(map(shown, list(data)[:4])) if type(data) is dict else kind(data)
+        raise Refused(f"holds no network called 'ema' (it holds: {found})")
+    network = data["ema"]
+    if type(network) is not Module or network.class_name not in PRECONDITIONERS:
+        raise Refused(f"'ema' is none of {', '.join(PRECONDITIONERS)}")
+    arguments, tensors = init_kwargs(network), state_dict(network)
+    # Every check of the pickle is done: only now are numbers read.
+    storages: dict[Storage, torch.Tensor] = {}
+    return EdmPickle(
+        class_name=network.class_name,
+        init_kwargs=arguments,
+        tensors={name: tensor.load(storages) for name, tensor in tensors.items()},
+        keys=tuple(data),
+        sources=tuple(records.sources.values()),
+    )
+
+
+def _check_beginning(head: bytes) -> None:
+    """Refuses what is no pickle, by name where the first bytes give it away."""
+    if not head:
+        raise Damaged("is empty")
+    for start, name in _OTHER_FORMATS.items():
+        if head.startswith(start):
+            raise Refused(f"is {name}, not a pickle of EDM")
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        raise Damaged("is a web page, not a checkpoint")
+    if head[257:262] == b"ustar":
+        raise Refused("is a tar archive, not a pickle of EDM")
+    if head[0] != 0x80:
+        raise Refused("is not a pickle of protocol 2 to 5")

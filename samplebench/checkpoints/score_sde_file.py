@@ -1,0 +1,127 @@
+"""score-SDE's checkpoints: a training state whose averaged weights have no names.
+
+`ema` holds a list of tensors in the order of the trained parameters, which is that of the state
+dict without its buffer and without the frozen Fourier frequencies of VE models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.checkpoints.pickle_values import shown
+from samplebench.checkpoints.torch_file import read_torch_file
+from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, TENSORS
+from samplebench.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PREFIX = "module."
+BUFFER = "module.sigmas"
+FROZEN = "module.all_modules.0.W"
+
+
+@dataclass(frozen=True)
+class ScoreSdeFile:
+    """A training state without its optimizer.
+
+    Attributes:
+        model: the network's tensors by name without "module.", the averaged weights in place;
+            what has no average (the buffer, frozen frequencies) as it is.
+        step: training steps.
+        ema_decay, ema_updates: rate and number of updates of the average.
+        names_and_shapes: of the file's own state dict, in its order, with "module.".
+    """
+
+    model: dict[str, Tensor]
+    step: int
+    ema_decay: float
+    ema_updates: int
+    names_and_shapes: list[tuple[str, tuple[int, ...]]]
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of the images: the inputs of the first convolution."""
+        return next(shape[1] for _, shape in self.names_and_shapes if len(shape) == 4)
+
+
+def read(path: Path, *, raw: bool = False) -> ScoreSdeFile:
+    """Reads a `checkpoint_<k>.pth`; its tensors stay in the file until they are used.
+
+    Args:
+        path: the file.
+        raw: the weights as last trained, not their average, which all published values are of.
+
+    Raises:
+        InputError: not such a file, or one that contradicts itself.
+    """
+    state = read_torch_file(path, allowed={**TENSORS, **NUMPY_FLOAT64})
+    top = _keys(path, "its content", state, ("model", "ema", "step"))
+    ema = _keys(path, "ema", top["ema"], ("decay", "num_updates", "shadow_params"))
+    named = _tensors(path, top["model"])
+    trained = [name for name in named if name not in (BUFFER, FROZEN)]
+    average = ema["shadow_params"]
+    if not isinstance(average, list) or len(average) != len(trained):
+        count = len(average) if isinstance(average, list) else "no list of"
+        raise InputError(
+            f"{path}: ema has {count} averaged tensors, the model {len(trained)} trained ones; "
+            "not a complete score-SDE checkpoint"
+        )
+    for name, tensor in zip(trained, average, strict=True):
+        shape = tuple(tensor.shape) if _is_real(tensor) else None
+        if shape != tuple(named[name].shape):
+            raise InputError(
+                f"{path}: the average of {shown(name)} has shape {shape}, not "
+                f"{tuple(named[name].shape)}; ema does not belong to the model"
+            )
+    weights = named if raw else {**named, **dict(zip(trained, average, strict=True))}
+    return ScoreSdeFile(
+        model={name.removeprefix(PREFIX): tensor for name, tensor in weights.items()},
+        step=_number(path, "step", top["step"], int),
+        ema_decay=_number(path, "ema.decay", ema["decay"], float),
+        ema_updates=_number(path, "ema.num_updates", ema["num_updates"], int),
+        names_and_shapes=[(name, tuple(tensor.shape)) for name, tensor in named.items()],
+    )
+
+
+def _keys(path: Path, what: str, found: Any, wanted: tuple[str, ...]) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: {what} is no dictionary; not a score-SDE checkpoint")
+    if missing := [key for key in wanted if key not in found]:
+        keys = ", ".join(shown(key) for key in list(found)[:6]) or "nothing"
+        raise InputError(
+            f"{path}: {what} lacks '{missing[0]}' and has {keys}; not a score-SDE checkpoint"
+        )
+    return found
+
+
+def _tensors(path: Path, model: Any) -> dict[str, Tensor]:
+    """The state dict, checked; at least one image-like kernel is in it."""
+    if not isinstance(model, dict):
+        raise InputError(f"{path}: model is no state dict; not a score-SDE checkpoint")
+    for name, tensor in model.items():
+        if not isinstance(name, str) or not name.startswith(PREFIX):
+            raise InputError(
+                f"{path}: tensor '{shown(name)}' of model does not begin with '{PREFIX}'; "
+                "not a score-SDE checkpoint"
+            )
+        if not _is_real(tensor):
+            raise InputError(f"{path}: '{shown(name)}' of model is no tensor of real numbers")
+    if not any(tensor.ndim == 4 for tensor in model.values()):
+        raise InputError(f"{path}: model has no convolution; not a score-SDE checkpoint")
+    return dict(model)
+
+
+def _is_real(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def _number(path: Path, what: str, value: Any, kind: type[float]) -> Any:
+    if type(value) is not kind or not value >= 0:
+        raise InputError(f"{path}: {what} is no number; not a score-SDE checkpoint")
+    return value

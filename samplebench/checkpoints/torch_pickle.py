@@ -1,0 +1,204 @@
+"""What the pickle inside a file of `torch.save` may say; nothing of it is built here.
+
+torch's own reader with weights_only=True runs no foreign code, but it knows many more functions
+than a checkpoint needs, calls them with any arguments, and completes any tensor (BUILD). So the
+pickle is gone through once, with inert records in place of tensors, before torch sees it.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samplebench.checkpoints.legacy_storage import DTYPES
+from samplebench.checkpoints.pickle_machine import Machine
+from samplebench.checkpoints.pickle_values import Buildable, Damaged, Global, Refused, shown
+
+MAX_DIMENSIONS = 8
+
+
+def check(
+    data: bytes, records: Mapping[str, int], allowed: Mapping[tuple[str, str], Global]
+) -> None:
+    """Goes through a pickle.
+
+    Args:
+        data: the pickle, protocol 2.
+        records: bytes of each storage, by key.
+        allowed: the globals that may occur, e.g. `TENSORS`.
+
+    Raises:
+        Refused: another global, or an allowed one used otherwise than `torch.save` uses it.
+        Damaged: the pickle breaks off, or a storage is not as long as it says.
+    """
+    if data[:2] != b"\x80\x02":
+        raise Refused("its data.pkl is no pickle of protocol 2")
+    machine = _Machine(io.BytesIO(data), len(data), allowed, _Storages(records))
+    machine.load()
+    if machine.position != len(data):
+        raise Refused(f"{len(data) - machine.position} bytes follow the end of its data.pkl")
+
+
+class _Machine(Machine):
+    """Ordered dictionaries and keys that are numbers, which the optimizer's state has."""
+
+    def find(self, module: Any, name: Any) -> None:
+        try:
+            super().find(module, name)
+        except Refused:
+            where = f"{shown(module)}.{shown(name)}"
+            raise Refused(f"global {where} is not part of such a checkpoint") from None
+
+    def target(self, wanted: type) -> Any:
+        found = self.stack[-1]
+        return found if wanted is dict and type(found) is _Ordered else super().target(wanted)
+
+    def set_items(self, items: list[Any]) -> None:
+        found = self.target(dict)
+        if len(items) % 2:
+            raise Damaged("a dictionary key without a value")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            # The hash of a deeply nested tuple would overflow the stack.
+            if type(key) not in (str, int):
+                raise Refused(f"a dictionary key of type {type(key).__name__}")
+            found[key] = value
+
+
+class _Ordered(dict[Any, Any], Buildable):
+    """Stands for collections.OrderedDict."""
+
+    def build(self, state: Any) -> None:
+        if type(state) is not dict or state.keys() != {"_metadata"}:
+            raise Refused("an OrderedDict is given other attributes than _metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    """Stands for `count` numbers of a record."""
+
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tensor:
+    """Stands for a view of a storage."""
+
+    storage: _Storage
+
+
+class _Storages:
+    """The meaning of persistent ids: ("storage", class, key, device, number of elements)."""
+
+    def __init__(self, records: Mapping[str, int]) -> None:
+        self.records = records
+        self.seen: dict[str, _Storage] = {}
+
+    def __call__(self, found: Any) -> _Storage:
+        if type(found) is not tuple or len(found) != 5 or found[0] != "storage":
+            raise Refused("a persistent id that does not describe a storage")
+        _, kind, key, location, count = found
+        if type(kind) is not Global or kind.name not in _WIDTHS:
+            raise Refused("a storage of no known type")
+        if not (type(key) is type(location) is str and type(count) is int and count >= 0):
+            raise Refused("a storage without key, device or number of elements")
+        if key not in self.records:
+            raise Damaged(f"storage '{shown(key)}' has no record in the file")
+        if count * _WIDTHS[kind.name] != self.records[key]:
+            raise Damaged(
+                f"storage '{shown(key)}' has {self.records[key]} bytes, not {count} elements of "
+                f"{_WIDTHS[kind.name]}"
+            )
+        storage = _Storage(kind.name, count)
+        if self.seen.setdefault(key, storage) != storage:
+            raise Refused(f"storage '{shown(key)}' has two types")
+        return storage
+
+
+def _ordered(arguments: tuple[Any, ...]) -> _Ordered:
+    if arguments != ():
+        raise Refused("an OrderedDict is made from arguments")
+    return _Ordered()
+
+
+def _tensor(arguments: tuple[Any, ...]) -> _Tensor:
+    if len(arguments) != 6:
+        raise Refused(f"a tensor is made from {len(arguments)} arguments, not 6")
+    storage, offset, size, stride, requires_grad, hooks = arguments
+    if type(storage) is not _Storage or type(requires_grad) is not bool or hooks != {}:
+        raise Refused("a tensor is made from other things than a storage")
+    if type(size) is not tuple or type(stride) is not tuple or len(size) != len(stride):
+        raise Refused("a tensor without size and strides")
+    if len(size) > MAX_DIMENSIONS:
+        raise Refused(f"a tensor of {len(size)} dimensions")
+    if any(type(n) is not int or n < 0 for n in (offset, *size, *stride)):
+        raise Refused("a tensor with a negative or broken size, stride or offset")
+    if 0 not in size:
+        # Smallest stride first, each step must clear what the ones before cover.
+        covered = 1
+        for step, count in sorted(zip(stride, size, strict=True)):
+            if count > 1 and step < covered:
+                raise Refused("a tensor whose elements overlap in memory")
+            covered += (count - 1) * step
+        if offset + covered > storage.count:
+            raise Refused("a tensor that reaches beyond its storage")
+    return _Tensor(storage)
+
+
+class Float64(Buildable):
+    """Stands for numpy.dtype("float64"), here and where torch reads the pickle."""
+
+    __slots__ = ()
+
+    def __init__(self, *arguments: Any) -> None:
+        if arguments != ("f8", False, True):
+            raise Refused("a NumPy type other than float64")
+
+    def build(self, state: Any) -> None:
+        if state != (3, "<", None, None, None, -1, -1, 0):
+            raise Refused("a NumPy type that is not the machine's float64")
+
+    __setstate__ = build
+
+
+def float64(dtype: Any, data: Any) -> float:
+    """Stands for NumPy's constructor of scalars, here and where torch reads the pickle."""
+    if type(dtype) is not Float64 or type(data) is not bytes or len(data) != 8:
+        raise Refused("a NumPy scalar that is no float64")
+    return struct.unpack("<d", data)[0]
+
+
+def _encode(arguments: tuple[Any, ...]) -> bytes:
+    """`_codecs.encode`, by which protocol 2 writes the 8 bytes of a NumPy scalar."""
+    if len(arguments) != 2 or type(arguments[0]) is not str or arguments[1] != "latin1":
+        raise Refused("_codecs.encode is called with other arguments than a text and 'latin1'")
+    if len(arguments[0]) != 8 or max(arguments[0]) > "\xff":
+        raise Refused("_codecs.encode is called for other than the 8 bytes of a number")
+    return arguments[0].encode("latin1")
+
+
+def _scalar(arguments: tuple[Any, ...]) -> float:
+    if len(arguments) != 2:
+        raise Refused("a NumPy scalar without type or value")
+    return float64(*arguments)
+
+
+_WIDTHS = {f"torch.{name}": width for name, (_, width) in DTYPES.items()}
+# A state dict, and plain data around it.
+TENSORS: Mapping[tuple[str, str], Global] = {
+    ("collections", "OrderedDict"): Global("collections.OrderedDict", _ordered),
+    ("torch._utils", "_rebuild_tensor_v2"): Global("torch._utils._rebuild_tensor_v2", _tensor),
+    **{("torch", name): Global(f"torch.{name}") for name in DTYPES},
+}
+# A float64 scalar; NumPy 2 has another name for its constructor.
+NUMPY_FLOAT64: Mapping[tuple[str, str], Global] = {
+    ("numpy", "dtype"): Global("numpy.dtype", lambda arguments: Float64(*arguments)),
+    ("_codecs", "encode"): Global("_codecs.encode", _encode),
+    **{
+        (module, "scalar"): Global(f"{module}.scalar", _scalar)
+        for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+    },
+}

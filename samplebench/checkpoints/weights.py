@@ -1,0 +1,45 @@
+"""Weights of a file into the network that was built from its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samplebench.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_NAMED = 3
+
+
+def assign(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Gives a network on the meta device its tensors, without copying them.
+
+    Args:
+        network: whose names and shapes must be the tensors' exactly.
+        tensors: by state-dict name.
+        path: where they come from, for the message.
+
+    Raises:
+        InputError: a name is missing or unexpected, or a shape differs.
+    """
+    wanted = network.state_dict()
+    if missing := [name for name in wanted if name not in tensors]:
+        raise InputError(f"{path}: {_few(missing)} missing; not the file of such a network")
+    if unexpected := [name for name in tensors if name not in wanted]:
+        raise InputError(f"{path}: {_few(unexpected)} unexpected; not the file of such a network")
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise InputError(
+                f"{path}: {name} has shape {list(tensor.shape)}, the network that its arguments "
+                f"describe {list(wanted[name].shape)}"
+            )
+    network.load_state_dict(dict(tensors), assign=True)
+
+
+def _few(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

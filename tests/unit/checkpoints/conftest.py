@@ -1,0 +1,135 @@
+"""A cache in a temporary folder, and a local server that hands out files, well or badly."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from samplebench.checkpoints.fetch import Artefact, fetch
+
+_spec = importlib.util.spec_from_file_location("server", Path(__file__).with_name("server.py"))
+_server = importlib.util.module_from_spec(_spec)
+# dataclasses look their module up.
+sys.modules["server"] = _server
+_spec.loader.exec_module(_server)
+
+# Fetches from a process of its own: url, published sha256 or "".
+PROCESS = """
+import sys
+from samplebench.checkpoints.fetch import Artefact, fetch
+print(fetch(Artefact("demo", sys.argv[1], "w.pkl", sha256=sys.argv[2] or None)))
+"""
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache; whatever the user has set is out of the way, and so is the network."""
+    for name in ("MIRROR", "OFFLINE"):
+        monkeypatch.delenv(f"SAMPLEBENCH_{name}", raising=False)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path / "cache"))
+    look_up = socket.getaddrinfo
+
+    def local(host, *words, **more):
+        if host not in ("127.0.0.1", "localhost"):
+            raise socket.gaierror(-2, "Name or service not known")
+        return look_up(host, *words, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", local)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server():
+    with _server.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def another_server():
+    with _server.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def pauses():
+    """The seconds `get` would have waited."""
+    return []
+
+
+@pytest.fixture
+def get(cache, pauses):
+    """`get(url, size=, sha256=)`: fetches demo/w.pkl from there, without waiting."""
+
+    def get(url, *, offline=False, progress=False, **facts):
+        artefact = Artefact("demo", url, "w.pkl", **facts)
+        return fetch(artefact, offline=offline, progress=progress, sleep=pauses.append)
+
+    return get
+
+
+@pytest.fixture
+def target(cache):
+    """Where `get` puts the file."""
+    return cache / "demo" / "w.pkl"
+
+
+@pytest.fixture
+def part(target):
+    """Where it is until then."""
+    return target.with_name("w.pkl.part")
+
+
+@pytest.fixture
+def start(cache):
+    """`start(url, sha256)`: a process that does as `get` does."""
+    started = []
+
+    def start(url, sha256=""):
+        words = [sys.executable, "-c", PROCESS, url, sha256]
+        started.append(
+            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def refused():
+    """`refused(call, kind, *words)`: asserts that it ends in one line with the words in it."""
+
+    def refused(call, kind, *words):
+        with pytest.raises(kind) as caught:
+            call()
+        message = str(caught.value)
+        assert "\n" not in message
+        for word in words:
+            assert str(word) in message
+        return message
+
+    return refused
+
+
+@pytest.fixture
+def wait():
+    """`wait(condition)`: until it holds."""
+
+    def wait(condition):
+        end = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    return wait
