@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -17,70 +16,93 @@ DEFAULT_MODEL = "digits-exact"
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Parameters of one sampler that somebody tuned for a checkpoint.
+
+    Attributes:
+        sampler: whose parameters they are.
+        params: by name.
+        nfe: at which they were tuned.
+        source: where they are published.
+    """
+
+    sampler: str
+    params: Mapping[str, Any]
+    nfe: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """One table of checkpoints.toml; the fields are explained at its top."""
 
     id: str
-    summary: str
     format: str
     location: str
-    sha256: str
-    source: str
-    licence: str
-    dtype: str
-    protocol: str
-    reference: str
     shape: tuple[int, int, int]
-    num_classes: int
-    samplers: tuple[str, ...]
+    summary: str = ""
+    file: str = ""
+    size: int | None = None
+    sha256: str = ""
+    structure: str = ""
+    parameters: int | None = None
+    unverified: bool = False
+    source: str = ""
+    licence: str = "not stated"
+    dtype: str = "float32"
+    protocol: str = "edm"
+    reference: str = ""
+    num_classes: int = 0
+    samplers: tuple[str, ...] = ("euler", "heun")
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    presets: Mapping[str, Preset] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     cite: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     same_weights: tuple[str, ...] = ()
 
-    def path(self) -> Path:
-        """The verified local file.
+    @property
+    def embedded(self) -> bool:
+        """Whether its file ships with samplebench."""
+        return self.location.startswith("package://")
 
-        Raises:
-            InputError: the file is missing or its sha256 is not the catalogue's.
-        """
-        path = embedded(self.location.removeprefix("package://"))
-        if not path.is_file():
-            raise InputError(f"{self.id}: {path.name} is missing from the installation; reinstall")
-        found = sha256(path)
-        if found != self.sha256:
-            raise InputError(
-                f"{self.id}: {path.name} has sha256 {found[:12]}..., the catalogue says "
-                f"{self.sha256[:12]}...; reinstall samplebench"
-            )
-        return path
+    @property
+    def remote(self) -> bool:
+        """Whether its file has to be fetched."""
+        return self.location.startswith(("https://", "http://"))
 
+    @property
+    def file_name(self) -> str:
+        """Of the released file; "" where it is not known."""
+        if self.file or "drive.google.com" in self.location:
+            return self.file
+        return self.location.rpartition("/")[2]
 
-@cache
-def catalog() -> dict[str, Checkpoint]:
-    """All checkpoints by id, in the file's order."""
-    with _file().open("rb") as file:
-        tables = tomllib.load(file)
-    found = {}
-    for name, table in tables.items():
-        values: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in table.items()
-        }
-        try:
-            found[name] = Checkpoint(id=name, **values)
-        except TypeError as error:
-            raise InputError(f"checkpoints.toml, table [{name}]: {error}") from None
-    return found
+    def at(self, path: str | Path) -> Checkpoint:
+        """The same checkpoint in a file that is here already."""
+        return replace(self, location=str(path), file="")
 
 
-def checkpoint(name: str) -> Checkpoint:
+def catalog(extra: str | Path | None = None) -> dict[str, Checkpoint]:
+    """All checkpoints by id, in the file's order.
+
+    Args:
+        extra: a TOML file of the same form; its tables replace those of the same name. Paths in
+            it are relative to it.
+
+    Raises:
+        InputError: it cannot be read or is not of that form.
+    """
+    return dict(_shipped()) if extra is None else {**_shipped(), **_read(Path(extra), extra)}
+
+
+def checkpoint(name: str, known: Mapping[str, Checkpoint] | None = None) -> Checkpoint:
     """The checkpoint called `name`.
 
     Raises:
         UsageError: there is none; the message holds the nearest id.
     """
-    known = catalog()
+    known = _shipped() if known is None else known
     if name not in known:
         raise unknown("model", name, known, "samplebench list models")
     return known[name]
@@ -91,14 +113,68 @@ def embedded(name: str) -> Path:
     return Path(str(resources.files("samplebench") / "embedded" / name))
 
 
-def sha256(path: Path) -> str:
-    """The file's SHA-256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+# What a field of the file must be, where it is not text.
+_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("size", "parameters", "num_classes"), int),
+    **dict.fromkeys(("shape", "samplers", "cite", "published", "same_weights"), tuple),
+    **dict.fromkeys(("params", "presets", "config"), dict),
+    "unverified": bool,
+}
+_CALLED = {
+    str: "text",
+    int: "a whole number",
+    tuple: "a list",
+    dict: "a table",
+    bool: "true or false",
+}
 
 
-def _file() -> Path:
+@cache
+def _shipped() -> dict[str, Checkpoint]:
     package = Path(str(resources.files("samplebench")))
     inside = package / "checkpoints.toml"
     # In a checkout the file lies beside the package, in a wheel inside it.
-    return inside if inside.is_file() else package.parent / "checkpoints.toml"
+    return _read(inside if inside.is_file() else package.parent / "checkpoints.toml", None)
+
+
+def _read(path: Path, given: str | Path | None) -> dict[str, Checkpoint]:
+    name = path.name if given is None else f"--checkpoints {given}"
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} is not TOML: {error}") from None
+    found = {}
+    for key, table in tables.items():
+        found[key] = _checkpoint(key, table, name)
+        if not (found[key].embedded or found[key].remote):
+            found[key] = found[key].at(path.parent / found[key].location)
+    return found
+
+
+def _checkpoint(key: str, table: Any, name: str) -> Checkpoint:
+    where = f"{name}, table [{key}]"
+    if not isinstance(table, Mapping):
+        raise InputError(f"{where}: it is not a table; write [{key}] above its fields")
+    known = {f.name for f in fields(Checkpoint)} - {"id"}
+    for field_name in table:
+        if field_name not in known:
+            raise InputError(f"{where}: {unknown('field', field_name, known)}")
+    missing = [f for f in ("format", "location", "shape") if f not in table]
+    if missing:
+        raise InputError(f"{where}: {' and '.join(missing)} missing; see the top of the file")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    for field_name, value in values.items():
+        kind = _KINDS.get(field_name, str)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise InputError(f"{where}: {field_name} = {value!r} is not {_CALLED[kind]}")
+    shape = values["shape"]
+    if len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
+        raise InputError(f"{where}: shape is [channels, height, width], e.g. [3, 32, 32]")
+    try:
+        presets = {k: Preset(**v) for k, v in values.pop("presets", {}).items()}
+    except (TypeError, AttributeError):
+        raise InputError(f"{where}: a preset has sampler, params, nfe and source") from None
+    return Checkpoint(id=key, presets=presets, **values)

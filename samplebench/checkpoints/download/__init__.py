@@ -1,0 +1,1 @@
+"""What verified downloads are made of; samplebench.checkpoints.fetch puts it together."""

@@ -1,0 +1,57 @@
+"""A released file: where it is published and what is known of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from samplebench.errors import InputError
+
+# A name that is one plain file name on every system, neither hidden nor one of the cache's own.
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+= -]{0,150}(?<![. ])")
+_OWN = (".part", ".part.json", ".lock", ".drive")
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file to fetch.
+
+    Attributes:
+        name: its folder in the cache, e.g. the catalogue's id.
+        url: as printed at its source, http(s); a Google Drive file or folder among them.
+        file_name: in the cache; of a Google Drive folder, which of its files.
+        size: in bytes, where published.
+        sha256: in hex, where published.
+
+    Raises:
+        InputError: a value that could lead elsewhere than into the cache or to the web.
+    """
+
+    name: str
+    url: str
+    file_name: str
+    size: int | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        for what, value in (("name", self.name), ("file name", self.file_name)):
+            if not _SAFE.fullmatch(value) or value.lower().endswith(_OWN):
+                raise InputError(
+                    f"{value!r} is no safe {what} for a file of the cache; use letters, digits "
+                    "and . _ - + = only"
+                )
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(f"{self.name}: {self.url!r} is no address; it starts with https://")
+        if self.size is not None and self.size <= 0:
+            raise InputError(f"{self.name}: a size of {self.size} bytes; give the file's size")
+        if self.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise InputError(
+                f"{self.name}: sha256 {self.sha256!r} is not 64 hexadecimal digits in lower case"
+            )
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others: "name/file_name"."""
+        return f"{self.name}/{self.file_name}"

@@ -1,0 +1,95 @@
+"""What each file was when it was first verified: trust on first use.
+
+`trust.lock` in the cache's root is TOML with one line per file. Where no hash is published, a
+file that differs from its line is refused; whoever means to accept it deletes the line. The line
+also remembers size and modification time, so that an unchanged file is not hashed at each start.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import tomlkit
+from filelock import FileLock
+
+from samplebench.checkpoints.download import cache
+from samplebench.errors import InputError
+from samplebench.files import write_atomic
+
+_HEAD = "One line per file: what it was when it was first verified. Delete a line to accept another"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the file.
+
+    Attributes:
+        url: where the bytes came from, or "by hand".
+        size: in bytes.
+        sha256: in hex.
+        date: of the first verification, YYYY-MM-DD.
+        mtime_ns: modification time of the cached file when it was hashed; 0 if it never was.
+    """
+
+    url: str
+    size: int
+    sha256: str
+    date: str
+    mtime_ns: int
+
+    def remembers(self, stat: os.stat_result) -> bool:
+        """Whether the cached file is as it was when it was hashed."""
+        return (stat.st_size, stat.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+def file() -> Path:
+    """Where the lines are."""
+    return cache.root() / "trust.lock"
+
+
+def record(key: str) -> Record | None:
+    """The line of an artefact's key.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        table = tomllib.loads(file().read_text(encoding="utf-8")).get(key)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise InputError(f"{file()} is damaged ({error}); mend or delete it") from None
+    if table is None:
+        return None
+    types = {"url": str, "size": int, "sha256": str, "date": str, "mtime_ns": int}
+    if not isinstance(table, dict) or {k: type(v) for k, v in table.items()} != types:
+        wanted = ", ".join(field.name for field in fields(Record))
+        raise InputError(f"{file()}: the line of {key} does not hold {wanted}; delete the line")
+    if not re.fullmatch("[0-9a-f]{64}", table["sha256"]):
+        raise InputError(f"{file()}: the line of {key} holds no SHA-256; delete the line")
+    return Record(**table)
+
+
+def write(key: str, entry: Record) -> None:
+    """Adds a line or replaces it; the other lines and comments stay.
+
+    Raises:
+        EnvironmentError_: the cache cannot be written.
+    """
+    path = file()
+    with cache.writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(".trust.guard")):
+            if path.exists():
+                document = tomlkit.parse(path.read_text(encoding="utf-8"))
+            else:
+                document = tomlkit.document()
+                document.add(tomlkit.comment(_HEAD))
+            line = tomlkit.inline_table()
+            line.update(asdict(entry))
+            document[key] = line
+            write_atomic(path, tomlkit.dumps(document).encode())

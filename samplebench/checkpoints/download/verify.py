@@ -1,0 +1,118 @@
+"""Is a file the one that was asked for? Page, size, hash; the structure is its adapter's matter."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+
+from samplebench.checkpoints.download import trust
+from samplebench.checkpoints.download.artefact import Artefact
+from samplebench.checkpoints.download.cache import path_of
+from samplebench.errors import EnvironmentError_, InputError
+from samplebench.files import sha256
+
+PAGE = "is a web page (HTML), not the file"
+_PAGES = (b"<!doctype", b"<html")
+
+
+def verify(artefact: Artefact, path: Path) -> str:
+    """Verifies a file that is here, in the cache or anywhere else.
+
+    Where no hash is published, the first file verified is trusted and later ones must equal it.
+    The cached file is hashed once, and again whenever its size or modification time changes.
+
+    Returns:
+        Its SHA-256 in hex.
+
+    Raises:
+        InputError: it is not the file; the message says what is wrong.
+        EnvironmentError_: it cannot be read, or it is trusted first and that cannot be recorded.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{path} is no file; give the path of {artefact.file_name}")
+        known, stat = trust.record(artefact.key), path.stat()
+        cached = path == path_of(artefact)
+        if (
+            cached
+            and known is not None
+            and known.remembers(stat)
+            and artefact.sha256 in (None, known.sha256)
+            and artefact.size in (None, known.size)
+        ):
+            return known.sha256
+        found = fault(artefact, path)
+        digest = "" if found else sha256(path)
+    except OSError as error:
+        raise EnvironmentError_(
+            f"{path} cannot be read ({error.strerror or error}); mend its permissions"
+        ) from None
+    if found := found or distrust(artefact, digest):
+        then = "move it away, then fetch it again" if cached else "download it again"
+        raise InputError(f"{path} {found}; {then}")
+    remember(artefact, stat, digest, "by hand", cached=cached)
+    return digest
+
+
+def fault(artefact: Artefact, path: Path) -> str | None:
+    """What is wrong with a whole file before it is hashed, as the rest of a sentence."""
+    with path.open("rb") as file:
+        if looks_like_page(file.read(4096)):
+            return PAGE
+    return wrong_size(artefact, path.stat().st_size)
+
+
+def looks_like_page(head: bytes) -> bool:
+    """Whether a file's first bytes are those of an HTML page."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_PAGES)
+
+
+def wrong_size(artefact: Artefact, size: int) -> str | None:
+    """What is wrong with a file of `size` bytes."""
+    if size == 0:
+        return "is empty"
+    if artefact.size is None or size == artefact.size:
+        return None
+    kind = "it is truncated" if size < artefact.size else "it is another file"
+    return f"has {size:,} bytes where {artefact.size:,} are published: {kind}"
+
+
+def distrust(artefact: Artefact, digest: str) -> str | None:
+    """What is wrong with a file of this SHA-256."""
+    if artefact.sha256 is not None:
+        if digest == artefact.sha256:
+            return None
+        return f"has sha256 {digest} where {artefact.sha256} is published: it is another file"
+    known = trust.record(artefact.key)
+    if known is None or known.sha256 == digest:
+        return None
+    return (
+        f"has sha256 {digest}, but on its first use ({known.date}, {known.url}) it had "
+        f"{known.sha256} (to accept the new one delete the line of {artefact.key} in "
+        f"{trust.file()})"
+    )
+
+
+def remember(
+    artefact: Artefact, stat: os.stat_result, digest: str, url: str, *, cached: bool
+) -> None:
+    """Records a verified file, the first time and when the cached file's time stamp moved.
+
+    Raises:
+        EnvironmentError_: a first use that cannot be recorded.
+    """
+    known = trust.record(artefact.key)
+    mtime = stat.st_mtime_ns if cached else 0
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    entry = trust.Record(url, stat.st_size, digest, today, mtime)
+    if known is not None and known.sha256 == digest:
+        if not cached or known.remembers(stat):
+            return
+        entry = trust.Record(known.url, stat.st_size, digest, known.date, mtime)
+    try:
+        trust.write(artefact.key, entry)
+    except EnvironmentError_:
+        # In a cache that others fill, what is known already need not be written.
+        if artefact.sha256 is None and (known is None or known.sha256 != digest):
+            raise

@@ -1,0 +1,61 @@
+"""The verified local file of a checkpoint, wherever its location is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samplebench.checkpoints.catalog import Checkpoint, embedded
+from samplebench.checkpoints.download.artefact import Artefact
+from samplebench.errors import InputError
+from samplebench.files import sha256
+
+
+def artefact(entry: Checkpoint) -> Artefact:
+    """The released file of a checkpoint that has to be fetched."""
+    return Artefact(
+        entry.id, entry.location, entry.file_name, entry.size or None, entry.sha256 or None
+    )
+
+
+def local_file(entry: Checkpoint, *, offline: bool = False, quiet: bool = True) -> Path:
+    """The checkpoint's file; fetched first where it has to be.
+
+    Args:
+        entry: of the catalogue.
+        offline: open no connection.
+        quiet: no progress on stderr.
+
+    Raises:
+        InputError: the file is missing, or is not what the catalogue says.
+        EnvironmentError_: it cannot be fetched.
+    """
+    if entry.remote:
+        from samplebench.checkpoints.fetch import fetch
+
+        return fetch(artefact(entry), offline=offline, progress=not quiet)
+    if entry.embedded:
+        path = embedded(entry.location.removeprefix("package://"))
+        missing = f"{path.name} is missing from the installation; reinstall samplebench"
+    else:
+        path = Path(entry.location)
+        missing = f"{path} does not exist; give the file's path"
+    if not path.is_file():
+        raise InputError(f"{entry.id}: {missing}")
+    if entry.sha256 and (found := sha256(path)) != entry.sha256:
+        raise InputError(
+            f"{entry.id}: {path.name} has sha256 {found[:12]}..., the catalogue says "
+            f"{entry.sha256[:12]}...: it is another file; "
+            + ("reinstall samplebench" if entry.embedded else "download it again")
+        )
+    return path
+
+
+def digest(entry: Checkpoint) -> str:
+    """SHA-256 of the checkpoint's file, "" where nobody knows it before it is fetched."""
+    if entry.sha256:
+        return entry.sha256
+    if entry.remote:
+        from samplebench.checkpoints.fetch import known_sha256
+
+        return known_sha256(artefact(entry)) or ""
+    return sha256(local_file(entry))
