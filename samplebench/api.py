@@ -25,7 +25,8 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
         words: as on the command line, one value or a list: model, sampler (names or functions),
             nfe, rho, discretization, param (sampler -> parameter -> values, or
             {"edm.S_churn": [0, 10]}), num_samples, seed, repeats, metric, protocol, noise,
-            state_dtype, batch_size, device, dtype, out.
+            state_dtype, batch_size, device, dtype, reference, preset, checkpoints, file,
+            offline, out.
 
     Returns:
         One row per point of a curve, with the columns of results.csv. Cells that the results
@@ -34,9 +35,10 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
     Raises:
         UsageError: a word that cannot be meant; nothing was computed.
     """
+    from samplebench.bench.ready import ready
     from samplebench.report.tables import to_frame
 
-    plan = planning.make(Request.of(**words))
+    plan = ready(planning.make(Request.of(**words)), quiet)
     return to_frame(sweep(plan, Progress(quiet)).rows)
 
 

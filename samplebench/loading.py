@@ -1,12 +1,17 @@
-"""`sb.load`: a catalogue id to a model on a device."""
+"""`sb.load`: a catalogue id or a file to a model on a device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from samplebench.checkpoints.catalog import checkpoint
-from samplebench.errors import EnvironmentError_, UsageError
+from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.local import local_file
+from samplebench.errors import EnvironmentError_, InputError, UsageError
+from samplebench.files import sha256
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
 
@@ -17,33 +22,103 @@ if TYPE_CHECKING:
 
 
 def load(
-    source: str, *, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None
+    source: str | Path | Checkpoint,
+    *,
+    format: str | None = None,
+    config: Mapping[str, Any] | str | Path | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    offline: bool = False,
+    quiet: bool = True,
 ) -> Model:
-    """Loads a model: the file is verified, its adapter builds the denoiser.
+    """Loads a model: the file is fetched and verified, its adapter builds the denoiser.
 
     Args:
-        source: an id of the catalogue (`samplebench list models`).
+        source: an id of the catalogue (`samplebench list models`), an entry of it, or the path of
+            a file in a released container.
+        format: of a file: "edm", "score-sde"; the catalogue knows that of its own.
+        config: what the container does not say (see `docs/checkpoints.md`): a mapping or the path
+            of a JSON file.
         device: "cuda", "mps", "cpu", ...; None for the best there is.
-        dtype: precision of the network, "float32" or "float64"; None for the release's own.
+        dtype: precision of the network, e.g. "float32"; None for the release's own.
+        offline: open no connection.
+        quiet: no progress on stderr.
 
     Raises:
-        UsageError: unknown id, device or dtype.
-        InputError: the file is not what the catalogue says.
+        UsageError: unknown id, format, device or dtype.
+        InputError: the file is not what the catalogue or its format says.
+        EnvironmentError_: it cannot be fetched, or the device is not there.
     """
-    entry = checkpoint(source)
+    import torch
+
+    entry = _entry(source, format, config)
+    adapter = adapters.get(entry.format)
     precision = resolve_dtype(dtype)
-    dtypes = (dtype_name(precision or entry.dtype), protocol(entry.protocol).state_dtype)
+    network = None if precision is None else dtype_name(precision)
+    dtypes = (network, protocol(entry.protocol).state_dtype)
     where = resolve_device(device, dtypes)
-    model = adapters.get(entry.format)(entry, device=where, dtype=precision)
+    if where.type == "cuda":
+        # float32 is to mean float32: TF32 keeps ten bits of a product's factors.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    path = local_file(entry, offline=offline, quiet=quiet)
+    model = adapter(path, entry.config, device=where, dtype=precision)
+    found = str(model.provenance.get("structure", ""))
+    if entry.structure and found != entry.structure:
+        raise InputError(
+            f"{entry.id}: {path.name} has other tensors than the released file (structure "
+            f"{found[:12]}..., the catalogue says {entry.structure[:12]}...); fetch it again"
+        )
     model.protocol = entry.protocol
     model.provenance = {
         "id": entry.id,
         "source": entry.source,
         "licence": entry.licence,
-        "sha256": entry.sha256,
+        "sha256": sha256(path) if not entry.sha256 else entry.sha256,
         "config": dict(entry.config),
+        **model.provenance,
     }
     return model
+
+
+def _entry(
+    source: str | Path | Checkpoint,
+    format: str | None,
+    config: Mapping[str, Any] | str | Path | None,
+) -> Checkpoint:
+    """The catalogue's entry, or one made up for a file."""
+    given = None if config is None else _config(config)
+    if isinstance(source, Checkpoint):
+        entry = source
+    elif isinstance(source, str) and source in catalog():
+        entry = checkpoint(source)
+    else:
+        path = Path(source)
+        if not path.is_file():
+            if isinstance(source, str) and not path.suffix and "/" not in source:
+                return checkpoint(source)  # says what it may have meant
+            raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
+        if format is None:
+            raise UsageError(f"{path}: name its format, one of {', '.join(adapters.names())}")
+        adapters.entry(format)
+        rules = "score-sde" if format == "score-sde" else "edm"
+        entry = Checkpoint(path.stem, format, str(path), (0, 0, 0), protocol=rules)
+    if format is not None and format != entry.format:
+        raise UsageError(f"{entry.id} has format {entry.format}, not {format}; leave format out")
+    return entry if given is None else replace(entry, config={**entry.config, **given})
+
+
+def _config(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
+    if isinstance(given, Mapping):
+        return given
+    try:
+        content = json.loads(Path(given).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"config {given} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"config {given} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"config {given} is not a JSON object; write {{...}}")
+    return content
 
 
 def check_device(name: str | torch.device | None) -> None:
@@ -86,6 +161,13 @@ def resolve_device(
             f"device '{device}' cannot be used here ({reason}); try --device cpu"
         ) from None
     return device
+
+
+def network_dtype(released: str, device: str | torch.device | None) -> str:
+    """The precision a release runs in by itself: half precision is for GPUs."""
+    if released != "float16" or resolve_device(device).type == "cuda":
+        return released
+    return "float32"
 
 
 def dtype_name(dtype: str | torch.dtype) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError
@@ -36,7 +37,7 @@ class Model:
     process: str | None = None
     protocol: str | None = None
     threads: int | None = None
-    provenance: Mapping[str, Any]
+    provenance: Mapping[str, Any] = MappingProxyType({})
     device: torch.device
     state_dtype: torch.dtype
 

@@ -75,6 +75,30 @@ PROTOCOLS: Mapping[str, Protocol] = {
         extractor="digits",
         metrics=("fd-digits",),
     ),
+    "edm": Protocol(
+        name="edm",
+        summary="EDM's: 50,000 images, rounded half up, state in float64, Inception features",
+        num_samples=50_000,
+        noise="portable",
+        labels="uniform",
+        state_dtype="float64",
+        quantization="edm",
+        clip_x0=False,
+        extractor="inception",
+        metrics=("fid",),
+    ),
+    "score-sde": Protocol(
+        name="score-sde",
+        summary="score-SDE's: 50,000 images, truncated, state in float32, Inception features",
+        num_samples=50_000,
+        noise="portable",
+        labels="uniform",
+        state_dtype="float32",
+        quantization="score-sde",
+        clip_x0=False,
+        extractor="inception",
+        metrics=("fid",),
+    ),
 }
 
 

@@ -11,9 +11,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from samplebench.checkpoints.catalog import embedded, sha256
+from samplebench.checkpoints.catalog import embedded
 from samplebench.errors import InputError, unknown
-from samplebench.files import atomic
+from samplebench.files import atomic, sha256
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
 
@@ -91,7 +91,8 @@ def load(source: str) -> Reference:
         with np.load(path, allow_pickle=False) as archive:
             facts = json.loads(str(archive["facts"]))
             mean, cov = archive["mu"].astype(np.float64), archive["sigma"].astype(np.float64)
-            return Reference(source, path, sha256(path), mean, cov, **facts)
+            name = path.name.removesuffix(_SUFFIX)
+            return Reference(name, path, sha256(path), mean, cov, **facts)
     except (KeyError, ValueError, TypeError, OSError, EOFError, BadZipFile) as error:
         raise InputError(
             f"{path} is not a reference of samplebench ({error}); make one with "

@@ -40,6 +40,17 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(argument, found, ids=[case["id"] for case in found])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def empty_cache(tmp_path_factory):
+    """No test sees what the user has fetched or set."""
+    patch = pytest.MonkeyPatch()
+    for name in ("MIRROR", "OFFLINE"):
+        patch.delenv(f"SAMPLEBENCH_{name}", raising=False)
+    patch.setenv("SAMPLEBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def goldens() -> Path:
     """The root of the golden numbers; SAMPLEBENCH_GOLDENS replaces the repository's own."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
 from samplebench.model import Model
 from samplebench.registry import adapters
@@ -89,11 +90,13 @@ def _tiles(rows: Tensor) -> Iterator[Tensor]:
 
 
 @adapters.register("exact")
-def load(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype | None) -> Model:
+def load(
+    path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
+) -> Model:
     """The kernel density of an archive of uint8 `images` [K, C, H, W] with `labels` [K]."""
-    with np.load(checkpoint.path(), allow_pickle=False) as archive:
+    with np.load(path, allow_pickle=False) as archive:
         images, labels = archive["images"], archive["labels"].astype(np.int64)
     precision = dtype or torch.float64
     pixels = (torch.from_numpy(images).to(torch.float64) / 127.5 - 1).to(device, precision)
-    classes = torch.from_numpy(labels).to(device) if checkpoint.num_classes else None
-    return ExactModel(pixels, classes, float(checkpoint.config["bandwidth"]))
+    classes = torch.from_numpy(labels).to(device) if config.get("conditional", True) else None
+    return ExactModel(pixels, classes, float(config["bandwidth"]))

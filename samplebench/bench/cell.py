@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samplebench import references
 from samplebench.bench.flops import gflop_per_evaluation
-from samplebench.bench.plan import Cell
+from samplebench.bench.plan import Cell, Source
 from samplebench.bench.progress import Progress
 from samplebench.bench.provenance import partial_stamp, provenance
 from samplebench.bench.stop import Stop
@@ -106,21 +105,20 @@ class Bench:
     gflop: float | None
 
     @classmethod
-    def of(cls, cell: Cell, device: torch.device, dtype: str | None) -> Bench:
+    def of(cls, source: Source, block: int, device: torch.device, dtype: str | None) -> Bench:
         """Loads model, extractor and reference.
 
         Raises:
             InputError: the reference was made with other weights than the extractor has.
         """
-        model = load(cell.conditions["model"], device=device, dtype=dtype)
-        reference = references.load(cell.conditions["reference"]["id"])
+        model, reference = load(source.checkpoint, device=device, dtype=dtype), source.reference
         extractor = extractors.get(reference.extractor)(device=device)
         if extractor.weights_sha256 != reference.weights_sha256:
             raise InputError(
                 f"reference {reference.id} was made with other weights of extractor "
                 f"{reference.extractor}; make it again with 'samplebench reference make'"
             )
-        gflop = gflop_per_evaluation(model, min(cell.conditions["block"], _COUNTED))
+        gflop = gflop_per_evaluation(model, min(block, _COUNTED))
         return cls(model, extractor, reference, gflop)
 
 

@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from samplebench import references
+from samplebench.bench.choices import Measure, measure_of, preset_notes, samplers_of
 from samplebench.bench.request import Request
-from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, checkpoint
+from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.local import digest
 from samplebench.discretizations import grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.identity import fingerprint
-from samplebench.loading import check_device, dtype_name, resolve_device
+from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.noise import check_mode
 from samplebench.parameters import label, merge, split, word
-from samplebench.protocols import Protocol, protocol
 from samplebench.references import Reference
 from samplebench.registry import Entry, discretizations, metrics
 from samplebench.sampling import prepare, rehearse
@@ -62,11 +62,28 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a model comes from, and what its samples are compared with."""
+
+    checkpoint: Checkpoint
+    reference: Reference
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All rows of a request."""
+    """All rows of a request.
+
+    Attributes:
+        request: with its defaults filled in.
+        rows: in the order of the request.
+        sources: by model.
+        notes: what the user should know before it starts, a line each.
+    """
 
     request: Request
     rows: tuple[Row, ...]
+    sources: Mapping[str, Source]
+    notes: tuple[str, ...] = ()
 
     @property
     def cells(self) -> dict[str, Cell]:
@@ -80,13 +97,28 @@ def make(request: Request) -> Plan:
     Raises:
         UsageError: an unknown name or an impossible combination, before anything is computed.
     """
-    checkpoints = [checkpoint(name) for name in request.model or (DEFAULT_MODEL,)]
+    checkpoints = _checkpoints(request)
     request = _resolved(request, checkpoints)
     rows: dict[str, Row] = {}
+    sources, notes = {}, []
     for entry in checkpoints:
-        for row in _rows_of_model(request, entry):
+        measure = measure_of(request, entry)
+        sources[entry.id] = Source(entry, measure.reference)
+        own = list(_rows_of_model(request, entry, measure))
+        notes += preset_notes(request, entry, (row.columns for row in own))
+        for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
-    return Plan(request, tuple(rows.values()))
+    return Plan(request, tuple(rows.values()), sources, tuple(notes))
+
+
+def _checkpoints(request: Request) -> list[Checkpoint]:
+    known = catalog(request.checkpoints)
+    found = [checkpoint(name, known) for name in request.model or (DEFAULT_MODEL,)]
+    if request.file is None:
+        return found
+    if len(found) > 1:
+        raise UsageError(f"--file {request.file}: name the one model that it is, with --model")
+    return [found[0].at(request.file)]
 
 
 def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
@@ -107,7 +139,7 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
             grid_constants(grid)
     request = replace(request, model=tuple(entry.id for entry in checkpoints))
     if len(checkpoints) == 1:
-        samplers, params = _samplers(request, checkpoints[0])
+        samplers, params = samplers_of(request, checkpoints[0])
         request = replace(request, sampler=samplers, param=params)
     check_device(request.device)
     return replace(
@@ -117,37 +149,11 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     )
 
 
-def _samplers(request: Request, entry: Checkpoint) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """Samplers of a request and their parameters; the model's own where none are named."""
-    if request.sampler:
-        return request.sampler, request.param
-    own = {s: {k: (v,) for k, v in p.items()} for s, p in entry.params.items()}
-    asked = request.param
-    merged = {s: {**own.get(s, {}), **asked.get(s, {})} for s in dict.fromkeys((*own, *asked))}
-    return entry.samplers, merged
-
-
-def _rows_of_model(request: Request, entry: Checkpoint) -> Iterator[Row]:
-    rules = protocol(request.protocol or entry.protocol).override(
-        num_samples=request.num_samples, noise=request.noise, state_dtype=request.state_dtype
-    )
+def _rows_of_model(request: Request, entry: Checkpoint, measure: Measure) -> Iterator[Row]:
+    rules = measure.rules
     check_mode(rules.noise)
-    names = request.metric or rules.metrics
-    for name in names:
-        needed = metrics.entry(name).extractor
-        if needed != rules.extractor:
-            raise UsageError(
-                f"metric {name} is computed on {needed} features, but protocol {rules.name} "
-                f"uses {rules.extractor}; try --metric {','.join(rules.metrics)}"
-            )
-    reference = references.load(entry.reference)
-    if reference.extractor != rules.extractor:
-        raise UsageError(
-            f"reference {reference.id} holds {reference.extractor} features, but protocol "
-            f"{rules.name} uses {rules.extractor}"
-        )
-    base = _conditions(request, entry, rules, reference, names)
-    samplers, params = _samplers(request, entry)
+    base = _conditions(request, entry, measure)
+    samplers, params = samplers_of(request, entry)
     solvers = [Solver.of(sampler) for sampler in samplers]
     for sampler in params:
         if sampler not in [solver.name for solver in solvers]:
@@ -158,7 +164,7 @@ def _rows_of_model(request: Request, entry: Checkpoint) -> Iterator[Row]:
         _check_names(solver, table, request)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))
-            yield from _rows_of_sampler(request, base, entry, rules, names, solver, given)
+            yield from _rows_of_sampler(request, base, entry, measure, solver, given)
 
 
 def _check_names(solver: Solver, table: Mapping[str, Any], request: Request) -> None:
@@ -178,11 +184,11 @@ def _rows_of_sampler(
     request: Request,
     base: Mapping[str, Any],
     entry: Checkpoint,
-    rules: Protocol,
-    names: tuple[str, ...],
+    measure: Measure,
     solver: Solver,
     given: Mapping[str, Any],
 ) -> Iterator[Row]:
+    rules = measure.rules
     own, _ = split(given, solver.defaults)
     canonical, effective = solver.canonical(own)
     changed = {k: v for k, v in solver.effective(own).items() if v != solver.defaults[k]}
@@ -222,7 +228,7 @@ def _rows_of_sampler(
             Cell({**conditions, "seed": request.seed + r * rules.num_samples}, nfe)
             for r in range(request.repeats)
         )
-        yield Row(columns, names, cells, "" if canonical == solver.name else canonical)
+        yield Row(columns, measure.metrics, cells, "" if canonical == solver.name else canonical)
 
 
 def _code_of(name: str, entry: Entry) -> dict[str, str]:
@@ -267,22 +273,17 @@ def _grids(
                 yield grid, steps, solver.evaluations(steps), nfe, constants
 
 
-def _conditions(
-    request: Request,
-    entry: Checkpoint,
-    rules: Protocol,
-    reference: Reference,
-    names: tuple[str, ...],
-) -> dict[str, Any]:
+def _conditions(request: Request, entry: Checkpoint, measure: Measure) -> dict[str, Any]:
     """What all cells of a model share."""
+    rules, reference, names = measure.rules, measure.reference, measure.metrics
     conditions: dict[str, Any] = {
         "numerics": NUMERICS,
         "model": entry.id,
-        "checkpoint_sha256": entry.sha256,
+        "checkpoint_sha256": digest(entry),
         "config": dict(entry.config),
         "protocol": {"name": rules.name, **rules.conditions()},
         "num_samples": rules.num_samples,
-        "dtype": request.dtype or entry.dtype,
+        "dtype": request.dtype or network_dtype(entry.dtype, request.device),
         "block": request.batch_size,
         "reference": {"id": reference.id, "sha256": reference.sha256},
         "extractor": {

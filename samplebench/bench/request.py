@@ -25,8 +25,13 @@ class Request:
         num_samples, protocol, noise, state_dtype: overrides of the protocol.
         seed, repeats: sample i of repeat r has seed `seed + r * num_samples + i`.
         metric: names.
+        reference: id or file of the statistics to compare with; None for the model's own.
+        preset: name of the model's tuned parameters, whose sampler is added.
         batch_size: B, the fixed evaluation block.
         device, dtype: of the network.
+        checkpoints: TOML file with further models.
+        file: the model's released file, downloaded by hand.
+        offline: open no connection.
         out: results folder; None for reports/<model>.
     """
 
@@ -40,12 +45,17 @@ class Request:
     seed: int = 0
     repeats: int = 1
     metric: tuple[str, ...] = ()
+    reference: str | None = None
+    preset: str | None = None
     protocol: str | None = None
     noise: str | None = None
     state_dtype: str | None = None
     batch_size: int = 64
     device: str | None = None
     dtype: str | None = None
+    checkpoints: str | None = None
+    file: str | None = None
+    offline: bool = False
     out: str | None = None
 
     @classmethod
@@ -86,7 +96,7 @@ class Request:
         plain: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            if value is None or value in ((), {}):
+            if value is None or value is False or value in ((), {}):
                 continue
             if f.name == "param":
                 value = {s: {k: list(v) for k, v in p.items()} for s, p in value.items()}
@@ -229,6 +239,12 @@ def _text(name: str, value: Any) -> str:
     return str(value)
 
 
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} {value!r} is not true or false")
+    return value
+
+
 _EXAMPLES = {
     "model": "digits-exact",
     "sampler": "euler,heun",
@@ -249,11 +265,16 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "seed": lambda n, v: _whole(n, v, 0),
     "repeats": lambda n, v: _whole(n, v, 1, 1000),
     "metric": _texts,
+    "reference": _text,
+    "preset": _text,
     "protocol": _text,
     "noise": _text,
     "state_dtype": _text,
     "batch_size": lambda n, v: _whole(n, v, 1, 65536),
     "device": _text,
     "dtype": _text,
+    "checkpoints": _text,
+    "file": _text,
+    "offline": _flag,
     "out": _text,
 }

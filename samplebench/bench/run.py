@@ -38,7 +38,12 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
     with progress.over(missing):
         for cell in missing:
             if bench is None or bench.model.provenance["id"] != cell.conditions["model"]:
-                bench = Bench.of(cell, device, plan.request.dtype)
+                bench = Bench.of(
+                    plan.sources[cell.conditions["model"]],
+                    cell.conditions["block"],
+                    device,
+                    plan.request.dtype,
+                )
             record, sheet = run_cell(cell, bench, store, progress, stop)
             store.write_cell(record, sheet)
             progress.finish_cell(cell, record)

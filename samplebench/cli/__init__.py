@@ -9,10 +9,23 @@ from collections.abc import Sequence
 
 from samplebench import __version__
 from samplebench.bench.stop import Interrupted
-from samplebench.cli import check, cite, listing, published, reference, report, run, trajectory
+from samplebench.cli import (
+    check,
+    cite,
+    doctor,
+    fetch,
+    listing,
+    published,
+    reference,
+    report,
+    run,
+    trajectory,
+)
 from samplebench.errors import SamplebenchError, unknown
 
-_COMMANDS = (run, listing, reference, report, check, published, cite, trajectory)
+_COMMANDS = (
+    run, listing, fetch, doctor, reference, report, check, trajectory, published, cite,
+)  # fmt: skip
 
 _EXAMPLES = """examples:
   samplebench run                              the embedded demo: real digits, exact denoiser

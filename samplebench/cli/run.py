@@ -31,12 +31,16 @@ _WORDS = {
     "seed": ("S", "sample i of repeat r has seed S + r*N + i (default: 0)"),
     "repeats": ("R", "disjoint seed ranges to average over (default: 1)"),
     "metric": ("NAME,...", "metrics (default: the protocol's)"),
+    "reference": ("ID|FILE", "statistics to compare with (default: the model's)"),
+    "preset": ("NAME", "the model's tuned parameters, e.g. tuned; adds their sampler"),
     "protocol": ("NAME", "what makes values comparable (default: the model's)"),
     "batch-size": ("B", "fixed evaluation block (default: 64)"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
     "dtype": ("T", "precision of the network (default: the release's)"),
     "state-dtype": ("T", "precision of the sampler's state (default: the protocol's)"),
     "noise": ("MODE", "portable or nvlabs (default: the protocol's)"),
+    "checkpoints": ("FILE.toml", "further models, in the form of checkpoints.toml"),
+    "file": ("PATH", "the model's released file, downloaded by hand"),
     "out": ("DIR", "results folder (default: reports/<model>)"),
 }
 
@@ -47,6 +51,7 @@ def add(commands: Any) -> None:
         action = "append" if name == "param" else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=text, action=action)
     parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
+    parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
     parser.add_argument("--dump-config", action="store_true", help="print them as TOML and stop")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     output_flags(parser)
@@ -57,6 +62,7 @@ def main(args: argparse.Namespace) -> int:
     given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in _WORDS}
     if given["param"]:
         given["param"] = ",".join(given["param"])
+    given["offline"] = args.offline
     flags = {name: value for name, value in given.items() if value is not None}
     request = Request.merged(words, flags)
 
@@ -71,6 +77,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     from samplebench.api import sweep
     from samplebench.bench.progress import Progress
+    from samplebench.bench.ready import ready
     from samplebench.bench.run import plan_device
     from samplebench.bench.store import Store
     from samplebench.report.tables import to_json, to_text
@@ -79,6 +86,7 @@ def main(args: argparse.Namespace) -> int:
     device = plan_device(plan)
     folder = plan.request.folder()
     Store(folder, create=True)
+    plan = ready(plan, args.quiet)
     if not args.quiet:
         _announce(plan, device)
     with writing(folder):
@@ -162,6 +170,8 @@ def _announce(plan: Any, device: Any) -> None:
     }
     for name, text in facts.items():
         print(f"{name:<9} {text}", file=sys.stderr)
+    for note in plan.notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _summary(plan: Any, done: set[str]) -> str:

@@ -3,7 +3,7 @@
 solver          every sampler
 setting         every sampler once deterministic and once stochastic, where its parameters allow
 discretization, metric, extractor: every entry of that registry
-model_id        every model of the catalogue
+model_id        every model of the catalogue that ships with the package
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _VALUES = {
     "discretization": lambda: _entries(registry.discretizations),
     "metric": lambda: _entries(registry.metrics),
     "extractor": lambda: _entries(registry.extractors),
-    "model_id": lambda: list(catalog()),
+    "model_id": lambda: [name for name, entry in catalog().items() if entry.embedded],
 }
 
 

@@ -54,8 +54,8 @@ def cell_of(solver, params, **words):
 @pytest.fixture(scope="module")
 def loaded(exact):
     solver = next(iter(sb.registry.samplers)).name
-    cell = next(iter(planning.make(Request.of(sampler=solver, nfe=10)).cells.values()))
-    return Bench.of(cell, exact.device, None)
+    (source,) = planning.make(Request.of(sampler=solver, nfe=10)).sources.values()
+    return Bench.of(source, 64, exact.device, None)
 
 
 @pytest.fixture

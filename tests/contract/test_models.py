@@ -16,13 +16,11 @@ SIGMAS = (1e-4, 0.002, 0.1, 1.0, 20.0, 80.0)
 
 @pytest.fixture(scope="module")
 def models():
-    """`models(model_id)`: the loaded model, once; models that need a download are skipped."""
+    """`models(model_id)`: the loaded model, once."""
     cache = {}
 
     def load(model_id):
         if model_id not in cache:
-            if not checkpoint(model_id).location.startswith("package://"):
-                pytest.skip(f"{model_id} is not shipped with the package")
             cache[model_id] = sb.load(model_id, device="cpu")
         return cache[model_id]
 

@@ -9,21 +9,11 @@ import numpy as np
 import pytest
 
 from samplebench import references
-from samplebench.checkpoints import catalog
 
 SMALL = ("--num-samples", "128", "--sampler", "euler,heun", "--nfe", "5,10")
 RUN = ("run", *SMALL, "--out", "sweep", "--quiet")
 REPORT = ("report", "sweep")
 CHECK = ("check", "sweep", "--baseline", "sweep/results.csv")
-
-CATALOGUE = """
-import sys
-from pathlib import Path
-from samplebench.checkpoints import catalog
-from samplebench.cli import main
-catalog._file = lambda: Path("checkpoints.toml")
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 @pytest.fixture
@@ -246,21 +236,22 @@ def test_a_full_disk(copied, victim, python, samplebench, cells, one_line, limit
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"extractor": "inception"}, "holds inception features, but protocol custom:"),
+        (
+            {"extractor": "inception"},
+            "holds inception features, fd-digits compares",
+        ),
         ({"weights_sha256": "0" * 64}, "was made with other weights of extractor digits; make it"),
     ],
     ids=["another extractor", "other weights"],
 )
-def test_a_reference_that_does_not_fit(python, tmp_path, change, message, one_line):
-    """A catalogue may name any reference file; a value against a wrong one must not come about."""
+def test_a_reference_that_does_not_fit(samplebench, tmp_path, change, message, one_line):
+    """Any file may be named as reference; a value against a wrong one must not come about."""
     with np.load(references.load("digits-kde").path) as archive:
         arrays = dict(archive)
     arrays["facts"] = json.dumps({**json.loads(str(arrays["facts"])), **change})
     np.savez(tmp_path / "other.npz", **arrays)
-    text = catalog._file().read_text().replace('"digits-kde"', '"other.npz"')
-    (tmp_path / "checkpoints.toml").write_text(text)
     words = ("--sampler", "euler", "--nfe", "5", "--num-samples", "128", "--out", "out")
-    done = python("-c", CATALOGUE, "run", *words, "--quiet")
+    done = samplebench("run", *words, "--reference", "other.npz", "--quiet")
     one_line(done, 2, message)
     assert not list(tmp_path.glob("out/cells/*"))
 

@@ -47,6 +47,8 @@ def two(steps, *, sigma_min=0.002, sigma_max=80.0):
 number = 3
 """
 FILES = {
+    "own.toml": '[own]\nformat = "edm"\nlocation = "nowhere.pkl"\nshape = [3, 8, 8]\n',
+    "page.pkl": "<!DOCTYPE html><title>Virus scan warning</title>",
     "cut.toml": "nfe = [5,\n  10\n",
     "twice.toml": "rho = 7\nnfe = [5]\nnfe = [6]\n",
     "two.toml": "nfe = [5]\nrho = 3 7\n",
@@ -82,6 +84,18 @@ BELOW = "plain.txt/below"
 
 # words -> (exit code, what the message must contain)
 RUN = {
+    "--preset tuned": (2, "model digits-exact has no preset; leave --preset out"),
+    "--reference digts": (2, "unknown reference 'digts'; did you mean 'digits'?"),
+    "--reference plain.txt": (2, "plain.txt is not a reference of samplebench"),
+    "--metric fd-pixels": (2, "reference digits-kde holds digits features, fd-pixels compares"),
+    "--checkpoints nowhere.toml": (2, "--checkpoints nowhere.toml cannot be read"),
+    "--checkpoints cut.toml": (2, "--checkpoints cut.toml is not TOML"),
+    "--checkpoints word.toml": (2, "table [nfee]: it is not a table"),
+    "--file plain.txt --quiet": (2, "plain.txt has sha256"),
+    "--file nowhere --quiet": (2, "nowhere does not exist; give the file's path"),
+    "--model vp-cifar10": (2, "compares inception features, which this version does not have"),
+    "--model vp-cifar10 --metric fd-pixels": (2, "the reference of vp-cifar10"),
+    "--model vp-cifar10 --preset tund --metric fd-pixels": (2, "did you mean 'tuned'?"),
     "--sampler eulr": (2, "unknown sampler 'eulr'; did you mean 'euler'?"),
     "--model digts-exact": (2, "unknown model 'digts-exact'; did you mean 'digits-exact'?"),
     "--model=": (2, "--model is empty"),
@@ -191,6 +205,21 @@ RUN = {
 }
 MAKE = "reference make --images images.npz --out"
 OTHERS = {
+    "fetch": (2, "the following arguments are required: ID"),
+    "fetch vp-cifar": (2, "unknown model 'vp-cifar'; did you mean 'vp-cifar10'?"),
+    "fetch vp-cifar10 --offline": (3, "is not in the cache, and no connection is opened offline"),
+    "fetch vp-cifar10 --file plain.txt": (2, "plain.txt: is not a pickle of protocol 2 to 5"),
+    "fetch vp-cifar10 ve-cifar10 --file plain.txt": (2, "name the one model that it is"),
+    "fetch own --checkpoints own.toml": (2, "nowhere.pkl does not exist"),
+    "doctor vp-cifar": (2, "unknown model 'vp-cifar'; did you mean 'vp-cifar10'?"),
+    "doctor nowhere.pkl": (2, "nowhere.pkl does not exist"),
+    "doctor plain.txt": (2, "plain.txt: name its format, one of"),
+    "doctor plain.txt --format emd": (2, "unknown adapter 'emd'; did you mean 'edm'?"),
+    "doctor plain.txt --format edm": (2, "plain.txt: is not a pickle"),
+    "doctor plain.txt --format score-sde": (2, "plain.txt"),
+    "doctor page.pkl": (2, "page.pkl: is a web page, not a checkpoint"),
+    "doctor plain.txt --format edm --model-config cut.toml": (2, "config cut.toml is not JSON"),
+    "doctor plain.txt --file plain.txt": (2, "--file plain.txt: name the model that it is"),
     "rnu": (2, "unknown command 'rnu'; did you mean 'run'?"),
     "--vresion": (2, "--vresion"),
     "list sampler": (2, "unknown kind 'sampler'; did you mean 'samplers'?"),

@@ -87,7 +87,10 @@ def test_a_quiet_check_prints_failures_only(place, samplebench):
     assert "moved" in out and "same  " not in out
 
 
-COMMANDS = ("run", "list", "report", "check", "reference", "cite", "published", "trajectory")
+COMMANDS = (
+    "run", "list", "fetch", "doctor", "report", "check", "reference", "cite", "published",
+    "trajectory",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

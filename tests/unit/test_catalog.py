@@ -1,4 +1,4 @@
-"""The catalogue: its schema, its files, and a file that is not the catalogue's."""
+"""The catalogue: its schema, its files, tables of one's own, and files that are other ones."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from dataclasses import replace
 import pytest
 
 from samplebench import references
-from samplebench.checkpoints import catalog as room
-from samplebench.checkpoints.catalog import DEFAULT_MODEL, catalog, checkpoint, sha256
+from samplebench.checkpoints.announce import announce
+from samplebench.checkpoints.catalog import DEFAULT_MODEL, Preset, catalog, checkpoint
+from samplebench.checkpoints.local import artefact, digest, local_file
 from samplebench.errors import InputError, UsageError
+from samplebench.files import sha256
 from samplebench.protocols import PROTOCOLS
+from samplebench.published import load as published
 from samplebench.registry import adapters
 from samplebench.solver import Solver
 
+RELEASED = [name for name, entry in catalog().items() if entry.remote]
+
 
 @pytest.fixture
-def written(tmp_path, monkeypatch):
-    """`written(text)`: the catalogue of another checkpoints.toml."""
+def written(tmp_path):
+    """`written(text)`: the catalogue with another file's tables."""
 
     def read(text):
-        path = tmp_path / "checkpoints.toml"
+        path = tmp_path / "own.toml"
         path.write_text(text, encoding="utf-8")
-        monkeypatch.setattr(room, "_file", lambda: path)
-        return catalog.__wrapped__()
+        return catalog(path)
 
     return read
 
@@ -32,27 +36,49 @@ def written(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", catalog())
 def test_every_table_is_complete_and_refers_to_what_exists(name):
     entry = catalog()[name]
-    assert entry.id == name and entry.summary and entry.source and entry.licence
-    assert re.fullmatch("[0-9a-f]{64}", entry.sha256)
+    assert entry.id == name and entry.summary and entry.source and entry.licence and entry.cite
+    assert entry.sha256 == "" or re.fullmatch("[0-9a-f]{64}", entry.sha256)
     assert entry.format in adapters
     assert entry.protocol in PROTOCOLS
-    assert len(entry.shape) == 3 and all(isinstance(n, int) for n in entry.shape)
-    assert references.load(entry.reference).extractor == PROTOCOLS[entry.protocol].extractor
-    assert entry.samplers
+    assert entry.samplers and entry.reference
     for sampler, params in entry.params.items():
         assert sampler in entry.samplers
         assert Solver.of(sampler).effective(params)
+    for preset in entry.presets.values():
+        assert Solver.of(preset.sampler).stochastic(preset.params)
+        assert preset.nfe > 0 and preset.source
 
 
-@pytest.mark.parametrize("name", catalog())
+@pytest.mark.parametrize("name", [n for n, entry in catalog().items() if entry.embedded])
 def test_an_embedded_file_is_what_the_catalogue_says(name):
     entry = catalog()[name]
-    if entry.location.startswith("package://"):
-        assert sha256(entry.path()) == entry.sha256
+    assert sha256(local_file(entry)) == entry.sha256 == digest(entry)
+    assert references.load(entry.reference).extractor == PROTOCOLS[entry.protocol].extractor
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_released_file_can_be_asked_for_and_recognised(name):
+    entry = catalog()[name]
+    asked = artefact(entry)
+    assert asked.url == entry.location and asked.file_name == entry.file_name != ""
+    assert entry.unverified != bool(re.fullmatch("[0-9a-f]{64}", entry.structure))
+    assert entry.unverified == (entry.parameters is None)
+    # Its published values are there, so that they can lie over its curve.
+    known = {row.model for row in published()}
+    assert set(entry.published) <= known and entry.published
+    assert set(entry.same_weights) <= known
+
+
+def test_the_ids_a_user_would_type():
+    for name in ("vp-cifar10", "ve-cifar10", "adm-imagenet64-nvlabs", "edm-imagenet64"):
+        assert name in RELEASED
+    assert catalog()["vp-cifar10"].presets["tuned"].params["S_churn"] == 30
+    assert len(RELEASED) == 22
+    assert sum(catalog()[name].unverified for name in RELEASED) == 6
 
 
 def test_the_default_model_needs_no_download():
-    assert checkpoint(DEFAULT_MODEL).location.startswith("package://")
+    assert checkpoint(DEFAULT_MODEL).embedded
 
 
 def test_an_unknown_id():
@@ -63,53 +89,82 @@ def test_an_unknown_id():
 def test_a_changed_file_is_refused():
     entry = replace(checkpoint(DEFAULT_MODEL), sha256="0" * 64)
     with pytest.raises(InputError, match=r"digits\.npz has sha256 [0-9a-f]{12}\.\.\., the catal"):
-        entry.path()
+        local_file(entry)
 
 
-def test_a_missing_file_is_named():
+def test_a_missing_file_is_named(tmp_path):
     entry = replace(checkpoint(DEFAULT_MODEL), location="package://nothing.npz")
     with pytest.raises(InputError, match=r"nothing\.npz is missing from the installation"):
-        entry.path()
+        local_file(entry)
+    with pytest.raises(InputError, match=r"gone\.npz does not exist; give the file's path"):
+        local_file(entry.at(tmp_path / "gone.npz"))
+
+
+def test_a_download_is_announced_with_size_and_licence(tmp_path, monkeypatch):
+    import io
+
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path))
+    monkeypatch.delenv("SAMPLEBENCH_MIRROR", raising=False)
+    said = io.StringIO()
+    announce(checkpoint("edm-cifar10-cond-vp"), said)
+    first, source, target = said.getvalue().splitlines()
+    assert "223.2 MB" in first and "CC-BY-NC-SA-4.0" in first
+    assert source.endswith("/edm/pretrained/edm-cifar10-32x32-cond-vp.pkl")
+    assert str(tmp_path / "edm-cifar10-cond-vp" / "edm-cifar10-32x32-cond-vp.pkl") in target
+    announce(checkpoint(DEFAULT_MODEL), said := io.StringIO())
+    assert said.getvalue() == ""
 
 
 TABLE = """
 [toy]
 summary = "a toy"
 format = "exact"
-location = "package://digits.npz"
-sha256 = "00"
-source = "https://example.org"
-licence = "CC0"
-dtype = "float64"
-protocol = "digits"
-reference = "digits"
+location = "toy.npz"
 shape = [1, 8, 8]
-num_classes = 0
-samplers = ["euler"]
 """
 
 
-def test_a_table_is_an_object(written):
-    entry = written(TABLE)["toy"]
-    assert (entry.id, entry.shape, entry.samplers) == ("toy", (1, 8, 8), ("euler",))
-    assert entry.params == {} and entry.config == {}
-    assert entry.published == entry.same_weights == ()
+def test_a_file_of_ones_own_adds_to_the_catalogue(written, tmp_path):
+    found = written(TABLE)
+    entry = found["toy"]
+    assert set(found) == {*catalog(), "toy"}
+    assert (entry.id, entry.shape, entry.samplers) == ("toy", (1, 8, 8), ("euler", "heun"))
+    assert entry.location == str(tmp_path / "toy.npz")
+    assert entry.published == entry.same_weights == () and entry.presets == {}
+    assert "toy" not in catalog()
 
 
-def test_a_table_names_the_published_ids_of_its_weights(written):
-    text = TABLE + 'published = ["toy-net"]\nsame_weights = ["toy-net-a", "toy-net-b"]\n'
+def test_a_table_of_ones_own_in_full(written):
+    text = (
+        TABLE
+        + 'published = ["toy-net"]\nsame_weights = ["toy-net-a", "toy-net-b"]\n'
+        + '[toy.presets.mine]\nsampler = "edm"\nparams = {S_churn = 3}\nnfe = 35\nsource = "us"\n'
+    )
     entry = written(text)["toy"]
     assert (entry.published, entry.same_weights) == (("toy-net",), ("toy-net-a", "toy-net-b"))
+    assert entry.presets == {"mine": Preset("edm", {"S_churn": 3}, 35, "us")}
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (TABLE.replace('licence = "CC0"\n', ""), "licence"),
-        (TABLE + 'license = "CC0"\n', "license"),
+        (TABLE.replace('format = "exact"\n', ""), r"table \[toy\]: format missing"),
+        (TABLE + 'license = "CC0"\n', "unknown field 'license'; did you mean 'licence'"),
+        (TABLE.replace("[1, 8, 8]", "8"), "shape = 8 is not a list"),
+        (TABLE.replace("[1, 8, 8]", "[1, 8]"), r"shape is \[channels, height, width\]"),
+        (TABLE + 'num_classes = "ten"\n', "num_classes = 'ten' is not a whole number"),
+        (TABLE + "num_classes = true\n", "num_classes = True is not a whole number"),
+        (TABLE + 'samplers = "heun"\n', "samplers = 'heun' is not a list"),
+        (TABLE + "presets = {tuned = {nfe = 3}}\n", "a preset has sampler, params, nfe"),
+        ("toy = 3\n", "it is not a table"),
+        (TABLE + "[toy\n", r"is not TOML: .*line 7"),
     ],
-    ids=["missing field", "unknown field"],
 )
 def test_a_wrong_table_is_named(written, text, reason):
-    with pytest.raises(InputError, match=rf"checkpoints\.toml, table \[toy\]: .*'{reason}'"):
+    with pytest.raises(InputError, match=reason):
         written(text)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match=r"--checkpoints .*none\.toml cannot be read"):
+        catalog(tmp_path / "none.toml")

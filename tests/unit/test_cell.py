@@ -57,8 +57,8 @@ class StopAfter(Stop):
 
 @pytest.fixture(scope="module")
 def bench():
-    (cell,) = planning.make(Request.of(sampler="euler", nfe=5)).cells.values()
-    return Bench.of(cell, torch.device("cpu"), None)
+    (source,) = planning.make(Request.of(sampler="euler", nfe=5)).sources.values()
+    return Bench.of(source, 64, torch.device("cpu"), None)
 
 
 @pytest.fixture

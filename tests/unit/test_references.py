@@ -33,7 +33,7 @@ def test_a_saved_reference_is_read_back_in_full(saved, moments):
         assert (found.num_images, found.extractor) == (50, "toy")
         assert (found.weights_sha256, found.made_from) == ("ab" * 32, "50 toy images")
         assert found.sha256 == hashlib.sha256(saved.path.read_bytes()).hexdigest()
-        assert found.id == str(saved.path)
+        assert found.id == "toy"
     assert [path.name for path in saved.path.parent.iterdir()] == ["toy.reference.npz"]
 
 

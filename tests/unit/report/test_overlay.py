@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from samplebench.bench.view import View
-from samplebench.checkpoints import catalog as room
 from samplebench.published import load
 from samplebench.published.match import Run, mismatches
 from samplebench.report.overlay import Links, links, overlay
@@ -103,6 +103,14 @@ def test_one_other_condition_makes_points_hollow_and_is_named(change, said):
         assert "reference edm:cifar10-32x32 not edm-cifar10-mine" in text
 
 
+def test_another_precision_than_the_releases_makes_points_hollow():
+    own = replace(BASELINE, dtype="float16")
+    series = overlay(view({}), {"vp-cifar10": own})
+    assert filled(series) == []
+    assert any(s.name.endswith(", the release's precision not float32") for s in series)
+    assert len(filled(overlay(view({"dtype": "float16"}), {"vp-cifar10": own}))) == 8
+
+
 def test_a_point_goes_to_the_curve_it_has_most_in_common_with():
     series = overlay(view({"rho": 3.0}, {"rho": 7.0}), {"vp-cifar10": BASELINE})
     assert len(filled(series)) == 8
@@ -158,6 +166,17 @@ def test_a_marker_of_its_own_and_no_new_colour():
         assert series.variant % 8 != own.variant % 8
 
 
+def test_published_values_can_be_switched_off_and_are_explained():
+    run = view({})
+    chart = chart_of(run, "", overlay(run, {"vp-cifar10": BASELINE}))
+    (facet,) = [f for f in chart.facets if f.key == "published"]
+    assert facet.start == ("published",)
+    assert "hollow where one differs" in chart.figures[0].caption
+    alone = chart_of(run, "")
+    assert "hollow" not in alone.figures[0].caption
+    assert "published" not in [f.key for f in alone.facets]
+
+
 def test_unstated_parameters_match_nothing():
     """EDM's ablations do not print S_churn: they are no Heun just because its default is 0."""
     ablation = next(r for r in load() if r.sampler_printed == "EDM stochastic, no S_noise")
@@ -168,12 +187,12 @@ def test_unstated_parameters_match_nothing():
     assert 2.52 not in [p.y for _, p in points(series)]
 
 
-def test_links_come_from_the_catalogue(tmp_path, monkeypatch):
+def test_links_come_from_the_catalogue():
     assert links(["digits-exact", "not-in-the-catalogue"]) == {}
-    path = tmp_path / "checkpoints.toml"
-    text = (room._file()).read_text(encoding="utf-8")
-    path.write_text(text + 'published = ["a"]\nsame_weights = ["b"]\n', encoding="utf-8")
-    monkeypatch.setattr(room, "_file", lambda: path)
-    monkeypatch.setattr(room, "catalog", room.catalog.__wrapped__)
-    last = list(room.catalog())[-1]
-    assert links([last]) == {last: Links(("a",), ("b",))}
+    assert links(["vp-cifar10"]) == {
+        "vp-cifar10": Links(
+            ("baseline-cifar10-32x32-uncond-vp",),
+            ("scoresde-vp-cifar10_ddpmpp_continuous",),
+            "float32",
+        )
+    }

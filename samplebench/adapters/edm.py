@@ -1,0 +1,36 @@
+"""EDM's checkpoints (NVlabs): the EDM models, and the VP, VE and ADM baselines in their format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samplebench.adapters.preconditioned import PreconditionedModel
+from samplebench.checkpoints.edm_pickle import read
+from samplebench.checkpoints.structure import structure
+from samplebench.checkpoints.weights import assign
+from samplebench.model import Model
+from samplebench.networks.preconditioning import preconditioner
+from samplebench.registry import adapters
+
+
+@adapters.register("edm", summary="EDM pickles: the file carries its constructor arguments")
+def load(
+    path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
+) -> Model:
+    """The EMA model of an EDM pickle; `config` is not needed."""
+    file = read(path)
+    with torch.device("meta"):
+        network = preconditioner(file.class_name, file.init_kwargs)
+    assign(network, file.tensors, path)
+    model = PreconditionedModel(network, device=device, dtype=dtype)
+    model.provenance = {
+        "structure": structure((name, tensor.shape) for name, tensor in file.tensors.items()),
+        "class_name": file.class_name,
+        "init_kwargs": dict(file.init_kwargs),
+        "embedded_source_sha256": list(file.sources),
+    }
+    return model

@@ -1,0 +1,123 @@
+"""What a request leaves to the model: samplers, presets, protocol, metrics, reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samplebench import references
+from samplebench.bench.request import Request
+from samplebench.checkpoints.catalog import Checkpoint, Preset
+from samplebench.errors import UsageError, unknown
+from samplebench.protocols import Protocol, protocol
+from samplebench.references import Reference
+from samplebench.registry import extractors, metrics
+from samplebench.solver import Solver
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How the samples of a model become values."""
+
+    rules: Protocol
+    metrics: tuple[str, ...]
+    reference: Reference
+
+
+def measure_of(request: Request, entry: Checkpoint) -> Measure:
+    """Protocol, metrics and reference of a model.
+
+    Raises:
+        UsageError: names that do not exist, or metric, reference and protocol that do not fit.
+    """
+    rules = protocol(request.protocol or entry.protocol).override(
+        num_samples=request.num_samples, noise=request.noise, state_dtype=request.state_dtype
+    )
+    needed = {name: str(metrics.entry(name).extractor) for name in request.metric}
+    if len(set(needed.values())) > 1:
+        texts = (f"{name} on {features}" for name, features in needed.items())
+        raise UsageError(f"metrics of one kind of features at a time, not {', '.join(texts)}")
+    for features in needed.values():
+        rules = rules.override(extractor=features)
+    names = request.metric or rules.metrics
+    if rules.extractor not in extractors.names():
+        raise UsageError(
+            f"protocol {rules.name} compares {rules.extractor} features, which this version does "
+            f"not have; {_make('pixels')}"
+        )
+    try:
+        reference = references.load(request.reference or entry.reference)
+    except UsageError:
+        if request.reference:
+            raise
+        raise UsageError(
+            f"the reference of {entry.id}, {entry.reference or 'none'}, is not here; "
+            f"{_make(rules.extractor)}"
+        ) from None
+    if reference.extractor != rules.extractor:
+        raise UsageError(
+            f"reference {reference.id} holds {reference.extractor} features, {names[0]} compares "
+            f"{rules.extractor} features; {_make(rules.extractor)}"
+        )
+    return Measure(rules, names, reference)
+
+
+def _make(features: str) -> str:
+    metric = next((entry.name for entry in metrics if entry.extractor == features), "NAME")
+    return (
+        f"give --metric {metric} --reference FILE, made by 'samplebench reference make "
+        f"--extractor {features}'"
+    )
+
+
+def samplers_of(request: Request, entry: Checkpoint) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Samplers of a request and their parameters, a preset's added; the model's own by default.
+
+    Raises:
+        UsageError: the model has no such preset.
+    """
+    samplers, params = request.sampler, request.param
+    if not samplers:
+        own = {s: {k: (v,) for k, v in p.items()} for s, p in entry.params.items()}
+        names = dict.fromkeys((*own, *params))
+        samplers, params = (
+            entry.samplers,
+            {name: {**own.get(name, {}), **params.get(name, {})} for name in names},
+        )
+    preset = _preset(request, entry)
+    if preset is None:
+        return samplers, params
+    named = [Solver.of(sampler).name for sampler in samplers]
+    tuned = {name: (value,) for name, value in preset.params.items()}
+    return (
+        samplers if preset.sampler in named else (*samplers, preset.sampler),
+        {**params, preset.sampler: {**tuned, **params.get(preset.sampler, {})}},
+    )
+
+
+def _preset(request: Request, entry: Checkpoint) -> Preset | None:
+    if request.preset is None:
+        return None
+    if request.preset not in entry.presets:
+        if not entry.presets:
+            raise UsageError(f"model {entry.id} has no preset; leave --preset out")
+        raise unknown(f"preset of {entry.id}", request.preset, entry.presets)
+    return entry.presets[request.preset]
+
+
+def preset_notes(
+    request: Request, entry: Checkpoint, rows: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """A warning where tuned parameters run at another NFE than they were tuned at."""
+    preset = _preset(request, entry)
+    if preset is None:
+        return []
+    nfe = {row["nfe"] for row in rows if row["sampler"] == preset.sampler}
+    others = sorted(nfe - {preset.nfe})
+    if not others:
+        return []
+    return [
+        f"preset {request.preset} of {entry.id} was tuned at NFE {preset.nfe} on the metric itself "
+        f"({preset.source}), not at {', '.join(map(str, others))}"
+    ]

@@ -1,0 +1,134 @@
+"""A released checkpoint at its real size, from a server that breaks off, through the whole command.
+
+The file is made here, in the genuine container and with random weights.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from samplebench.checkpoints.catalog import catalog
+
+MADE = Path(__file__).parents[1] / "unit" / "checkpoints"
+_spec = importlib.util.spec_from_file_location("server", MADE / "server.py")
+_server = importlib.util.module_from_spec(_spec)
+sys.modules["server"] = _server
+_spec.loader.exec_module(_server)
+
+MODEL = "vp-cifar10"
+ARGUMENTS = {"model_type": "SongUNet", "img_resolution": 32, "img_channels": 3}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the checkpoint's file, and 300 images to compare with."""
+    folder = tmp_path_factory.mktemp("released")
+    written = folder / "network.pkl"
+    words = [sys.executable, MADE / "genuine.py", "VPPrecond", json.dumps(ARGUMENTS), written]
+    subprocess.run([str(word) for word in words], check=True, timeout=300)
+    # 61.8 million float32 numbers.
+    assert 247_000_000 < written.stat().st_size < 249_000_000
+    draw = np.random.default_rng(0)
+    np.savez(
+        folder / "images.npz", images=draw.integers(256, size=(300, 32, 32, 3), dtype=np.uint8)
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(place):
+    """Serves the file at its released path, and breaks off twice."""
+    content = (place / "network.pkl").read_bytes()
+    path = "/" + catalog()[MODEL].location.split("/", 3)[3]
+    with _server.serving() as server:
+        server.put(path, content, cuts=2, cut_after=90_000_000)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def released(command, place, server):
+    """`released("run", ...)`: a command that sees the mirror and an empty cache."""
+    kept = dict(os.environ)
+    os.environ |= {
+        "SAMPLEBENCH_CACHE": str(place / "cache"),
+        "SAMPLEBENCH_MIRROR": server.address,
+    }
+    yield lambda *words: command(*words, cwd=place)
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+@pytest.fixture(scope="module")
+def fetched(released):
+    return released("fetch", MODEL)
+
+
+def test_fetch_goes_on_after_each_cut(fetched, server, place):
+    assert fetched.code == 0, fetched.err
+    assert "trusted on first use" in fetched.err and "CC-BY-NC-SA-4.0" in fetched.err
+    assert server.ranges[0] is None and len(server.ranges) == 3
+    assert all(asked.startswith("bytes=") for asked in server.ranges[1:])
+    path = place / "cache" / MODEL / "baseline-cifar10-32x32-uncond-vp.pkl"
+    assert path.read_bytes() == (place / "network.pkl").read_bytes()
+    assert str(path) in fetched.out and "as released" in fetched.out
+
+
+def test_doctor_says_that_random_weights_do_not_denoise(fetched, released):
+    done = released("doctor", MODEL, "--offline", "--json", "--quiet")
+    assert (done.code, done.err) == (1, "")
+    found = json.loads(done.out)
+    assert found["parameters"] == 61_804_419 and found["denoises"] is False
+    assert found["structure"] == catalog()[MODEL].structure
+    assert found["sigma"] == [2**-10, 152.16697692871094]
+    assert all(one["noise_left"] > 0.9 for one in found["findings"])
+    print(f"peak memory while loading: {found['memory_bytes'] / 1e6:.0f} MB for 247 MB")
+    assert 200_000_000 < found["memory_bytes"] <= 2 * 247_000_000
+
+
+def test_a_run_ends_with_a_report(fetched, released, place):
+    words = ("--images", "images.npz", "--extractor", "pixels", "--out", "mine.reference.npz")
+    assert released("reference", "make", *words, "--quiet").code == 0
+    words = ("--model", MODEL, "--nfe", "5,9", "--num-samples", "8", "--offline", "--out", "out")
+    words += (
+        "--sampler",
+        "heun",
+        "--metric",
+        "fd-pixels",
+        "--reference",
+        "mine.reference.npz",
+        "--batch-size",
+        "8",
+    )
+    done = released("run", *words, "--json")
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    assert [(row["sampler"], row["nfe"]) for row in rows] == [
+        ("heun", 5),
+        ("heun", 9),
+    ]
+    for row in rows:
+        assert row["fd-pixels"] > 0 and row["protocol"].startswith("custom:")
+    page = (place / "out" / "report.html").read_text(encoding="utf-8")
+    assert "vp-cifar10: fd-pixels" in page and "N = 8 is not above the 192 features" in page
+    cells = [json.loads(path.read_text()) for path in (place / "out" / "cells").glob("*.json")]
+    assert {cell["conditions"]["checkpoint_sha256"] for cell in cells} == {
+        cells[0]["provenance"]["checkpoint"]["sha256"]
+    }
+    assert all(cell["gflop_per_evaluation"] > 10 for cell in cells)
+    assert released("cite", "out").out.count("@") >= 4
+
+
+def test_without_its_reference_the_run_says_what_to_give(released):
+    done = released("run", "--model", MODEL, "--nfe", "5", "--num-samples", "8", "--quiet")
+    assert done.code == 2
+    assert "compares inception features, which this version does not have" in done.err
+    assert "--reference FILE" in done.err

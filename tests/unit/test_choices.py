@@ -1,0 +1,97 @@
+"""What a request leaves to the model: presets, protocol, metrics, reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from samplebench import references
+from samplebench.bench import plan as planning
+from samplebench.bench.choices import measure_of, preset_notes, samplers_of
+from samplebench.bench.request import Request
+from samplebench.checkpoints.catalog import checkpoint
+from samplebench.errors import UsageError
+from samplebench.metrics.moments import Moments
+from samplebench.registry import extractors
+
+VP = checkpoint("vp-cifar10")
+TUNED = {"S_churn": (30,), "S_min": (0.01,), "S_max": (1,), "S_noise": (1.007,)}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The path of a reference on pixels."""
+    draw = np.random.default_rng(0)
+    extractor = extractors.get("pixels")()
+    path = tmp_path_factory.mktemp("reference") / "mine.reference.npz"
+    references.save(path, Moments.of(draw.normal(size=(400, 192))), extractor, "400 draws")
+    return str(path)
+
+
+def test_a_preset_adds_its_sampler_with_its_parameters():
+    assert samplers_of(Request(), VP) == (("euler", "heun"), {})
+    assert samplers_of(Request(preset="tuned"), VP) == (("euler", "heun", "edm"), {"edm": TUNED})
+    request = Request(preset="tuned", sampler=("edm",), param={"edm": {"S_churn": (10, 20)}})
+    samplers, params = samplers_of(request, VP)
+    assert samplers == ("edm",) and params == {"edm": {**TUNED, "S_churn": (10, 20)}}
+
+
+def test_a_preset_away_from_its_nfe_is_noted():
+    rows = [{"sampler": "edm", "nfe": 35}, {"sampler": "edm", "nfe": 511}, {"sampler": "heun"}]
+    (note,) = preset_notes(Request(preset="tuned"), VP, rows)
+    assert "was tuned at NFE 511" in note and note.endswith("not at 35")
+    assert "Karras et al. 2022, Table 5" in note
+    assert preset_notes(Request(preset="tuned"), VP, rows[1:2]) == []
+    assert preset_notes(Request(), VP, rows) == []
+
+
+def test_unknown_presets():
+    with pytest.raises(
+        UsageError, match="unknown preset of vp-cifar10 'tune'; did you mean 'tuned"
+    ):
+        samplers_of(Request(preset="tune"), VP)
+    with pytest.raises(UsageError, match="model digits-exact has no preset"):
+        samplers_of(Request(preset="tuned"), checkpoint("digits-exact"))
+
+
+def test_another_kind_of_features_is_another_protocol(reference):
+    request = Request(metric=("fd-pixels",), reference=reference)
+    measure = measure_of(request, VP)
+    assert measure.rules.extractor == "pixels" and measure.rules.name.startswith("custom:")
+    assert (measure.metrics, measure.reference.id) == (("fd-pixels",), "mine")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({}, "protocol edm compares inception features.*give --metric fd-pixels --reference FILE"),
+        ({"metric": ("fd-pixels",)}, "the reference of vp-cifar10, edm-cifar10-32x32, is not here"),
+        ({"metric": ("fd-pixels",), "reference": "digits"}, "holds digits features, fd-pixels com"),
+        ({"metric": ("fd-pixels", "fd-digits")}, "metrics of one kind of features at a time"),
+        ({"metric": ("fd-pixels",), "reference": "nothing"}, "unknown reference 'nothing'"),
+    ],
+)
+def test_what_does_not_fit_is_named(words, message):
+    with pytest.raises(UsageError, match=message):
+        measure_of(Request(**words), VP)
+
+
+def test_a_plan_of_a_model_that_is_not_here_yet(reference, tmp_path):
+    """It can be looked at; its cells get their names when the file's hash is known."""
+    words = {"nfe": "5,9", "num_samples": 8, "metric": "fd-pixels", "reference": reference}
+    plan = planning.make(Request.of(model="vp-cifar10", preset="tuned", device="cpu", **words))
+    assert {row.columns["sampler"] for row in plan.rows} == {"euler", "heun", "edm"}
+    cells = list(plan.cells.values())
+    assert {cell.conditions["checkpoint_sha256"] for cell in cells} == {""}
+    assert len(plan.notes) == 1
+    path = tmp_path / "network.pkl"
+    path.write_bytes(b"not read before it runs")
+    here = planning.make(Request.of(model="vp-cifar10", file=str(path), device="cpu", **words))
+    (found,) = {cell.conditions["checkpoint_sha256"] for cell in here.cells.values()}
+    assert len(found) == 64
+
+
+def test_half_precision_is_for_gpus(reference):
+    words = {"nfe": "5", "num_samples": 8, "metric": "fd-pixels", "reference": reference}
+    plan = planning.make(Request.of(model="edm-imagenet64", device="cpu", **words))
+    assert {row.columns["dtype"] for row in plan.rows} == {"float32"}
