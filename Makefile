@@ -45,6 +45,7 @@ baseline: .venv/tested
 
 .venv/tested: .venv/installed
 	$(PIP) ".[dev]"
+	$(PIP) --no-deps torch-fidelity
 	touch $@
 
 clean:

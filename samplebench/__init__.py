@@ -19,17 +19,30 @@ if TYPE_CHECKING:
     from samplebench.api import run as run
     from samplebench.errors import SamplebenchError as SamplebenchError
     from samplebench.loading import load as load
+    from samplebench.loading import load_classifier as load_classifier
     from samplebench.sampling import sample as sample
+    from samplebench.wrapping import wrap as wrap
 
 _PUBLIC = {
     "SamplebenchError": "samplebench.errors",
     "load": "samplebench.loading",
+    "load_classifier": "samplebench.loading",
     "run": "samplebench.api",
     "sample": "samplebench.sampling",
+    "wrap": "samplebench.wrapping",
 }
 
 __version__ = "0.1.0"
-__all__ = ["SamplebenchError", "__version__", "load", "registry", "run", "sample"]
+__all__ = [
+    "SamplebenchError",
+    "__version__",
+    "load",
+    "load_classifier",
+    "registry",
+    "run",
+    "sample",
+    "wrap",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,7 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
             nfe, rho, discretization, param (sampler -> parameter -> values, or
             {"edm.S_churn": [0, 10]}), num_samples, seed, repeats, metric, protocol, noise,
             state_dtype, batch_size, device, dtype, reference, preset, checkpoints, file,
-            offline, out.
+            offline, yes, out.
 
     Returns:
         One row per point of a curve, with the columns of results.csv. Cells that the results

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,13 @@ if TYPE_CHECKING:
 
     from samplebench.model import Model
 
-# Light noise: what is left of it says whether a network denoises, whatever it was trained on.
-SIGMAS = (0.05, 0.1, 0.2, 0.5)
-# A trained denoiser leaves a tenth to a half of light noise on smooth images, an untrained one all.
+# Light noise: what is left of it says whether a network denoises, whatever it was trained on. Of
+# lighter noise still (0.05) even the best linear denoiser of these images leaves two thirds.
+SIGMAS = (0.1, 0.2, 0.5, 1.0)
+# That one leaves half of 0.1 and less of the others; an untrained network all, at 0.1 at least.
 HEALTHY = 0.8
+# Light noise for a closed form, in units of its kernel's standard deviation.
+_KERNELS = (1, 2, 5, 10)
 _IMAGES = 8
 _TIMED = 3
 
@@ -61,24 +63,35 @@ class Diagnosis:
         return all(finding.healthy for finding in self.findings)
 
 
-def examine(model: Model, sigmas: Sequence[float] = SIGMAS) -> Diagnosis:
-    """Denoises smooth random images at several noise levels, and times it.
+def examine(model: Model) -> Diagnosis:
+    """Denoises images at several noise levels, and times it.
+
+    A network gets smooth random images at `SIGMAS`, those outside its range moved to its ends. A
+    closed form knows no other images than its own: it gets draws of these, and as their kernel is
+    noise too, levels that stand out from it.
 
     Args:
         model: from `sb.load`.
-        sigmas: noise levels; those outside the model's range are moved to its ends.
     """
     import torch
 
+    from samplebench.adapters.exact import ExactModel
     from samplebench.bench.flops import gflop_per_evaluation
     from samplebench.model import threads_of
 
     draw = torch.Generator().manual_seed(0)
-    images = smooth_images(_IMAGES, model.shape, draw).to(model.device, model.state_dtype)
+    labels: Tensor | None = None
+    sigmas: tuple[float, ...] = SIGMAS
+    if isinstance(model, ExactModel):
+        images, labels = model.draw(_IMAGES, 0)
+        sigmas = tuple(model.bandwidth * multiple for multiple in _KERNELS)
+    else:
+        images = smooth_images(_IMAGES, model.shape, draw)
+        if model.num_classes:
+            labels = torch.arange(_IMAGES) % model.num_classes
+    images = images.to(model.device, model.state_dtype)
+    labels = None if labels is None else labels.to(model.device)
     noise = torch.randn(images.shape, generator=draw, dtype=torch.float64).to(images)
-    labels = None
-    if model.num_classes:
-        labels = torch.arange(_IMAGES, device=model.device) % model.num_classes
     findings = []
     with torch.no_grad(), threads_of(model):
         for asked in sigmas:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
-from samplebench.checkpoints.local import local_file
+from samplebench.checkpoints.local import local_file, rejected
+from samplebench.checkpoints.structure import structure
 from samplebench.errors import EnvironmentError_, InputError, UsageError
 from samplebench.files import sha256
 from samplebench.protocols import protocol
@@ -17,6 +18,7 @@ from samplebench.registry import adapters
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from samplebench.model import Model
 
@@ -36,7 +38,7 @@ def load(
     Args:
         source: an id of the catalogue (`samplebench list models`), an entry of it, or the path of
             a file in a released container.
-        format: of a file: "edm", "score-sde"; the catalogue knows that of its own.
+        format: of a file: "edm", "score-sde", "openai", "ddim"; the catalogue knows that of its own.
         config: what the container does not say (see `docs/checkpoints.md`): a mapping or the path
             of a JSON file.
         device: "cuda", "mps", "cpu", ...; None for the best there is.
@@ -61,13 +63,11 @@ def load(
         # float32 is to mean float32: TF32 keeps ten bits of a product's factors.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     path = local_file(entry, offline=offline, quiet=quiet)
-    model = adapter(path, entry.config, device=where, dtype=precision)
-    found = str(model.provenance.get("structure", ""))
-    if entry.structure and found != entry.structure:
-        raise InputError(
-            f"{entry.id}: {path.name} has other tensors than the released file (structure "
-            f"{found[:12]}..., the catalogue says {entry.structure[:12]}...); fetch it again"
-        )
+    try:
+        model = adapter(path, entry.config, device=where, dtype=precision)
+        _check(model, entry, path)
+    except InputError as error:
+        raise rejected(entry, path, error) from None
     model.protocol = entry.protocol
     model.provenance = {
         "id": entry.id,
@@ -78,6 +78,69 @@ def load(
         **model.provenance,
     }
     return model
+
+
+def load_classifier(
+    source: str | Path,
+    *,
+    config: Mapping[str, Any] | str | Path | None = None,
+    device: str | torch.device | None = None,
+    offline: bool = False,
+    quiet: bool = True,
+) -> nn.Module:
+    """A classifier of noisy images for guidance (Dhariwal & Nichol 2021).
+
+    Args:
+        source: id of the model it was released beside, or the path of its file.
+        config: of a file: the release's flags (image_size, classifier_depth, ...), or
+            "architecture" with constructor arguments; a mapping or the path of a JSON file.
+        device, offline, quiet: as for `load`.
+
+    Returns:
+        classifier(x_t, t) -> logits [N, classes]; t as the diffusion network receives it.
+
+    Raises:
+        UsageError: a model without one.
+        InputError: the file is not that of such a classifier.
+    """
+    from samplebench.adapters.openai import load_classifier as build
+
+    where = resolve_device(device)
+    path, words = Path(source), {} if config is None else _config(config)
+    if str(source) in catalog():
+        entry = checkpoint(str(source)).classifier
+        if entry is None:
+            raise UsageError(f"no classifier was released beside {source}; give a file")
+        path, words = local_file(entry, offline=offline, quiet=quiet), {**entry.config, **words}
+        network = build(path, words, where)
+        found = structure((name, t.shape) for name, t in network.state_dict().items())
+        if found != entry.structure:
+            raise InputError(f"{entry.id}: {path.name} has other tensors than the released file")
+        return network
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
+    return build(path, words, where)
+
+
+def _check(model: Model, entry: Checkpoint, path: Path) -> None:
+    """Raises `InputError` if a file's content is not what the catalogue says."""
+    found = str(model.provenance.get("structure", ""))
+    if entry.structure and found != entry.structure:
+        raise InputError(
+            f"{entry.id}: {path.name} has other tensors than the released file (structure "
+            f"{found[:12]}..., the catalogue says {entry.structure[:12]}...); it is another file"
+        )
+    # A file given by its path alone says both itself.
+    if all(entry.shape) and tuple(model.shape) != entry.shape:
+        raise InputError(
+            f"{entry.id}: {path.name} makes images {list(model.shape)}, the catalogue says "
+            f"{list(entry.shape)}"
+        )
+    if entry.num_classes and model.num_classes != entry.num_classes:
+        raise InputError(
+            f"{entry.id}: {path.name} has {model.num_classes} classes, the catalogue says "
+            f"{entry.num_classes}"
+        )
 
 
 def _entry(
@@ -114,7 +177,7 @@ def _config(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
         content = json.loads(Path(given).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"config {given} cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"config {given} is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"config {given} is not a JSON object; write {{...}}")

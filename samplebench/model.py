@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from samplebench.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
+
+    from samplebench.processes.discrete import DiscreteProcess
 
 
 class Model:
@@ -59,6 +62,11 @@ class Model:
         return sigma
 
 
+def is_discrete(model: Any) -> bool:
+    """Whether a model has the time steps of a discrete process, and its terms at them."""
+    return hasattr(model, "diffusion") and hasattr(model, "predict")
+
+
 def model_range(model: Any) -> tuple[float, float]:
     """(sigma_min, sigma_max) of a model; a plain callable may leave them out."""
     return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", float("inf")))
@@ -86,6 +94,8 @@ class Bound:
         labels: int64 [N] or None.
         batch: N, the number of samples; an evaluation of N images counts one.
         clip_x0: whether the denoised images are clipped to [-1, 1].
+        guidance: callable (x_t, t_net, labels) -> gradient, already scaled, for the samplers that
+            step on a discrete model's own time steps.
     """
 
     def __init__(
@@ -94,9 +104,11 @@ class Bound:
         labels: Tensor | None,
         batch: int,
         clip_x0: bool = False,
+        guidance: Callable[..., Tensor] | None = None,
     ) -> None:
         self.model, self.labels, self.batch, self.clip_x0 = model, labels, batch, clip_x0
-        self.images = 0
+        self.guidance = guidance
+        self.images = self.classified = 0
         self.sigma_min, self.sigma_max = model_range(model)
         self.round_sigma = getattr(model, "round_sigma", float)
 
@@ -110,8 +122,65 @@ class Bound:
         denoised = self.model(x, sigma, self.labels)
         return denoised.clip(-1, 1) if self.clip_x0 else denoised
 
+    def respaced(self, diffusion: DiscreteProcess) -> BoundDiscrete:
+        """The same model, labels and counts on the kept steps of its discrete process."""
+        return BoundDiscrete(self, diffusion)
+
     @property
     def nfe(self) -> float:
         """Network evaluations per sample so far; a whole number for ordinary samplers."""
-        nfe = self.images / self.batch
-        return int(nfe) if nfe.is_integer() else nfe
+        return _each(self.images, self.batch)
+
+    @property
+    def classifier_nfe(self) -> float:
+        """Gradients of the guidance per sample so far, which are no evaluations of the network."""
+        return _each(self.classified, self.batch)
+
+
+class BoundDiscrete:
+    """What a sampler on a discrete process sees of a model: its terms at the kept steps j.
+
+    Args:
+        bound: the model with labels, guidance and counts.
+        diffusion: the respaced process; j = 0 is the least noisy of its steps.
+    """
+
+    def __init__(self, bound: Bound, diffusion: DiscreteProcess) -> None:
+        self.bound, self.diffusion = bound, diffusion
+
+    @property
+    def alpha_bar(self) -> np.ndarray:
+        """float64 [S], at the kept steps."""
+        return self.diffusion.alpha_bar
+
+    def t_net(self, j: int) -> int | float:
+        """The time the network receives at step j."""
+        return self.diffusion.t_net(j)
+
+    def predict(self, x_t: Tensor, j: int) -> tuple[Tensor, Tensor | None]:
+        """(eps, v) at step j, counted; v are the raw variance channels, None where not learned."""
+        return self._ask(self.bound.model.predict, x_t, j)  # type: ignore[attr-defined]
+
+    def predict_x0(self, x_t: Tensor, j: int) -> tuple[Tensor, Tensor | None]:
+        """(x0, v) at step j, counted."""
+        return self._ask(self.bound.model.predict_x0, x_t, j)  # type: ignore[attr-defined]
+
+    def gradient(self, x_t: Tensor, j: int) -> Tensor | None:
+        """The guidance at step j in x_t's dtype, counted apart; None without guidance."""
+        bound = self.bound
+        if bound.guidance is None:
+            return None
+        bound.classified += x_t.shape[0]
+        time = bound.model.time(self.diffusion.timestep_map[j], len(x_t))  # type: ignore[attr-defined]
+        return bound.guidance(x_t, time, bound.labels).to(x_t.dtype)
+
+    def _ask(
+        self, method: Callable[..., tuple[Tensor, Tensor | None]], x_t: Tensor, j: int
+    ) -> tuple[Tensor, Tensor | None]:
+        self.bound.images += x_t.shape[0]
+        return method(x_t, j, self.bound.labels, self.diffusion)
+
+
+def _each(images: int, batch: int) -> float:
+    count = images / batch
+    return int(count) if count.is_integer() else count

@@ -87,6 +87,18 @@ PROTOCOLS: Mapping[str, Protocol] = {
         extractor="inception",
         metrics=("fid",),
     ),
+    "openai": Protocol(
+        name="openai",
+        summary="OpenAI's: 50,000 images, truncated, state in float32, Inception features",
+        num_samples=50_000,
+        noise="portable",
+        labels="uniform",
+        state_dtype="float32",
+        quantization="openai",
+        clip_x0=False,
+        extractor="inception",
+        metrics=("fid",),
+    ),
     "score-sde": Protocol(
         name="score-sde",
         summary="score-SDE's: 50,000 images, truncated, state in float32, Inception features",

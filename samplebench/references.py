@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from functools import cached_property
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import resources
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from samplebench.checkpoints.announce import announce_artefact
 from samplebench.checkpoints.catalog import embedded
-from samplebench.errors import InputError, unknown
+from samplebench.checkpoints.download.artefact import Artefact
+from samplebench.checkpoints.fetch import fetch, known_sha256, path_of
+from samplebench.errors import unknown
 from samplebench.files import atomic, sha256
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
+from samplebench.reference_files import DIM, FEATURES, Statistics, read
 
 _SUFFIX = ".reference.npz"
 
@@ -24,80 +31,146 @@ _SUFFIX = ".reference.npz"
 class Reference:
     """Mean and covariance of an extractor's features over a set of images.
 
+    A released one is known before its file is here; the file is fetched when it is needed.
+
     Attributes:
-        id: embedded name, or the file's name.
-        path: where it was read.
-        sha256: of the file.
-        mean, cov: float64 [D] and [D, D], covariance with divisor N - 1.
-        num_images: how many images it was made of.
+        id: embedded or released name, or the file's name.
+        path: where it was read, or will be.
+        sha256: of the file; "" where nobody knows it before it is fetched.
+        feature_dim: D.
+        num_images: how many images it was made of; None where not stated.
         extractor: name of the extractor.
-        weights_sha256: of the extractor's weights.
+        weights_sha256: of the extractor's weights; "" where it was made with a port of the same
+            network from elsewhere.
         made_from: in words.
+        made_with: which port, in words; "" for our own.
+        artefact: what is fetched; None where the file is here by itself.
+        licence: of what is fetched.
+        given: what the file holds, where it has been read already.
     """
 
     id: str
     path: Path
     sha256: str
-    mean: np.ndarray
-    cov: np.ndarray
-    num_images: int
+    feature_dim: int
+    num_images: int | None
     extractor: str
     weights_sha256: str
     made_from: str
+    made_with: str = ""
+    artefact: Artefact | None = None
+    licence: str = ""
+    given: Statistics | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What the file holds, fetched first where it has to be.
+
+        Raises:
+            InputError: it is not what it should be.
+            EnvironmentError_: it cannot be fetched.
+        """
+        return self.given or read(self.fetch(offline=False, quiet=True))
+
+    @property
+    def mean(self) -> np.ndarray:
+        """float64 [D]."""
+        return self.statistics.mean
+
+    @property
+    def cov(self) -> np.ndarray:
+        """float64 [D, D], with divisor N - 1."""
+        return self.statistics.cov
 
     @cached_property
     def root(self) -> np.ndarray:
         """The square root of cov; one eigen-decomposition for a whole sweep."""
         return symmetric_root(self.cov)
 
-    def describe(self) -> dict[str, Any]:
-        """What it is, in plain values."""
-        eigenvalues = np.linalg.eigvalsh(self.cov)
+    def fetch(self, *, offline: bool, quiet: bool) -> Path:
+        """The file, verified and here.
+
+        Args:
+            offline: open no connection.
+            quiet: nothing on stderr.
+
+        Raises:
+            InputError: it is not the released file.
+            EnvironmentError_: it cannot be fetched.
+        """
+        if self.artefact is None:
+            return self.path
+        if not (quiet or offline):
+            announce_artefact(self.id, self.artefact, self.licence, sys.stderr)
+        return fetch(self.artefact, offline=offline, progress=not quiet)
+
+    def facts(self) -> dict[str, Any]:
+        """What is known without the file, in plain values."""
+        released = {"made_with": self.made_with, "licence": self.licence}
         return {
             "id": self.id,
             "made_from": self.made_from,
-            "num_images": self.num_images,
+            **{key: value for key, value in released.items() if value},
+            "num_images": "not stated" if self.num_images is None else self.num_images,
             "extractor": self.extractor,
-            "feature_dim": len(self.mean),
-            "weights_sha256": self.weights_sha256,
-            "sha256": self.sha256,
+            "feature_dim": self.feature_dim,
+            "weights_sha256": self.weights_sha256 or "not stated",
+            "sha256": self.sha256 or "not known before it is fetched",
+            "path": str(self.path),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, in plain values; with its size in feature space where the file is here."""
+        if not self.path.is_file():
+            return self.facts()
+        eigenvalues = np.linalg.eigvalsh(self.cov)
+        return {
+            **self.facts(),
             "mean_norm": float(np.linalg.norm(self.mean)),
             "trace": float(np.trace(self.cov)),
             "smallest_eigenvalue": float(eigenvalues[0]),
             "largest_eigenvalue": float(eigenvalues[-1]),
-            "path": str(self.path),
         }
 
 
 def names() -> list[str]:
+    """Ids of all references: those that ship with the package, then the released ones."""
+    return [*shipped(), *_released()]
+
+
+def shipped() -> list[str]:
     """Ids of the references that ship with the package."""
     folder = embedded("references")
     return sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))
 
 
 def load(source: str) -> Reference:
-    """A reference by embedded id or by path.
+    """A reference by id or by path; nothing is fetched yet.
 
     Raises:
         UsageError: neither an id nor a file.
-        InputError: the file is not a reference made by samplebench.
+        InputError: the file holds no reference statistics.
     """
+    if source in _released():
+        return _of_table(source, _released()[source])
     path = Path(source)
-    if source in names():
+    if source in shipped():
         path = embedded("references") / f"{source}{_SUFFIX}"
     elif not path.is_file():
         raise unknown("reference", source, names(), "samplebench reference list")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            facts = json.loads(str(archive["facts"]))
-            mean, cov = archive["mu"].astype(np.float64), archive["sigma"].astype(np.float64)
-            name = path.name.removesuffix(_SUFFIX)
-            return Reference(name, path, sha256(path), mean, cov, **facts)
-    except (KeyError, ValueError, TypeError, OSError, EOFError, BadZipFile) as error:
-        raise InputError(
-            f"{path} is not a reference of samplebench ({error}); make one with "
-            "'samplebench reference make'"
-        ) from None
+    found = read(path)
+    return Reference(
+        id=path.name.removesuffix(_SUFFIX),
+        path=path,
+        sha256=sha256(path),
+        feature_dim=len(found.mean),
+        num_images=found.num_images,
+        extractor=found.extractor,
+        weights_sha256=found.weights_sha256,
+        made_from=found.made_from,
+        made_with="" if found.weights_sha256 else "not stated",
+        given=found,
+    )
 
 
 def save(path: Path, moments: Moments, extractor: Any, made_from: str) -> Reference:
@@ -116,3 +189,35 @@ def save(path: Path, moments: Moments, extractor: Any, made_from: str) -> Refere
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez(file, mu=moments.mean, sigma=moments.cov, facts=json.dumps(facts, sort_keys=True))
     return load(str(path))
+
+
+@cache
+def _released() -> Mapping[str, Mapping[str, Any]]:
+    """references.toml by id."""
+    text = (resources.files("samplebench") / "references.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
+    location = table["location"]
+    artefact = Artefact(
+        name,
+        location,
+        table.get("file") or location.rpartition("/")[2],
+        table.get("size"),
+        table.get("sha256"),
+        option="--reference PATH",
+    )
+    return Reference(
+        id=name,
+        path=path_of(artefact),
+        sha256=known_sha256(artefact) or "",
+        feature_dim=DIM,
+        num_images=table.get("num_images"),
+        extractor=FEATURES,
+        weights_sha256="",
+        made_from=table["made_from"],
+        made_with=table["made_with"],
+        artefact=artefact,
+        licence=table["licence"],
+    )

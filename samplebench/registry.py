@@ -186,6 +186,9 @@ def _never(params: dict[str, Any]) -> bool:
 # evaluations: steps -> planned network evaluations per sample, None where only a probe can tell.
 # stochastic: effective parameters -> whether noise is drawn.
 # needs: the coordinate of the grid and the model methods used ("sigma", "discrete", "linear").
+# native: name of the sampler that a model with a discrete process runs instead, under this name.
+# guided: whether it follows a guidance; only those on discrete steps can.
+# draws: whether it makes images from noise, and not noise from images.
 # canonical: effective parameters -> (sampler, parameters) of the same algorithm, see plan.py.
 # cite: keys of citations.bib, here and below.
 samplers = Registry(
@@ -195,6 +198,9 @@ samplers = Registry(
     evaluations=None,
     stochastic=_never,
     needs="sigma",
+    native=None,
+    guided=False,
+    draws=True,
     canonical=None,
     cite=(),
 )

@@ -9,26 +9,35 @@ from typing import TYPE_CHECKING, Any
 from samplebench import discretizations
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
-from samplebench.model import Bound
+from samplebench.model import Bound, BoundDiscrete, is_discrete
+from samplebench.native import grid_of, kept_steps, refuse_grid
 from samplebench.noise import check_seeds, stream
 from samplebench.parameters import label, split
 from samplebench.samplers.step import Step
-from samplebench.solver import Solver, pixel
+from samplebench.solver import Solver, discrete_pixel, pixel
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from samplebench.processes.discrete import DiscreteProcess
 
 Discretization = str | Callable[..., Any] | Sequence[float]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A sampler with its effective parameters on its grid: all that decides a trajectory."""
+    """A sampler with its effective parameters on its grid: all that decides a trajectory.
+
+    Attributes:
+        grid: noise levels; on a discrete process those of its kept steps, and 0.
+        diffusion: that process, for a sampler on its steps.
+    """
 
     solver: Solver
     params: dict[str, Any]
     grid: Grid
+    diffusion: DiscreteProcess | None = None
 
     @property
     def steps(self) -> int:
@@ -41,14 +50,22 @@ class Setting:
         noise: Callable[[Tensor], Tensor] | None,
         callback: Callable[[Step], None] | None = None,
     ) -> Tensor:
-        """From unit normal latents [N, C, H, W] to the state at the grid's end."""
+        """From unit normal latents [N, C, H, W] to the state at the grid's end.
+
+        On a discrete process the latents are the first state itself.
+        """
         import torch
 
-        levels = torch.from_numpy(self.grid.levels)
+        view: Bound | BoundDiscrete = model
+        if self.diffusion is None:
+            x, grid = latents * float(self.grid.levels[0]), torch.from_numpy(self.grid.levels)
+        else:
+            view, x = model.respaced(self.diffusion), latents
+            grid = torch.arange(self.steps).flip(0)
         return self.solver(
-            model,
-            latents * float(self.grid.levels[0]),
-            levels,
+            view,
+            x,
+            grid,
             sigma_min=self.grid.sigma_min,
             sigma_max=self.grid.sigma_max,
             noise=noise,
@@ -63,19 +80,38 @@ def prepare(
     *,
     steps: int | None = None,
     nfe: int | None = None,
+    respacing: str | None = None,
     discretization: Discretization = "edm",
     rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
     params: dict[str, Any] | None = None,
 ) -> Setting:
-    """Resolves a request for one trajectory: exactly one of steps, nfe or explicit levels.
+    """Resolves a request for one trajectory: exactly one of steps, nfe, respacing or levels.
 
     `params` may hold the sampler's parameters and the discretization's constants; a name both
     know (epsilon_s) goes to both.
     """
-    solver = Solver.of(sampler)
-    solver.check_needs("this one")
+    discrete = is_discrete(model)
+    solver = Solver.of(sampler, discrete=discrete)
+    solver.check_needs("this one", discrete=discrete)
+    if solver.entry.needs == "discrete":
+        words = {
+            "discretization": None if discretization == "edm" else discretization,
+            "rho": None if rho == 7 else rho,
+            "sigma_min": sigma_min,
+            "sigma_max": sigma_max,
+        }
+        refuse_grid(solver, {k: v for k, v in words.items() if v is not None})
+        steps = None if steps is None else _whole("steps", steps)
+        budget = None if nfe is None else _whole("nfe", nfe)
+        kept = kept_steps(model, solver, steps, budget, respacing)
+        return Setting(solver, solver.effective(params or {}), grid_of(kept), kept)
+    if respacing is not None:
+        raise UsageError(
+            f"respacing={respacing} is for samplers on a discrete model's own steps; sampler "
+            f"{solver.name} takes steps or nfe"
+        )
     if isinstance(discretization, str) or callable(discretization):
         if (steps is None) == (nfe is None):
             raise UsageError("give exactly one of steps and nfe")
@@ -105,6 +141,7 @@ def sample(
     *,
     steps: int | None = None,
     nfe: int | None = None,
+    respacing: str | None = None,
     seeds: Sequence[int] | None = None,
     latents: Tensor | None = None,
     labels: Tensor | Sequence[int] | int | None = None,
@@ -112,6 +149,7 @@ def sample(
     rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
+    guidance: Callable[..., Tensor] | None = None,
     noise: Callable[[Tensor], Tensor] | str | None = None,
     callback: Callable[[Step], None] | None = None,
     **params: Any,
@@ -123,17 +161,24 @@ def sample(
             and round_sigma.
         sampler: a registered name, "package.module:function" or a function.
         steps: number of noise levels above 0; or
-        nfe: a budget of network evaluations per sample: the most steps that stay within it.
+        nfe: a budget of network evaluations per sample: the most steps that stay within it; or
+        respacing: of a discrete model's own steps, for the samplers on them (respaced, ddim,
+            ddim-reverse): "25", "ddim25" or "10,15,20"; "" for all of them.
         seeds: one integer per sample; sample i depends on seeds[i] alone. Or
-        latents: unit normal [N, C, H, W], not yet scaled to the first noise level.
-        labels: int64 [N] or one for all; None draws them from the seeds if the model has classes.
+        latents: unit normal [N, C, H, W], not yet scaled to the first noise level; for samplers
+            on a discrete model's own steps x_T itself, for ddim-reverse the images.
+        labels: int64 [N] or one for all; None draws them from the seeds if the model has classes,
+            or else the guidance.
         discretization: a registered name, a function, or explicit decreasing levels.
         rho: exponent of the discretization, None for its own default (edm: 7).
         sigma_min, sigma_max: range of the noise levels, clamped to the model's.
+        guidance: callable (x_t, t_net, labels) -> gradient, already scaled (see guidance.py), for
+            respaced and ddim on a discrete model's own steps.
         noise: None for per-sample streams (with latents: of seeds 0 .. N-1), "portable" or
             "nvlabs" for their kind, or a callable like torch.randn_like.
         callback: called with a `Step` after every step.
-        params: the papers' own names: S_churn, eta, alpha, schedule, scaling, epsilon_s, M, ...
+        params: the papers' own names: S_churn, eta, alpha, schedule, scaling, epsilon_s, M, ...;
+            on a discrete model's own steps clip_x0, eta, variance.
 
     Returns:
         Images [N, C, H, W], nominally in [-1, 1], in the dtype of the latents; those drawn from
@@ -145,12 +190,17 @@ def sample(
     import torch
 
     setting = prepare(
-        model, sampler, steps=steps, nfe=nfe, discretization=discretization, rho=rho,
-        sigma_min=sigma_min, sigma_max=sigma_max, params=params,
+        model, sampler, steps=steps, nfe=nfe, respacing=respacing, discretization=discretization,
+        rho=rho, sigma_min=sigma_min, sigma_max=sigma_max, params=params,
     )  # fmt: skip
+    if guidance is not None and not setting.solver.entry.guided:
+        raise UsageError(
+            f"sampler {setting.solver.name} follows no guidance here; respaced and ddim do, on a "
+            "discrete model's own steps"
+        )
     if (seeds is None) == (latents is None):
         raise UsageError("give exactly one of seeds and latents")
-    num_classes = int(getattr(model, "num_classes", 0))
+    num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
     mode = noise if isinstance(noise, str) else "portable"
     if latents is not None:
         n, device, dtype = len(latents), latents.device, latents.dtype
@@ -165,12 +215,16 @@ def sample(
         dtype = getattr(model, "state_dtype", torch.float64)
         streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
         latents, drawn = streams.start(shape, num_classes)
-    bound = Bound(model, _labels(labels, drawn, n, num_classes, device), n)
-    report = None
-    if callback is not None:
-        report = lambda step: callback(replace(step, nfe=bound.nfe))  # noqa: E731
+    given = _labels(labels, drawn, n, num_classes, device, guidance is not None)
+    bound = Bound(model, given, n, guidance=guidance)
+
+    def report(step: Step) -> None:
+        if callback is not None:
+            callback(replace(step, nfe=bound.nfe, classifier_nfe=bound.classifier_nfe))
+
+    source = noise if callable(noise) else streams
     with torch.no_grad():
-        return setting.run(bound, latents, noise if callable(noise) else streams, report)
+        return setting.run(bound, latents, source, report if callback else None)
 
 
 def rehearse(setting: Setting) -> None:
@@ -183,7 +237,9 @@ def rehearse(setting: Setting) -> None:
 
     try:
         with setting.solver.guarded(), torch.no_grad(), torch.random.fork_rng(devices=[]):
-            x = setting.run(pixel(), torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.randn_like)
+            law = setting.diffusion
+            model = pixel() if law is None else discrete_pixel(law.original_steps)
+            x = setting.run(model, torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.randn_like)
             if not isinstance(x, torch.Tensor) or x.shape != (1, 1, 1, 1):
                 raise TypeError("it must return the state, of the shape it was given")
     except (ArithmeticError, ValueError, TypeError) as error:
@@ -213,13 +269,18 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _labels(
-    given: Any, drawn: Tensor | None, n: int, num_classes: int, device: torch.device
+    given: Any,
+    drawn: Tensor | None,
+    n: int,
+    num_classes: int,
+    device: torch.device,
+    guided: bool,
 ) -> Tensor | None:
     import torch
 
     if given is None:
         return drawn
-    if not num_classes:
+    if not num_classes and not guided:
         raise UsageError("labels given, but the model is unconditional")
     try:
         labels = torch.as_tensor(given, dtype=torch.int64, device=device)
@@ -228,6 +289,6 @@ def _labels(
     if labels.ndim and labels.shape != (n,):
         raise UsageError(f"{len(labels)} labels for {n} samples; pass one for each or one for all")
     labels = labels.expand(n)
-    if labels.min() < 0 or labels.max() >= num_classes:
+    if num_classes and (labels.min() < 0 or labels.max() >= num_classes):
         raise UsageError(f"labels must lie in [0, {num_classes})")
     return labels

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import SamplebenchError, UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
-from samplebench.model import Bound
+from samplebench.model import Bound, BoundDiscrete
 from samplebench.parameters import accepted, merge
 from samplebench.registry import Entry, samplers
 from samplebench.samplers.step import Step
@@ -36,9 +36,17 @@ class Solver:
     function: Callable[..., Any]
 
     @classmethod
-    def of(cls, sampler: str | Callable[..., Any]) -> Solver:
-        """By registered name, by "package.module:function", or from the function itself."""
+    def of(cls, sampler: str | Callable[..., Any], *, discrete: bool = False) -> Solver:
+        """By registered name, by "package.module:function", or from the function itself.
+
+        Args:
+            sampler: the name or the function.
+            discrete: whether it is for a discrete model, on whose own time steps a name like
+                "ddim" means the native sampler.
+        """
         entry = samplers.entry(sampler) if isinstance(sampler, str) else samplers.add(sampler)
+        if discrete and isinstance(sampler, str) and entry.native is not None:
+            entry = replace(samplers.entry(entry.native), name=entry.name)
         function = as_sampler(entry.obj) if is_k_diffusion(entry.obj) else entry.obj
         return cls(entry, function)
 
@@ -46,9 +54,14 @@ class Solver:
     def name(self) -> str:
         return self.entry.name
 
-    def check_needs(self, model: str) -> None:
-        """Raises `UsageError` where the sampler needs another kind of model than D(x; sigma)."""
-        if self.entry.needs != "sigma":
+    def check_needs(self, model: str, *, discrete: bool = False) -> None:
+        """Raises `UsageError` where the sampler needs another kind of model.
+
+        Args:
+            model: its name, for the message.
+            discrete: whether it has the steps of a discrete process beside D(x; sigma).
+        """
+        if self.entry.needs != "sigma" and not (discrete and self.entry.needs == "discrete"):
             raise UsageError(
                 f"sampler {self.name} needs a {self.entry.needs} model; {model} is D(x; sigma)"
             )
@@ -83,6 +96,8 @@ class Solver:
         if self.entry.evaluations is not None:
             return int(self.entry.evaluations(steps))
         with self.guarded():
+            if self.entry.needs == "discrete":
+                return _probe_discrete(self.function, steps)
             return _probe(self.function, steps)
 
     def steps_for(self, nfe: int) -> int:
@@ -112,7 +127,7 @@ class Solver:
 
     def __call__(
         self,
-        model: Bound,
+        model: Bound | BoundDiscrete,
         x: Tensor,
         grid: Tensor,
         *,
@@ -152,6 +167,25 @@ def pixel() -> Bound:
     return Bound(lambda x, sigma, labels: x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2), None, 1)
 
 
+def discrete_pixel(steps: int) -> Bound:
+    """The same with a discrete process of so many steps and a learned variance."""
+    import torch
+
+    from samplebench.adapters.discrete_model import DiscreteModel
+    from samplebench.processes.discrete import discrete_process
+
+    diffusion = discrete_process(
+        {"noise_schedule": "cosine", "diffusion_steps": steps, "learn_sigma": True}
+    )
+    alpha_bar = torch.from_numpy(diffusion.alpha_bar)
+
+    def network(x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        eps = (1 - alpha_bar[t]).sqrt().reshape(-1, 1, 1, 1) * x
+        return torch.cat([eps, torch.zeros_like(eps)], dim=1)
+
+    return Bound(DiscreteModel(network, diffusion, shape=(1, 1, 1), dtype=None), None, 1)
+
+
 @lru_cache(maxsize=4096)
 def _probe(function: Callable[..., Any], steps: int) -> int:
     """Evaluations of one run on the exact denoiser of a unit normal pixel."""
@@ -162,4 +196,17 @@ def _probe(function: Callable[..., Any], steps: int) -> int:
     grid[:-1] = torch.logspace(1, -2, steps, dtype=torch.float64)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         function(model, torch.full((1, 1, 1, 1), 10.0).double(), grid, noise=torch.randn_like)
+    return int(model.nfe)
+
+
+@lru_cache(maxsize=4096)
+def _probe_discrete(function: Callable[..., Any], steps: int) -> int:
+    """Evaluations of one run on the steps of a discrete process."""
+    import torch
+
+    model = discrete_pixel(steps)
+    view = model.respaced(model.model.diffusion)  # type: ignore[attr-defined]
+    x, grid = torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.arange(steps).flip(0)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        function(view, x, grid, noise=torch.randn_like)
     return int(model.nfe)

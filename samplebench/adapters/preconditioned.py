@@ -51,7 +51,8 @@ class PreconditionedModel(Model):
         Raises:
             UsageError: labels that it does not have.
         """
-        sigma = torch.as_tensor(sigma)
+        if not isinstance(sigma, Tensor):
+            sigma = torch.tensor(sigma, dtype=torch.float64)
         clean = sigma == 0
         # The logarithm of 0 would spoil the other samples too.
         denoised = self.network(x, torch.where(clean, 1.0, sigma), self._one_hot(labels))

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from samplebench.bench.chunks import Chunked
 from samplebench.bench.flops import gflop_per_evaluation
+from samplebench.bench.grids import RESPACING
 from samplebench.bench.plan import Cell, Source
 from samplebench.bench.progress import Progress
 from samplebench.bench.provenance import partial_stamp, provenance
@@ -113,13 +115,13 @@ class Bench:
         """
         model, reference = load(source.checkpoint, device=device, dtype=dtype), source.reference
         extractor = extractors.get(reference.extractor)(device=device)
-        if extractor.weights_sha256 != reference.weights_sha256:
+        if reference.weights_sha256 not in ("", extractor.weights_sha256):
             raise InputError(
                 f"reference {reference.id} was made with other weights of extractor "
                 f"{reference.extractor}; make it again with 'samplebench reference make'"
             )
         gflop = gflop_per_evaluation(model, min(block, _COUNTED))
-        return cls(model, extractor, reference, gflop)
+        return cls(cast(Model, Chunked(model)), extractor, reference, gflop)
 
 
 def run_cell(
@@ -157,6 +159,8 @@ def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
     params = {k: math.inf if v == "inf" else v for k, v in conditions["params"].items()}
     if isinstance(grid, list):
         return prepare(model, conditions["sampler"], discretization=tuple(grid), params=params)
+    if grid["name"] == RESPACING:
+        return prepare(model, conditions["sampler"], respacing=grid["spec"], params=params)
     constants = {k: v for k, v in grid.items() if k not in ("name", "rho")}
     return prepare(
         model,

@@ -24,6 +24,15 @@ class Measure:
     metrics: tuple[str, ...]
     reference: Reference
 
+    @property
+    def weights_sha256(self) -> str:
+        """Of the weights that the samples' features are computed with.
+
+        A released reference does not bind them: it was made with a port from elsewhere.
+        """
+        reference = self.reference
+        return reference.weights_sha256 or extractors.get(reference.extractor).weights_sha256
+
 
 def measure_of(request: Request, entry: Checkpoint) -> Measure:
     """Protocol, metrics and reference of a model.

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from samplebench.bench.choices import Measure, measure_of, preset_notes, samplers_of
+from samplebench.bench.grids import RESPACING, steps_of, try_out
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
@@ -23,10 +24,9 @@ from samplebench.errors import UsageError, unknown
 from samplebench.identity import fingerprint
 from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.noise import check_mode
-from samplebench.parameters import label, merge, split, word
+from samplebench.parameters import label, split, word
 from samplebench.references import Reference
 from samplebench.registry import Entry, discretizations, metrics
-from samplebench.sampling import prepare, rehearse
 from samplebench.solver import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
@@ -97,7 +97,7 @@ def make(request: Request) -> Plan:
     Raises:
         UsageError: an unknown name or an impossible combination, before anything is computed.
     """
-    checkpoints = _checkpoints(request)
+    checkpoints = checkpoints_of(request)
     request = _resolved(request, checkpoints)
     rows: dict[str, Row] = {}
     sources, notes = {}, []
@@ -111,7 +111,12 @@ def make(request: Request) -> Plan:
     return Plan(request, tuple(rows.values()), sources, tuple(notes))
 
 
-def _checkpoints(request: Request) -> list[Checkpoint]:
+def checkpoints_of(request: Request) -> list[Checkpoint]:
+    """The models of a request, the file that it names in its place.
+
+    Raises:
+        UsageError: there is no such model, or one file for several.
+    """
     known = catalog(request.checkpoints)
     found = [checkpoint(name, known) for name in request.model or (DEFAULT_MODEL,)]
     if request.file is None:
@@ -154,12 +159,17 @@ def _rows_of_model(request: Request, entry: Checkpoint, measure: Measure) -> Ite
     check_mode(rules.noise)
     base = _conditions(request, entry, measure)
     samplers, params = samplers_of(request, entry)
-    solvers = [Solver.of(sampler) for sampler in samplers]
+    solvers = [Solver.of(sampler, discrete=entry.discrete) for sampler in samplers]
     for sampler in params:
         if sampler not in [solver.name for solver in solvers]:
             raise unknown("sampler in --param", sampler, [s.name for s in solvers])
     for solver in solvers:
-        solver.check_needs(entry.id)
+        solver.check_needs(entry.id, discrete=entry.discrete)
+        if not solver.entry.draws:
+            raise UsageError(
+                f"sampler {solver.name} encodes images and draws none: nothing to measure; "
+                "call it with sb.sample"
+            )
         table = params.get(solver.name, {})
         _check_names(solver, table, request)
         for values in itertools.product(*table.values()):
@@ -194,10 +204,11 @@ def _rows_of_sampler(
     changed = {k: v for k, v in solver.effective(own).items() if v != solver.defaults[k]}
     code = _code_of("sampler", Solver.of(canonical).entry)
     rehearsed = set()
-    for grid, steps, nfe, requested, constants in _grids(request, solver, given):
-        if (grid, where := label(constants)) not in rehearsed:
-            rehearsed.add((grid, where))
-            _rehearse(solver, own, grid, steps, constants)
+    for where in steps_of(request, entry, solver, given):
+        grid, constants = where.grid, where.constants
+        if (tried := (grid, label(constants))) not in rehearsed:
+            rehearsed.add(tried)
+            try_out(entry, solver, own, where)
         written = {**changed, **{k: v for k, v in constants.items() if k in given}}
         columns = {
             "model": entry.id,
@@ -205,9 +216,9 @@ def _rows_of_sampler(
             "params": label(written),
             "discretization": grid if isinstance(grid, str) else "/".join(map(word, grid)),
             "rho": constants.get("rho"),
-            "steps": steps,
-            "nfe": nfe,
-            "nfe_requested": requested,
+            "steps": where.steps,
+            "nfe": where.nfe,
+            "nfe_requested": where.requested,
             "seed": request.seed,
             "repeats": request.repeats,
             "num_samples": rules.num_samples,
@@ -218,14 +229,14 @@ def _rows_of_sampler(
             **base,
             "sampler": canonical,
             "params": {k: plain(v) for k, v in effective.items()},
-            "discretization": {"name": grid, **constants} if isinstance(grid, str) else list(grid),
-            "steps": steps,
+            "discretization": where.condition,
+            "steps": where.steps,
             **code,
         }
-        if isinstance(grid, str):
+        if isinstance(grid, str) and grid != RESPACING:
             conditions |= _code_of("discretization", discretizations.entry(grid))
         cells = tuple(
-            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, nfe)
+            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, where.nfe)
             for r in range(request.repeats)
         )
         yield Row(columns, measure.metrics, cells, "" if canonical == solver.name else canonical)
@@ -234,43 +245,6 @@ def _rows_of_sampler(
 def _code_of(name: str, entry: Entry) -> dict[str, str]:
     """Others' code decides a cell; samplebench's own is covered by NUMERICS."""
     return {} if entry.builtin else {f"{name}_code": fingerprint(entry.obj)}
-
-
-def _rehearse(
-    solver: Solver,
-    own: Mapping[str, Any],
-    grid: str | tuple[float, ...],
-    steps: int,
-    constants: Mapping[str, Any],
-) -> None:
-    setting = prepare(
-        None,
-        solver.entry.obj,
-        steps=steps,
-        discretization=grid,
-        rho=constants.get("rho"),
-        params={**own, **{k: v for k, v in constants.items() if k != "rho"}},
-    )
-    rehearse(setting)
-
-
-def _grids(
-    request: Request, solver: Solver, given: Mapping[str, Any]
-) -> Iterator[tuple[str | tuple[float, ...], int, int, int | None, dict[str, Any]]]:
-    """(discretization, steps, planned evaluations, requested NFE, constants) to run."""
-    for grid in request.discretization:
-        if not isinstance(grid, str):
-            # Explicit levels fix their steps: NFE follows from them.
-            yield grid, len(grid), solver.evaluations(len(grid)), None, {}
-            continue
-        known = grid_constants(grid)
-        constants = merge(f"constant of discretization {grid}", known, split(given, known)[0])
-        for rho in (request.rho if "rho" in known else ()) or (known.get("rho"),):
-            if rho is not None:
-                constants = {**constants, "rho": rho}
-            for nfe in request.nfe:
-                steps = solver.steps_for(nfe)
-                yield grid, steps, solver.evaluations(steps), nfe, constants
 
 
 def _conditions(request: Request, entry: Checkpoint, measure: Measure) -> dict[str, Any]:
@@ -288,8 +262,8 @@ def _conditions(request: Request, entry: Checkpoint, measure: Measure) -> dict[s
         "reference": {"id": reference.id, "sha256": reference.sha256},
         "extractor": {
             "name": reference.extractor,
-            "weights_sha256": reference.weights_sha256,
-            "feature_dim": len(reference.mean),
+            "weights_sha256": measure.weights_sha256,
+            "feature_dim": reference.feature_dim,
         },
         "metrics": sorted(names),
     }

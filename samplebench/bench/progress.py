@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from samplebench.bench.grids import RESPACING
 from samplebench.bench.plan import Cell, plain
 from samplebench.bench.view import caveats
 from samplebench.parameters import label
@@ -44,6 +45,13 @@ class Progress:
             self._bar = bar
             yield
 
+    def note(self, text: str | None) -> None:
+        """A line above the bar."""
+        from tqdm import tqdm
+
+        if text and not self.quiet:
+            tqdm.write(text, file=sys.stderr)
+
     def start_cell(self, cell: Cell, done: int) -> None:
         """Announces a cell of which `done` samples are there already."""
         self._nfe = cell.nfe
@@ -69,7 +77,9 @@ class Progress:
 
 def describe(conditions: Mapping[str, Any], nfe: float) -> str:
     """A cell in a few words, e.g. "digits-exact edm S_churn=10 edm rho=7 NFE 19"."""
-    solver, grid = Solver.of(conditions["sampler"]), conditions["discretization"]
+    grid = conditions["discretization"]
+    native = isinstance(grid, dict) and grid["name"] == RESPACING
+    solver = Solver.of(conditions["sampler"], discrete=native)
     params = {k: v for k, v in conditions["params"].items() if v != plain(solver.defaults[k])}
     where = (
         {"name": "explicit levels"}

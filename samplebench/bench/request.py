@@ -32,6 +32,7 @@ class Request:
         checkpoints: TOML file with further models.
         file: the model's released file, downloaded by hand.
         offline: open no connection.
+        yes: start a sweep that takes more than a day.
         out: results folder; None for reports/<model>.
     """
 
@@ -56,6 +57,7 @@ class Request:
     checkpoints: str | None = None
     file: str | None = None
     offline: bool = False
+    yes: bool = False
     out: str | None = None
 
     @classmethod
@@ -276,5 +278,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "checkpoints": _text,
     "file": _text,
     "offline": _flag,
+    "yes": _flag,
     "out": _text,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.estimate import estimate
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
 from samplebench.bench.stop import Stop
@@ -42,8 +43,11 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
                     plan.sources[cell.conditions["model"]],
                     cell.conditions["block"],
                     device,
-                    plan.request.dtype,
+                    cell.conditions["dtype"],
                 )
+                name = bench.model.provenance["id"]
+                own = [cell for cell in missing if cell.conditions["model"] == name]
+                progress.note(estimate(bench.model, own, plan.request.yes))
             record, sheet = run_cell(cell, bench, store, progress, stop)
             store.write_cell(record, sheet)
             progress.finish_cell(cell, record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.checkpoints.download.artefact import Artefact
 from samplebench.checkpoints.download.cache import megabytes
 from samplebench.checkpoints.local import artefact
 
@@ -17,14 +18,28 @@ def announce(entry: Checkpoint, stream: TextIO, ask: bool = False) -> None:
         stream: to write to.
         ask: ask the server for a size that the catalogue does not know.
     """
-    if not entry.remote:
-        return
+    if entry.remote:
+        announce_artefact(entry.id, artefact(entry), entry.licence, stream, ask)
+
+
+def announce_artefact(
+    name: str, file: Artefact, licence: str, stream: TextIO, ask: bool = False
+) -> None:
+    """Writes what the download of one file would bring, or nothing where it is here.
+
+    Args:
+        name: what the file belongs to, e.g. the catalogue's id.
+        file: to be fetched.
+        licence: in words.
+        stream: to write to.
+        ask: ask the server for a size that is not known.
+    """
     from samplebench.checkpoints.fetch import plan
 
-    found = plan(artefact(entry), ask=ask)
+    found = plan(file, ask=ask)
     if found.present:
         return
     size = "size not published" if found.size is None else megabytes(found.size)
-    print(f"{entry.id}: {entry.file_name}, {size}, licence {entry.licence}", file=stream)
-    print(f"  from {found.url or entry.location}", file=stream)
+    print(f"{name}: {file.file_name}, {size}, licence {licence}", file=stream)
+    print(f"  from {found.url or file.url}", file=stream)
     print(f"  to   {found.path} ({megabytes(found.free)} free)", file=stream)

@@ -10,9 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from samplebench.checkpoints.download.artefact import safe
 from samplebench.errors import InputError, unknown
 
 DEFAULT_MODEL = "digits-exact"
+DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,11 @@ class Preset:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One table of checkpoints.toml; the fields are explained at its top."""
+    """One table of checkpoints.toml; the fields are explained at its top.
+
+    Attributes:
+        path: of its file where the user named one; no field of the table.
+    """
 
     id: str
     format: str
@@ -56,20 +62,32 @@ class Checkpoint:
     samplers: tuple[str, ...] = ("euler", "heun")
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
+    classifier: Checkpoint | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     cite: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     same_weights: tuple[str, ...] = ()
+    path: str = ""
 
     @property
     def embedded(self) -> bool:
         """Whether its file ships with samplebench."""
-        return self.location.startswith("package://")
+        return self.location.startswith("package://") and not self.path
+
+    @property
+    def published_at(self) -> str:
+        """The address of the released file; "" where there is none."""
+        return self.location if self.location.startswith(("https://", "http://")) else ""
 
     @property
     def remote(self) -> bool:
         """Whether its file has to be fetched."""
-        return self.location.startswith(("https://", "http://"))
+        return bool(self.published_at) and not self.path
+
+    @property
+    def discrete(self) -> bool:
+        """Whether it was trained on a discrete process, whose own samplers run on it."""
+        return self.format in ("openai", "ddim")
 
     @property
     def file_name(self) -> str:
@@ -80,7 +98,7 @@ class Checkpoint:
 
     def at(self, path: str | Path) -> Checkpoint:
         """The same checkpoint in a file that is here already."""
-        return replace(self, location=str(path), file="")
+        return replace(self, path=str(path))
 
 
 def catalog(extra: str | Path | None = None) -> dict[str, Checkpoint]:
@@ -117,7 +135,7 @@ def embedded(name: str) -> Path:
 _KINDS: Mapping[str, type] = {
     **dict.fromkeys(("size", "parameters", "num_classes"), int),
     **dict.fromkeys(("shape", "samplers", "cite", "published", "same_weights"), tuple),
-    **dict.fromkeys(("params", "presets", "config"), dict),
+    **dict.fromkeys(("params", "presets", "config", "classifier"), dict),
     "unverified": bool,
 }
 _CALLED = {
@@ -144,13 +162,14 @@ def _read(path: Path, given: str | Path | None) -> dict[str, Checkpoint]:
             tables = tomllib.load(file)
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # A number too long for Python is a plain ValueError.
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{name} is not TOML: {error}") from None
     found = {}
     for key, table in tables.items():
         found[key] = _checkpoint(key, table, name)
         if not (found[key].embedded or found[key].remote):
-            found[key] = found[key].at(path.parent / found[key].location)
+            found[key] = replace(found[key], location=str(path.parent / found[key].location))
     return found
 
 
@@ -158,7 +177,9 @@ def _checkpoint(key: str, table: Any, name: str) -> Checkpoint:
     where = f"{name}, table [{key}]"
     if not isinstance(table, Mapping):
         raise InputError(f"{where}: it is not a table; write [{key}] above its fields")
-    known = {f.name for f in fields(Checkpoint)} - {"id"}
+    if not safe(key):
+        raise InputError(f"{where}: a model's id names its folders; use letters, digits and ._-+")
+    known = {f.name for f in fields(Checkpoint)} - {"id", "path"}
     for field_name in table:
         if field_name not in known:
             raise InputError(f"{where}: {unknown('field', field_name, known)}")
@@ -167,14 +188,34 @@ def _checkpoint(key: str, table: Any, name: str) -> Checkpoint:
         raise InputError(f"{where}: {' and '.join(missing)} missing; see the top of the file")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
     for field_name, value in values.items():
-        kind = _KINDS.get(field_name, str)
+        kind: Any = _KINDS.get(field_name, str)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise InputError(f"{where}: {field_name} = {value!r} is not {_CALLED[kind]}")
+        texts = kind is not tuple or field_name == "shape" or all(isinstance(v, str) for v in value)
+        if not texts:
+            raise InputError(f"{where}: {field_name} = {list(value)!r} is not a list of texts")
+    for sampler, own in values.get("params", {}).items():
+        if not isinstance(own, Mapping):
+            raise InputError(f"{where}: params.{sampler} = {own!r} is not a table of parameters")
+    if values.get("dtype", "float32") not in DTYPES:
+        raise InputError(f"{where}: {unknown('dtype', values['dtype'], DTYPES)}")
+    if values.get("num_classes", 0) < 0:
+        raise InputError(f"{where}: num_classes = {values['num_classes']} is below 0")
     shape = values["shape"]
     if len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
         raise InputError(f"{where}: shape is [channels, height, width], e.g. [3, 32, 32]")
-    try:
-        presets = {k: Preset(**v) for k, v in values.pop("presets", {}).items()}
-    except (TypeError, AttributeError):
-        raise InputError(f"{where}: a preset has sampler, params, nfe and source") from None
+    presets = {k: _preset(v, where) for k, v in values.pop("presets", {}).items()}
+    if classifier := values.pop("classifier", None):
+        own = {"format": table["format"], "shape": table["shape"], **classifier}
+        values["classifier"] = _checkpoint(f"{key}-classifier", own, name)
     return Checkpoint(id=key, presets=presets, **values)
+
+
+def _preset(table: Any, where: str) -> Preset:
+    wanted = {"sampler": str, "params": dict, "nfe": int, "source": str}
+    if not isinstance(table, dict) or {k: type(v) for k, v in table.items()} != wanted:
+        raise InputError(
+            f"{where}: a preset has sampler, params, nfe and source: a text, a table, a whole "
+            "number and a text"
+        )
+    return Preset(**table)

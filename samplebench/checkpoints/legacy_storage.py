@@ -94,11 +94,7 @@ def parse(data: Blob) -> Storage:
     magic, protocol, system, header, keys = (
         Machine(file, len(head), _TABLE, _header).load() for _ in range(5)
     )
-    if type(magic) is not int or magic != MAGIC:
-        raise Refused("a storage stream without torch's magic number")
-    if type(protocol) is not int or protocol != PROTOCOL:
-        raise Refused(f"a storage stream of protocol {shown(protocol)}, not {PROTOCOL}")
-    _check_system(system)
+    check_writer(magic, protocol, system)
     if type(header) is not _Header:
         raise Refused("a storage stream that does not hold one storage")
     if type(keys) is not list or len(keys) != 1:
@@ -115,7 +111,16 @@ def parse(data: Blob) -> Storage:
     return Storage(data, start, dtype, count, count * width)
 
 
-def _check_system(system: Any) -> None:
+def check_writer(magic: Any, protocol: Any, system: Any) -> None:
+    """What such a stream begins with.
+
+    Raises:
+        Refused: other values than a little-endian machine's torch writes.
+    """
+    if type(magic) is not int or magic != MAGIC:
+        raise Refused("a storage stream without torch's magic number")
+    if type(protocol) is not int or protocol != PROTOCOL:
+        raise Refused(f"a storage stream of protocol {shown(protocol)}, not {PROTOCOL}")
     if type(system) is not dict or system.keys() != SYSTEM.keys():
         raise Refused("a storage stream that does not describe its system")
     if system["little_endian"] is not True:

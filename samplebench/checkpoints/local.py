@@ -37,17 +37,34 @@ def local_file(entry: Checkpoint, *, offline: bool = False, quiet: bool = True) 
         path = embedded(entry.location.removeprefix("package://"))
         missing = f"{path.name} is missing from the installation; reinstall samplebench"
     else:
-        path = Path(entry.location)
+        path = Path(entry.path or entry.location)
         missing = f"{path} does not exist; give the file's path"
     if not path.is_file():
         raise InputError(f"{entry.id}: {missing}")
-    if entry.sha256 and (found := sha256(path)) != entry.sha256:
+    if entry.published_at:
+        from samplebench.checkpoints.fetch import verify
+
+        verify(artefact(entry), path)
+    elif entry.sha256 and (found := sha256(path)) != entry.sha256:
         raise InputError(
             f"{entry.id}: {path.name} has sha256 {found[:12]}..., the catalogue says "
             f"{entry.sha256[:12]}...: it is another file; "
             + ("reinstall samplebench" if entry.embedded else "download it again")
         )
     return path
+
+
+def rejected(entry: Checkpoint, path: Path, error: InputError) -> InputError:
+    """What to say of a file that turned out not to be the checkpoint's.
+
+    It was trusted before it could be read; it no longer is, so that the right one will be.
+    """
+    if not entry.published_at or entry.sha256:
+        return error
+    from samplebench.checkpoints.download import trust
+
+    trust.forget(artefact(entry).key)
+    return InputError(f"{error} (move {path} away, then fetch again)") if entry.remote else error
 
 
 def digest(entry: Checkpoint) -> str:

@@ -1,8 +1,9 @@
-"""Files of `torch.save` (torch 1.6 and later, zip form) without running anything they hold.
+"""Files of `torch.save` without running anything they hold.
 
-First the zip directory and the pickle are checked from end to end, then torch reads the file with
-weights_only=True. Tensors are mapped: their bytes are read when they are used, so what a checkpoint
-holds beside the weights costs no memory.
+First the zip directory and the pickle are checked from end to end (before torch 1.6 there was no
+zip file: the pickles and the lengths), then torch reads the file with weights_only=True. Tensors in
+a zip file are mapped: their bytes are read when they are used, so what a checkpoint holds beside
+the weights costs no memory.
 """
 
 from __future__ import annotations
@@ -17,12 +18,23 @@ from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from samplebench.checkpoints.pickle_values import Damaged, Global, Refused, shown
-from samplebench.checkpoints.torch_pickle import TENSORS, Float64, check, float64
+from samplebench.checkpoints.torch_pickle import (
+    MAX_PICKLE,
+    TENSORS,
+    Float64,
+    check,
+    check_legacy,
+    float64,
+)
 from samplebench.errors import InputError
 
-# The largest released checkpoint has 3,850 records: 0.4 MiB of pickle, 0.5 MiB of directory.
-MAX_PICKLE = 4 << 20
+# The largest released checkpoint has 3,850 records: 0.5 MiB.
 MAX_DIRECTORY = 4 << 20
+
+# The last records of a zip file: end of directory, the 64-bit one's locator, the 64-bit one.
+_END = struct.Struct("<4s4H2IH")
+_LOCATOR = struct.Struct("<4sIQI")
+_END64 = struct.Struct("<4sQ2H2I4Q")
 
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 # For torch, under the names that files written with NumPy 1 and 2 use.
@@ -37,12 +49,13 @@ _ONE_AT_A_TIME = threading.Lock()  # torch's list of safe globals is one for the
 def read_torch_file(path: Path, *, allowed: Mapping[tuple[str, str], Global] = TENSORS) -> Any:
     """What `torch.save` wrote: dictionaries, lists, numbers and tensors on the CPU.
 
-    The tensors are backed by the file, which must not change while they are in use; writing to one
-    changes only the copy in memory.
+    The tensors of a zip file are backed by it, and it must not change while they are in use;
+    writing to one changes only the copy in memory.
 
     Args:
         path: the file.
-        allowed: the globals that may occur: `TENSORS`, with `NUMPY_FLOAT64` where needed.
+        allowed: the globals that may occur: `TENSORS`, with `PARAMETERS` or `NUMPY_FLOAT64` where
+            needed.
 
     Raises:
         InputError: it cannot be read, or is not such a file.
@@ -67,10 +80,16 @@ def _check(path: Path, allowed: Mapping[tuple[str, str], Global]) -> bool:
     """Whether the tensors of a checked file lie so that they can be used in place."""
     with _File(path) as file:
         start = file.read(512)
+        if start.startswith(_LEGACY):
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            check_legacy(file, size, allowed)
+            return False
         if not start.startswith(b"PK\x03\x04"):
             raise _foreign(start)
         try:
             with ZipFile(file) as archive:
+                _check_end(file, archive)
                 offsets = _offsets(file, archive)
                 root, records = _records(archive)
                 data = archive.read(f"{root}/data.pkl")
@@ -92,13 +111,16 @@ class _File(io.FileIO):
 def _records(archive: ZipFile) -> tuple[str, dict[str, int]]:
     """The folder that all records are in, and the bytes of each storage by key."""
     sizes: dict[str, int] = {}
+    seen: set[str] = set()
     for info in archive.infolist():
         name = info.filename
         parts = name.split("/")
         if name != info.orig_filename or "\\" in name or not {"", ".", ".."}.isdisjoint(parts):
             raise Refused(f"a record named '{shown(info.orig_filename)}'")
-        if name in sizes:
+        # torch looks records up without regard to case.
+        if name.lower() in seen:
             raise Refused(f"two records named '{shown(name)}'")
+        seen.add(name.lower())
         sizes[name] = info.file_size
     roots = {name.split("/")[0] for name in sizes}
     pickles = [name for name in sizes if name.split("/")[-1] == "data.pkl"]
@@ -119,6 +141,41 @@ def _records(archive: ZipFile) -> tuple[str, dict[str, int]]:
     return root, {match[1]: size for match, size in found if match}
 
 
+def _check_end(file: io.FileIO, archive: ZipFile) -> None:
+    """The zip directory that Python found must be the one that torch will find.
+
+    Each looks for it in its own way, so a file can hold one for either: nothing may lie between
+    directory, 64-bit end record, its locator and end record, and all must say the same.
+
+    Raises:
+        Refused: they do not.
+    """
+    if archive.comment:
+        raise Refused("a zip file with a comment")
+    size = file.seek(0, io.SEEK_END)
+    end = size - _END.size
+    file.seek(max(0, end - _LOCATOR.size - _END64.size))
+    tail = file.read(size - file.tell())
+    signature, *_, count, length, start, _ = _END.unpack(tail[-_END.size :])
+    stated = [(count, 0xFFFF), (length, 0xFFFFFFFF), (start, 0xFFFFFFFF)]
+    where = tail[-_END.size - _LOCATOR.size : -_END.size]
+    if where.startswith(b"PK\x06\x07") and len(tail) == _END64.size + _LOCATOR.size + _END.size:
+        end -= _LOCATOR.size + _END64.size
+        _, _, pointed, _ = _LOCATOR.unpack(where)
+        signature64, *_, count, length, start = _END64.unpack(tail[: _END64.size])
+        if signature64 != b"PK\x06\x06" or pointed != end:
+            raise Refused("a zip file with a second directory")
+    wide = zip((count, length, start), stated, strict=True)
+    if (
+        signature != b"PK\x05\x06"
+        or any(narrow not in (value, most) for value, (narrow, most) in wide)
+        or start != archive.start_dir
+        or start + length != end
+        or count != len(archive.infolist())
+    ):
+        raise Refused("a zip file with a second directory")
+
+
 def _offsets(file: io.FileIO, archive: ZipFile) -> dict[str, int]:
     """Where each record's bytes begin.
 
@@ -126,8 +183,6 @@ def _offsets(file: io.FileIO, archive: ZipFile) -> dict[str, int]:
         Refused: a record that is compressed or encrypted, or shares bytes with another.
         Damaged: a record's own header contradicts the directory.
     """
-    if archive.comment:
-        raise Refused("a zip file with a comment")
     starts, end = {}, 0
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
         name = shown(info.filename)
@@ -163,8 +218,6 @@ def _foreign(start: bytes) -> Refused:
         return Damaged("an empty file")
     if start.lstrip()[:1] == b"<":
         return Damaged("a web page, not a checkpoint: the download went wrong")
-    if start.startswith(_LEGACY):
-        return Refused("the format of torch.save before 1.6; save it again with a newer torch")
     if start[257:262] == b"ustar":
         return Refused("a tar file, not a file of torch.save")
     if start[0] == 0x80:

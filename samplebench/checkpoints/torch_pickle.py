@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from samplebench.checkpoints.legacy_storage import DTYPES
+from samplebench.checkpoints.legacy_storage import DTYPES, check_writer
 from samplebench.checkpoints.pickle_machine import Machine
 from samplebench.checkpoints.pickle_values import Buildable, Damaged, Global, Refused, shown
 
 MAX_DIMENSIONS = 8
+# The largest released checkpoint's pickle has 0.4 MiB.
+MAX_PICKLE = 4 << 20
 
 
 def check(
@@ -40,6 +42,53 @@ def check(
     machine.load()
     if machine.position != len(data):
         raise Refused(f"{len(data) - machine.position} bytes follow the end of its data.pkl")
+
+
+def check_legacy(file: io.FileIO, size: int, allowed: Mapping[tuple[str, str], Global]) -> None:
+    """Goes through a file of `torch.save` before version 1.6.
+
+    Three pickles about the writer, one of the content, one with the keys of the storages; then for
+    each of these the number of elements in 8 bytes, and the elements.
+
+    Args:
+        file: at its beginning.
+        size: its bytes.
+        allowed: the globals that may occur.
+
+    Raises:
+        Refused: see `check`.
+        Damaged: the file breaks off, or a storage is not as long as it says.
+    """
+    data = file.read(MAX_PICKLE)
+    head = io.BytesIO(data)
+
+    def load(table: Mapping[tuple[str, str], Global], storages: _Storages | None = None) -> Any:
+        if not data.startswith(b"\x80\x02", head.tell()):
+            raise Refused("one of its pickles is not of protocol 2")
+        return _Machine(head, len(data), table, storages).load()
+
+    check_writer(*(load({}) for _ in range(3)))
+    storages = _LegacyStorages()
+    load(allowed, storages)
+    keys = load({})
+    if type(keys) is not list or any(type(key) is not str for key in keys):
+        raise Refused("its storages have no list of keys")
+    if sorted(keys) != sorted(storages.seen):
+        raise Refused("the storages that it lists are not those that it uses")
+    position = head.tell()
+    for key in keys:
+        file.seek(position)
+        count = int.from_bytes(file.read(8), "little", signed=True)
+        if count != storages.seen[key].count:
+            raise Damaged(
+                f"storage '{shown(key)}' of {storages.seen[key].count} elements, "
+                f"whose data says {count}"
+            )
+        position += 8 + storages.records[key]
+        if position > size:
+            raise Damaged(f"breaks off within storage '{shown(key)}'")
+    if position != size:
+        raise Refused(f"{size - position} bytes follow its last storage")
 
 
 class _Machine(Machine):
@@ -118,6 +167,26 @@ class _Storages:
         return storage
 
 
+class _LegacyStorages(_Storages):
+    """As `_Storages`, of files that say how long a storage is only behind the pickle."""
+
+    records: dict[str, int]
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def __call__(self, found: Any) -> _Storage:
+        if type(found) is not tuple or len(found) != 6:
+            raise Refused("a persistent id that does not describe a storage")
+        *known, view = found
+        if view is not None:
+            raise Refused("a storage that is a view of another")
+        _, kind, key, _, count = known
+        if type(kind) is Global and type(key) is str and type(count) is int:
+            self.records.setdefault(key, count * _WIDTHS.get(kind.name, 0))
+        return super().__call__(tuple(known))
+
+
 def _ordered(arguments: tuple[Any, ...]) -> _Ordered:
     if arguments != ():
         raise Refused("an OrderedDict is made from arguments")
@@ -146,6 +215,15 @@ def _tensor(arguments: tuple[Any, ...]) -> _Tensor:
         if offset + covered > storage.count:
             raise Refused("a tensor that reaches beyond its storage")
     return _Tensor(storage)
+
+
+def _parameter(arguments: tuple[Any, ...]) -> _Tensor:
+    if len(arguments) != 3:
+        raise Refused(f"a parameter is made from {len(arguments)} arguments, not 3")
+    tensor, requires_grad, hooks = arguments
+    if type(tensor) is not _Tensor or type(requires_grad) is not bool or hooks != {}:
+        raise Refused("a parameter is made from other things than a tensor")
+    return tensor
 
 
 class Float64(Buildable):
@@ -192,6 +270,10 @@ TENSORS: Mapping[tuple[str, str], Global] = {
     ("collections", "OrderedDict"): Global("collections.OrderedDict", _ordered),
     ("torch._utils", "_rebuild_tensor_v2"): Global("torch._utils._rebuild_tensor_v2", _tensor),
     **{("torch", name): Global(f"torch.{name}") for name in DTYPES},
+}
+# A tensor that was trained, as a module holds it.
+PARAMETERS: Mapping[tuple[str, str], Global] = {
+    ("torch._utils", "_rebuild_parameter"): Global("torch._utils._rebuild_parameter", _parameter),
 }
 # A float64 scalar; NumPy 2 has another name for its constructor.
 NUMPY_FLOAT64: Mapping[tuple[str, str], Global] = {

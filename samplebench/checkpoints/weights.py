@@ -23,7 +23,7 @@ def assign(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> Non
         path: where they come from, for the message.
 
     Raises:
-        InputError: a name is missing or unexpected, or a shape differs.
+        InputError: a name is missing or unexpected, a shape differs, or the numbers are integers.
     """
     wanted = network.state_dict()
     if missing := [name for name in wanted if name not in tensors]:
@@ -36,6 +36,9 @@ def assign(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> Non
                 f"{path}: {name} has shape {list(tensor.shape)}, the network that its arguments "
                 f"describe {list(wanted[name].shape)}"
             )
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise InputError(f"{path}: {name} holds {kind}; weights are floating-point numbers")
     network.load_state_dict(dict(tensors), assign=True)
 
 

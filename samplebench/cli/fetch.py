@@ -1,12 +1,17 @@
-"""`samplebench fetch`: checkpoints into the cache, verified, so that a run needs no network."""
+"""`samplebench fetch`: what a run needs into the cache, verified, so that it needs no network."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from samplebench.cli.common import command, output_flags, print_table
+
+if TYPE_CHECKING:
+    from samplebench.checkpoints.catalog import Checkpoint
 
 _EXAMPLES = """
 samplebench fetch vp-cifar10 edm-cifar10-cond-vp
@@ -17,7 +22,7 @@ samplebench fetch vp-cifar10-scoresde --file downloads/checkpoint_8.pth
 
 
 def add(commands: Any) -> None:
-    text = "download and verify checkpoints"
+    text = "download and verify checkpoints, their references and the extractor"
     parser = command(commands, "fetch", main, text, _EXAMPLES)
     parser.add_argument("ids", metavar="ID", nargs="+", help="models of the catalogue")
     parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models")
@@ -46,15 +51,47 @@ def main(args: argparse.Namespace) -> int:
         path = local_file(entry, offline=args.offline, quiet=args.quiet)
         # Loading it checks every tensor's name and shape.
         load(entry, device="cpu", offline=True)
-        rows.append(
-            {
-                "id": entry.id,
-                "bytes": path.stat().st_size,
-                "sha256": digest(entry),
-                "hash": "published" if entry.sha256 else "of the first download",
-                "structure": "as released" if entry.structure else "by its own arguments",
-                "path": str(path),
-            }
-        )
+        unknown = "of its first use" if entry.published_at else "of this file"
+        known_as = "published" if entry.sha256 else unknown
+        structure = "as released" if entry.structure else "by its own arguments"
+        rows.append(_row(entry.id, path, digest(entry), known_as, structure))
+    if not args.file:
+        rows += _measures(entries, args)
     print_table(rows, args.json)
     return 0
+
+
+def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row for each reference and extractor that had to be fetched."""
+    from samplebench import references
+    from samplebench.bench.ready import fetch_extractor
+    from samplebench.protocols import protocol
+    from samplebench.registry import extractors
+
+    how = {"offline": args.offline, "quiet": args.quiet}
+    rows = []
+    for name in dict.fromkeys(protocol(entry.protocol).extractor for entry in entries):
+        if path := fetch_extractor(name, **how):
+            digest = extractors.get(name).weights_sha256
+            rows.append(_row(name, path, digest, "published", "as released"))
+    for name in dict.fromkeys(entry.reference for entry in entries if entry.reference):
+        if (artefact := references.load(name).artefact) is None:
+            continue
+        path = references.load(name).fetch(**how)
+        # Loaded again its hash is known; its statistics are read, and so checked.
+        found = references.load(name)
+        structure = f"mean and covariance of {len(found.mean)} features"
+        known = "published" if artefact.sha256 else "of the first download"
+        rows.append(_row(name, path, found.sha256, known, structure))
+    return rows
+
+
+def _row(name: str, path: Path, digest: str, known: str, structure: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "bytes": path.stat().st_size,
+        "sha256": digest,
+        "hash": known,
+        "structure": structure,
+        "path": str(path),
+    }

@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
             f"samplebench reference describe {args.source}"
         )
     if args.action == "list":
-        rows = [references.load(name).describe() for name in references.names()]
+        rows = [references.load(name).facts() for name in references.names()]
         keys = ("id", "num_images", "extractor", "feature_dim", "made_from")
         print_table([{key: row[key] for key in keys} for row in rows], args.json)
         return 0
@@ -54,10 +54,12 @@ def main(args: argparse.Namespace) -> int:
     if target.is_dir() or (target.exists() and source.exists() and target.samefile(source)):
         what = "a folder" if target.is_dir() else "the images themselves"
         raise UsageError(f"--out {target} is {what}; name a new file, e.g. mine.reference.npz")
+    from samplebench.bench.ready import fetch_extractor
     from samplebench.image_sets import read
     from samplebench.loading import resolve_device
     from samplebench.registry import extractors
 
+    fetch_extractor(args.extractor, offline=False, quiet=args.quiet)
     extractor = extractors.get(args.extractor)(device=resolve_device(args.device))
     images = read(source)
     moments = images.moments(extractor, quiet=args.quiet)

@@ -52,6 +52,9 @@ def add(commands: Any) -> None:
         parser.add_argument(f"--{name}", metavar=metavar, help=text, action=action)
     parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
     parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
+    parser.add_argument(
+        "--yes", action="store_true", default=None, help="start a sweep of more than a day"
+    )
     parser.add_argument("--dump-config", action="store_true", help="print them as TOML and stop")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     output_flags(parser)
@@ -62,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
     given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in _WORDS}
     if given["param"]:
         given["param"] = ",".join(given["param"])
-    given["offline"] = args.offline
+    given |= {"offline": args.offline, "yes": args.yes}
     flags = {name: value for name, value in given.items() if value is not None}
     request = Request.merged(words, flags)
 

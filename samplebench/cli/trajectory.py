@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ _WORDS = {
     "num-samples": ("N", f"samples (default: {_NUM_SAMPLES})"),
     "seed": ("S", "sample i has seed S + i (default: 0)"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
+    "checkpoints": ("FILE.toml", "further models, in the form of checkpoints.toml"),
+    "file": ("PATH", "the model's released file, downloaded by hand"),
     "out": ("DIR", "where the files go (default: reports/<model>-trajectory)"),
 }  # fmt: skip
 
@@ -45,11 +48,14 @@ def add(commands: Any) -> None:
     for name, (metavar, help_text) in _WORDS.items():
         action = "append" if name == "param" else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text, action=action)
+    parser.add_argument("--offline", action="store_true", help="open no connection")
     output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench.checkpoints.catalog import DEFAULT_MODEL, checkpoint
+    from samplebench.bench.plan import checkpoints_of
+    from samplebench.checkpoints.announce import announce
+    from samplebench.checkpoints.catalog import DEFAULT_MODEL
     from samplebench.discretizations import grid_constants
     from samplebench.solver import Solver
 
@@ -62,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     if len(request.model) > 1:
         raise UsageError(f"--model {','.join(request.model)}: one model at a time")
     # Names first: a typo is told before torch is imported.
-    entry = checkpoint(request.model[0])
+    (entry,) = checkpoints_of(request)
     for sampler in request.sampler:
         Solver.of(sampler)
     for grid in request.discretization:
@@ -75,7 +81,9 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.report.convergence import write_convergence
     from samplebench.trajectory import families, measure
 
-    model = load(entry.id, device=request.device)
+    if not (args.quiet or args.offline):
+        announce(entry, sys.stderr)
+    model = load(entry, device=request.device, offline=args.offline, quiet=args.quiet)
     asked = families(model, request, steps)
     out = _folder(request.out or f"reports/{entry.id}-trajectory")
     seeds = range(request.seed, request.seed + (request.num_samples or 0))

@@ -86,3 +86,14 @@ def fd_digits(moments: Moments, reference: Any) -> dict[str, float]:
 def fd_pixels(moments: Moments, reference: Any) -> dict[str, float]:
     """Frechet distance on averaged pixels."""
     return _distance(moments, reference)
+
+
+@metrics.register(
+    "fid",
+    summary="Frechet distance on the 2015-12-05 Inception's 2048 pooled features: FID",
+    extractor="inception",
+    cite=("heusel2017gans", "obukhov2020torchfidelity"),
+)
+def fid(moments: Moments, reference: Any) -> dict[str, float]:
+    """Frechet Inception distance; the protocol says of which images and against what."""
+    return _distance(moments, reference)

@@ -15,10 +15,13 @@ class Step:
 
     Attributes:
         index: of the step, from 0.
-        x: the state after the step, [N, C, H, W]; under scaling "vp" it is s(t) (x0 + sigma n).
+        x: the state after the step, [N, C, H, W]; under scaling "vp" it is s(t) (x0 + sigma n), on
+            the steps of a discrete process x_t = (x0 + sigma n) / sqrt(1 + sigma^2).
         sigma: the noise level x has now; 0 after the last step.
-        denoised: the latest output of the denoiser within the step, [N, C, H, W].
+        denoised: the latest output of the denoiser within the step, [N, C, H, W]; on the steps of
+            a discrete process after clipping and guidance.
         nfe: network evaluations per sample so far; filled in by `sb.sample`.
+        classifier_nfe: gradients of the guidance per sample so far; filled in like nfe.
     """
 
     index: int
@@ -26,3 +29,4 @@ class Step:
     sigma: float
     denoised: Tensor
     nfe: float | None = None
+    classifier_nfe: float | None = None

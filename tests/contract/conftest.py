@@ -34,16 +34,8 @@ def _without_noise(solver: Solver) -> dict | None:
     return next((params for params in tried if not solver.stochastic(params)), None)
 
 
-def _skipped(solver: Solver) -> tuple:
-    if solver.entry.needs == "sigma":
-        return ()
-    reason = f"{solver.name} needs a {solver.entry.needs} model; these tests have D(x; sigma)"
-    return (pytest.mark.skip(reason=reason),)
-
-
 def _solvers() -> list:
-    found = [Solver.of(entry.name) for entry in registry.samplers]
-    return [pytest.param(s, id=s.name, marks=_skipped(s)) for s in found]
+    return [pytest.param(Solver.of(e.name), id=e.name) for e in registry.samplers]
 
 
 def _settings() -> list:
@@ -52,8 +44,7 @@ def _settings() -> list:
         solver = Solver.of(entry.name)
         for kind, params in (("ode", _without_noise(solver)), ("sde", _with_noise(solver))):
             if params is not None:
-                name = f"{solver.name}-{kind}"
-                found.append(pytest.param((solver, params), id=name, marks=_skipped(solver)))
+                found.append(pytest.param((solver, params), id=f"{solver.name}-{kind}"))
     return found
 
 
@@ -61,12 +52,22 @@ def _entries(kind: registry.Registry) -> list:
     return [pytest.param(entry, id=entry.name) for entry in kind]
 
 
+def _extractors() -> list:
+    found = []
+    for entry in registry.extractors:
+        fetched = hasattr(entry.obj, "fetch")
+        reason = f"the weights of {entry.name} have to be fetched; see tests/unit/features"
+        marks = (pytest.mark.skip(reason=reason),) if fetched else ()
+        found.append(pytest.param(entry, id=entry.name, marks=marks))
+    return found
+
+
 _VALUES = {
     "solver": _solvers,
     "setting": _settings,
     "discretization": lambda: _entries(registry.discretizations),
     "metric": lambda: _entries(registry.metrics),
-    "extractor": lambda: _entries(registry.extractors),
+    "extractor": _extractors,
     "model_id": lambda: [name for name, entry in catalog().items() if entry.embedded],
 }
 
@@ -78,16 +79,34 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="session")
-def exact():
+def digits():
     """The denoiser in closed form that samplers are measured on."""
     return sb.load("digits-exact", device="cpu")
 
 
 @pytest.fixture(scope="session")
-def latents(exact):
+def on_steps(digits):
+    """The same denoiser on the steps of a discrete process."""
+    config = {"noise_schedule": "cosine", "diffusion_steps": 1000}
+    classes = digits.num_classes
+    return sb.wrap(
+        digits, family="alpha_bar", config=config, shape=digits.shape, num_classes=classes
+    )
+
+
+@pytest.fixture
+def exact(request, digits, on_steps):
+    """The denoiser of the kind that the test's sampler needs."""
+    given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    solver = given.get("solver") or given.get("setting", (None,))[0]
+    return on_steps if solver is not None and solver.entry.needs == "discrete" else digits
+
+
+@pytest.fixture(scope="session")
+def latents(digits):
     """Unit normal latents [6, C, H, W] that no test may change."""
     draw = torch.Generator().manual_seed(0)
-    made = torch.randn((6, *exact.shape), generator=draw, dtype=torch.float64)
+    made = torch.randn((6, *digits.shape), generator=draw, dtype=torch.float64)
     before = made.clone()
     yield made
     assert torch.equal(made, before)

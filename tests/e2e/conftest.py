@@ -31,14 +31,14 @@ def environment(path: Path | None = None) -> dict[str, str]:
     return {**kept, **added, **({"PYTHONPATH": str(path)} if path else {})}
 
 
-def call(command: list, cwd: Path, path: Path | None = None) -> Done:
+def call(command: list, cwd: Path, path: Path | None = None, threads: int = 1) -> Done:
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
-        env=environment(path),
+        env=environment(path) | {"OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=300 if threads == 1 else 2400,
         stdin=subprocess.DEVNULL,
     )
     return Done(done.returncode, done.stdout, done.stderr)
@@ -46,9 +46,9 @@ def call(command: list, cwd: Path, path: Path | None = None) -> Done:
 
 @pytest.fixture(scope="session")
 def command():
-    """`command("run", ..., cwd=folder, path=folder of modules)` -> Done."""
+    """`command("run", ..., cwd=folder, path=folder of modules)` -> Done; threads=2: long work."""
     assert EXECUTABLE.is_file(), "install the package first: pip install -e ."
-    return lambda *words, cwd, path=None: call([EXECUTABLE, *words], cwd, path)
+    return lambda *words, cwd, path=None, threads=1: call([EXECUTABLE, *words], cwd, path, threads)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ The file is made here, in the genuine container and with random weights.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -15,7 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from samplebench import references
 from samplebench.checkpoints.catalog import catalog
+from samplebench.features.inception_weights import WEIGHTS
 
 MADE = Path(__file__).parents[1] / "unit" / "checkpoints"
 _spec = importlib.util.spec_from_file_location("server", MADE / "server.py")
@@ -25,6 +28,13 @@ _spec.loader.exec_module(_server)
 
 MODEL = "vp-cifar10"
 ARGUMENTS = {"model_type": "SongUNet", "img_resolution": 32, "img_channels": 3}
+OTHER_HASHES = """
+from dataclasses import replace
+from samplebench import references
+from samplebench.features import inception_weights as own
+own.WEIGHTS = replace(own.WEIGHTS, sha256="{digest}", size={size})
+references._released()["edm-cifar10-32x32"].pop("sha256")
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -41,16 +51,31 @@ def place(tmp_path_factory):
     np.savez(
         folder / "images.npz", images=draw.integers(256, size=(300, 32, 32, 3), dtype=np.uint8)
     )
+    made = Path(__file__).parents[1] / "unit" / "features" / "random_inception.py"
+    words = [sys.executable, made, folder / "inception.pth"]
+    subprocess.run([str(word) for word in words], check=True, timeout=300)
+    np.savez(folder / "statistics.npz", mu=draw.random(2048), sigma=np.diag(draw.random(2048)))
+    # Nothing made here has a hash that is published: Python imports this before the command.
+    digest = hashlib.sha256((folder / "inception.pth").read_bytes()).hexdigest()
+    size = (folder / "inception.pth").stat().st_size
+    (folder / "sitecustomize.py").write_text(OTHER_HASHES.format(digest=digest, size=size))
     return folder
+
+
+def path_at(url):
+    return "/" + url.split("/", 3)[3]
 
 
 @pytest.fixture(scope="module")
 def server(place):
-    """Serves the file at its released path, and breaks off twice."""
+    """Serves the files at their released paths, and breaks off twice in the checkpoint."""
     content = (place / "network.pkl").read_bytes()
-    path = "/" + catalog()[MODEL].location.split("/", 3)[3]
+    path = path_at(catalog()[MODEL].location)
+    statistics = references.load(catalog()[MODEL].reference).artefact
     with _server.serving() as server:
         server.put(path, content, cuts=2, cut_after=90_000_000)
+        server.put(path_at(WEIGHTS.url), (place / "inception.pth").read_bytes())
+        server.put(path_at(statistics.url), (place / "statistics.npz").read_bytes())
         yield server
 
 
@@ -62,7 +87,7 @@ def released(command, place, server):
         "SAMPLEBENCH_CACHE": str(place / "cache"),
         "SAMPLEBENCH_MIRROR": server.address,
     }
-    yield lambda *words: command(*words, cwd=place)
+    yield lambda *words: command(*words, cwd=place, path=place)
     os.environ.clear()
     os.environ.update(kept)
 
@@ -75,8 +100,9 @@ def fetched(released):
 def test_fetch_goes_on_after_each_cut(fetched, server, place):
     assert fetched.code == 0, fetched.err
     assert "trusted on first use" in fetched.err and "CC-BY-NC-SA-4.0" in fetched.err
-    assert server.ranges[0] is None and len(server.ranges) == 3
-    assert all(asked.startswith("bytes=") for asked in server.ranges[1:])
+    assert server.ranges[0] is None
+    assert all(asked.startswith("bytes=") for asked in server.ranges[1:3])
+    assert len(server.ranges) == 5
     path = place / "cache" / MODEL / "baseline-cifar10-32x32-uncond-vp.pkl"
     assert path.read_bytes() == (place / "network.pkl").read_bytes()
     assert str(path) in fetched.out and "as released" in fetched.out
@@ -127,8 +153,30 @@ def test_a_run_ends_with_a_report(fetched, released, place):
     assert released("cite", "out").out.count("@") >= 4
 
 
-def test_without_its_reference_the_run_says_what_to_give(released):
-    done = released("run", "--model", MODEL, "--nfe", "5", "--num-samples", "8", "--quiet")
-    assert done.code == 2
-    assert "compares inception features, which this version does not have" in done.err
-    assert "--reference FILE" in done.err
+def test_fetch_brings_reference_and_extractor_too(fetched, place):
+    for name, made in (("inception", "inception.pth"), ("edm-cifar10-32x32", "statistics.npz")):
+        (path,) = (p for p in (place / "cache" / name).iterdir() if not p.name.startswith("."))
+        assert path.read_bytes() == (place / made).read_bytes()
+        assert str(path) in fetched.out and f"{name}: {path.name}" in fetched.err
+
+
+def test_fid_with_everything_in_the_cache(fetched, released, place):
+    words = ("--model", MODEL, "--nfe", "5,9", "--num-samples", "4", "--batch-size", "4")
+    done = released("run", *words, "--sampler", "heun", "--offline", "--out", "fid", "--json")
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    assert [row["nfe"] for row in rows] == [5, 9] and all(row["fid"] > 0 for row in rows)
+    assert "N = 4 is not above the 2048 features" in (place / "fid" / "report.html").read_text()
+    cells = [json.loads(path.read_text()) for path in (place / "fid" / "cells").glob("*.json")]
+    digests = {
+        name: hashlib.sha256((place / name).read_bytes()).hexdigest()
+        for name in ("network.pkl", "inception.pth", "statistics.npz")
+    }
+    for conditions in (cell["conditions"] for cell in cells):
+        assert conditions["checkpoint_sha256"] == digests["network.pkl"]
+        assert conditions["extractor"]["weights_sha256"] == digests["inception.pth"]
+        assert conditions["reference"] == {
+            "id": "edm-cifar10-32x32", "sha256": digests["statistics.npz"]
+        }  # fmt: skip
+        assert conditions["protocol"]["quantization"] == "edm"
+    assert "heusel2017gans" in released("cite", "fid").out

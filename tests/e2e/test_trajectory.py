@@ -9,6 +9,8 @@ import re
 
 import pytest
 
+from samplebench.checkpoints.catalog import embedded
+
 QUICK = ("--steps", "5,10", "--num-samples", "4", "--device", "cpu")
 MODULE = """
 def ancestral(model, x, sigmas, eta=1.0, noise_sampler=None):
@@ -151,6 +153,20 @@ def test_a_folder_without_permission(command, tmp_path):
     locked.mkdir(mode=0o555)
     done = command("trajectory", *QUICK, "--out", "locked", cwd=tmp_path)
     assert (done.code, "locked" in done.err) == (3, True)
+
+
+@pytest.mark.parametrize("words", [(), ("--file", "moved.npz")])
+def test_a_model_of_ones_own(command, tmp_path, words):
+    digits = embedded("digits.npz").read_bytes()
+    (tmp_path / (words[1] if words else "mine.npz")).write_bytes(digits)
+    (tmp_path / "own.toml").write_text(
+        '[mine]\nformat = "exact"\nlocation = "mine.npz"\nshape = [1, 8, 8]\n'
+        "config = {bandwidth = 0.2}\n"
+    )
+    own = ("--model", "mine", "--checkpoints", "own.toml", *words, "--quiet", "--out", "out")
+    done = command("trajectory", *QUICK, *own, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "mine" in (tmp_path / "out" / "trajectory.html").read_text()
 
 
 def test_typos_are_told_before_torch_is_loaded(python):

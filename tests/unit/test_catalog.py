@@ -40,10 +40,10 @@ def test_every_table_is_complete_and_refers_to_what_exists(name):
     assert entry.sha256 == "" or re.fullmatch("[0-9a-f]{64}", entry.sha256)
     assert entry.format in adapters
     assert entry.protocol in PROTOCOLS
-    assert entry.samplers and entry.reference
+    assert entry.samplers and (entry.reference or entry.remote)
     for sampler, params in entry.params.items():
         assert sampler in entry.samplers
-        assert Solver.of(sampler).effective(params)
+        assert Solver.of(sampler, discrete=entry.discrete).effective(params)
     for preset in entry.presets.values():
         assert Solver.of(preset.sampler).stochastic(preset.params)
         assert preset.nfe > 0 and preset.source
@@ -70,10 +70,10 @@ def test_a_released_file_can_be_asked_for_and_recognised(name):
 
 
 def test_the_ids_a_user_would_type():
-    for name in ("vp-cifar10", "ve-cifar10", "adm-imagenet64-nvlabs", "edm-imagenet64"):
+    for name in ("vp-cifar10", "adm-imagenet64-nvlabs", "adm-imagenet64", "iddpm-cifar10"):
         assert name in RELEASED
     assert catalog()["vp-cifar10"].presets["tuned"].params["S_churn"] == 30
-    assert len(RELEASED) == 22
+    assert len(RELEASED) == 36
     assert sum(catalog()[name].unverified for name in RELEASED) == 6
 
 
@@ -156,6 +156,18 @@ def test_a_table_of_ones_own_in_full(written):
         (TABLE + "num_classes = true\n", "num_classes = True is not a whole number"),
         (TABLE + 'samplers = "heun"\n', "samplers = 'heun' is not a list"),
         (TABLE + "presets = {tuned = {nfe = 3}}\n", "a preset has sampler, params, nfe"),
+        (
+            TABLE + 'presets = {t = {sampler = "edm", params = 3, nfe = 3, source = ""}}\n',
+            "a preset",
+        ),
+        (TABLE + "params = {edm = 3}\n", "params.edm = 3 is not a table of parameters"),
+        (TABLE + "samplers = [1]\n", r"samplers = \[1\] is not a list of texts"),
+        (TABLE + "num_classes = -1\n", "num_classes = -1 is below 0"),
+        (TABLE + 'dtype = "float23"\n', "unknown dtype 'float23'; did you mean 'float32'"),
+        (TABLE + 'path = "/elsewhere"\n', "unknown field 'path'"),
+        (TABLE.replace("[toy]", '["../toy"]'), r"\[\.\./toy\]: a model's id names its folders"),
+        (TABLE + f"size = {'9' * 5000}\n", "is not TOML"),
+        (TABLE + f"cite = {'[' * 5000}\n", "is not TOML"),
         ("toy = 3\n", "it is not a table"),
         (TABLE + "[toy\n", r"is not TOML: .*line 7"),
     ],

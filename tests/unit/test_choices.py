@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +14,7 @@ from samplebench.bench.choices import measure_of, preset_notes, samplers_of
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import UsageError
+from samplebench.features.inception import InceptionExtractor
 from samplebench.metrics.moments import Moments
 from samplebench.registry import extractors
 
@@ -64,8 +68,10 @@ def test_another_kind_of_features_is_another_protocol(reference):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({}, "protocol edm compares inception features.*give --metric fd-pixels --reference FILE"),
-        ({"metric": ("fd-pixels",)}, "the reference of vp-cifar10, edm-cifar10-32x32, is not here"),
+        (
+            {"metric": ("fd-pixels",)},
+            "edm-cifar10-32x32 holds inception features, fd-pixels compar",
+        ),
         ({"metric": ("fd-pixels",), "reference": "digits"}, "holds digits features, fd-pixels com"),
         ({"metric": ("fd-pixels", "fd-digits")}, "metrics of one kind of features at a time"),
         ({"metric": ("fd-pixels",), "reference": "nothing"}, "unknown reference 'nothing'"),
@@ -74,6 +80,24 @@ def test_another_kind_of_features_is_another_protocol(reference):
 def test_what_does_not_fit_is_named(words, message):
     with pytest.raises(UsageError, match=message):
         measure_of(Request(**words), VP)
+
+
+def test_a_reference_that_nobody_released():
+    entry = replace(VP, reference="my-reference")
+    with pytest.raises(UsageError, match="the reference of vp-cifar10, my-reference, is not here"):
+        measure_of(Request(), entry)
+
+
+def test_fid_against_a_released_reference_is_planned_without_any_file():
+    plan = planning.make(Request.of(model="vp-cifar10", nfe="5", device="cpu"))
+    (conditions,) = {json.dumps(cell.conditions["extractor"]) for cell in plan.cells.values()}
+    weights = InceptionExtractor.weights_sha256
+    assert json.loads(conditions) == {
+        "name": "inception", "weights_sha256": weights, "feature_dim": 2048
+    }  # fmt: skip
+    reference = plan.sources["vp-cifar10"].reference
+    assert (reference.id, reference.path.exists()) == ("edm-cifar10-32x32", False)
+    assert {row.metrics for row in plan.rows} == {("fid",)}
 
 
 def test_a_plan_of_a_model_that_is_not_here_yet(reference, tmp_path):

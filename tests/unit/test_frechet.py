@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from scipy.linalg import sqrtm
 
 from samplebench.metrics.frechet import (
     fd_digits,
+    fid,
     frechet_distance,
     frechet_terms,
     symmetric_root,
@@ -129,3 +134,44 @@ def test_the_metric_reports_its_terms():
     assert found["mean_term"] == pytest.approx(np.square(x.mean(0) - y.mean(0)).sum())
     expected = frechet_distance(x.mean(0), np.cov(x.T), y.mean(0), np.cov(y.T))
     assert found["value"] == pytest.approx(expected, rel=1e-10)
+
+
+class AnyTorchvision:
+    """Finds a torchvision that does nothing: torch-fidelity imports it, its FID needs none."""
+
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self, is_package=True) if name.startswith("torchvision") else None
+
+    def create_module(self, spec):
+        return MagicMock(__path__=[], __spec__=spec)
+
+    def exec_module(self, module):
+        pass
+
+
+@pytest.fixture
+def torch_fidelity(monkeypatch):
+    """torch-fidelity's FID of features, the whole package imported for this test alone."""
+    before = set(sys.modules)
+    monkeypatch.setattr(sys, "meta_path", [AnyTorchvision(), *sys.meta_path])
+    yield importlib.import_module("torch_fidelity.metric_fid")
+    for name in set(sys.modules) - before:
+        if name.split(".")[0] in ("torch_fidelity", "torchvision"):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(("n1", "n2", "dim"), [(4000, 3000, 256), (2500, 700, 64), (100, 90, 128)])
+def test_against_torch_fidelity(torch_fidelity, n1, n2, dim):
+    """Its mean is float32: 1e-4 is what can be asked for."""
+    import torch
+
+    rng = np.random.default_rng(dim)
+    mixing = rng.standard_normal((dim, dim)) / np.sqrt(dim)
+    x = np.abs(rng.standard_normal((n1, dim)) @ mixing).astype(np.float32)
+    y = np.abs(1.2 * rng.standard_normal((n2, dim)) @ mixing + 0.1).astype(np.float32)
+    theirs = [torch_fidelity.fid_features_to_statistics(torch.from_numpy(rows)) for rows in (x, y)]
+    expected = torch_fidelity.fid_statistics_to_metric(*theirs, verbose=False)
+    (expected,) = [v for k, v in expected.items() if "frechet" in k]
+    moments, other = Moments.of(x), Moments.of(y)
+    reference = SimpleNamespace(mean=other.mean, cov=other.cov, root=symmetric_root(other.cov))
+    assert fid(moments, reference)["value"] == pytest.approx(expected, rel=1e-4)

@@ -28,6 +28,17 @@ def test_digits():
     assert (DIGITS.extractor, DIGITS.metrics) == ("digits", ("fd-digits",))
 
 
+@pytest.mark.parametrize(
+    ("name", "quantization", "state_dtype"),
+    [("edm", "edm", "float64"), ("openai", "openai", "float32"), ("score-sde",) * 2 + ("float32",)],
+)
+def test_those_of_released_checkpoints(name, quantization, state_dtype):
+    found = protocol(name)
+    assert (found.quantization, found.state_dtype) == (quantization, state_dtype)
+    assert (found.num_samples, found.labels, found.clip_x0) == (50_000, "uniform", False)
+    assert (found.extractor, found.metrics) == ("inception", ("fid",))
+
+
 def test_every_name_is_its_key():
     assert [p.name for p in PROTOCOLS.values()] == list(PROTOCOLS)
 

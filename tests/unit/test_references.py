@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from samplebench import references
-from samplebench.errors import InputError, UsageError
+from samplebench.errors import EnvironmentError_, InputError, UsageError
 from samplebench.features.digits import DigitsExtractor
 from samplebench.metrics.moments import Moments
 
@@ -37,6 +37,14 @@ def test_a_saved_reference_is_read_back_in_full(saved, moments):
     assert [path.name for path in saved.path.parent.iterdir()] == ["toy.reference.npz"]
 
 
+def test_images_that_are_all_alike(tmp_path):
+    """Their variances are rounding errors, negative ones among them."""
+    alike = Moments.of(np.full((3, 4), [0.1, 0.7, 0.3, 0.9]))
+    alike.outer -= 1e-15 * np.eye(4)
+    found = references.save(tmp_path / "alike.reference.npz", alike, TOY, "3 images")
+    assert np.abs(found.cov).max() < 1e-14
+
+
 def test_its_root(saved):
     assert saved.root @ saved.root == pytest.approx(saved.cov, rel=1e-11)
     assert saved.root is saved.root
@@ -52,10 +60,10 @@ def test_describe(saved, moments):
 
 
 def test_what_ships():
-    assert {"digits", "digits-kde", "digits-kde-uncond"} <= set(references.names())
+    assert {"digits", "digits-kde", "digits-kde-uncond"} <= set(references.shipped())
 
 
-@pytest.mark.parametrize("name", references.names())
+@pytest.mark.parametrize("name", references.shipped())
 def test_an_embedded_reference_fits_its_extractor(name):
     found, extractor = references.load(name), DigitsExtractor()
     assert found.id == name
@@ -65,6 +73,80 @@ def test_an_embedded_reference_fits_its_extractor(name):
     assert np.array_equal(found.cov, found.cov.T)
     assert np.linalg.eigvalsh(found.cov)[0] > 0
     assert found.num_images >= 1797 and found.made_from
+
+
+RELEASED = [name for name in references.names() if name not in references.shipped()]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """`files(name)`: puts statistics where the cache has a released reference's file."""
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path))
+    mean, cov = np.arange(2048.0), np.diag(np.arange(1.0, 2049.0))
+
+    def put(name):
+        path = references.load(name).path
+        path.parent.mkdir(parents=True)
+        np.savez(path, mu=mean, sigma=cov)
+        return path
+
+    return put
+
+
+def test_all_that_were_released():
+    assert {name.split("-")[0] for name in RELEASED} == {"edm", "openai", "score", "gddim"}
+    assert len(RELEASED) == 9
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_released_reference_is_known_before_it_is_fetched(name):
+    found = references.load(name)
+    assert (found.id, found.extractor, found.feature_dim) == (name, "inception", 2048)
+    assert found.made_from and found.made_with and found.licence
+    assert found.weights_sha256 == "" and not found.path.exists()
+    facts = found.describe()
+    assert facts["num_images"] in (50_000, "not stated") and "trace" not in facts
+    assert all(isinstance(value, str | int | float) for value in facts.values())
+    with pytest.raises(EnvironmentError_, match=f"{name}/.*offline.*give its path with --refer"):
+        found.fetch(offline=True, quiet=True)
+
+
+def test_the_hash_of_a_released_reference():
+    """A published one is known at once, else the first use is recorded."""
+    assert references.load("edm-cifar10-32x32").sha256.startswith("4ada108c")
+    assert references.load("edm-ffhq-64x64").sha256 == ""
+
+
+def test_a_released_reference_is_trusted_on_first_use(files):
+    path, found = files("edm-ffhq-64x64"), references.load("edm-ffhq-64x64")
+    assert np.array_equal(found.mean, np.arange(2048.0))
+    assert found.cov[2047, 2047] == 2048.0
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert references.load("edm-ffhq-64x64").sha256 == digest
+    np.savez(path, mu=np.zeros(2048), sigma=np.eye(2048))
+    with pytest.raises(InputError, match="on its first use"):
+        references.load("edm-ffhq-64x64").fetch(offline=True, quiet=True)
+
+
+def test_a_file_of_another_hash_is_refused(files):
+    files("edm-cifar10-32x32")
+    with pytest.raises(InputError, match="where 4ada108c"):
+        _ = references.load("edm-cifar10-32x32").mean
+
+
+def test_its_mean_alone_does_not_open_a_connection_offline(tmp_path, monkeypatch):
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("SAMPLEBENCH_OFFLINE", "1")
+    with pytest.raises(EnvironmentError_, match="not in the cache"):
+        _ = references.load("openai-VIRTUAL_imagenet64_labeled").mean
+
+
+def test_released_statistics_by_path(tmp_path):
+    np.savez(tmp_path / "stats.npz", mu=np.zeros(2048), sigma=np.eye(2048))
+    found = references.load(str(tmp_path / "stats.npz"))
+    assert (found.id, found.extractor, found.weights_sha256) == ("stats.npz", "inception", "")
+    assert (found.made_with, found.num_images) == ("not stated", None)
+    assert found.describe()["trace"] == 2048
 
 
 def test_an_unknown_name():

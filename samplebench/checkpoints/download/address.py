@@ -70,5 +70,5 @@ def by_hand(artefact: Artefact) -> str:
     """The manual step, as the end of a message."""
     return (
         f"download {artefact.file_name} from {artefact.url} in a browser and put it at "
-        f"{path_of(artefact)}, or give its path with --file PATH"
+        f"{path_of(artefact)}, or give its path with {artefact.option}"
     )

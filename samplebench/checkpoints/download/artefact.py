@@ -13,6 +13,11 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+= -]{0,150}(?<![. ])")
 _OWN = (".part", ".part.json", ".lock", ".drive")
 
 
+def safe(name: str) -> bool:
+    """Whether a name may be that of a folder or a file."""
+    return bool(_SAFE.fullmatch(name)) and not name.lower().endswith(_OWN)
+
+
 @dataclass(frozen=True)
 class Artefact:
     """One file to fetch.
@@ -23,6 +28,7 @@ class Artefact:
         file_name: in the cache; of a Google Drive folder, which of its files.
         size: in bytes, where published.
         sha256: in hex, where published.
+        option: what names a file downloaded by hand, for messages.
 
     Raises:
         InputError: a value that could lead elsewhere than into the cache or to the web.
@@ -33,10 +39,11 @@ class Artefact:
     file_name: str
     size: int | None = None
     sha256: str | None = None
+    option: str = "--file PATH"
 
     def __post_init__(self) -> None:
         for what, value in (("name", self.name), ("file name", self.file_name)):
-            if not _SAFE.fullmatch(value) or value.lower().endswith(_OWN):
+            if not safe(value):
                 raise InputError(
                     f"{value!r} is no safe {what} for a file of the cache; use letters, digits "
                     "and . _ - + = only"

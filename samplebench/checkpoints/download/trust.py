@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -80,6 +82,26 @@ def write(key: str, entry: Record) -> None:
     Raises:
         EnvironmentError_: the cache cannot be written.
     """
+    with _editing() as document:
+        line = tomlkit.inline_table()
+        line.update(asdict(entry))
+        document[key] = line
+
+
+def forget(key: str) -> None:
+    """Removes a line, where there is one.
+
+    Raises:
+        EnvironmentError_: the cache cannot be written.
+    """
+    if record(key) is not None:
+        with _editing() as document:
+            document.remove(key)
+
+
+@contextmanager
+def _editing() -> Iterator[tomlkit.TOMLDocument]:
+    """The file's content, to be changed and written back; no other process does so meanwhile."""
     path = file()
     with cache.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +111,5 @@ def write(key: str, entry: Record) -> None:
             else:
                 document = tomlkit.document()
                 document.add(tomlkit.comment(_HEAD))
-            line = tomlkit.inline_table()
-            line.update(asdict(entry))
-            document[key] = line
+            yield document
             write_atomic(path, tomlkit.dumps(document).encode())

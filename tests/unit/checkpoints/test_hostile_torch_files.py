@@ -33,7 +33,7 @@ def peak():
     lines = open("/proc/self/status", encoding="utf-8")
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 for path in sorted(Path(sys.argv[1]).glob("*.pth")):
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         read(path)
         outcome = "read"
@@ -41,7 +41,7 @@ for path in sorted(Path(sys.argv[1]).glob("*.pth")):
         outcome = str(error)
     except BaseException as error:
         outcome = f"{type(error).__name__}: {error}\\n"
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     print(json.dumps([path.stem, outcome, seconds, peak()]), flush=True)
 """
 
@@ -195,10 +195,6 @@ HOSTILE = {
         lambda: pickled(called(found("os", "system"), *TOUCH), protocol=4),
         "bare pickle",
     ),
-    "legacy-stream": (
-        lambda: saved(genuine(), _use_new_zipfile_serialization=False),
-        "before 1.6",
-    ),
     "truncated": (lambda: saved(genuine())[:-300], "broken zip file"),
     "torchscript": (lambda: with_record("constants.pkl", pickled(b")")), "TorchScript"),
     "torchscript-code": (lambda: with_record("code/__torch__.py", b"import os"), "TorchScript"),
@@ -218,7 +214,7 @@ HOSTILE = {
     "comment": (lambda: zipped(records(), comment=b"x"), "a comment"),
     "second-directory": (
         lambda: zipped(records(), comment=b"PK\x05\x06" + bytes(18)),
-        "0 data.pkl in 0 folders",
+        "second directory",
     ),
     "many-records": (
         lambda: zipped((f"{ROOT}/data/{'0' * 90}{i}", b"") for i in range(40_000)),
@@ -356,6 +352,8 @@ def outcomes(folder):
     """name -> (message or "read", seconds, peak memory in bytes so far)."""
     (folder / "genuine.pth").write_bytes(saved(genuine()))
     (folder / "rewritten.pth").write_bytes(zipped(records()))
+    legacy = saved(genuine(), _use_new_zipfile_serialization=False)
+    (folder / "legacy.pth").write_bytes(legacy)
     for name, (build, _) in HOSTILE.items():
         (folder / f"{name}.pth").write_bytes(build())
     command = [sys.executable, "-c", READER, str(folder)]
@@ -376,13 +374,13 @@ def test_refused_in_one_line(outcomes, folder, name):
     assert memory < 1 << 30
 
 
-@pytest.mark.parametrize("name", ["genuine", "rewritten"])
+@pytest.mark.parametrize("name", ["genuine", "rewritten", "legacy"])
 def test_the_same_file_without_harm_is_read(outcomes, name):
     assert outcomes[name][0] == "read"
 
 
 def test_nothing_was_run(outcomes, folder):
-    assert sorted(p.suffix for p in folder.iterdir()) == [".pth"] * (len(HOSTILE) + 2)
+    assert sorted(p.suffix for p in folder.iterdir()) == [".pth"] * (len(HOSTILE) + 3)
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):

@@ -1,0 +1,53 @@
+"""The DDIM code base's checkpoints, of which DDIM-IP is released (Ning et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samplebench.adapters.discrete_model import DiscreteModel
+from samplebench.checkpoints.ddim_file import read
+from samplebench.checkpoints.structure import structure
+from samplebench.checkpoints.weights import assign
+from samplebench.errors import UsageError
+from samplebench.model import Model
+from samplebench.networks.ddim_unet import ddim_unet
+from samplebench.processes.discrete import discrete_process
+from samplebench.registry import adapters
+
+
+@adapters.register(
+    "ddim", summary="DDIM code base's list: EMA weights; config in the code base's words"
+)
+def load(
+    path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
+) -> Model:
+    """The model of a training state's averaged weights, under its discrete process.
+
+    Raises:
+        UsageError: a precision other than float32.
+        InputError: another file, or a config that describes no such network.
+    """
+    if dtype not in (None, torch.float32):
+        name = str(dtype).removeprefix("torch.")
+        raise UsageError(f"dtype {name}: this network runs in float32")
+    with torch.device("meta"):
+        network = ddim_unet(config)
+    file = read(path)
+    assign(network, file.model, path)
+    network.to(device).eval().requires_grad_(False)
+    model = DiscreteModel(
+        network,
+        discrete_process(config),
+        shape=(network.in_channels, network.image_size, network.image_size),
+        device=device,
+    )
+    model.provenance = {
+        "structure": structure((name, tensor.shape) for name, tensor in file.model.items()),
+        "epoch": file.epoch,
+        "step": file.step,
+    }
+    return model

@@ -1,0 +1,95 @@
+"""A model that evaluates as many images at once as fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from samplebench.errors import EnvironmentError_
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Chunked:
+    """A model whose batch is halved when the device runs out of memory, and stays halved.
+
+    Args:
+        model: whose attributes it has.
+
+    Attributes:
+        size: images evaluated at once; None for as many as are given.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.size: int | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
+        """D(x; sigma), in pieces where it has to be."""
+        import torch
+
+        (denoised,) = self._pieces(
+            lambda x, sigma, labels: (self._model(x, sigma, labels),),
+            x,
+            torch.as_tensor(sigma),
+            labels,
+        )
+        return denoised
+
+    def predict(self, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor | None]:
+        """A discrete model's (eps, v), likewise; arguments as its own `predict`."""
+        return self._both(self._model.predict, x, *rest)
+
+    def predict_x0(self, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor | None]:
+        """A discrete model's (x0, v), likewise."""
+        return self._both(self._model.predict_x0, x, *rest)
+
+    def _both(
+        self,
+        ask: Callable[..., tuple[Tensor, Tensor | None]],
+        x: Tensor,
+        j: int,
+        labels: Tensor | None = None,
+        diffusion: Any = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        def both(x: Tensor, labels: Tensor | None) -> tuple[Tensor, ...]:
+            first, v = ask(x, j, labels, diffusion)
+            return (first,) if v is None else (first, v)
+
+        first, *v = self._pieces(both, x, labels)
+        return first, v[0] if v else None
+
+    def _pieces(
+        self, function: Callable[..., tuple[Tensor, ...]], x: Tensor, *others: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        """The function's results over pieces of x and of all that has an entry for each image."""
+        import torch
+
+        n = len(x)
+        while True:
+            size = min(self.size or n, n)
+            try:
+                parts = []
+                for first in range(0, n, size):
+                    piece = slice(first, first + size)
+                    parts.append(function(x[piece], *(_part(o, piece, n) for o in others)))
+                return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise EnvironmentError_(
+                        f"out of memory on {self._model.device} with a single image; free memory "
+                        "there or choose another --device"
+                    ) from None
+                self.size = size // 2
+            if x.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+def _part(value: Tensor | None, piece: slice, n: int) -> Tensor | None:
+    if value is None or value.ndim == 0 or len(value) != n:
+        return value
+    return value[piece]

@@ -1,0 +1,103 @@
+"""How long a sweep will take, from a few evaluations; a stop before days are spent by accident."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from samplebench.errors import UsageError
+
+if TYPE_CHECKING:
+    from samplebench.bench.plan import Cell
+    from samplebench.model import Model
+
+# More than that is asked for explicitly.
+MOST_HOURS = 24.0
+_PROBES = 3
+_FEWER = 5000
+# A look is taken where the sweep is at least so many times as long.
+_WORTH = 10
+
+
+def seconds_per_block(model: Model, block: int) -> float:
+    """Median wall-clock seconds of one evaluation of a block of images, after a first to warm up.
+
+    Args:
+        model: from `sb.load`.
+        block: B, the number of images evaluated at once.
+    """
+    import torch
+
+    from samplebench.model import threads_of
+
+    x = torch.zeros(block, *model.shape, dtype=model.state_dtype, device=model.device)
+    labels = torch.zeros(block, dtype=torch.int64, device=model.device)
+    sigma = min(max(1.0, model.sigma_min), model.sigma_max)
+    taken = []
+    with torch.no_grad(), threads_of(model):
+        for _ in range(_PROBES + 1):
+            began = time.perf_counter()
+            model(x, sigma, labels if model.num_classes else None)
+            if model.device.type == "cuda":
+                torch.cuda.synchronize(model.device)
+            taken.append(time.perf_counter() - began)
+    return statistics.median(taken[1:])
+
+
+def evaluations(cells: Iterable[Cell]) -> int:
+    """Evaluations of whole blocks that these cells take."""
+    return sum(
+        math.ceil(cell.nfe * math.ceil(cell.conditions["num_samples"] / cell.conditions["block"]))
+        for cell in cells
+    )
+
+
+def estimate(model: Model, cells: Sequence[Cell], allowed: bool) -> str | None:
+    """How long these cells of a model will take, in words; None where a look costs too much.
+
+    Args:
+        model: from `sb.load`.
+        cells: to compute; not none.
+        allowed: whether they may take more than a day.
+
+    Raises:
+        UsageError: they would, and nobody allowed it.
+    """
+    count = evaluations(cells)
+    if count < _WORTH * _PROBES:
+        return None
+    conditions = cells[0].conditions
+    hour = seconds_per_block(model, conditions["block"]) / 3600
+    check(count * hour, conditions["num_samples"], allowed)
+    longest = max(evaluations([cell]) for cell in cells)
+    return f"about {said(count * hour)} in all, {said(longest * hour)} for the longest cell"
+
+
+def check(total: float, num_samples: int, allowed: bool) -> None:
+    """Stops a sweep that would take longer than a day.
+
+    Raises:
+        UsageError: `total` hours are more than `MOST_HOURS` and nobody allowed it.
+    """
+    if total <= MOST_HOURS or allowed:
+        return
+    fewer = ""
+    if num_samples > _FEWER:
+        fewer = (
+            f", or --num-samples {_FEWER} (about {said(total * _FEWER / num_samples)}; "
+            "a value of another N is another protocol's)"
+        )
+    raise UsageError(
+        f"this sweep takes about {said(total)} here, more than {MOST_HOURS:.0f} h; "
+        f"give --yes to start it all the same{fewer}"
+    )
+
+
+def said(total: float) -> str:
+    """Hours in words: "40 s", "12 min", "3.4 h"."""
+    if total < 1 / 60:
+        return f"{3600 * total:.0f} s"
+    return f"{60 * total:.0f} min" if total < 1 else f"{total:,.1f} h"

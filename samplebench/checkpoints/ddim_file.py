@@ -1,0 +1,89 @@
+"""The DDIM code base's checkpoints: a list of what its trainer had, averaged weights last.
+
+[state dict, optimizer's state dict, epoch, step, averaged weights by name]; the names of the first
+begin with "module.", those of the averages do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.checkpoints.pickle_values import shown
+from samplebench.checkpoints.torch_file import read_torch_file
+from samplebench.checkpoints.torch_pickle import PARAMETERS, TENSORS
+from samplebench.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PREFIX = "module."
+_CONTENT = ("model", "optimizer", "epoch", "step", "averages")
+
+
+@dataclass(frozen=True)
+class DdimFile:
+    """A training state without its optimizer.
+
+    Attributes:
+        model: the averaged weights by name, float32, on the CPU; all published values are of them.
+        epoch, step: of the training.
+    """
+
+    model: dict[str, Tensor]
+    epoch: int
+    step: int
+
+
+def read(path: Path) -> DdimFile:
+    """Reads such a file; its tensors stay in it until they are used.
+
+    Raises:
+        InputError: not such a file, one without averages, or one that contradicts itself.
+    """
+    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS})
+    if not isinstance(state, list):
+        raise InputError(f"{path}: its content is no list; not a checkpoint of the DDIM code base")
+    if len(state) != len(_CONTENT):
+        raise InputError(
+            f"{path}: its list has {len(state)} entries, not {', '.join(_CONTENT)}; not a "
+            "checkpoint of the DDIM code base with averaged weights"
+        )
+    trained, _, epoch, step, averages = state
+    model = _tensors(path, "model", trained)
+    found = _tensors(path, "averages", averages)
+    for name in model:
+        if not name.startswith(PREFIX):
+            raise InputError(f"{path}: '{shown(name)}' of model does not begin with '{PREFIX}'")
+    shapes = {name.removeprefix(PREFIX): tensor.shape for name, tensor in model.items()}
+    for name in {**shapes, **found}:
+        if name not in shapes or name not in found or found[name].shape != shapes[name]:
+            raise InputError(
+                f"{path}: '{shown(name)}' is not alike in model and averages; the averages do not "
+                "belong to the model"
+            )
+    return DdimFile(
+        model={name: tensor.detach() for name, tensor in found.items()},
+        epoch=_number(path, "epoch", epoch),
+        step=_number(path, "step", step),
+    )
+
+
+def _tensors(path: Path, what: str, state: Any) -> dict[str, Tensor]:
+    import torch
+
+    if not isinstance(state, dict) or not state:
+        raise InputError(f"{path}: {what} is no state dict")
+    for name, value in state.items():
+        if not isinstance(name, str):
+            raise InputError(f"{path}: '{shown(name)}' of {what} is no name of a parameter")
+        if not isinstance(value, torch.Tensor) or value.dtype != torch.float32:
+            raise InputError(f"{path}: '{shown(name)}' of {what} is no tensor of float32")
+    return dict(state)
+
+
+def _number(path: Path, what: str, value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise InputError(f"{path}: {what} is {shown(value)}, no count")
+    return value

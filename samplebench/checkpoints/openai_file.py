@@ -1,0 +1,55 @@
+"""OpenAI's checkpoints: a state dict in a file of its own, raw weights or averaged ones.
+
+Source: the releases of improved-diffusion, guided-diffusion and DDPM-IP, which share the container.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.checkpoints.pickle_values import shown
+from samplebench.checkpoints.torch_file import read_torch_file
+from samplebench.checkpoints.torch_pickle import PARAMETERS, TENSORS
+from samplebench.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NAME = re.compile(r"[A-Za-z_]\w{0,63}(\.\w{1,64}){0,15}", re.ASCII)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Reads a file such as `64x64_diffusion.pt`.
+
+    Returns:
+        The tensors by state-dict name, in the file's order, float32 or float16, on the CPU.
+
+    Raises:
+        InputError: not such a file.
+    """
+    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS})
+    if not isinstance(state, dict) or not state:
+        raise InputError(f"{path}: its content is no state dict; not an OpenAI checkpoint")
+    for name, value in state.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise InputError(
+                f"{path}: '{shown(name)}' is no name of a parameter; not an OpenAI checkpoint"
+            )
+        _check(path, name, value)
+    return {name: tensor.detach() for name, tensor in state.items()}
+
+
+def _check(path: Path, name: str, value: Any) -> None:
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        raise InputError(
+            f"{path}: '{name}' is no tensor but {shown(value)}; OpenAI's checkpoints hold nothing "
+            "but tensors by name"
+        )
+    if value.dtype not in (torch.float32, torch.float16):
+        raise InputError(
+            f"{path}: '{name}' is {str(value.dtype).removeprefix('torch.')}, not float32 or float16"
+        )

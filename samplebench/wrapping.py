@@ -1,0 +1,112 @@
+"""`sb.wrap`: a network that is in memory already, as a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from samplebench.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from samplebench.model import Model
+
+_OPENAI = ("improved-diffusion", "guided-diffusion", "ddpm-ip")
+FAMILIES = (*_OPENAI, "edm", "alpha_bar")
+
+
+def wrap(
+    network: Callable[..., Tensor],
+    *,
+    family: str,
+    config: Mapping[str, Any],
+    shape: Sequence[int],
+    num_classes: int = 0,
+) -> Model:
+    """A network as a model for `sb.sample`.
+
+    Args:
+        network: what a family says:
+            "improved-diffusion", "guided-diffusion", "ddpm-ip": network(x_t, t, y) -> the noise
+            [N, C, H, W], with the variance channels behind it where learn_sigma is set;
+            "edm": network(x, sigma, class_labels) -> the denoised images, class_labels one-hot;
+            "alpha_bar": a denoiser callable(x, sigma) on x = x0 + sigma n, sigma [N], with
+            (x, sigma, labels) where it has classes, put on the steps of a discrete process.
+            A torch module is switched to evaluation and stays on its device.
+        family: one of those.
+        config: in the release's words: noise_schedule, diffusion_steps, timestep_respacing (only
+            what `sb.sample` keeps where it is not told), rescale_timesteps, learn_sigma,
+            sigma_small, predict_xstart; sigma_table "edm" for the noise levels of EDM's wrapper.
+            edm: sigma_min, sigma_max. alpha_bar: noise_schedule, diffusion_steps, sigma_small.
+        shape: (C, H, W) of one image.
+        num_classes: 0 for an unconditional network.
+
+    Raises:
+        UsageError: an unknown family, or a shape that is not (C, H, W).
+        InputError: a value in `config` that is not of its kind.
+    """
+    import torch
+
+    from samplebench.adapters.discrete_model import DiscreteModel
+    from samplebench.adapters.edm_network import EDMNetwork
+    from samplebench.processes.discrete import discrete_process
+
+    if family not in FAMILIES:
+        raise unknown("family", family, FAMILIES)
+    if len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise UsageError(f"shape={tuple(shape)} must be (C, H, W), e.g. (3, 32, 32)")
+    size = (shape[0], shape[1], shape[2])
+    device = _device(network)
+    if isinstance(network, torch.nn.Module):
+        network.eval()
+    if family == "edm":
+        return EDMNetwork(network, config, shape=size, num_classes=num_classes, device=device)
+    flags = dict(config)
+    if family == "alpha_bar":
+        flags |= {"predict_xstart": True, "learn_sigma": False, "rescale_timesteps": False}
+    else:
+        flags["family"] = family
+    diffusion = discrete_process(flags)
+    function = network
+    if family == "alpha_bar":
+        function = _on_table(network, diffusion.sigmas, bool(num_classes))
+    return DiscreteModel(
+        function,
+        diffusion,
+        shape=size,
+        num_classes=num_classes,
+        device=device,
+        dtype=None if family == "alpha_bar" else torch.float32,
+        respacing=str(config.get("timestep_respacing", "")),
+        sigma_table=str(config.get("sigma_table", "exact")),
+    )
+
+
+def _on_table(
+    denoiser: Callable[..., Tensor], sigmas: Any, conditional: bool
+) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+    """D(x; sigma) as a network of (x_t, t, y) that answers with x0."""
+    import torch
+
+    table = torch.from_numpy(sigmas)
+
+    def network(x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        sigma = table[t.cpu()]
+        x = x_t * (1 + sigma.square()).sqrt().to(x_t).reshape(-1, 1, 1, 1)
+        return denoiser(x, sigma, y) if conditional else denoiser(x, sigma)
+
+    return network
+
+
+def _device(network: Any) -> torch.device:
+    """Where a network's tensors are; a function says it by an attribute, or is on the CPU."""
+    import torch
+
+    if isinstance(network, torch.nn.Module):
+        tensor = next(
+            (t for group in (network.parameters(), network.buffers()) for t in group), None
+        )
+        return torch.device("cpu") if tensor is None else tensor.device
+    return torch.device(getattr(network, "device", "cpu"))
