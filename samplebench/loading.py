@@ -38,7 +38,7 @@ def load(
     Args:
         source: an id of the catalogue (`samplebench list models`), an entry of it, or the path of
             a file in a released container.
-        format: of a file: "edm", "score-sde", "openai", "ddim"; the catalogue knows that of its own.
+        format: of a file: "edm", "score-sde", "openai", "ddim"; that of the catalogue is known.
         config: what the container does not say (see `docs/checkpoints.md`): a mapping or the path
             of a JSON file.
         device: "cuda", "mps", "cpu", ...; None for the best there is.

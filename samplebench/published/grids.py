@@ -29,7 +29,8 @@ class Grid:
 
 
 _EDM7 = Grid("edm", 7.0, ours=True)
-_RESPACED = Grid("even respacing of T=1000")
+# OpenAI's grammar: a plain number of steps, evenly spaced.
+_RESPACED = Grid("respacing", ours=True)
 
 # Printed discretization, without its "~" -> grid. A leading "T=1000" means every one of its steps.
 GRIDS: Mapping[str, Grid] = {

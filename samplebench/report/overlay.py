@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.view import View
 from samplebench.published import Published, load
@@ -15,6 +15,9 @@ from samplebench.report.chart import Point, Series
 from samplebench.report.curves import Curve, plots_of, references_of
 from samplebench.report.fields import number, printable, sampler_label
 from samplebench.report.sweep import figure_key
+
+if TYPE_CHECKING:
+    from samplebench.checkpoints.catalog import Checkpoint
 
 _METRIC = "fid"
 # Added to a curve's variant: the same dash, another marker.
@@ -29,11 +32,13 @@ class Links:
         published: of the same file.
         same_weights: of the same weights in another file, measured under another protocol.
         dtype: of the release's network; "" if it is not known.
+        variance: that its native sampler has by itself, e.g. "learned"; "" if there is none.
     """
 
     published: tuple[str, ...] = ()
     same_weights: tuple[str, ...] = ()
     dtype: str = ""
+    variance: str = ""
 
 
 def links(models: Iterable[str]) -> dict[str, Links]:
@@ -43,10 +48,18 @@ def links(models: Iterable[str]) -> dict[str, Links]:
     known = catalog()
     entries = [known[model] for model in models if model in known]
     return {
-        entry.id: Links(entry.published, entry.same_weights, entry.dtype)
+        entry.id: Links(entry.published, entry.same_weights, entry.dtype, _variance(entry))
         for entry in entries
         if entry.published or entry.same_weights
     }
+
+
+def _variance(entry: Checkpoint) -> str:
+    if not entry.discrete:
+        return ""
+    from samplebench.processes.discrete import discrete_process
+
+    return discrete_process({**entry.config, **entry.config.get("diffusion", {})}).variance
 
 
 def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> list[Series]:
@@ -63,7 +76,7 @@ def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> 
     for plot in plots_of(view):
         if plot.metric != _METRIC or plot.model not in links:
             continue
-        runs = [_run(curve, view, links[plot.model].dtype) for curve in plot.curves]
+        runs = [_run(curve, view, links[plot.model]) for curve in plot.curves]
         for row in _candidates(links[plot.model], uncertain):
             name, _ = algorithm_of(row)
             fits = [
@@ -93,9 +106,12 @@ def _candidates(own: Links, uncertain: bool) -> list[Published]:
     return [row for _, _, row in sorted(rows, key=lambda item: item[:2])]
 
 
-def _run(curve: Curve, view: View, release: str) -> Run:
-    row = curve.rows[0]
+def _run(curve: Curve, view: View, link: Links) -> Run:
+    row, release = curve.rows[0], link.dtype
     name, params, constants = algorithm(str(row.get("sampler")), _parsed(row.get("params")))
+    if "variance" in params:
+        # Left to the model, it is the one it was released with.
+        params["variance"] = params["variance"] or link.variance
     dtype = printable(row.get("dtype"))
     return Run(
         sampler=name,

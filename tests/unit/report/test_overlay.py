@@ -196,3 +196,18 @@ def test_links_come_from_the_catalogue():
             "float32",
         )
     }
+
+
+def test_the_native_sampler_on_its_own_steps_is_the_published_one():
+    link = links(["adm-imagenet64"])["adm-imagenet64"]
+    assert link.variance == "learned"
+    setting = {
+        "sampler": "respaced", "params": "", "discretization": "respacing", "rho": None,
+        "protocol": "openai", "dtype": "float16",
+    }  # fmt: skip
+    run = view(setting, model="adm-imagenet64")
+    for cell in run.cells.values():
+        cell["conditions"]["reference"] = {"id": "openai-VIRTUAL_imagenet64_labeled"}
+    drawn = overlay(run, {"adm-imagenet64": link})
+    filled = {p.x["nfe"]: p.y for one in drawn for p in one.points if not p.hollow}
+    assert filled[250] == 2.07 and filled[20] == 10.96
