@@ -16,7 +16,12 @@ GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parent / 
 # The tensors of these tests are small: a second thread would only wait for the first.
 torch.set_num_threads(1)
 # A test that takes one of these arguments runs once per case of the file.
-CASES = {"edm_case": "edm.npz", "ablation_case": "ablation.npz", "ddim_case": "ddim.npz"}
+CASES = {
+    "edm_case": "edm.npz",
+    "ablation_case": "ablation.npz",
+    "ddim_case": "ddim.npz",
+    "native_case": "ddim.npz",
+}
 
 
 @cache
@@ -35,8 +40,9 @@ def read(name: str):
 def pytest_generate_tests(metafunc):
     for argument in CASES.keys() & set(metafunc.fixturenames):
         found = [case for case in read("index.json")["cases"] if case["file"] == CASES[argument]]
-        # Ancestral sampling with the large variance is no DDIM.
-        found = [case for case in found if case["params"].get("variance") != "large"]
+        if argument == "ddim_case":
+            # Ancestral sampling with the large variance is no DDIM.
+            found = [case for case in found if case["params"].get("variance") != "large"]
         metafunc.parametrize(argument, found, ids=[case["id"] for case in found])
 
 

@@ -137,6 +137,36 @@ def test_ddim(golden, mixture, agrees, ddim_case):
     assert len(model.calls) == ddim_case["nfe"]
 
 
+def test_native_samplers(golden, mixture, agrees, native_case):
+    """The same trajectories on the steps of the discrete process, through the public functions."""
+    case = native_case
+    params, keys = case["params"], case["keys"]
+    arrays, denoiser, taken = golden("ddim.npz"), mixture(case["mixture"]), []
+    model = sb.wrap(
+        lambda x, sigma: denoiser(x, sigma),
+        family="alpha_bar",
+        config={"noise_schedule": params["beta_schedule"], "diffusion_steps": params["T"]},
+        shape=denoiser.shape,
+    )
+    own = {"variance": f"fixed_{params['variance']}"} if params["variance"] else {}
+    x = sb.sample(
+        model,
+        "respaced" if own else "ddim",
+        respacing=params["respacing"],
+        latents=torch.tensor(golden("inputs.npz")[case["latents"]]),
+        noise=replayed(golden, case),
+        callback=taken.append,
+        clip_x0=params["clip_denoised"],
+        **(own or {"eta": params["eta"]}),
+    )
+    tolerance = 1e-8 if params["beta_schedule"] == "cosine" else 1e-9
+    agrees("ddim native", x, arrays[keys["x"]], tolerance)
+    states = torch.stack([step.x for step in taken])
+    agrees("ddim native", states, arrays[keys["traj"]][1:], tolerance)
+    agrees("ddim native", taken[-1].denoised, arrays[keys["pred_xstart_last"]], tolerance)
+    assert len(denoiser.calls) == case["nfe"] == taken[-1].nfe
+
+
 def test_ddim_through_the_public_function_draws_once_per_step(golden, mixture):
     case = next(c for c in golden("index.json")["cases"] if c["id"].endswith("cosine.10.eta0.5"))
     arrays = golden("ddim.npz")
