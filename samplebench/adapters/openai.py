@@ -16,7 +16,7 @@ from samplebench.checkpoints.weights import assign
 from samplebench.errors import InputError, UsageError
 from samplebench.model import Model
 from samplebench.networks.openai_flags import FAMILIES, classifier, unet
-from samplebench.processes.discrete import discrete_process
+from samplebench.processes.discrete import discrete_process, release_flags
 from samplebench.registry import adapters
 
 
@@ -29,8 +29,7 @@ def load(
     """The model of a flat state dict, under its discrete process."""
     if "family" not in config:
         raise InputError(f"{path.name}: config lacks family, one of {', '.join(FAMILIES)}")
-    # A config of constructor arguments has the process's flags in a table of their own.
-    flags = {**config, **config.get("diffusion", {})}
+    flags = release_flags(config)
     with torch.device("meta"):
         network = unet(str(config["family"]), config)
     if "architecture" in config:

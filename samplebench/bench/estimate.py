@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from samplebench.bench.probe import probe
 from samplebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,14 +34,11 @@ def seconds_per_block(model: Model, block: int) -> float:
 
     from samplebench.model import threads_of
 
-    x = torch.zeros(block, *model.shape, dtype=model.state_dtype, device=model.device)
-    labels = torch.zeros(block, dtype=torch.int64, device=model.device)
-    sigma = min(max(1.0, model.sigma_min), model.sigma_max)
-    taken = []
+    asked, taken = probe(model, block), []
     with torch.no_grad(), threads_of(model):
         for _ in range(_PROBES + 1):
             began = time.perf_counter()
-            model(x, sigma, labels if model.num_classes else None)
+            model(*asked)
             if model.device.type == "cuda":
                 torch.cuda.synchronize(model.device)
             taken.append(time.perf_counter() - began)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samplebench.bench.probe import probe
+
 if TYPE_CHECKING:
     from samplebench.model import Model
 
@@ -21,9 +23,7 @@ def gflop_per_evaluation(model: Model, batch: int) -> float | None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    x = torch.zeros(batch, *model.shape, dtype=model.state_dtype, device=model.device)
-    labels = torch.zeros(batch, dtype=torch.int64, device=model.device)
-    sigma = min(max(1.0, model.sigma_min), model.sigma_max)
+    asked = probe(model, batch)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(x, sigma, labels if model.num_classes else None)
+        model(*asked)
     return counter.get_total_flops() / batch / 1e9 or None

@@ -103,6 +103,6 @@ def _kept(entry: Checkpoint, solver: Solver, nfe: int) -> DiscreteProcess:
 
 
 def _process(entry: Checkpoint) -> DiscreteProcess:
-    from samplebench.processes.discrete import discrete_process
+    from samplebench.processes.discrete import discrete_process, release_flags
 
-    return discrete_process({**entry.config, **entry.config.get("diffusion", {})})
+    return discrete_process(release_flags(entry.config))

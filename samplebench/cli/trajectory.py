@@ -115,14 +115,15 @@ def _with_samplers(request: Request, entry: Checkpoint) -> Request:
     """The model's own samplers that are deterministic, and those that a parameter names."""
     from dataclasses import replace
 
+    from samplebench.bench.choices import samplers_of
     from samplebench.solver import Solver
 
-    own = {s: {k: (v,) for k, v in p.items()} for s, p in entry.params.items()}
+    samplers, params = samplers_of(request, entry)
     kept = tuple(
         name
-        for name in entry.samplers
+        for name in samplers
         if name in request.param
-        or not Solver.of(name).stochastic({k: v for k, (v,) in own.get(name, {}).items()})
+        or not Solver.of(name).stochastic({k: v for k, (v,) in params.get(name, {}).items()})
     )
     if not kept:
         raise UsageError(
@@ -130,8 +131,7 @@ def _with_samplers(request: Request, entry: Checkpoint) -> Request:
             "e.g. --sampler heun"
         )
     names = dict.fromkeys((*kept, *request.param))
-    param = {name: {**own.get(name, {}), **request.param.get(name, {})} for name in names}
-    return replace(request, sampler=kept, param={k: v for k, v in param.items() if v})
+    return replace(request, sampler=kept, param={n: params[n] for n in names if params.get(n)})
 
 
 def _folder(name: str) -> Path:

@@ -125,6 +125,11 @@ class DiscreteProcess:
         return replace(self, betas=betas, timestep_map=self.timestep_map[kept])
 
 
+def release_flags(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A release's flags, those that stand in a table "diffusion" of their own among the others."""
+    return {**config, **config.get("diffusion", {})}
+
+
 def discrete_process(config: Mapping[str, Any]) -> DiscreteProcess:
     """The process of all steps of a release, from its flags.
 

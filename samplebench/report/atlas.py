@@ -11,6 +11,7 @@ from samplebench.published import Band, Line, Published, bands, csv_text, lines
 from samplebench.published.grids import NOT_STATED
 from samplebench.published.record import CALLED
 from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Row, Series, Table
+from samplebench.report.fields import counted
 
 _FIGURE = "field"
 # Variants in their order of use, without the one whose marker looks like a bound's arrow.
@@ -51,16 +52,12 @@ def page_of(rows: Sequence[Published], uncertain: bool = False) -> str:
     models, sources = {row.model for row in rows}, {row.source for row in rows}
     return render_page(
         title="Published FID values",
-        lead=f"{_count(len(rows), 'value')} of {_count(len(models), 'checkpoint')}, collected from "
-        f"{_count(len(sources), 'published source')}, with the conditions under which each was "
-        "measured. Two values are comparable only where these agree.",
+        lead=f"{counted(len(rows), 'value')} of {counted(len(models), 'checkpoint')}, collected "
+        f"from {counted(len(sources), 'published source')}, with the conditions under which each "
+        "was measured. Two values are comparable only where these agree.",
         chart=chart_of(rows, uncertain),
         table=table_of(rows),
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def chart_of(rows: Sequence[Published], uncertain: bool = False) -> Chart:

@@ -47,6 +47,11 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
+def counted(count: int, noun: str) -> str:
+    """E.g. "1 model", "3 models"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def number(value: object) -> float | None:
     """A finite float, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -7,16 +7,12 @@ from typing import Any
 
 from samplebench.bench.view import View, caveats
 from samplebench.report.curves import conditions_of, curves_of, references_of
-from samplebench.report.fields import grid_label, hashes_of, metrics_of, number, printable
+from samplebench.report.fields import counted, grid_label, hashes_of, metrics_of, number, printable
 from samplebench.report.overlay import links, overlay
 from samplebench.report.page import render_page
 from samplebench.report.sheets import sheets_of
 from samplebench.report.sweep import cell_id, chart_of, table_of
 from samplebench.report.tables import to_csv
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _distinct(view: View, *keys: str) -> list[tuple[Any, ...]]:
@@ -31,11 +27,11 @@ def summary_of(view: View) -> str:
     grids = list(dict.fromkeys(grid_label(row, "ρ") for row in view.rows))
     nfe = sorted(value for row in view.rows if (value := number(row.get("nfe"))) is not None)
     parts = [
-        f"{_count(len(_distinct(view, 'sampler', 'params')), 'sampler setting')} on "
-        + (models[0] if len(models) == 1 else _count(len(models), "model")),
+        f"{counted(len(_distinct(view, 'sampler', 'params')), 'sampler setting')} on "
+        + (models[0] if len(models) == 1 else counted(len(models), "model")),
         f"time discretization {' or '.join(grids)}"
         if len(grids) < 4
-        else _count(len(grids), "time discretization"),
+        else counted(len(grids), "time discretization"),
     ]
     if nfe:
         low, high = f"{nfe[0]:g}", f"{nfe[-1]:g}"
@@ -48,7 +44,7 @@ def summary_of(view: View) -> str:
             *([f"reference {' or '.join(references)}"] if references else []),
         ]
     )
-    return f"{', '.join(parts)}: {_count(len(view.rows), 'point')} measured by {measured}."
+    return f"{', '.join(parts)}: {counted(len(view.rows), 'point')} measured by {measured}."
 
 
 def _caveats(view: View) -> list[tuple[str, str]]:

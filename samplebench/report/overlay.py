@@ -57,9 +57,9 @@ def links(models: Iterable[str]) -> dict[str, Links]:
 def _variance(entry: Checkpoint) -> str:
     if not entry.discrete:
         return ""
-    from samplebench.processes.discrete import discrete_process
+    from samplebench.processes.discrete import discrete_process, release_flags
 
-    return discrete_process({**entry.config, **entry.config.get("diffusion", {})}).variance
+    return discrete_process(release_flags(entry.config)).variance
 
 
 def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> list[Series]:
