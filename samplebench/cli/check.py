@@ -4,81 +4,137 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samplebench.cli.common import command, output_flags, print_json, print_table, writing
 
+if TYPE_CHECKING:
+    from samplebench.regression import Summary, Verdict
+
 _EXAMPLES = """
 samplebench check reports/digits-exact --baseline benchmarks/baselines/digits-exact.csv
-samplebench check results.csv --baseline old/results.csv --tolerance 1e-3
+samplebench check results.csv --baseline old/results.csv --tolerance fd-digits:2%
+samplebench check reports/other-seeds --baseline baseline.csv --tolerance 3sigma
+samplebench check reports/fast --baseline baseline.csv --subset --markdown - >> summary.md
 samplebench check reports/digits-exact --baseline baseline.csv --update
 """
+# What --update does to rows of these statuses.
+_REWRITTEN = {"moved": "changed", "missing": "removed", "conditions differ": "replaced"}
 
 
 def add(commands: Any) -> None:
-    text = "compare results with a baseline of the same seeds; exit 1 if a value moved"
+    text = "compare results with a baseline; exit 1 if a value moved, either way"
     parser = command(commands, "check", main, text, _EXAMPLES)
     parser.add_argument("results", metavar="RESULTS", help="results folder or results.csv")
     parser.add_argument("--baseline", metavar="FILE", required=True, help="a results.csv")
     parser.add_argument(
         "--tolerance",
-        metavar="T",
-        help="largest relative change, either way (default: 1e-6, on another platform 1e-3)",
+        metavar="[METRIC:]T",
+        action="append",
+        default=[],
+        help="2%%, abs:0.05, 1e-3 (relative) or 3sigma (other seeds), repeatable "
+        "(default: 1e-6 relative at equal seeds, on another platform 1e-3)",
     )
+    parser.add_argument("--allow-better", action="store_true", help="a better value does not fail")
+    parser.add_argument("--subset", action="store_true", help="RESULTS may lack baseline rows")
+    parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    parser.add_argument("--markdown", metavar="FILE", help="write Markdown; - for stdout")
     parser.add_argument("--update", action="store_true", help="make RESULTS the baseline")
     output_flags(parser, quiet="print failures only")
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench import regression
-
-    results, baseline = Path(args.results), Path(args.baseline)
-    rows, here = regression.load_rows(results)
-    if args.update:
-        with writing(baseline, "choose another --baseline"):
-            regression.update(results, baseline)
-        if args.json:
-            print_json({"baseline": str(baseline), "rows": len(rows)})
-        elif not args.quiet:
-            print(f"{baseline}: {len(rows)} rows")
-        return 0
-    expected, there = regression.load_rows(baseline)
-    tolerance = (
-        _tolerance(args.tolerance)
-        if args.tolerance is not None
-        else regression.tolerance_for(here, there)
-    )
-    verdicts = regression.compare(rows, expected, tolerance)
-    failed = any(verdict.failed for verdict in verdicts)
-    shown = [v for v in verdicts if v.failed or not args.quiet]
-    table = [
-        {
-            "status": v.status,
-            **{k: v.row[k] for k in ("model", "sampler", "params", "discretization", "rho")},
-            "nfe": v.row["nfe"],
-            "detail": v.detail,
-        }
-        for v in shown
-    ]
-    if args.json or table:
-        print_table(table, args.json)
-    if not args.json and not (args.quiet and not failed):
-        counts = Counter(verdict.status for verdict in verdicts)
-        print(
-            ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-            + f" (relative tolerance {tolerance:g})"
-        )
-    return 1 if failed else 0
-
-
-def _tolerance(text: str) -> float:
     from samplebench.errors import UsageError
 
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise UsageError(f"--tolerance {text} must be a number in [0, 1), e.g. 1e-6")
-    return value
+    if args.markdown == "-" and args.json:
+        raise UsageError("--markdown - and --json both write to stdout; name a file for one")
+    return _update(args) if args.update else _check(args)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from samplebench import regression
+    from samplebench.regression.junit import to_junit
+    from samplebench.regression.markdown import to_markdown
+    from samplebench.regression.tolerance import parse
+    from samplebench.report.fields import metrics_of
+
+    current = regression.load_rows(Path(args.results))
+    baseline = regression.load_rows(Path(args.baseline))
+    names = metrics_of([*baseline.rows, *current.rows])
+    gate = regression.Gate(
+        parse(args.tolerance, names), _directions(names) if args.allow_better else {}, args.subset
+    )
+    summary = regression.compare(current, baseline, gate)
+    if args.junit:
+        _write(Path(args.junit), to_junit(summary))
+    if args.markdown == "-":
+        print(to_markdown(summary), end="")
+    else:
+        if args.markdown:
+            _write(Path(args.markdown), to_markdown(summary).encode())
+        _print(args, summary)
+    return 1 if summary.failed else 0
+
+
+def _print(args: argparse.Namespace, summary: Summary) -> None:
+    from samplebench.regression.text import lines, plain
+
+    shown = [v for v in summary.verdicts if v.failed or not args.quiet]
+    if args.json:
+        print_json([plain(verdict) for verdict in shown])
+        return
+    if shown:
+        print_table(lines(shown), False)
+    if args.quiet and not summary.failed:
+        return
+    print(summary.counts())
+    for line in [*summary.rules(), *filter(None, [summary.next_step()])]:
+        print(line)
+
+
+def _update(args: argparse.Namespace) -> int:
+    from samplebench import regression
+    from samplebench.regression.text import plain
+    from samplebench.regression.verdict import MISSING, SAME
+
+    baseline = Path(args.baseline)
+    with writing(baseline, "choose another --baseline"):
+        verdicts = regression.update(Path(args.results), baseline, subset=args.subset)
+    if args.json:
+        rows = sum(verdict.status != MISSING for verdict in verdicts)
+        changes = [plain(verdict) for verdict in verdicts if verdict.status != SAME]
+        print_json({"baseline": str(baseline), "rows": rows, "changes": changes})
+    elif not args.quiet:
+        _print_update(baseline, verdicts)
+    return 0
+
+
+def _print_update(baseline: Path, verdicts: Sequence[Verdict]) -> None:
+    """Old and new values of what was rewritten; of a first baseline the number of rows alone."""
+    from samplebench.regression.text import lines
+    from samplebench.regression.verdict import MISSING, NEW, SAME
+    from samplebench.report.fields import counted
+
+    changed = [verdict for verdict in verdicts if verdict.status != SAME]
+    if any(verdict.status != NEW for verdict in verdicts) and changed:
+        print_table(lines(changed, _REWRITTEN), False)
+    counts = Counter(_REWRITTEN.get(verdict.status, verdict.status) for verdict in verdicts)
+    rows = sum(verdict.status != MISSING for verdict in verdicts)
+    found = ", ".join(f"{count} {word}" for word, count in counts.items())
+    print(f"{baseline}: {counted(rows, 'row')} ({found})")
+
+
+def _directions(names: Iterable[str]) -> dict[str, str]:
+    """Which way is better, of the metrics that declare it."""
+    from samplebench.registry import metrics
+
+    return {e.name: e.better for e in metrics if e.name in set(names) and e.better}
+
+
+def _write(path: Path, content: bytes) -> None:
+    from samplebench.files import write_atomic
+
+    with writing(path, "choose another file"):
+        write_atomic(path, content)

@@ -70,6 +70,7 @@ def _distance(moments: Moments, reference: Any) -> dict[str, float]:
     "fd-digits",
     summary="Frechet distance on the digits extractor (not FID)",
     extractor="digits",
+    better="lower",
     cite=("heusel2017gans", "alpaydin1998digits"),
 )
 def fd_digits(moments: Moments, reference: Any) -> dict[str, float]:
@@ -81,6 +82,7 @@ def fd_digits(moments: Moments, reference: Any) -> dict[str, float]:
     "fd-pixels",
     summary="Frechet distance on 8x8 averages of the pixels (not FID; a check without downloads)",
     extractor="pixels",
+    better="lower",
     cite=("heusel2017gans",),
 )
 def fd_pixels(moments: Moments, reference: Any) -> dict[str, float]:
@@ -92,6 +94,7 @@ def fd_pixels(moments: Moments, reference: Any) -> dict[str, float]:
     "fid",
     summary="Frechet distance on the 2015-12-05 Inception's 2048 pooled features: FID",
     extractor="inception",
+    better="lower",
     cite=("heusel2017gans", "obukhov2020torchfidelity"),
 )
 def fid(moments: Moments, reference: Any) -> dict[str, float]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from xml.etree import ElementTree
 
 import pytest
 
+SMALL = ("--num-samples", "128", "--sampler", "euler,heun", "--nfe", "5,10")
 NUMBERS = ("fd-digits", "fd-digits_stderr", "nfe")
 
 
@@ -38,7 +40,7 @@ def test_a_sweep_agrees_with_itself(samplebench, finished, tmp_path, check):
     for baseline in ("copy.csv", finished, finished / "results.csv"):
         done = check(baseline)
         assert (done.code, done.err) == (0, "")
-        assert "4 same (relative tolerance 1e-06)" in done.out
+        assert done.out.endswith("4 same\nrelative tolerance 1e-06\n")
     done = samplebench("check", "copy.csv", "--baseline", "copy.csv")
     assert done.code == 0
     assert check("copy.csv", "--quiet") == (0, "", "")
@@ -105,12 +107,21 @@ def test_rows_of_one_side(samplebench, finished, edit, check):
     assert "1 missing, 3 same" in done.out
 
 
-@pytest.mark.parametrize("column", ["seed", "num_samples", "steps", "rho", "protocol", "sampler"])
-def test_another_condition_is_another_row(edit, check, column):
+@pytest.mark.parametrize("column", ["steps", "rho", "sampler"])
+def test_another_point_is_another_row(edit, check, column):
     edit(lambda rows: rows[0].update({column: "1"}))
     done = check("baseline.csv")
     assert done.code == 1
     assert "1 missing, 1 new, 3 same" in done.out
+
+
+@pytest.mark.parametrize("column", ["seed", "num_samples", "protocol"])
+def test_a_point_under_another_condition_is_named(edit, check, rows, finished, column):
+    edit(lambda rows: rows[0].update({column: "1"}))
+    done = check("baseline.csv")
+    assert done.code == 1
+    assert f"{column} 1 -> {rows(finished)[0][column]}" in done.out
+    assert "1 conditions differ, 3 same" in done.out
 
 
 def test_another_cell_is_not_comparable(edit, check):
@@ -136,8 +147,11 @@ def test_update_makes_a_baseline(samplebench, finished, tmp_path, edit, check):
     (facts,) = new.parent.glob("*.json")
     platforms = json.loads(facts.read_text())["platforms"]
     assert platforms
+    (origin,) = json.loads(facts.read_text())["origins"]
+    assert origin["conditions"]["reference"]["id"] == "digits-kde"
     facts.write_text(json.dumps({"platforms": ["another"]}))
-    assert "relative tolerance 0.001" in check(new).out
+    done = check(new)
+    assert "relative tolerance 0.001\nplatforms: baseline another, results " in done.out
 
 
 @pytest.mark.parametrize(
@@ -192,3 +206,126 @@ def test_a_damaged_file_of_platforms_is_named(finished, tmp_path, check, content
     assert done.err.startswith("samplebench: error: ")
     assert "baseline.provenance.json" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_an_update_says_what_it_changes(edit, check):
+    edit(lambda rows: rows[0].update({"fd-digits": "1"}) or rows.pop(3))
+    document = json.loads(check("baseline.csv", "--update", "--json").out)
+    assert (document["rows"], len(document["changes"])) == (4, 2)
+    (change,) = (c for c in document["changes"][0]["changes"] if c["moved"])
+    assert (change["column"], change["old"]) == ("fd-digits", 1.0)
+    edit(lambda rows: rows[0].update({"fd-digits": "1"}) or rows.pop(3))
+    done = check("baseline.csv", "--update")
+    assert "changed  digits-exact" in done.out
+    assert done.out.endswith("baseline.csv: 4 rows (1 changed, 2 same, 1 new)\n")
+    assert check("baseline.csv", "--update").out == "baseline.csv: 4 rows (4 same)\n"
+
+
+def test_a_part_of_a_baseline(samplebench, finished, edit, check):
+    edit(lambda rows: rows.pop(2))
+    words = ("check", "baseline.csv", "--baseline", finished / "results.csv")
+    assert "1 missing, 3 same" in samplebench(*words).out
+    done = samplebench(*words, "--subset")
+    assert (done.code, done.err) == (0, "")
+    assert "3 same, 1 left out" in done.out
+    edit(lambda rows: [row.update({"rho": "5"}) for row in rows])
+    done = samplebench(*words, "--subset")
+    assert done.code == 2
+    assert done.err.startswith("samplebench: error: no row of ")
+
+
+def test_a_better_value_fails_unless_allowed(edit, check):
+    def worsen(rows):
+        for row in rows[:2]:
+            row["fd-digits"] = f"{float(row['fd-digits']) * 1.01:.12g}"
+
+    edit(worsen)
+    assert check("baseline.csv").code == 1
+    done = check("baseline.csv", "--allow-better")
+    assert (done.code, done.err) == (0, "")
+    assert "2 better, 2 same" in done.out and "-0.99 %" in done.out
+    edit(lambda rows: rows[0].update({"fd-digits": "0.01"}))
+    assert check("baseline.csv", "--allow-better").code == 1
+
+
+def test_reports_for_servers(tmp_path, edit, check):
+    edit(lambda rows: rows[0].update({"fd-digits": "1"}))
+    done = check("baseline.csv", "--junit", "a/check.xml", "--markdown", "a/check.md")
+    assert done.code == 1 and "meant? " in done.out
+    (suite,) = ElementTree.parse(tmp_path / "a" / "check.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("4", "1")
+    text = (tmp_path / "a" / "check.md").read_text()
+    assert text.startswith("### samplebench check: failed")
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["check.md", "check.xml"]
+    done = check("baseline.csv", "--markdown", "-")
+    assert (done.code, done.out, done.err) == (1, text, "")
+
+
+@pytest.fixture(scope="module")
+def fresh(command, tmp_path_factory):
+    """`fresh("seed", ...)`: a sweep as `finished`, but of its own seeds or number of samples."""
+    folder, made = tmp_path_factory.mktemp("fresh"), {}
+
+    def run(*words):
+        if words not in made:
+            made[words] = folder / str(len(made))
+            done = command("run", *SMALL, *words, "--out", made[words], cwd=folder)
+            assert done.code == 0, done.err
+        return made[words]
+
+    return run
+
+
+class TestSeeds:
+    SEED = ("--seed", "1280")
+
+    def test_other_seeds_pass_by_their_error_bars(self, samplebench, finished, fresh):
+        words = ("check", fresh(*self.SEED), "--baseline", finished)
+        exact = samplebench(*words)
+        assert exact.code == 1 and "--tolerance 3sigma compares other seeds" in exact.out
+        done = samplebench(*words, "--tolerance", "3sigma")
+        assert (done.code, done.err) == (0, "")
+        assert "4 same\n3sigma: family-wise error 0.0027 by Holm over 4 values" in done.out
+
+    def test_a_moved_value_is_found(self, samplebench, finished, fresh, tmp_path):
+        words = ("check", fresh(*self.SEED), "--baseline", "baseline.csv")
+        done = samplebench("check", finished, "--baseline", "baseline.csv", "--update")
+        assert done.code == 0
+        path = tmp_path / "baseline.csv"
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        rows[0]["fd-digits"] = str(3 * float(rows[0]["fd-digits"]))
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        done = samplebench(*words, "--tolerance", "fd-digits:3sigma")
+        assert (done.code, done.err) == (1, "")
+        assert "1 moved, 3 same" in done.out
+
+    def test_another_number_of_samples_is_refused(self, samplebench, finished, fresh):
+        fewer = fresh("--num-samples", "100")
+        for more in ((), ("--tolerance", "3sigma")):
+            done = samplebench("check", fewer, "--baseline", finished, *more)
+            assert (done.code, done.err) == (1, "")
+            assert "num_samples 128 -> 100" in done.out and "4 conditions differ" in done.out
+
+
+WRONG = {
+    "--tolerance fd-digit:2%": "unknown metric in --tolerance 'fd-digit'; did you mean 'fd-digits'",
+    "--tolerance fd-digits:2percent": "--tolerance fd-digits:2percent is no limit; write 2%",
+    "--tolerance 1% --tolerance 2sigma": "--tolerance 1% and 2sigma: one of them",
+    "--tolerance 99sigma": "must be above 0 and at most 10sigma",
+    "--tolerance 200%": "must be a fraction below 1",
+    "--markdown - --json": "--markdown - and --json both write to stdout",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_wrong_uses_end_with_one_line(words, finished, check, one_line):
+    one_line(check(finished, *words.split()), 2, WRONG[words])
+
+
+def test_a_report_that_cannot_be_written(finished, check, tmp_path, one_line):
+    (tmp_path / "there").write_text("")
+    one_line(check(finished, "--junit", "there/check.xml"), 3, "cannot be written")

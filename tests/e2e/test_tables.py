@@ -20,7 +20,7 @@ TABLES = {
     "report sweep": 4,
     "check sweep --baseline sweep/results.csv": 4,
     "check sweep --baseline moved.csv": 4,
-    "check sweep --baseline new.csv --update": 2,
+    "check sweep --baseline new.csv --update": 3,
     "reference list": None,
     "reference describe digits": 1,
     MAKE: 1,

@@ -1,8 +1,7 @@
-"""Whether a curve moved."""
+"""Whether a curve moved, at equal seeds."""
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -10,14 +9,19 @@ import pytest
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.errors import InputError
-from samplebench.regression import compare, load_rows, tolerance_for, update
-from samplebench.report.tables import write_csv
+from samplebench.regression import Gate, Table, compare
+from samplebench.regression.sidecar import Origin
+from samplebench.regression.tolerance import default_rule, parse
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return planning.make(Request.of(sampler="euler,heun,edm", nfe=9, num_samples=100))
 
 
 @pytest.fixture
-def rows():
+def rows(plan):
     """Three rows as of results.csv."""
-    plan = planning.make(Request.of(sampler="euler,heun,edm", nfe=9, num_samples=100))
     return [
         {
             **row.columns,
@@ -29,30 +33,52 @@ def rows():
     ]
 
 
+@pytest.fixture
+def table(plan):
+    """`table(rows, platform="here", **conditions)`: rows whose origins are known."""
+
+    def make(rows, platform="here", **changes):
+        conditions = {**plan.rows[0].cells[0].conditions, **changes}
+        origin = Origin(conditions, platform, "a processor")
+        return Table(rows, {row["cell"]: origin for row in rows}, frozenset({platform}))
+
+    return make
+
+
 def changed(rows, **changes):
     """The rows with the first one changed."""
     return [{**rows[0], **changes}, *rows[1:]]
 
 
-def statuses(current, baseline, tolerance=1e-6):
-    return [verdict.status for verdict in compare(current, baseline, tolerance)]
+def judged(current, baseline, tolerance="1e-6", **gate):
+    current, baseline = (t if isinstance(t, Table) else Table(t) for t in (current, baseline))
+    rules = parse([tolerance] if tolerance else [], ["fd-digits"])
+    return compare(current, baseline, Gate(rules, **gate)).verdicts
+
+
+def statuses(*words, **gate):
+    return [verdict.status for verdict in judged(*words, **gate)]
 
 
 def test_equal_rows_are_the_same(rows):
-    verdicts = compare(rows, rows, 0.0)
-    assert [v.status for v in verdicts] == ["same"] * 3
-    assert not any(v.failed or v.detail for v in verdicts)
+    for tolerance in ("0", None):
+        verdicts = judged(rows, rows, tolerance)
+        assert [v.status for v in verdicts] == ["same"] * 3
+        assert not any(v.failed or v.detail for v in verdicts)
 
 
 def test_the_order_of_rows_does_not_count(rows):
     assert statuses(rows[::-1], rows) == ["same"] * 3
 
 
-@pytest.mark.parametrize("factor", [1 + 1e-3, 1 - 1e-3], ids=["up", "down"])
-def test_a_value_that_moved_either_way(rows, factor):
-    first, *others = compare(changed(rows, **{"fd-digits": 2.0 * factor}), rows, 1e-4)
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(1.001, "fd-digits 2 -> 2.002 (+0.1 %"), (0.999, "fd-digits 2 -> 1.998 (-0.1 %")],
+)
+def test_a_value_that_moved_either_way(rows, factor, words):
+    first, *others = judged(changed(rows, **{"fd-digits": 2.0 * factor}), rows, "1e-4")
     assert first.status == "moved" and first.failed
-    assert first.detail.startswith("fd-digits 2 -> ") and "e-03)" in first.detail
+    assert first.detail.startswith(words)
     assert [v.status for v in others] == ["same", "same"]
 
 
@@ -60,71 +86,170 @@ def test_a_value_that_moved_either_way(rows, factor):
 @pytest.mark.parametrize(
     ("change", "tolerance", "status"),
     [
-        (0.25, 0.125, "same"),
-        (0.25, 0.1249, "moved"),
-        (0.2500001, 0.125, "moved"),
-        (0.0, 0.0, "same"),
-        (2**-51, 0.0, "moved"),
+        (0.25, "0.125", "same"),
+        (0.25, "12.5%", "same"),
+        (0.25, "abs:0.25", "same"),
+        (0.25, "0.1249", "moved"),
+        (0.25, "12.49%", "moved"),
+        (0.25, "abs:0.2499", "moved"),
+        (0.2500001, "0.125", "moved"),
+        (0.0, "0", "same"),
+        (2**-51, "0", "moved"),
+        (2**-51, "abs:0", "moved"),
     ],
 )
-def test_the_tolerance_is_relative_and_its_edge_is_inside(rows, sign, change, tolerance, status):
+def test_the_edge_of_a_tolerance_is_inside(rows, sign, change, tolerance, status):
     current = changed(rows, **{"fd-digits": 2.0 + sign * change})
     assert statuses(current, rows, tolerance)[0] == status
+
+
+def test_an_absolute_tolerance_does_not_scale(rows):
+    current = [{**row, "fd-digits": row["fd-digits"] * 1.1} for row in rows]
+    assert statuses(current, rows, "abs:0.25") == ["same", "moved", "moved"]
+    assert statuses(current, rows, "10.1%") == ["same"] * 3
 
 
 @pytest.mark.parametrize(
     ("column", "value", "detail"),
     [
-        ("fd-digits_stderr", 0.26, "fd-digits_stderr 0.25 -> 0.26 (+4.00e-02)"),
-        ("nfe", 10, "nfe 9 -> 10 (+1.11e-01)"),
-        ("fd-digits", None, "fd-digits 2.0 -> None"),
-        ("fd-digits", math.nan, "fd-digits 2 -> nan (+nan)"),
-        ("fd-digits", math.inf, "fd-digits 2 -> inf (+inf)"),
+        ("fd-digits_stderr", 0.26, "fd-digits_stderr 0.25 -> 0.26 (+4 %)"),
+        ("nfe", 10, "nfe 9 -> 10 (+11.1 %)"),
+        ("fd-digits", None, "fd-digits 2 -> none"),
+        ("fd-digits", math.nan, "fd-digits 2 -> nan"),
+        ("fd-digits", math.inf, "fd-digits 2 -> inf"),
+        ("fd-digits", 2.75, "fd-digits 2 -> 2.75 (+37.5 %, +2.1 sigma)"),
     ],
 )
 def test_every_number_of_a_row_counts(rows, column, value, detail):
-    first = compare(changed(rows, **{column: value}), rows, 1e-6)[0]
+    first = judged(changed(rows, **{column: value}), rows, None)[0]
     assert (first.status, first.detail) == ("moved", detail)
+
+
+def test_a_rule_is_of_values_and_never_of_evaluations(rows):
+    assert statuses(changed(rows, nfe=9.01), rows, "10%")[0] == "moved"
+    assert statuses(changed(rows, **{"fd-digits_stderr": 0.3}), rows, "1e-9")[0] == "same"
 
 
 def test_all_that_moved_is_said(rows):
     current = changed(rows, nfe=10, **{"fd-digits": 3.0})
-    assert compare(current, rows, 1e-6)[0].detail == (
-        "nfe 9 -> 10 (+1.11e-01), fd-digits 2 -> 3 (+5.00e-01)"
+    assert judged(current, rows)[0].detail == (
+        "nfe 9 -> 10 (+11.1 %); fd-digits 2 -> 3 (+50 %, +2.8 sigma)"
     )
+
+
+def test_a_small_change_is_told_apart(rows):
+    current = changed(rows, **{"fd-digits": 2.000002345})
+    assert judged(current, rows, "1e-7")[0].moves[0].pair() == ("2", "2.0000023")
 
 
 def test_nan_and_none_equal_themselves(rows):
     odd = changed(rows, **{"fd-digits": math.nan, "fd-digits_stderr": None})
-    assert statuses(odd, odd) == ["same"] * 3
-    assert statuses(rows, odd)[0] == "moved"
+    assert statuses(odd, odd, None) == ["same"] * 3
+    assert statuses(rows, odd)[0] == statuses(odd, rows)[0] == "moved"
 
 
 def test_from_0(rows):
     zero = changed(rows, **{"fd-digits": 0.0})
-    assert statuses(zero, zero, 0.0)[0] == "same"
-    assert compare(rows, zero, 1e-6)[0].detail == "fd-digits 0 -> 2 (+inf)"
+    assert statuses(zero, zero, "0")[0] == "same"
+    assert judged(rows, zero)[0].detail == "fd-digits 0 -> 2 (+5.7 sigma)"
 
 
 def test_a_missing_row_fails_a_new_one_does_not(rows):
-    missing = compare(rows[1:], rows, 1e-6)
+    missing = judged(rows[1:], rows)
     assert [v.status for v in missing] == ["missing", "same", "same"]
     assert missing[0].failed and missing[0].row == rows[0]
-    new = compare(rows, rows[1:], 1e-6)
+    new = judged(rows, rows[1:])
     assert [v.status for v in new] == ["same", "same", "new"]
     assert not any(v.failed for v in new)
 
 
-@pytest.mark.parametrize("column", ["seed", "rho", "params", "protocol", "num_samples", "dtype"])
+@pytest.mark.parametrize("column", ["rho", "params", "steps", "model", "nfe_requested"])
 def test_another_point_of_the_curve_is_not_compared(rows, column):
-    current = changed(rows, **{column: "another"})
-    assert statuses(current, rows) == ["missing", "same", "same", "new"]
+    assert statuses(changed(rows, **{column: 1}), rows) == ["missing", "same", "same", "new"]
 
 
-def test_other_conditions_are_not_compared(rows):
-    current = changed(rows, cell="0" * 64, **{"fd-digits": 7.0})
-    first = compare(current, rows, 1e-6)[0]
-    assert first.status == "conditions differ" and first.failed and first.detail
+@pytest.mark.parametrize(
+    ("column", "value", "note"),
+    [
+        ("num_samples", 500, "num_samples 100 -> 500"),
+        ("protocol", "edm", "protocol custom:"),
+        ("dtype", "float16", "dtype float64 -> float16"),
+        ("seed", 7, "seed 0 -> 7; --tolerance 3sigma compares other seeds"),
+        ("repeats", 3, "repeats 1 -> 3; --tolerance 3sigma"),
+    ],
+)
+def test_a_point_under_other_conditions_is_named(rows, column, value, note):
+    first, *others = judged(changed(rows, **{column: value, "fd-digits": 9.0}), rows)
+    assert (first.status, first.failed, first.changes) == ("conditions differ", True, ())
+    assert first.note.startswith(note)
+    assert [v.status for v in others] == ["same", "same"]
+
+
+class TestOrigins:
+    def test_unknown_ones_are_held_to_equal_cells(self, rows, table):
+        current = changed(rows, cell="0" * 64)
+        for new, old, mend in (
+            (current, rows, "with --update"),
+            (table(current), rows, "with --update"),
+            (current, table(rows), "give its results folder"),
+        ):
+            first = judged(new, old)[0]
+            assert (first.status, first.changes) == ("conditions differ", ())
+            assert mend in first.note
+
+    @pytest.mark.parametrize(
+        ("changes", "note"),
+        [
+            ({"checkpoint_sha256": "b" * 64}, "checkpoint sha256 a1f5ef833e53 -> bbbbbbbbbbbb"),
+            (
+                {"reference": {"id": "mine", "sha256": "c" * 64}},
+                "reference id digits-kde -> mine, reference sha256 57ac2d93219a -> cccccccccccc",
+            ),
+            ({"config": {"bandwidth": 0.3}}, "config bandwidth 0.2 -> 0.3"),
+            ({"noise_device": "cuda"}, "noise_device none -> cuda"),
+        ],
+        ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    )
+    def test_what_forbids_a_comparison_is_named(self, rows, table, changes, note):
+        current = [{**row, "cell": row["cell"][::-1]} for row in rows]
+        verdicts = judged(table(current, **changes), table(rows))
+        assert [(v.status, v.note, v.changes) for v in verdicts] == [
+            ("conditions differ", note, ())
+        ] * 3
+
+    def test_parts_of_a_condition_are_named(self, rows, table, plan):
+        conditions = plan.rows[0].cells[0].conditions
+        current = changed(rows, cell="0" * 64)
+        changes = {
+            "extractor": {**conditions["extractor"], "weights_sha256": "d" * 64},
+            "protocol": {**conditions["protocol"], "labels": "balanced"},
+        }
+        assert judged(table(current, **changes), table(rows))[0].note == (
+            "protocol labels uniform -> balanced, "
+            "extractor weights sha256 def48480f8f6 -> dddddddddddd"
+        )
+
+    def test_other_code_is_no_other_condition(self, rows, table):
+        """What the gate is for: code changed, values must not."""
+        current = [{**row, "cell": row["cell"][::-1]} for row in rows]
+        assert statuses(table(current), table(rows), None) == ["same"] * 3
+        moved = [{**row, "fd-digits": row["fd-digits"] * 1.01} for row in current]
+        verdicts = judged(table(moved), table(rows), None)
+        assert [v.status for v in verdicts] == ["moved"] * 3
+        assert verdicts[0].note == "differs: a sampler's code or its defaults"
+        verdicts = judged(table(moved, block=32, numerics=2), table(rows), None)
+        assert verdicts[0].note == "differs: numerics 1 -> 2, block 64 -> 32"
+
+    @pytest.mark.parametrize(("platform", "status"), [("here", "moved"), ("there", "same")])
+    def test_the_platform_of_a_row_decides_its_tolerance(self, rows, table, platform, status):
+        current = changed(rows, **{"fd-digits": 2.0 * (1 + 1e-4)})
+        assert statuses(table(current), table(rows, platform), None)[0] == status
+
+    def test_rows_of_a_mixed_baseline_are_held_to_their_own(self, rows, table):
+        here, there = table(rows[:1]), table(rows[1:], "there")
+        mixed = Table(rows, {**here.origins, **there.origins}, frozenset({"here", "there"}))
+        current = [{**row, "fd-digits": row["fd-digits"] * (1 + 1e-4)} for row in rows]
+        assert statuses(table(current), mixed, None) == ["moved", "same", "same"]
 
 
 @pytest.mark.parametrize(
@@ -137,47 +262,59 @@ def test_other_conditions_are_not_compared(rows):
         ({"a"}, set(), 1e-6),
     ],
 )
-def test_tolerance_for(current, baseline, expected):
-    assert tolerance_for(current, baseline) == expected
+def test_the_default_tolerance(current, baseline, expected):
+    assert default_rule(current, baseline).limit == expected
 
 
-class TestFiles:
-    def test_a_csv_and_its_platforms(self, rows, tmp_path):
-        path = write_csv(rows, tmp_path / "results.csv")
-        assert load_rows(path) == (rows, set())
-        beside = tmp_path / "results.provenance.json"
-        beside.write_text(json.dumps({"platforms": ["a", "b"]}))
-        assert load_rows(path) == (rows, {"a", "b"})
-
-    def test_update_copies_both(self, rows, tmp_path):
-        path = write_csv(rows, tmp_path / "results.csv")
-        (tmp_path / "results.provenance.json").write_text(json.dumps({"platforms": ["a"]}))
-        baseline = tmp_path / "deep" / "baseline.csv"
-        update(path, baseline)
-        assert baseline.read_bytes() == path.read_bytes()
-        assert load_rows(baseline) == (rows, {"a"})
-        assert sorted(p.name for p in baseline.parent.iterdir()) == [
-            "baseline.csv",
-            "baseline.provenance.json",
-        ]
-
-    def test_a_file_that_is_not_there(self, tmp_path):
-        with pytest.raises(InputError, match="does not exist; give a results folder or a results"):
-            load_rows(tmp_path / "results.csv")
+class TestBetter:
+    LOWER = {"fd-digits": "lower"}  # noqa: RUF012
 
     @pytest.mark.parametrize(
-        "content",
-        [b"", b"model,sampler\n", b"model,sampler\na,b\n", b"\xff\xfe\x00", b"rho\nseven\n"],
-        ids=["empty", "no rows", "few columns", "no text", "no number"],
+        ("value", "better", "status"),
+        [
+            (1.5, {}, "moved"),
+            (1.5, LOWER, "better"),
+            (2.5, LOWER, "moved"),
+            (2.5, {"fd-digits": "higher"}, "better"),
+            (1.5, {"fd-digits": "higher"}, "moved"),
+            (1.5, {"fid": "lower"}, "moved"),
+            (math.nan, LOWER, "moved"),
+            (None, LOWER, "moved"),
+        ],
     )
-    def test_a_file_that_is_no_table(self, tmp_path, content):
-        path = tmp_path / "results.csv"
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=r"is not a results\.csv"):
-            load_rows(path)
+    def test_moves_of_the_good_way_pass_where_asked(self, rows, value, better, status):
+        current = changed(rows, **{"fd-digits": value})
+        first = judged(current, rows, better=better)[0]
+        assert (first.status, first.failed) == (status, status == "moved")
 
-    def test_a_damaged_sidecar_is_named(self, rows, tmp_path):
-        path = write_csv(rows, tmp_path / "results.csv")
-        (tmp_path / "results.provenance.json").write_text("{")
-        with pytest.raises(InputError, match=r"results\.provenance\.json"):
-            load_rows(path)
+    def test_an_error_bar_may_follow_its_value(self, rows):
+        current = changed(rows, **{"fd-digits": 1.5, "fd-digits_stderr": 0.2})
+        assert statuses(current, rows, None, better=self.LOWER)[0] == "better"
+        alone = changed(rows, **{"fd-digits_stderr": 0.2})
+        assert statuses(alone, rows, None, better=self.LOWER)[0] == "moved"
+
+    def test_evaluations_may_not(self, rows):
+        current = changed(rows, nfe=8, **{"fd-digits": 1.5})
+        assert statuses(current, rows, better=self.LOWER)[0] == "moved"
+
+
+class TestSubset:
+    def test_what_is_there_is_compared(self, rows):
+        outcome = compare(Table(rows[1:2]), Table(rows), Gate(subset=True))
+        assert [v.status for v in outcome.verdicts] == ["same"]
+        assert (outcome.left_out, outcome.failed) == (2, False)
+        assert outcome.counts() == "1 same, 2 left out"
+        moved = [{**rows[1], "fd-digits": 9.0}]
+        assert statuses(moved, rows, subset=True) == ["moved"]
+
+    def test_other_conditions_still_fail(self, rows):
+        current = [{**rows[0], "num_samples": 500}]
+        assert statuses(current, rows, subset=True) == ["conditions differ"]
+
+    def test_an_empty_part_does_not_pass(self, rows):
+        with pytest.raises(InputError, match="nothing to compare"):
+            judged([{**rows[0], "rho": 5.0}], rows, subset=True)
+
+    def test_a_part_that_still_grows_does_not_pass(self, rows):
+        with pytest.raises(InputError, match="is not finished"):
+            judged(Table(rows[:1], pending=2, source="sweep"), rows, subset=True)

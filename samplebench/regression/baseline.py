@@ -1,0 +1,66 @@
+"""Making results the baseline, and saying what that changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samplebench.errors import InputError
+from samplebench.files import write_atomic
+from samplebench.regression import sidecar
+from samplebench.regression.compare import Gate, compare
+from samplebench.regression.points import replaced
+from samplebench.regression.rows import Table, load_rows
+from samplebench.regression.tolerance import RELATIVE, Rule, Rules
+from samplebench.regression.verdict import Verdict
+
+_NOT_AT_ALL = Rules(every=Rule(RELATIVE, 0.0, "0"))
+
+
+def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdict]:
+    """Writes the CSV and what its values were computed under beside it.
+
+    Args:
+        source: results folder or results.csv.
+        baseline: file to write.
+        subset: keep the baseline's points that the results do not have.
+
+    Returns:
+        A verdict per row that the old or the new baseline has: "moved" and "conditions differ" are
+        rewritten, "missing" removed, "new" added.
+
+    Raises:
+        InputError: the results are not whole, or `baseline` is something else than a baseline.
+    """
+    from samplebench.report.tables import write_csv
+
+    new = load_rows(source)
+    if not new.rows or (source.is_dir() and new.pending):
+        raise InputError(f"{source} is not finished; run its sweep to the end, then --update")
+    if baseline.is_dir():
+        raise InputError(f"{baseline} is a folder; name a file, e.g. baseline.csv")
+    old = _known(baseline)
+    if subset:
+        new = replaced(old, new)
+    verdicts = list(compare(new, old, Gate(_NOT_AT_ALL)).verdicts)
+    if source.is_file() and not subset:
+        write_atomic(baseline, source.read_bytes())
+    else:
+        write_csv(new.rows, baseline)
+    cells = {cell for row in new.rows for cell in str(row["cell"]).split()}
+    origins = {cell: origin for cell, origin in new.origins.items() if cell in cells}
+    sidecar.write(baseline, origins, new.platforms)
+    return verdicts
+
+
+def _known(baseline: Path) -> Table:
+    """What is there; a damaged .provenance.json is what an update mends."""
+    if not baseline.exists():
+        return Table([], source=str(baseline))
+    try:
+        return load_rows(baseline)
+    except InputError:
+        pass
+    try:
+        return load_rows(baseline, provenance=False)
+    except InputError as error:
+        raise InputError(f"{error}; delete it or name another --baseline") from None

@@ -1,0 +1,161 @@
+"""Points of a curve on one side, and which of the other side belongs to which."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from samplebench.bench.view import COLUMNS
+from samplebench.errors import InputError
+from samplebench.regression.rows import Row, Table
+from samplebench.regression.sidecar import Origin
+from samplebench.report.fields import STDERR, number
+
+# What makes two rows the same point of the same curve; `nfe` is counted, so it is compared.
+SEEDS = ("seed", "repeats")
+_KEY = tuple(column for column in COLUMNS if column != "nfe")
+_POINT = tuple(column for column in _KEY if column not in SEEDS)
+# Two rows that differ in one of these are the same point under other conditions.
+CONDITIONS = ("num_samples", "protocol", "dtype")
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One or more rows that differ in their seeds alone, none of which share a sample.
+
+    Attributes:
+        rows: ordered by seed.
+        table: they are of.
+    """
+
+    rows: tuple[Row, ...]
+    table: Table
+
+    @property
+    def row(self) -> Row:
+        """Its first row, for what all have in common."""
+        return self.rows[0]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Its first row, naming all seeds."""
+        seeds = ", ".join(str(row["seed"]) for row in self.rows)
+        return self.row if len(self.rows) == 1 else {**self.row, "seed": seeds}
+
+    @cached_property
+    def ranges(self) -> int:
+        """Disjoint ranges of N seeds behind it."""
+        return sum(int(row["repeats"]) for row in self.rows)
+
+    @property
+    def starts(self) -> set[int]:
+        """First seed of each range."""
+        return {
+            row["seed"] + r * row["num_samples"] for row in self.rows for r in range(row["repeats"])
+        }
+
+    @property
+    def origins(self) -> list[Origin] | None:
+        """Of all its cells; None unless all are known."""
+        found = [self.table.origins_of(row) for row in self.rows]
+        known = [origin for origins in found if origins is not None for origin in origins]
+        return None if None in found else known
+
+    @property
+    def platforms(self) -> frozenset[str]:
+        return frozenset().union(*(self.table.platforms_of(row) for row in self.rows))
+
+    def value(self, column: str) -> float | None:
+        """The mean over its ranges; None where a row has none."""
+        values: list[float | None] = [row.get(column) for row in self.rows]
+        known = [value for value in values if value is not None]
+        if len(values) == 1 or len(known) < len(values):
+            # As it is, to its last digit.
+            return values[0] if len(values) == 1 else None
+        repeats = (row["repeats"] for row in self.rows)
+        return math.fsum(v * r for v, r in zip(known, repeats, strict=True)) / self.ranges
+
+    def stderr(self, metric: str) -> float | None:
+        """Standard error of `value`, None where a row has none."""
+        column = metric + STDERR
+        if len(self.rows) == 1:
+            return self.row.get(column)
+        variance = self.variance(metric)
+        return None if variance is None else math.sqrt(variance / self.ranges)
+
+    def variance(self, metric: str) -> float | None:
+        """Squared standard error of one range, the mean over its ranges; None where unknown."""
+        # A row of R repeats holds sqrt(sum of squares) / R.
+        squares = [
+            (row["repeats"] * error) ** 2
+            for row in self.rows
+            if (error := number(row.get(metric + STDERR))) is not None
+        ]
+        return math.fsum(squares) / self.ranges if len(squares) == len(self.rows) else None
+
+
+def points(table: Table, *, by_seed: bool) -> dict[Key, Point]:
+    """The points of a side, in the order of its rows.
+
+    Args:
+        by_seed: whether rows of other seeds are other points.
+
+    Raises:
+        InputError: rows of one point share samples, so that their mean has no error bar.
+    """
+    if by_seed:
+        return {_key(row, _KEY): Point((row,), table) for row in table.rows}
+    groups: dict[Key, list[Row]] = {}
+    for row in {_key(row, _KEY): row for row in table.rows}.values():
+        groups.setdefault(_key(row, _POINT), []).append(row)
+    return {key: Point(_disjoint(rows, table.source), table) for key, rows in groups.items()}
+
+
+def counterpart(point: Point, others: Iterable[Point]) -> Point | None:
+    """The first of `others` that is the same point under other conditions or seeds."""
+    free = tuple(column for column in _POINT if column not in CONDITIONS)
+    wanted = _key(point.row, free)
+    return next((other for other in others if _key(other.row, free) == wanted), None)
+
+
+def replaced(old: Table, new: Table) -> Table:
+    """`old` where the points that `new` has, of whatever seeds, are those of `new`."""
+    groups: dict[Key, list[Row]] = {}
+    for row in new.rows:
+        groups.setdefault(_key(row, _POINT), []).append(row)
+    fresh, rows = dict(groups), []
+    for row in old.rows:
+        point = _key(row, _POINT)
+        rows += fresh.pop(point, []) if point in groups else [row]
+    rows += [row for group in fresh.values() for row in group]
+    return Table(
+        rows, {**old.origins, **new.origins}, old.platforms | new.platforms, source=old.source
+    )
+
+
+def _key(row: Mapping[str, Any], columns: tuple[str, ...]) -> Key:
+    return tuple(row.get(column) for column in columns)
+
+
+def _disjoint(rows: list[Row], source: str) -> tuple[Row, ...]:
+    """Rows by seed without those whose samples another row has all of."""
+    kept: list[Row] = []
+    for row in sorted(rows, key=lambda row: (row["seed"], -row["repeats"])):
+        if kept and row["seed"] < (end := _end(kept[-1])):
+            if _end(row) > end:
+                raise InputError(
+                    f"{source}: seeds {kept[-1]['seed']} and {row['seed']} of {row['model']} share "
+                    f"samples, as sample i has seed S + i; space seeds by N = {row['num_samples']}"
+                )
+            continue
+        kept.append(row)
+    return tuple(kept)
+
+
+def _end(row: Row) -> int:
+    return int(row["seed"] + row["repeats"] * row["num_samples"])

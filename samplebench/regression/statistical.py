@@ -1,0 +1,135 @@
+"""Nsigma rules: all points of a run decided together."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from samplebench.errors import UsageError
+from samplebench.regression.points import Point
+from samplebench.regression.statistics import (
+    critical,
+    degrees_of_freedom,
+    holm,
+    p_value,
+    pooled_variances,
+)
+from samplebench.regression.tolerance import SIGMA, Rule
+from samplebench.regression.verdict import Change
+
+Pair = tuple[Point, Point]
+# Of a change: index of its pair, index in it.
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Family:
+    """The values that share an Nsigma rule.
+
+    Attributes:
+        rule: its N is the family-wise error.
+        values: how many.
+        dof: of Student's t, the fewest among them.
+        overlap: whether both sides have seeds in common.
+    """
+
+    rule: Rule
+    values: int
+    dof: int
+    overlap: bool
+
+    def words(self) -> str:
+        """The rule with what it came to."""
+        first = critical(self.rule.alpha / self.values, self.dof)
+        text = (
+            f"{self.rule.text}: family-wise error {self.rule.alpha:.2g} by Holm over "
+            f"{self.values} value{'' if self.values == 1 else 's'}, Student's t with {self.dof} "
+            f"degrees of freedom; the first move counts from {first:.2f} standard errors"
+        )
+        return text + ("; both sides share seeds, so it is conservative" if self.overlap else "")
+
+
+def decide(
+    pairs: Sequence[Pair], changes: Sequence[list[Change]]
+) -> tuple[list[list[Change]], list[Family]]:
+    """The changes with those of SIGMA rules decided, and the families that they make.
+
+    Raises:
+        UsageError: a metric without standard errors.
+    """
+    decided = [list(found) for found in changes]
+    members: dict[float, list[Place]] = defaultdict(list)
+    dof: dict[Place, int] = {}
+    for (metric, *_), places in _curves(pairs, changes).items():
+        curve = [pairs[i] for i, _ in places]
+        for (i, j), (old, new), error in zip(places, curve, _errors(metric, curve), strict=True):
+            decided[i][j] = replace(decided[i][j], error=error)
+            dof[i, j] = degrees_of_freedom(len(old.starts | new.starts))
+            members[decided[i][j].rule.limit].append((i, j))
+    families = []
+    for places in members.values():
+        found = [decided[i][j] for i, j in places]
+        p = [p_value(_t(change), dof[at]) for change, at in zip(found, places, strict=True)]
+        rule = found[0].rule
+        for (i, j), moved in zip(places, holm(p, rule.alpha), strict=True):
+            decided[i][j] = replace(decided[i][j], moved=moved)
+        overlap = any(_overlap(*pairs[i]) for i, _ in places)
+        families.append(Family(rule, len(places), min(dof[at] for at in places), overlap))
+    return decided, families
+
+
+def _curves(
+    pairs: Sequence[Pair], changes: Sequence[Sequence[Change]]
+) -> dict[tuple[Any, ...], list[Place]]:
+    """Values of one model, metric and N: the points whose variances follow one line."""
+    curves: dict[tuple[Any, ...], list[Place]] = defaultdict(list)
+    for i, ((old, _), found) in enumerate(zip(pairs, changes, strict=True)):
+        conditions = tuple(old.row[key] for key in ("model", "protocol", "num_samples", "dtype"))
+        for j, change in enumerate(found):
+            if change.rule.kind == SIGMA and _finite(change):
+                curves[change.column, *conditions].append((i, j))
+    return curves
+
+
+def _errors(metric: str, curve: Sequence[Pair]) -> list[float]:
+    """Standard errors of the differences along a curve."""
+    moments = [_moments(metric, old, new) for old, new in curve]
+    values, variances = zip(*moments, strict=True)
+    return [
+        math.sqrt(variance * (1 / old.ranges + 1 / new.ranges))
+        for variance, (old, new) in zip(pooled_variances(values, variances), curve, strict=True)
+    ]
+
+
+def _moments(metric: str, old: Point, new: Point) -> tuple[float, float]:
+    """Mean value and mean variance of one range, over those of both sides."""
+    value, variance = 0.0, 0.0
+    for point in (old, new):
+        own, mean = point.variance(metric), point.value(metric)
+        if own is None or mean is None:
+            raise UsageError(
+                f"metric {metric} of {point.row['model']} has no standard error in "
+                f"{point.table.source}; give it another --tolerance, e.g. {metric}:2%"
+            )
+        value += mean * point.ranges
+        variance += own * point.ranges
+    total = old.ranges + new.ranges
+    return value / total, variance / total
+
+
+def _t(change: Change) -> float:
+    if change.old == change.new:
+        return 0.0
+    return change.sigma if change.error else math.inf
+
+
+def _finite(change: Change) -> bool:
+    return all(value is not None and math.isfinite(value) for value in (change.old, change.new))
+
+
+def _overlap(old: Point, new: Point) -> bool:
+    n = old.row["num_samples"]
+    return any(abs(a - b) < n for a in old.starts for b in new.starts)

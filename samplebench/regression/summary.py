@@ -1,0 +1,63 @@
+"""The outcome in words, for terminal, JUnit and Markdown alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from samplebench.regression.statistical import Family
+from samplebench.regression.tolerance import SIGMA, Rule
+from samplebench.regression.verdict import NEW, STATUSES, Verdict
+from samplebench.report.fields import counted
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All verdicts of a comparison.
+
+    Attributes:
+        verdicts: in the order of the baseline.
+        families: values that were decided together.
+        left_out: points of the baseline that a subset did not have.
+        platforms: of baseline and results, where they differ, else empty.
+    """
+
+    verdicts: Sequence[Verdict]
+    families: Sequence[Family] = ()
+    left_out: int = 0
+    platforms: tuple[str, str] | None = None
+
+    @property
+    def failed(self) -> bool:
+        return any(verdict.failed for verdict in self.verdicts)
+
+    def counts(self) -> str:
+        """E.g. "1 moved, 23 same"."""
+        found = Counter(verdict.status for verdict in self.verdicts)
+        parts = [f"{found[status]} {status}" for status in STATUSES if found[status]]
+        if self.left_out:
+            parts.append(f"{self.left_out} left out")
+        return ", ".join(parts)
+
+    def rules(self) -> list[str]:
+        """What the values were held to, a line each."""
+        held = (c.rule for v in self.verdicts for c in v.changes if c.column != "nfe")
+        lines = list(dict.fromkeys(_words(rule) for rule in held if rule.kind != SIGMA))
+        lines += [family.words() for family in self.families]
+        if self.platforms:
+            lines.append(f"platforms: baseline {self.platforms[0]}, results {self.platforms[1]}")
+        return lines
+
+    def next_step(self) -> str:
+        """What a user can do now; "" where all is well."""
+        if self.failed:
+            return "meant? the same command with --update makes these results the baseline"
+        new = sum(verdict.status == NEW for verdict in self.verdicts)
+        if new:
+            return f"{counted(new, 'row')} not in the baseline; --update adds what is new"
+        return ""
+
+
+def _words(rule: Rule) -> str:
+    return f"{rule.kind} tolerance {rule.text.removeprefix('abs:')}"

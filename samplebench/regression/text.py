@@ -1,0 +1,69 @@
+"""Verdicts as the rows of a table: one line per number that was compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from samplebench.regression.verdict import Change, Verdict
+from samplebench.report.fields import STDERR
+
+_POINT = ("model", "sampler", "params", "discretization", "rho", "nfe", "seed")
+
+
+def lines(
+    verdicts: Sequence[Verdict], words: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Of equal keys; columns that are empty throughout are left out.
+
+    A row that moved shows what moved, one that did not its values.
+
+    Args:
+        verdicts: at least one.
+        words: other names of statuses.
+    """
+    found = []
+    for verdict in verdicts:
+        values = [change for change in verdict.changes if _is_value(change)]
+        for change in verdict.moves or values or (None,):
+            found.append(
+                {
+                    "status": (words or {}).get(verdict.status, verdict.status),
+                    **{column: _short(verdict.row.get(column)) for column in _POINT},
+                    **_numbers(change),
+                    "note": verdict.note,
+                }
+            )
+    used = [key for key in (found[0] if found else ()) if any(_filled(line[key]) for line in found)]
+    return [{key: line[key] for key in used} for line in found]
+
+
+def plain(verdict: Verdict) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "status": verdict.status,
+        **{column: verdict.row.get(column) for column in _POINT},
+        "detail": verdict.detail,
+        "changes": [change.plain() for change in verdict.changes],
+    }
+
+
+def _numbers(change: Change | None) -> dict[str, str]:
+    keys = ("value", "old", "new", "change", "sigma")
+    if change is None:
+        return dict.fromkeys(keys, "")
+    same = change.old == change.new
+    figures = ("", "") if same else (change.percent(), change.sigmas())
+    return dict(zip(keys, (change.column, *change.pair(), *figures), strict=True))
+
+
+def _short(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, float) else value
+
+
+def _is_value(change: Change) -> bool:
+    return change.column != "nfe" and not change.column.endswith(STDERR)
+
+
+def _filled(value: Any) -> bool:
+    return value is not None and value != ""

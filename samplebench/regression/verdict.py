@@ -1,0 +1,136 @@
+"""What is said of a row: its status and every number that was compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samplebench.regression.tolerance import Rule
+from samplebench.report.fields import grid_label, number, sampler_label
+
+SAME, MOVED, MISSING, NEW = "same", "moved", "missing", "new"
+DIFFER, BETTER = "conditions differ", "better"
+# In the order in which they are counted.
+STATUSES = (MOVED, MISSING, DIFFER, BETTER, NEW, SAME)
+_FAILS = (MOVED, MISSING, DIFFER)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One number on both sides.
+
+    Attributes:
+        column: of results.csv.
+        old, new: None where a side has no value.
+        error: standard error of new - old, of independent draws; None where unknown.
+        rule: that it was held to.
+        moved: whether it broke the rule.
+    """
+
+    column: str
+    old: float | None
+    new: float | None
+    error: float | None
+    rule: Rule
+    moved: bool
+
+    @property
+    def relative(self) -> float:
+        """(new - old) / |old|; NaN where there is none."""
+        if self.old is None or self.new is None:
+            return math.nan
+        if self.old == self.new:
+            return 0.0
+        change = self.new - self.old
+        return change / abs(self.old) if self.old else math.copysign(math.inf, change)
+
+    @property
+    def sigma(self) -> float:
+        """(new - old) in standard errors; NaN where there are none."""
+        if self.old is None or self.new is None or not self.error:
+            return math.nan
+        return (self.new - self.old) / self.error
+
+    def pair(self) -> tuple[str, str]:
+        """Both values with as many digits as tell them apart."""
+        relative, digits = abs(self.relative), 4
+        if 0 < relative < 1:
+            digits = min(12, max(4, 2 - math.floor(math.log10(relative))))
+        return _digits(self.old, digits), _digits(self.new, digits)
+
+    def percent(self) -> str:
+        """E.g. "+1.3 %"; "" where there is no such figure."""
+        return f"{100 * self.relative:+.3g} %" if math.isfinite(self.relative) else ""
+
+    def sigmas(self) -> str:
+        """E.g. "+2.1"; "" where there is no such figure."""
+        return f"{self.sigma:+.2g}" if math.isfinite(self.sigma) else ""
+
+    def words(self) -> str:
+        """E.g. "fd-digits 2.324 -> 2.351 (+1.16 %, +0.4 sigma)"."""
+        old, new = self.pair()
+        sigmas = self.sigmas()
+        notes = [note for note in (self.percent(), sigmas and f"{sigmas} sigma") if note]
+        return f"{self.column} {old} -> {new}" + (f" ({', '.join(notes)})" if notes else "")
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON, which has no NaN."""
+        return {
+            "column": self.column,
+            "old": number(self.old),
+            "new": number(self.new),
+            "relative": number(self.relative),
+            "sigma": number(self.sigma),
+            "rule": self.rule.text,
+            "moved": self.moved,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One point's outcome.
+
+    Attributes:
+        status: one of STATUSES: "missing" is not in the current results, "new" not in the baseline,
+            "conditions differ" not comparable, "better" a move that is allowed.
+        row: its key columns.
+        note: why it cannot be compared, or what may have moved it.
+        changes: every number that was compared.
+    """
+
+    status: str
+    row: Mapping[str, Any]
+    note: str = ""
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return self.status in _FAILS
+
+    @property
+    def moves(self) -> tuple[Change, ...]:
+        """The changes that broke their rule."""
+        return tuple(change for change in self.changes if change.moved)
+
+    @property
+    def detail(self) -> str:
+        """In words what moved and why; "" of a row that is the same."""
+        return "; ".join([*(change.words() for change in self.moves), *filter(None, [self.note])])
+
+    @property
+    def name(self) -> str:
+        """The point without its model, e.g. "edm S_churn=10, edm rho=7, NFE 35, seed 0"."""
+        row = dict(self.row)
+        parts = [sampler_label(row), grid_label(row), f"NFE {row['nfe']}"]
+        if row.get("nfe_requested") is None:
+            parts.append(f"{row['steps']} steps")
+        return ", ".join([*parts, f"seed {row['seed']}"])
+
+
+def _digits(value: float | None, digits: int) -> str:
+    if value is None:
+        return "none"
+    # Counts are whole.
+    return str(value) if isinstance(value, int) else f"{value:.{digits}g}"
