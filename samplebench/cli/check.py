@@ -39,6 +39,11 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--allow-better", action="store_true", help="a better value does not fail")
     parser.add_argument("--subset", action="store_true", help="RESULTS may lack baseline rows")
+    parser.add_argument(
+        "--retrained",
+        action="store_true",
+        help="RESULTS are of other weights from the same training; needs an Nsigma rule",
+    )
     parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     parser.add_argument("--markdown", metavar="FILE", help="write Markdown; - for stdout")
     parser.add_argument("--update", action="store_true", help="make RESULTS the baseline")
@@ -64,7 +69,10 @@ def _check(args: argparse.Namespace) -> int:
     baseline = regression.load_rows(Path(args.baseline))
     names = metrics_of([*baseline.rows, *current.rows])
     gate = regression.Gate(
-        parse(args.tolerance, names), _directions(names) if args.allow_better else {}, args.subset
+        parse(args.tolerance, names),
+        _directions(names) if args.allow_better else {},
+        args.subset,
+        args.retrained,
     )
     summary = regression.compare(current, baseline, gate)
     if args.junit:

@@ -28,11 +28,13 @@ class Gate:
         rules: of --tolerance.
         better: metric -> "lower" or "higher": moves that way do not fail; empty: both do.
         subset: whether rows of the baseline may be left out.
+        retrained: whether the checkpoint may be another file, of the same training.
     """
 
     rules: Rules = field(default_factory=Rules)
     better: Mapping[str, str] = field(default_factory=dict)
     subset: bool = False
+    retrained: bool = False
 
 
 def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
@@ -43,6 +45,10 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
         InputError: nothing can be compared, or a part of a sweep that has not ended.
     """
     by_seed = not gate.rules.statistical
+    if gate.retrained and by_seed:
+        raise UsageError(
+            "--retrained compares other weights, whose samples are others; add --tolerance 3sigma"
+        )
     now = points(current, by_seed=by_seed)
     then = points(baseline, by_seed=by_seed)
     pairs = [(point, now[key]) for key, point in then.items() if key in now]
@@ -50,7 +56,7 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
     found: dict[int, Verdict] = {}
     comparable = []
     for old, new in pairs:
-        if reasons := _reasons(old, new, by_seed):
+        if reasons := _reasons(old, new, gate):
             found[id(old)] = Verdict(status.DIFFER, old.columns, reasons)
         else:
             comparable.append((old, new))
@@ -95,8 +101,9 @@ def _check_subset(current: Table, baseline: Table, found: Mapping[int, Verdict])
         raise InputError(f"no row of {baseline.source} is in {current.source}; nothing to compare")
 
 
-def _reasons(old: Point, new: Point, by_seed: bool) -> str:
+def _reasons(old: Point, new: Point, gate: Gate) -> str:
     """Why two points of equal columns may not be compared; "" if they may."""
+    by_seed = not gate.rules.statistical
     if by_seed and old.row["cell"] == new.row["cell"]:
         return ""
     then, now = old.origins, new.origins
@@ -109,11 +116,12 @@ def _reasons(old: Point, new: Point, by_seed: bool) -> str:
             else (new.table, "give its results folder")
         )
         return f"other cells, and nothing beside {table.source or 'it'} says what differs; {mend}"
-    found = [
-        text
-        for origin in [*then, *now[1:]]
-        for text in differences(origin.conditions, now[0].conditions, seeds=by_seed)
-    ]
+    found = differences(
+        then[0].conditions, now[0].conditions, seeds=by_seed, weights=not gate.retrained
+    )
+    for first, *others in (then, now):
+        for other in others:
+            found += differences(first.conditions, other.conditions, seeds=by_seed)
     return ", ".join(dict.fromkeys(found))
 
 

@@ -22,14 +22,18 @@ def shared(conditions: Mapping[str, Any]) -> dict[str, Any]:
     return {key: conditions[key] for key in ("model", *FIXED, *_CAUSES) if key in conditions}
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], *, seeds: bool = True) -> list[str]:
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], *, seeds: bool = True, weights: bool = True
+) -> list[str]:
     """What forbids a comparison, e.g. "checkpoint sha256 a1f5ef833e53 -> 57ac2d93219a".
 
     Args:
         old, new: as of `shared`.
         seeds: whether equal seeds are to give equal noise; else the device of the noise is free.
+        weights: whether the checkpoint is to be the same file.
     """
-    keys = [key for key in FIXED if seeds or key != "noise_device"]
+    free = {"noise_device": not seeds, "checkpoint_sha256": not weights}
+    keys = [key for key in FIXED if not free.get(key)]
     return _changes(keys, old, new)
 
 

@@ -139,10 +139,22 @@ def test_other_conditions_are_never_compared(side, changes, note):
     assert outcome.families == []
 
 
+def test_retrained_weights_are_compared_where_asked_for(side):
+    current = side(500, checkpoint_sha256="b" * 64)
+    assert statuses(current, side(0, N), retrained=True) == ["same"] * 4
+    moved = side(500, shift=2.0, checkpoint_sha256="b" * 64)
+    assert statuses(moved, side(0, N), retrained=True) == ["moved"] * 4
+    other = side(500, checkpoint_sha256="b" * 64, reference={"id": "x", "sha256": "c" * 64})
+    assert statuses(other, side(0, N), retrained=True) == ["conditions differ"] * 4
+    with pytest.raises(UsageError, match=r"--retrained.*3sigma"):
+        statuses(current, side(0, N), "2%", retrained=True)
+
+
 def test_a_baseline_of_two_checkpoints_is_no_baseline(side):
     first, second = side(0), side(N, checkpoint_sha256="b" * 64)
     mixed = Table([*first.rows, *second.rows], {**first.origins, **second.origins})
     assert statuses(side(500), mixed) == ["conditions differ"] * 4
+    assert statuses(side(500), mixed, retrained=True) == ["conditions differ"] * 4
 
 
 def test_another_number_of_samples_is_never_compared(side):
