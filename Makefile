@@ -7,11 +7,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 
 .PHONY: demo test test-all lint types baseline clean
 
-## Sweep the embedded model over four samplers, two rho and four NFE; then open the report.
+## Sweep two trained models, a VP and an ADM one, with their samplers; then open the report.
 demo: .venv/installed
-	$(BIN)/samplebench run --model digits-exact --sampler euler,heun,edm,ddim \
-	  --param edm.S_churn=10,edm.S_noise=1.003,ddim.eta=1 \
-	  --nfe 5,10,20,35 --rho 3,7 --seed 0 --out reports/digits-exact
+	$(BIN)/samplebench run --model digits-vp,digits-adm --nfe 5,10,20,35 --seed 0 --out reports/demo
 
 ## Style, types, the committed curves, and every test but the slow ones.
 test: lint types baseline
@@ -33,6 +31,9 @@ baseline: .venv/tested
 	rm -rf build/baseline
 	$(BIN)/samplebench run --config benchmarks/baselines/digits-exact.toml --out build/baseline
 	$(BIN)/samplebench check build/baseline --baseline benchmarks/baselines/digits-exact.csv
+	rm -rf build/fast
+	$(BIN)/samplebench run --config benchmarks/baselines/fast.toml --out build/fast
+	$(BIN)/samplebench check build/fast --baseline benchmarks/baselines/fast.csv
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

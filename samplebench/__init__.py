@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from samplebench.errors import SamplebenchError as SamplebenchError
     from samplebench.loading import load as load
     from samplebench.loading import load_classifier as load_classifier
+    from samplebench.processes import process as process
     from samplebench.sampling import sample as sample
     from samplebench.wrapping import wrap as wrap
 
@@ -27,6 +28,7 @@ _PUBLIC = {
     "SamplebenchError": "samplebench.errors",
     "load": "samplebench.loading",
     "load_classifier": "samplebench.loading",
+    "process": "samplebench.processes",
     "run": "samplebench.api",
     "sample": "samplebench.sampling",
     "wrap": "samplebench.wrapping",
@@ -38,6 +40,7 @@ __all__ = [
     "__version__",
     "load",
     "load_classifier",
+    "process",
     "registry",
     "run",
     "sample",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class Finding:
 
     Attributes:
         sigma: the noise level.
-        left: mean squared error of D over sigma^2: 1 is no better than the noisy image.
+        left: mean squared error of D over sigma^2: 1 is no better than the noisy image. On a
+            linear process that of the noise prediction, summed over channels.
         finite: whether every pixel is a number.
     """
 
@@ -66,6 +68,9 @@ class Diagnosis:
 def examine(model: Model) -> Diagnosis:
     """Denoises images at several noise levels, and times it.
 
+    On a linear process the level is that of the lowest frequency of an image, whose states are
+    drawn at the time that has it.
+
     A network gets smooth random images at `SIGMAS`, those outside its range moved to its ends. A
     closed form knows no other images than its own: it gets draws of these, and as their kernel is
     noise too, levels that stand out from it.
@@ -75,14 +80,14 @@ def examine(model: Model) -> Diagnosis:
     """
     import torch
 
-    from samplebench.adapters.exact import ExactModel
+    from samplebench.adapters.exact import KernelDensity
     from samplebench.bench.flops import gflop_per_evaluation
     from samplebench.model import threads_of
 
     draw = torch.Generator().manual_seed(0)
     labels: Tensor | None = None
     sigmas: tuple[float, ...] = SIGMAS
-    if isinstance(model, ExactModel):
+    if isinstance(model, KernelDensity):
         images, labels = model.draw(_IMAGES, 0)
         sigmas = tuple(model.bandwidth * multiple for multiple in _KERNELS)
     else:
@@ -91,18 +96,41 @@ def examine(model: Model) -> Diagnosis:
             labels = torch.arange(_IMAGES) % model.num_classes
     images = images.to(model.device, model.state_dtype)
     labels = None if labels is None else labels.to(model.device)
-    noise = torch.randn(images.shape, generator=draw, dtype=torch.float64).to(images)
+    channels = 1 if model.law is None else model.law.channels
+    shape = (len(images), channels, *model.shape)
+    noise = torch.randn(shape, generator=draw, dtype=torch.float64).to(images)
     findings = []
     with torch.no_grad(), threads_of(model):
         for asked in sigmas:
             sigma = min(max(asked, model.sigma_min), model.sigma_max)
-            denoised = model(images + sigma * noise, sigma, labels)
-            left = float((denoised - images).square().mean()) / sigma**2
-            findings.append(Finding(sigma, left, bool(denoised.isfinite().all())))
+            error = _error(model, images, sigma, noise, labels)
+            left = float(error.square().sum(1).mean())
+            findings.append(Finding(sigma, left, bool(error.isfinite().all())))
         seconds = {n: _seconds(model, images[:n], labels) / n for n in (1, _IMAGES)}
     network: Any = model.network
     count = None if network is None else sum(p.numel() for p in network.parameters())
     return Diagnosis(tuple(findings), count, gflop_per_evaluation(model, 1), seconds)
+
+
+def _error(
+    model: Model, images: Tensor, sigma: float, noise: Tensor, labels: Tensor | None
+) -> Tensor:
+    """The noise of images at a noise level less what the model takes for it, [N, D, C, H, W]."""
+    law = model.law
+    if law is None:
+        return (model(images + sigma * noise[:, 0], sigma, labels) - images)[:, None] / sigma
+    from scipy.optimize import brentq  # type: ignore[import-untyped]
+
+    from samplebench.processes.linear import apply
+
+    def excess(t: float) -> float:
+        """Of the noise level at the lowest frequency, over which all channels tell."""
+        seen = law.signal(t)[0, 0, :, 0] @ law.score_factor(t)[0, 0]
+        return -math.log(sigma**2 * float(seen @ seen))
+
+    t = float(brentq(excess, law.t_min, law.T))
+    u = apply(law.signal(t), law.encode(images)) + apply(law.R(t), noise)
+    return noise - model.eps(u, t, labels)
 
 
 def smooth_images(n: int, shape: tuple[int, int, int], draw: Any) -> Tensor:
@@ -139,7 +167,10 @@ def _seconds(model: Model, images: Tensor, labels: Tensor | None) -> float:
     taken = []
     for _ in range(_TIMED):
         began = time.perf_counter()
-        model(images, 1.0, labels)
+        if model.law is None:
+            model(images, 1.0, labels)
+        else:
+            model.eps(model.law.encode(images), model.law.T / 2, labels)
         if images.device.type == "cuda":
             torch.cuda.synchronize(images.device)
         taken.append(time.perf_counter() - began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +45,7 @@ def load(
         device: "cuda", "mps", "cpu", ...; None for the best there is.
         dtype: precision of the network, e.g. "float32"; None for the release's own.
         offline: open no connection.
-        quiet: no progress on stderr.
+        quiet: no progress and no notes on stderr.
 
     Raises:
         UsageError: unknown id, format, device or dtype.
@@ -62,6 +63,8 @@ def load(
     if where.type == "cuda":
         # float32 is to mean float32: TF32 keeps ten bits of a product's factors.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    if entry.caveat and not quiet:
+        print(f"note: {entry.id}: {entry.caveat}", file=sys.stderr)
     path = local_file(entry, offline=offline, quiet=quiet)
     try:
         model = adapter(path, entry.config, device=where, dtype=precision)
@@ -163,7 +166,7 @@ def _entry(
         if format is None:
             raise UsageError(f"{path}: name its format, one of {', '.join(adapters.names())}")
         adapters.entry(format)
-        rules = "score-sde" if format == "score-sde" else "edm"
+        rules = format if format in ("score-sde", "gddim") else "edm"
         entry = Checkpoint(path.stem, format, str(path), (0, 0, 0), protocol=rules)
     if format is not None and format != entry.format:
         raise UsageError(f"{entry.id} has format {entry.format}, not {format}; leave format out")

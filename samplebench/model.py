@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from samplebench.processes.discrete import DiscreteProcess
+    from samplebench.processes.linear import LinearProcess
 
 
 class Model:
@@ -26,6 +27,7 @@ class Model:
         sigma_min, sigma_max: noise levels the model knows; samplers clamp their grids to them.
         network: the bare network in its native convention, None where there is none.
         process: name of the noise law the model was trained on, None where it has none.
+        law: the linear process of a model that answers with eps(u, t) in place of D(x; sigma).
         protocol: name of the protocol (see protocols.py) its published numbers follow.
         provenance: where it comes from: source, licence, hashes.
         threads: CPU threads the bench gives it, None for torch's own choice.
@@ -38,6 +40,7 @@ class Model:
     sigma_max: float = float("inf")
     network: Any = None
     process: str | None = None
+    law: LinearProcess | None = None
     protocol: str | None = None
     threads: int | None = None
     provenance: Mapping[str, Any] = MappingProxyType({})
@@ -57,6 +60,21 @@ class Model:
         """
         raise UsageError(f"{type(self).__name__} defines no denoiser D(x; sigma)")
 
+    def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
+        """The noise in states of the model's linear process, in its basis R.
+
+        Args:
+            u: states [N, D, C, H, W].
+            t: time, one for all.
+            labels: as above.
+
+        Returns:
+            E[R^-1 (u - E[u | x0]) | u], of u's shape, dtype and device.
+        """
+        from samplebench.linear import isotropic_eps, law_of
+
+        return isotropic_eps(lambda x, sigma: self(x, sigma, labels), law_of(self), u, t)
+
     def round_sigma(self, sigma: float) -> float:
         """The nearest noise level the model was trained on; the identity for continuous ones."""
         return sigma
@@ -65,6 +83,11 @@ class Model:
 def is_discrete(model: Any) -> bool:
     """Whether a model has the time steps of a discrete process, and its terms at them."""
     return hasattr(model, "diffusion") and hasattr(model, "predict")
+
+
+def is_linear(model: Any) -> bool:
+    """Whether a model knows a linear process of its own and no D(x; sigma)."""
+    return getattr(model, "law", None) is not None
 
 
 def model_range(model: Any) -> tuple[float, float]:
@@ -126,6 +149,10 @@ class Bound:
         """The same model, labels and counts on the kept steps of its discrete process."""
         return BoundDiscrete(self, diffusion)
 
+    def on(self, law: LinearProcess) -> BoundLinear:
+        """The same model, labels and counts on a linear process."""
+        return BoundLinear(self, law)
+
     @property
     def nfe(self) -> float:
         """Network evaluations per sample so far; a whole number for ordinary samplers."""
@@ -179,6 +206,27 @@ class BoundDiscrete:
     ) -> tuple[Tensor, Tensor | None]:
         self.bound.images += x_t.shape[0]
         return method(x_t, j, self.bound.labels, self.diffusion)
+
+
+class BoundLinear:
+    """What a sampler on a linear process sees of a model: the noise in a state at a time.
+
+    Args:
+        bound: the model with labels and counts; D(x; sigma) answers on isotropic processes.
+        process: the linear process.
+    """
+
+    def __init__(self, bound: Bound, process: LinearProcess) -> None:
+        self.bound, self.process = bound, process
+
+    def eps(self, u: Tensor, t: float) -> Tensor:
+        """The noise in states u [N, D, C, H, W] at time t, in the basis R, counted."""
+        from samplebench.linear import isotropic_eps
+
+        if not is_linear(self.bound.model):
+            return isotropic_eps(self.bound, self.process, u, t)
+        self.bound.images += u.shape[0]
+        return self.bound.model.eps(u, t, self.bound.labels)  # type: ignore[attr-defined]
 
 
 def _each(images: int, batch: int) -> float:

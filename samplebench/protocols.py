@@ -26,6 +26,8 @@ class Protocol:
         clip_x0: whether the denoiser's output is clipped to [-1, 1].
         extractor: whose features are compared.
         metrics: computed by default; any metric on the same features may be asked for.
+        process: noise law of the models it is for, where that is not an isotropic or discrete one:
+            "cld", "bdm", or "linear" for both.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Protocol:
     clip_x0: bool
     extractor: str
     metrics: tuple[str, ...]
+    process: str = ""
 
     def override(self, **changes: Any) -> Protocol:
         """The protocol with some fields changed, renamed after the result.
@@ -58,22 +61,34 @@ class Protocol:
         return hashlib.sha256(json.dumps(self.conditions(), sort_keys=True).encode()).hexdigest()
 
     def conditions(self) -> dict[str, Any]:
-        """The fields that change a number."""
-        return {k: v for k, v in asdict(self).items() if k not in ("name", "summary", "metrics")}
+        """The fields that change a number; the process where it is not the usual one."""
+        fields = {k: v for k, v in asdict(self).items() if k not in ("name", "summary", "metrics")}
+        return fields if self.process else {k: v for k, v in fields.items() if k != "process"}
 
+
+_DIGITS = Protocol(
+    name="digits",
+    summary="1,797 images, EDM's rounding, features of the digits extractor",
+    num_samples=1797,
+    noise="portable",
+    labels="uniform",
+    state_dtype="float64",
+    quantization="edm",
+    clip_x0=False,
+    extractor="digits",
+    metrics=("fd-digits",),
+)
 
 PROTOCOLS: Mapping[str, Protocol] = {
-    "digits": Protocol(
-        name="digits",
-        summary="1,797 images, EDM's rounding, features of the digits extractor",
-        num_samples=1797,
-        noise="portable",
-        labels="uniform",
-        state_dtype="float64",
-        quantization="edm",
-        clip_x0=False,
-        extractor="digits",
-        metrics=("fd-digits",),
+    "digits": _DIGITS,
+    "digits-bdm": replace(
+        _DIGITS, name="digits-bdm", summary="digits, on blurring diffusion", process="bdm"
+    ),
+    "digits-cld": replace(
+        _DIGITS,
+        name="digits-cld",
+        summary="digits, on critically damped Langevin diffusion",
+        process="cld",
     ),
     "edm": Protocol(
         name="edm",
@@ -86,6 +101,19 @@ PROTOCOLS: Mapping[str, Protocol] = {
         clip_x0=False,
         extractor="inception",
         metrics=("fid",),
+    ),
+    "gddim": Protocol(
+        name="gddim",
+        summary="gDDIM's: 50,000 images, truncated, state in float32, Inception features",
+        num_samples=50_000,
+        noise="portable",
+        labels="uniform",
+        state_dtype="float32",
+        quantization="score-sde",
+        clip_x0=False,
+        extractor="inception",
+        metrics=("fid",),
+        process="linear",
     ),
     "openai": Protocol(
         name="openai",

@@ -183,7 +183,8 @@ def _never(params: dict[str, Any]) -> bool:
 
 
 # order: of convergence on a smooth ODE, None where not declared.
-# evaluations: steps -> planned network evaluations per sample, None where only a probe can tell.
+# evaluations: steps -> planned network evaluations per sample, None where only a probe can tell; of
+#   a sampler on a linear process it may take parameters as well, by name and with a default.
 # stochastic: effective parameters -> whether noise is drawn.
 # needs: the coordinate of the grid and the model methods used ("sigma", "discrete", "linear").
 # native: name of the sampler that a model with a discrete process runs instead, under this name.
@@ -209,4 +210,5 @@ discretizations = Registry("discretization", "samplebench.discretizations", lowe
 adapters = Registry("adapter", "samplebench.adapters")
 extractors = Registry("extractor", "samplebench.features")
 # extractor: whose features the metric is computed on; its sources are among the metric's.
-metrics = Registry("metric", "samplebench.metrics", extractor=None, cite=())
+# better: "lower" or "higher", None where not declared.
+metrics = Registry("metric", "samplebench.metrics", extractor=None, better=None, cite=())

@@ -9,18 +9,28 @@ from typing import TYPE_CHECKING, Any
 from samplebench import discretizations
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
-from samplebench.model import Bound, BoundDiscrete, is_discrete
+from samplebench.linear import (
+    TIMES,
+    first_state,
+    latent_shape,
+    law_of,
+    refuse_levels,
+    settled,
+    times_of,
+)
+from samplebench.model import Bound, BoundDiscrete, is_discrete, is_linear
 from samplebench.native import grid_of, kept_steps, refuse_grid
 from samplebench.noise import check_seeds, stream
 from samplebench.parameters import label, split
 from samplebench.samplers.step import Step
-from samplebench.solver import Solver, discrete_pixel, pixel
+from samplebench.solver import Solver, discrete_pixel, linear_pixels, pixel
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from samplebench.processes.discrete import DiscreteProcess
+    from samplebench.processes.linear import LinearProcess
 
 Discretization = str | Callable[..., Any] | Sequence[float]
 
@@ -30,18 +40,30 @@ class Setting:
     """A sampler with its effective parameters on its grid: all that decides a trajectory.
 
     Attributes:
-        grid: noise levels; on a discrete process those of its kept steps, and 0.
-        diffusion: that process, for a sampler on its steps.
+        grid: noise levels; on a discrete process those of its kept steps, and 0; on a linear
+            process times in place of levels, without a 0.
+        diffusion: that discrete process, for a sampler on its steps.
+        law: that linear process, for a sampler in its time.
     """
 
     solver: Solver
     params: dict[str, Any]
     grid: Grid
     diffusion: DiscreteProcess | None = None
+    law: LinearProcess | None = None
 
     @property
     def steps(self) -> int:
         return len(self.grid.levels) - 1
+
+    @property
+    def evaluations(self) -> int:
+        """Planned network evaluations per sample."""
+        return self.solver.evaluations(self.steps, {} if self.law is None else self.params)
+
+    def latent_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Of the unit normal latents of one image of a shape (C, H, W)."""
+        return shape if self.law is None else latent_shape(self.law, shape)
 
     def run(
         self,
@@ -50,12 +72,15 @@ class Setting:
         noise: Callable[[Tensor], Tensor] | None,
         callback: Callable[[Step], None] | None = None,
     ) -> Tensor:
-        """From unit normal latents [N, C, H, W] to the state at the grid's end.
+        """From unit normal latents [N, C, H, W] to the images in the state at the grid's end.
 
-        On a discrete process the latents are the first state itself.
+        On a discrete process the latents are the first state itself, on a linear one they have the
+        state's shape.
         """
         import torch
 
+        if self.law is not None:
+            return self._run_linear(self.law, model, latents, noise, callback)
         view: Bound | BoundDiscrete = model
         if self.diffusion is None:
             x, grid = latents * float(self.grid.levels[0]), torch.from_numpy(self.grid.levels)
@@ -72,6 +97,28 @@ class Setting:
             callback=callback,
             params=self.params,
         )
+
+    def _run_linear(
+        self,
+        law: LinearProcess,
+        model: Bound,
+        latents: Tensor,
+        noise: Callable[[Tensor], Tensor] | None,
+        callback: Callable[[Step], None] | None,
+    ) -> Tensor:
+        import torch
+
+        u = self.solver(
+            model.on(law),
+            first_state(law, latents),
+            torch.from_numpy(self.grid.levels),
+            sigma_min=self.grid.sigma_min,
+            sigma_max=self.grid.sigma_max,
+            noise=noise,
+            callback=callback,
+            params=self.params,
+        )
+        return law.decode(u)
 
 
 def prepare(
@@ -94,15 +141,22 @@ def prepare(
     """
     discrete = is_discrete(model)
     solver = Solver.of(sampler, discrete=discrete)
-    solver.check_needs("this one", discrete=discrete)
+    solver.check_needs(
+        "this one", discrete=discrete, linear=model.law.name if is_linear(model) else ""
+    )
+    words = {
+        "discretization": None if discretization == "edm" else discretization,
+        "rho": None if rho == 7 else rho,
+        "sigma_min": sigma_min,
+        "sigma_max": sigma_max,
+    }
+    levels = {k: v for k, v in words.items() if v is not None}
+    if solver.entry.needs == "linear":
+        refused = {"rho": rho, "respacing": respacing}
+        refuse_levels(solver, levels | {k: v for k, v in refused.items() if v is not None})
+        return _in_time(model, solver, steps, nfe, params or {})
     if solver.entry.needs == "discrete":
-        words = {
-            "discretization": None if discretization == "edm" else discretization,
-            "rho": None if rho == 7 else rho,
-            "sigma_min": sigma_min,
-            "sigma_max": sigma_max,
-        }
-        refuse_grid(solver, {k: v for k, v in words.items() if v is not None})
+        refuse_grid(solver, levels)
         steps = None if steps is None else _whole("steps", steps)
         budget = None if nfe is None else _whole("nfe", nfe)
         kept = kept_steps(model, solver, steps, budget, respacing)
@@ -166,7 +220,8 @@ def sample(
             ddim-reverse): "25", "ddim25" or "10,15,20"; "" for all of them.
         seeds: one integer per sample; sample i depends on seeds[i] alone. Or
         latents: unit normal [N, C, H, W], not yet scaled to the first noise level; for samplers
-            on a discrete model's own steps x_T itself, for ddim-reverse the images.
+            on a discrete model's own steps x_T itself, for ddim-reverse the images. For samplers on
+            a linear process in the shape of its state: cld [N, 2, C, H, W], bdm frequencies.
         labels: int64 [N] or one for all; None draws them from the seeds if the model has classes,
             or else the guidance.
         discretization: a registered name, a function, or explicit decreasing levels.
@@ -178,7 +233,9 @@ def sample(
             "nvlabs" for their kind, or a callable like torch.randn_like.
         callback: called with a `Step` after every step.
         params: the papers' own names: S_churn, eta, alpha, schedule, scaling, epsilon_s, M, ...;
-            on a discrete model's own steps clip_x0, eta, variance.
+            on a discrete model's own steps clip_x0, eta, variance. For samplers on a linear process
+            also ts_order (2), the exponent of its time steps, and for a model of D(x; sigma)
+            process, "vp" or "ve" (the model's own, or else "vp").
 
     Returns:
         Images [N, C, H, W], nominally in [-1, 1], in the dtype of the latents; those drawn from
@@ -214,7 +271,7 @@ def sample(
         device = getattr(model, "device", torch.device("cpu"))
         dtype = getattr(model, "state_dtype", torch.float64)
         streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
-        latents, drawn = streams.start(shape, num_classes)
+        latents, drawn = streams.start(setting.latent_shape(tuple(shape)), num_classes)
     given = _labels(labels, drawn, n, num_classes, device, guidance is not None)
     bound = Bound(model, given, n, guidance=guidance)
 
@@ -227,6 +284,27 @@ def sample(
         return setting.run(bound, latents, source, report if callback else None)
 
 
+def _in_time(
+    model: Any, solver: Solver, steps: int | None, nfe: int | None, params: dict[str, Any]
+) -> Setting:
+    """The setting of a sampler on a linear process."""
+    if (steps is None) == (nfe is None):
+        raise UsageError("give exactly one of steps and nfe")
+    own, foreign = split(params, solver.defaults)
+    for name in foreign:
+        if name not in TIMES:
+            raise unknown(f"parameter of sampler {solver.name}", name, {*solver.defaults, *TIMES})
+    words = {**TIMES, **foreign}
+    law = law_of(model, words["process"])
+    effective = settled(solver, own, law)
+    count = (
+        _whole("steps", steps)
+        if steps is not None
+        else solver.steps_for(_whole("nfe", nfe), effective)
+    )
+    return Setting(solver, effective, times_of(law, count, words["ts_order"]), law=law)
+
+
 def rehearse(setting: Setting) -> None:
     """Runs a setting on one pixel of unit normal data, so that bad values are found at once.
 
@@ -237,10 +315,13 @@ def rehearse(setting: Setting) -> None:
 
     try:
         with setting.solver.guarded(), torch.no_grad(), torch.random.fork_rng(devices=[]):
-            law = setting.diffusion
-            model = pixel() if law is None else discrete_pixel(law.original_steps)
-            x = setting.run(model, torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.randn_like)
-            if not isinstance(x, torch.Tensor) or x.shape != (1, 1, 1, 1):
+            table, law = setting.diffusion, setting.law
+            shape = (1, 1, 1) if law is None else (1, *law.size)
+            model = pixel() if table is None else discrete_pixel(table.original_steps)
+            model = model if law is None else linear_pixels(law)
+            latents = torch.ones(1, *setting.latent_shape(shape), dtype=torch.float64)
+            x = setting.run(model, latents, torch.randn_like)
+            if not isinstance(x, torch.Tensor) or x.shape != (1, *shape):
                 raise TypeError("it must return the state, of the shape it was given")
     except (ArithmeticError, ValueError, TypeError) as error:
         params = label(setting.params) or "its defaults"

@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import SamplebenchError, UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
-from samplebench.model import Bound, BoundDiscrete
-from samplebench.parameters import accepted, merge
+from samplebench.model import Bound, BoundDiscrete, BoundLinear
+from samplebench.parameters import accepted, merge, split
 from samplebench.registry import Entry, samplers
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from samplebench.processes.linear import LinearProcess
 
 # Filled in by the engine from the grid, not by the user as a sampler's parameter.
 _FROM_GRID = ("sigma_min", "sigma_max")
@@ -54,17 +57,29 @@ class Solver:
     def name(self) -> str:
         return self.entry.name
 
-    def check_needs(self, model: str, *, discrete: bool = False) -> None:
+    def check_needs(self, model: str, *, discrete: bool = False, linear: str = "") -> None:
         """Raises `UsageError` where the sampler needs another kind of model.
 
         Args:
             model: its name, for the message.
             discrete: whether it has the steps of a discrete process beside D(x; sigma).
+            linear: name of its linear process, if it has that in place of D(x; sigma).
         """
-        if self.entry.needs != "sigma" and not (discrete and self.entry.needs == "discrete"):
+        needs = self.entry.needs
+        if linear and needs != "linear":
+            kind = "D(x; sigma)" if needs == "sigma" else f"a {needs} model"
+            others = ", ".join(entry.name for entry in samplers if entry.needs == "linear")
             raise UsageError(
-                f"sampler {self.name} needs a {self.entry.needs} model; {model} is D(x; sigma)"
+                f"sampler {self.name} needs {kind}; {model} predicts the noise of process "
+                f"{linear}: take {others}"
             )
+        if needs == "linear" and discrete:
+            raise UsageError(
+                f"sampler {self.name} needs a linear process in continuous time; {model} knows "
+                "discrete steps alone: take ddim or respaced"
+            )
+        if not (needs in ("sigma", "linear") or (discrete and needs == "discrete")):
+            raise UsageError(f"sampler {self.name} needs a {needs} model; {model} is D(x; sigma)")
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -91,31 +106,47 @@ class Solver:
         name, kept = self.entry.canonical(full)
         return name, Solver.of(name).effective(kept)
 
-    def evaluations(self, steps: int) -> int:
-        """Planned network evaluations per sample; counted on a one-pixel model if undeclared."""
+    @property
+    def least_steps(self) -> int:
+        """A time discretization has two noise levels at least, a linear process's time one step."""
+        return 1 if self.entry.needs == "linear" else 2
+
+    def evaluations(self, steps: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
+        """Planned network evaluations per sample; counted on a one-pixel model if undeclared.
+
+        Args:
+            params: those that differ from the sampler's defaults, if the number depends on them.
+        """
         if self.entry.evaluations is not None:
-            return int(self.entry.evaluations(steps))
+            own = split(params, accepted(self.entry.evaluations))[0] if params else {}
+            return int(self.entry.evaluations(steps, **own))
         with self.guarded():
+            if self.entry.needs == "linear":
+                return _probe_linear(self.function, steps)
             if self.entry.needs == "discrete":
                 return _probe_discrete(self.function, steps)
             return _probe(self.function, steps)
 
-    def steps_for(self, nfe: int) -> int:
+    def steps_for(self, nfe: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
         """The largest step count whose evaluations stay within the budget `nfe`.
 
+        Args:
+            params: as for `evaluations`.
+
         Raises:
-            UsageError: even two steps, the least a time discretization has, need more.
+            UsageError: even the least number of steps needs more.
         """
-        low, high = 2, 2 * _MAX_STEPS
-        if self.evaluations(low) > nfe:
+        low, high = self.least_steps, 2 * _MAX_STEPS
+        if self.evaluations(low, params) > nfe:
             raise UsageError(
-                f"nfe={nfe} is too small for sampler {self.name}: 2 steps need "
-                f"{self.evaluations(low)} evaluations"
+                f"nfe={nfe} is too small for sampler {self.name}: {low} "
+                f"step{'s need' if low > 1 else ' needs'} {self.evaluations(low, params)} "
+                "evaluations"
             )
         while high - low > 1:
             # Doubling first: an undeclared count is found by running, which large steps make slow.
             middle = min(2 * low, (low + high) // 2)
-            if self.evaluations(middle) <= nfe:
+            if self.evaluations(middle, params) <= nfe:
                 low = middle
             else:
                 high = middle
@@ -127,7 +158,7 @@ class Solver:
 
     def __call__(
         self,
-        model: Bound | BoundDiscrete,
+        model: Bound | BoundDiscrete | BoundLinear,
         x: Tensor,
         grid: Tensor,
         *,
@@ -186,6 +217,29 @@ def discrete_pixel(steps: int) -> Bound:
     return Bound(DiscreteModel(network, diffusion, shape=(1, 1, 1), dtype=None), None, 1)
 
 
+class GaussianPixels:
+    """The exact eps of independent unit normal pixels on a linear process, to try a sampler on."""
+
+    num_classes = 0
+
+    def __init__(self, law: LinearProcess) -> None:
+        self.law = law
+
+    def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
+        import numpy as np
+
+        from samplebench.processes.linear import apply
+
+        signal, root = self.law.signal(t)[..., :1], self.law.R(t)
+        whole = signal @ np.swapaxes(signal, -1, -2) + self.law.cov(t)
+        return apply(np.swapaxes(root, -1, -2) @ np.linalg.inv(whole), u)
+
+
+def linear_pixels(law: LinearProcess) -> Bound:
+    """As few as the process has matrices."""
+    return Bound(GaussianPixels(law), None, 1)  # type: ignore[arg-type]
+
+
 @lru_cache(maxsize=4096)
 def _probe(function: Callable[..., Any], steps: int) -> int:
     """Evaluations of one run on the exact denoiser of a unit normal pixel."""
@@ -209,4 +263,19 @@ def _probe_discrete(function: Callable[..., Any], steps: int) -> int:
     x, grid = torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.arange(steps).flip(0)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         function(view, x, grid, noise=torch.randn_like)
+    return int(model.nfe)
+
+
+@lru_cache(maxsize=4096)
+def _probe_linear(function: Callable[..., Any], steps: int) -> int:
+    """Evaluations of one run in the time of the variance-preserving process."""
+    import torch
+
+    from samplebench.processes.vp import VP
+
+    law = VP()
+    model, grid = linear_pixels(law), torch.from_numpy(law.grid(steps))
+    u = torch.ones(1, 1, 1, 1, 1, dtype=torch.float64)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        function(model.on(law), u, grid, noise=torch.randn_like)
     return int(model.nfe)

@@ -18,11 +18,8 @@ from samplebench.registry import adapters
 _TILE = 16
 
 
-class ExactModel(Model):
-    """D(x; sigma) of data x0 = image k + bandwidth * n, k uniform, in closed form.
-
-    With v = bandwidth^2 + sigma^2 and r_k proportional to exp(-|x - mu_k|^2 / (2 v)):
-    D = (bandwidth^2 x + sigma^2 sum_k r_k mu_k) / v. Given labels, k runs over that class.
+class KernelDensity(Model):
+    """Data x0 = image k + bandwidth * n with k uniform, given labels over that class.
 
     Args:
         images: mu, float64 [K, C, H, W] in [-1, 1].
@@ -35,35 +32,30 @@ class ExactModel(Model):
         self.shape = tuple(images.shape[1:])  # type: ignore[assignment]
         self.num_classes = 0 if classes is None else int(classes.max()) + 1
         self.device, self.state_dtype = images.device, images.dtype
-        self.half_norms = self.images.square().sum(1) / 2
         # A product takes a tenth of a millisecond: waking more threads costs more than it gains.
         self.threads = 1
 
-    def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
+    def labels_of(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """One label for each row of x, zeros for an unconditional model.
+
+        Raises:
+            UsageError: labels that are missing or that it does not have.
+        """
         if labels is None:
             if self.classes is not None:
                 raise UsageError("this model is class-conditional: labels are missing")
-            labels = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-        elif self.classes is not None and not bool(
+            return torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        if self.classes is not None and not bool(
             ((labels >= 0) & (labels < self.num_classes)).all()
         ):
             raise UsageError(f"labels must lie in [0, {self.num_classes})")
-        flat = x.flatten(1).to(self.images.dtype)
-        sigma = torch.as_tensor(sigma, dtype=flat.dtype, device=flat.device)
-        n, sigma = len(flat), sigma.reshape(-1, 1).expand(len(flat), 1)
-        tiles = zip(*(_tiles(rows) for rows in (flat, sigma, labels)), strict=True)
-        denoised = torch.cat([self._denoise(*tile) for tile in tiles])[:n]
-        return torch.where(sigma == 0, x.flatten(1), denoised.to(x.dtype)).reshape(x.shape)
+        return labels
 
-    def _denoise(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
-        """D of flat images [n, D] with sigma [n, 1] and labels [n], ignored if unconditional."""
-        total = self.bandwidth**2 + sigma**2
-        # |x|^2 is common to all k and drops out of the softmax.
-        logits = (x @ self.images.T - self.half_norms) / total
+    def mean(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
+        """sum_k r_k image_k, [n, P]: r is the softmax of the logits [n, K] within the class."""
         if self.classes is not None:
             logits = logits.masked_fill(self.classes != labels[:, None], -torch.inf)
-        mean = torch.softmax(logits, dim=1) @ self.images
-        return (self.bandwidth**2 * x + sigma**2 * mean) / total
+        return torch.softmax(logits, dim=1) @ images
 
     def draw(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
         """n exact draws of x0 [n, C, H, W] with their labels; a class is as likely as another."""
@@ -82,7 +74,36 @@ class ExactModel(Model):
         return drawn, None if classes is None else torch.from_numpy(classes)
 
 
-def _tiles(rows: Tensor) -> Iterator[Tensor]:
+class ExactModel(KernelDensity):
+    """D(x; sigma) of a kernel density in closed form.
+
+    With v = bandwidth^2 + sigma^2 and r_k proportional to exp(-|x - mu_k|^2 / (2 v)):
+    D = (bandwidth^2 x + sigma^2 sum_k r_k mu_k) / v.
+    """
+
+    def __init__(self, images: Tensor, classes: Tensor | None, bandwidth: float) -> None:
+        super().__init__(images, classes, bandwidth)
+        self.half_norms = self.images.square().sum(1) / 2
+
+    def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
+        labels = self.labels_of(x, labels)
+        flat = x.flatten(1).to(self.images.dtype)
+        sigma = torch.as_tensor(sigma, dtype=flat.dtype, device=flat.device)
+        n, sigma = len(flat), sigma.reshape(-1, 1).expand(len(flat), 1)
+        tiles = zip(*(tiled(rows) for rows in (flat, sigma, labels)), strict=True)
+        denoised = torch.cat([self._denoise(*tile) for tile in tiles])[:n]
+        return torch.where(sigma == 0, x.flatten(1), denoised.to(x.dtype)).reshape(x.shape)
+
+    def _denoise(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        """D of flat images [n, D] with sigma [n, 1] and labels [n], ignored if unconditional."""
+        total = self.bandwidth**2 + sigma**2
+        # |x|^2 is common to all k and drops out of the softmax.
+        logits = (x @ self.images.T - self.half_norms) / total
+        mean = self.mean(logits, labels, self.images)
+        return (self.bandwidth**2 * x + sigma**2 * mean) / total
+
+
+def tiled(rows: Tensor) -> Iterator[Tensor]:
     """Rows in tiles of equal size, the last filled up with copies of its last row."""
     for tile in rows.split(_TILE):
         missing = _TILE - len(tile)
@@ -94,9 +115,16 @@ def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:
     """The kernel density of an archive of uint8 `images` [K, C, H, W] with `labels` [K]."""
+    return ExactModel(*density(path, config, device, dtype))
+
+
+def density(
+    path: Path, config: Mapping[str, Any], device: torch.device, dtype: torch.dtype | None
+) -> tuple[Tensor, Tensor | None, float]:
+    """Images in [-1, 1], their classes if it is conditional, and the bandwidth."""
     with np.load(path, allow_pickle=False) as archive:
         images, labels = archive["images"], archive["labels"].astype(np.int64)
     precision = dtype or torch.float64
     pixels = (torch.from_numpy(images).to(torch.float64) / 127.5 - 1).to(device, precision)
     classes = torch.from_numpy(labels).to(device) if config.get("conditional", True) else None
-    return ExactModel(pixels, classes, float(config["bandwidth"]))
+    return pixels, classes, float(config["bandwidth"])

@@ -13,7 +13,7 @@ import numpy as np
 
 from samplebench.bench.chunks import Chunked
 from samplebench.bench.flops import gflop_per_evaluation
-from samplebench.bench.grids import RESPACING
+from samplebench.bench.grids import RESPACING, TIME
 from samplebench.bench.plan import Cell, Source
 from samplebench.bench.progress import Progress
 from samplebench.bench.provenance import partial_stamp, provenance
@@ -161,11 +161,15 @@ def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
         return prepare(model, conditions["sampler"], discretization=tuple(grid), params=params)
     if grid["name"] == RESPACING:
         return prepare(model, conditions["sampler"], respacing=grid["spec"], params=params)
+    steps = conditions["steps"]
+    if grid["name"] == TIME:
+        words = {k: v for k, v in grid.items() if k != "name"}
+        return prepare(model, conditions["sampler"], steps=steps, params={**params, **words})
     constants = {k: v for k, v in grid.items() if k not in ("name", "rho")}
     return prepare(
         model,
         conditions["sampler"],
-        steps=conditions["steps"],
+        steps=steps,
         discretization=grid["name"],
         rho=grid.get("rho"),
         params={**params, **constants},
@@ -190,7 +194,7 @@ def _run_block(
     assert dtype is not None
     began = time.perf_counter()
     noise = stream(rules["noise"], seeds, model.device, dtype)
-    latents, labels = noise.start(model.shape, model.num_classes)
+    latents, labels = noise.start(setting.latent_shape(model.shape), model.num_classes)
     bound = Bound(model, labels, len(seeds), rules["clip_x0"])
     watched = _watched_generator(setting, start, partial)
     with torch.no_grad(), setting.solver.guarded(), watched:

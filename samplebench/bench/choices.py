@@ -43,6 +43,7 @@ def measure_of(request: Request, entry: Checkpoint) -> Measure:
     rules = protocol(request.protocol or entry.protocol).override(
         num_samples=request.num_samples, noise=request.noise, state_dtype=request.state_dtype
     )
+    _check_process(rules, entry)
     needed = {name: str(metrics.entry(name).extractor) for name in request.metric}
     if len(set(needed.values())) > 1:
         texts = (f"{name} on {features}" for name, features in needed.items())
@@ -70,6 +71,21 @@ def measure_of(request: Request, entry: Checkpoint) -> Measure:
             f"{rules.extractor} features; {_make(rules.extractor)}"
         )
     return Measure(rules, names, reference)
+
+
+def _check_process(rules: Protocol, entry: Checkpoint) -> None:
+    """Values of another kind of process are never compared, whatever else agrees.
+
+    Raises:
+        UsageError: the protocol is for another kind than the model's.
+    """
+    fits = ("linear", entry.linear) if entry.linear else ("",)
+    if rules.process not in fits:
+        raise UsageError(
+            f"protocol {rules.name} is not for {entry.id}, trained on "
+            f"{f'process {entry.linear}' if entry.linear else 'an isotropic process'}; take "
+            f"--protocol {entry.protocol}"
+        )
 
 
 def _make(features: str) -> str:

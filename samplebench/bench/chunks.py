@@ -40,6 +40,11 @@ class Chunked:
         )
         return denoised
 
+    def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
+        """The noise in states of a linear process, likewise."""
+        (noise,) = self._pieces(lambda u, labels: (self._model.eps(u, t, labels),), u, labels)
+        return noise
+
     def predict(self, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor | None]:
         """A discrete model's (eps, v), likewise; arguments as its own `predict`."""
         return self._both(self._model.predict, x, *rest)

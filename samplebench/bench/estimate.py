@@ -34,11 +34,11 @@ def seconds_per_block(model: Model, block: int) -> float:
 
     from samplebench.model import threads_of
 
-    asked, taken = probe(model, block), []
+    ask, taken = probe(model, block), []
     with torch.no_grad(), threads_of(model):
         for _ in range(_PROBES + 1):
             began = time.perf_counter()
-            model(*asked)
+            ask()
             if model.device.type == "cuda":
                 torch.cuda.synchronize(model.device)
             taken.append(time.perf_counter() - began)

@@ -23,7 +23,7 @@ def gflop_per_evaluation(model: Model, batch: int) -> float | None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    asked = probe(model, batch)
+    ask = probe(model, batch)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(*asked)
+        ask()
     return counter.get_total_flops() / batch / 1e9 or None

@@ -1,4 +1,4 @@
-"""Where the steps of a row are: a discretization, explicit levels, or a model's own time steps."""
+"""Where the steps of a row are: a discretization, explicit levels, or a model's own times."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.discretizations import grid_constants
+from samplebench.errors import UsageError
+from samplebench.linear import TIMES, isotropic, settled, times_of
 from samplebench.native import grid_of, kept_steps
 from samplebench.parameters import merge, split
 from samplebench.sampling import Setting, prepare, rehearse
@@ -17,9 +19,11 @@ from samplebench.solver import Solver
 
 if TYPE_CHECKING:
     from samplebench.processes.discrete import DiscreteProcess
+    from samplebench.processes.linear import LinearProcess
 
-# The name of a model's own time steps where a discretization has its name.
-RESPACING = "respacing"
+# Names of a model's own time steps, and of those in a linear process's time, where a discretization
+# has its name.
+RESPACING, TIME = "respacing", "time"
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,11 @@ class Steps:
     """The steps of one row.
 
     Attributes:
-        grid: name of a discretization, explicit levels, or `RESPACING`.
+        grid: name of a discretization, explicit levels, `RESPACING` or `TIME`.
         steps: their number.
         nfe: planned evaluations.
         requested: the budget they were made for; None for explicit levels.
-        constants: of the discretization, rho among them.
+        constants: of the discretization, rho among them, or of the times.
     """
 
     grid: str | tuple[float, ...]
@@ -59,6 +63,14 @@ def steps_of(
             count = _kept(entry, solver, nfe).steps
             yield Steps(RESPACING, count, solver.evaluations(count), nfe, {})
         return
+    if solver.entry.needs == "linear":
+        constants = {**TIMES, **split(given, TIMES)[0]}
+        law = planned_law(entry, constants["process"])
+        params = settled(solver, split(given, solver.defaults)[0], law)
+        for nfe in request.nfe:
+            count = solver.steps_for(nfe, params)
+            yield Steps(TIME, count, solver.evaluations(count, params), nfe, constants)
+        return
     for grid in request.discretization:
         if not isinstance(grid, str):
             # Explicit levels fix their steps: NFE follows from them.
@@ -85,6 +97,11 @@ def try_out(entry: Checkpoint, solver: Solver, own: Mapping[str, Any], where: St
         rehearse(Setting(solver, solver.effective(own), grid_of(kept), kept))
         return
     constants = where.constants
+    if where.grid == TIME:
+        law = planned_law(entry, constants["process"])
+        times = times_of(law, where.steps, constants["ts_order"])
+        rehearse(Setting(solver, settled(solver, own, law), times, law=law))
+        return
     setting = prepare(
         None,
         solver.entry.obj,
@@ -94,6 +111,28 @@ def try_out(entry: Checkpoint, solver: Solver, own: Mapping[str, Any], where: St
         params={**own, **{k: v for k, v in constants.items() if k != "rho"}},
     )
     rehearse(setting)
+
+
+def planned_law(entry: Checkpoint, given: str | None) -> LinearProcess:
+    """The linear process of a model that is not here yet.
+
+    Args:
+        given: name of a process; None for the model's own. For D(x; sigma) that is known once it is
+            loaded, and any isotropic one stands for it.
+
+    Raises:
+        UsageError: a process that is not the model's.
+    """
+    from samplebench.processes import trained_process
+
+    if not entry.linear:
+        return isotropic(given)
+    if given not in (None, entry.linear):
+        raise UsageError(
+            f"process={given}: {entry.id} predicts the noise of process {entry.linear} and of no "
+            "other"
+        )
+    return trained_process(entry.config, entry.shape[-1])
 
 
 def _kept(entry: Checkpoint, solver: Solver, nfe: int) -> DiscreteProcess:

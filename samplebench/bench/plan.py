@@ -15,13 +15,14 @@ from functools import cached_property
 from typing import Any
 
 from samplebench.bench.choices import Measure, measure_of, preset_notes, samplers_of
-from samplebench.bench.grids import RESPACING, steps_of, try_out
+from samplebench.bench.grids import RESPACING, TIME, planned_law, steps_of, try_out
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
 from samplebench.discretizations import grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.identity import fingerprint
+from samplebench.linear import TIMES, settled
 from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.noise import check_mode
 from samplebench.parameters import label, split, word
@@ -106,6 +107,8 @@ def make(request: Request) -> Plan:
         sources[entry.id] = Source(entry, measure.reference)
         own = list(_rows_of_model(request, entry, measure))
         notes += preset_notes(request, entry, (row.columns for row in own))
+        if entry.caveat:
+            notes.append(f"{entry.id}: {entry.caveat}")
         for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
     return Plan(request, tuple(rows.values()), sources, tuple(notes))
@@ -164,7 +167,7 @@ def _rows_of_model(request: Request, entry: Checkpoint, measure: Measure) -> Ite
         if sampler not in [solver.name for solver in solvers]:
             raise unknown("sampler in --param", sampler, [s.name for s in solvers])
     for solver in solvers:
-        solver.check_needs(entry.id, discrete=entry.discrete)
+        solver.check_needs(entry.id, discrete=entry.discrete, linear=entry.linear)
         if not solver.entry.draws:
             raise UsageError(
                 f"sampler {solver.name} encodes images and draws none: nothing to measure; "
@@ -178,11 +181,13 @@ def _rows_of_model(request: Request, entry: Checkpoint, measure: Measure) -> Ite
 
 
 def _check_names(solver: Solver, table: Mapping[str, Any], request: Request) -> None:
-    """Every parameter must belong to the sampler or to a discretization of the request."""
+    """Every parameter must belong to the sampler or to where its steps are."""
     constants: set[str] = set()
     for name in request.discretization:
         if isinstance(name, str):
             constants |= set(grid_constants(name)) - {"rho"}
+    if solver.entry.needs == "linear":
+        constants = set(TIMES)
     for name in table:
         if name not in solver.defaults and name not in constants:
             raise unknown(
@@ -200,7 +205,7 @@ def _rows_of_sampler(
 ) -> Iterator[Row]:
     rules = measure.rules
     own, _ = split(given, solver.defaults)
-    canonical, effective = solver.canonical(own)
+    canonical, effective = solver.canonical(_settled(entry, solver, own, given))
     changed = {k: v for k, v in solver.effective(own).items() if v != solver.defaults[k]}
     code = _code_of("sampler", Solver.of(canonical).entry)
     rehearsed = set()
@@ -233,13 +238,22 @@ def _rows_of_sampler(
             "steps": where.steps,
             **code,
         }
-        if isinstance(grid, str) and grid != RESPACING:
+        if isinstance(grid, str) and grid not in (RESPACING, TIME):
             conditions |= _code_of("discretization", discretizations.entry(grid))
         cells = tuple(
             Cell({**conditions, "seed": request.seed + r * rules.num_samples}, where.nfe)
             for r in range(request.repeats)
         )
         yield Row(columns, measure.metrics, cells, "" if canonical == solver.name else canonical)
+
+
+def _settled(
+    entry: Checkpoint, solver: Solver, own: Mapping[str, Any], given: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The sampler's parameters with what the model's linear process leaves no choice of."""
+    if solver.entry.needs != "linear":
+        return own
+    return settled(solver, own, planned_law(entry, given.get("process")))
 
 
 def _code_of(name: str, entry: Entry) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,11 +12,16 @@ if TYPE_CHECKING:
     from samplebench.model import Model
 
 
-def probe(model: Model, batch: int) -> tuple[Tensor, float, Tensor | None]:
-    """Images of zeros, a noise level near 1 and, for a conditional model, labels; nothing drawn."""
+def probe(model: Model, batch: int) -> Callable[[], Tensor]:
+    """One evaluation of zeros, at a noise level near 1 or half-way in time; nothing is drawn."""
     import torch
 
+    from samplebench.model import is_linear
+
     x = torch.zeros(batch, *model.shape, dtype=model.state_dtype, device=model.device)
-    labels = torch.zeros(batch, dtype=torch.int64, device=model.device)
-    sigma = min(max(1.0, model.sigma_min), model.sigma_max)
-    return x, sigma, labels if model.num_classes else None
+    given = torch.zeros(batch, dtype=torch.int64, device=model.device)
+    labels = given if model.num_classes else None
+    if is_linear(model):
+        assert model.law is not None
+        return partial(model.eps, model.law.encode(x), model.law.T / 2, labels)
+    return partial(model, x, min(max(1.0, model.sigma_min), model.sigma_max), labels)

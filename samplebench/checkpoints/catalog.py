@@ -53,6 +53,7 @@ class Checkpoint:
     structure: str = ""
     parameters: int | None = None
     unverified: bool = False
+    caveat: str = ""
     source: str = ""
     licence: str = "not stated"
     dtype: str = "float32"
@@ -88,6 +89,12 @@ class Checkpoint:
     def discrete(self) -> bool:
         """Whether it was trained on a discrete process, whose own samplers run on it."""
         return self.format in ("openai", "ddim")
+
+    @property
+    def linear(self) -> str:
+        """The linear process it was trained on in place of D(x; sigma); "" where there is none."""
+        trained = self.format in ("gddim", "exact-linear")
+        return str(self.config.get("process", "")) if trained else ""
 
     @property
     def file_name(self) -> str:

@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
             announce(entry, sys.stderr)
         path = local_file(entry, offline=args.offline, quiet=args.quiet)
         # Loading it checks every tensor's name and shape.
-        load(entry, device="cpu", offline=True)
+        load(entry, device="cpu", offline=True, quiet=args.quiet)
         unknown = "of its first use" if entry.published_at else "of this file"
         known_as = "published" if entry.sha256 else unknown
         structure = "as released" if entry.structure else "by its own arguments"

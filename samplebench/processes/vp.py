@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from samplebench.processes.isotropic import Isotropic
+from samplebench.processes.linear import Times, stacked
 
 
 @dataclass(frozen=True)
-class VP:
+class VP(Isotropic):
     """sigma(t) = sqrt(exp(beta_d t^2 / 2 + beta_min t) - 1) for t in [0, 1].
+
+    As a linear process du = -beta/2 u dt + sqrt(beta) dw, u = (x0 + sigma n) / sqrt(1 + sigma^2).
 
     Attributes:
         beta_d, beta_min: slope and start of beta(t), per unit of t.
+        T, t_min: where sampling starts and where its steps end.
     """
+
+    name: ClassVar[str] = "vp"
 
     beta_d: float = 19.9
     beta_min: float = 0.1
+    T: float = 1.0
+    t_min: float = 1e-3
 
     @classmethod
     def fit(cls, sigma_min: float, sigma_max: float, epsilon_s: float = 1e-3) -> VP:
@@ -36,3 +49,19 @@ class VP:
         """The inverse of `sigma`."""
         log = math.log1p(sigma * sigma)
         return (math.sqrt(self.beta_min**2 + 2 * self.beta_d * log) - self.beta_min) / self.beta_d
+
+    def psi(self, t: Times, s: Times) -> np.ndarray:
+        return stacked((np.exp((self._beta_integral(s) - self._beta_integral(t)) / 2),))
+
+    def R(self, t: Times) -> np.ndarray:
+        return stacked((np.sqrt(-np.expm1(-self._beta_integral(t))),))
+
+    def F(self, t: Times) -> np.ndarray:
+        return stacked((-(self.beta_min + self.beta_d * t) / 2,))
+
+    def GGT(self, t: Times) -> np.ndarray:
+        return stacked((self.beta_min + self.beta_d * t,))
+
+    def _beta_integral(self, t: Times) -> Times:
+        """Of beta from 0 to t."""
+        return self.beta_d * t * t / 2 + self.beta_min * t

@@ -16,12 +16,15 @@ class Step:
     Attributes:
         index: of the step, from 0.
         x: the state after the step, [N, C, H, W]; under scaling "vp" it is s(t) (x0 + sigma n), on
-            the steps of a discrete process x_t = (x0 + sigma n) / sqrt(1 + sigma^2).
-        sigma: the noise level x has now; 0 after the last step.
+            the steps of a discrete process x_t = (x0 + sigma n) / sqrt(1 + sigma^2), on a linear
+            process the images in u.
+        sigma: the noise level x has now; 0 after the last step. On a linear process NaN where its
+            noise is not white.
         denoised: the latest output of the denoiser within the step, [N, C, H, W]; on the steps of
             a discrete process after clipping and guidance.
         nfe: network evaluations per sample so far; filled in by `sb.sample`.
         classifier_nfe: gradients of the guidance per sample so far; filled in like nfe.
+        t, u: of a linear process: the time, and the state [N, D, C, H, W].
     """
 
     index: int
@@ -30,3 +33,5 @@ class Step:
     denoised: Tensor
     nfe: float | None = None
     classifier_nfe: float | None = None
+    t: float | None = None
+    u: Tensor | None = None

@@ -10,6 +10,7 @@ from typing import Any
 from samplebench.bench.request import Request
 from samplebench.discretizations import grid_constants
 from samplebench.errors import SamplebenchError, UsageError, unknown
+from samplebench.model import is_linear
 from samplebench.parameters import label, merge, split, word
 from samplebench.sampling import Setting, prepare, rehearse
 from samplebench.solver import Solver, pixel
@@ -48,7 +49,12 @@ def families(model: Any, request: Request, steps: tuple[int, ...] = ()) -> list[
             raise unknown("sampler in --param", name, [solver.name for solver in solvers])
     made: dict[tuple[Any, ...], Family] = {}
     for solver in solvers:
-        solver.check_needs("this one")
+        solver.check_needs("this one", linear=model.law.name if is_linear(model) else "")
+        if solver.entry.needs == "linear":
+            raise UsageError(
+                f"sampler {solver.name} steps in a linear process's time, the reference solution "
+                "in noise levels; measure e.g. euler or heun"
+            )
         table = request.param.get(solver.name, {})
         _check_names(solver, table, request)
         for values in itertools.product(*table.values()):

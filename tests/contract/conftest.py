@@ -3,7 +3,8 @@
 solver          every sampler
 setting         every sampler once deterministic and once stochastic, where its parameters allow
 discretization, metric, extractor: every entry of that registry
-model_id        every model of the catalogue that ships with the package
+model_id        every D(x; sigma) of the catalogue that ships with the package
+linear_id       every model there of another linear process
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 import samplebench as sb
 from samplebench import registry
 from samplebench.checkpoints.catalog import catalog
+from samplebench.linear import latent_shape
 from samplebench.solver import Solver
 
 
@@ -68,7 +70,8 @@ _VALUES = {
     "discretization": lambda: _entries(registry.discretizations),
     "metric": lambda: _entries(registry.metrics),
     "extractor": _extractors,
-    "model_id": lambda: [name for name, entry in catalog().items() if entry.embedded],
+    "model_id": lambda: [n for n, e in catalog().items() if e.embedded and not e.linear],
+    "linear_id": lambda: [n for n, e in catalog().items() if e.embedded and e.linear],
 }
 
 
@@ -94,19 +97,27 @@ def on_steps(digits):
     )
 
 
+@pytest.fixture(scope="session")
+def on_cld():
+    """The same images on a linear process whose channels couple."""
+    return sb.load("digits-cld-exact", device="cpu")
+
+
 @pytest.fixture
-def exact(request, digits, on_steps):
-    """The denoiser of the kind that the test's sampler needs."""
+def exact(request, digits, on_steps, on_cld):
+    """The model of the kind that the test's sampler needs."""
     given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
     solver = given.get("solver") or given.get("setting", (None,))[0]
-    return on_steps if solver is not None and solver.entry.needs == "discrete" else digits
+    needs = "sigma" if solver is None else solver.entry.needs
+    return {"discrete": on_steps, "linear": on_cld}.get(needs, digits)
 
 
-@pytest.fixture(scope="session")
-def latents(digits):
-    """Unit normal latents [6, C, H, W] that no test may change."""
+@pytest.fixture
+def latents(exact):
+    """Unit normal latents [6, C, H, W] or [6, D, C, H, W] that no test may change."""
     draw = torch.Generator().manual_seed(0)
-    made = torch.randn((6, *digits.shape), generator=draw, dtype=torch.float64)
+    shape = exact.shape if exact.law is None else latent_shape(exact.law, exact.shape)
+    made = torch.randn((6, *shape), generator=draw, dtype=torch.float64)
     before = made.clone()
     yield made
     assert torch.equal(made, before)

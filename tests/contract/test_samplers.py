@@ -1,4 +1,4 @@
-"""What holds for every sampler on a grid of noise levels."""
+"""What holds for every sampler, on a model of the kind that it needs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 
 import samplebench as sb
 from samplebench.errors import UsageError
+from samplebench.linear import first_state
 from samplebench.model import Bound
 from samplebench.noise import stream
 from samplebench.sampling import prepare
@@ -33,6 +34,11 @@ class Counted:
     def __call__(self, x):
         self.draws += 1
         return torch.randn(x.shape, generator=self.rng, dtype=torch.float64).to(x)
+
+
+def planned(model, solver, steps, params):
+    """Evaluations of so many steps, a process's own step to t = 0 among them."""
+    return prepare(model, solver.name, steps=steps, params=params).evaluations
 
 
 # order of convergence
@@ -70,7 +76,7 @@ def test_order_of_convergence_is_the_declared_one(solver, exact, flow):
         pytest.skip(f"{solver.name} declares no order")
     if solver.stochastic({}):
         pytest.skip(f"{solver.name} is stochastic by default")
-    if solver.entry.needs == "discrete":
+    if solver.entry.needs != "sigma":
         pytest.skip("its grids end where the model does: measured between successive ones below")
     seeds, at_last_level, at_zero = flow
     counts, errors = (32, 64, 128, 256), []
@@ -101,6 +107,17 @@ def test_order_of_convergence_on_the_steps_of_a_process(solver, exact):
     assert slope == pytest.approx(solver.entry.order, abs=0.15), gaps
 
 
+def test_order_of_convergence_in_a_processs_time(solver, digits):
+    if solver.entry.needs != "linear" or solver.entry.order is None:
+        pytest.skip(f"{solver.name} declares no order on a linear process")
+    # Rounding is what is left of a high order's error after fewer steps.
+    counts = (8, 16, 32, 64) if solver.entry.order > 3 else (128, 256, 512)
+    runs = [sb.sample(digits, solver.name, steps=n, seeds=range(16), process="vp") for n in counts]
+    gaps = [(b - a).flatten(1).norm(dim=1).median().item() for a, b in pairwise(runs)]
+    slope = -np.polyfit(np.log2(counts[:-1]), np.log2(gaps), 1)[0]
+    assert slope == pytest.approx(solver.entry.order, abs=0.15), gaps
+
+
 # evaluations
 
 
@@ -109,7 +126,7 @@ def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents
     solver, params = setting
     seen = []
     sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **params)
-    assert seen[-1].nfe == solver.evaluations(steps)
+    assert seen[-1].nfe == planned(exact, solver, steps, params)
     assert type(seen[-1].nfe) is int
 
 
@@ -121,10 +138,10 @@ def test_declared_evaluations_are_those_of_a_probe(solver):
 
 
 def test_nfe_is_a_budget(solver):
-    least = solver.evaluations(2)
+    least = solver.evaluations(solver.least_steps)
     for nfe in range(least, least + 40):
         steps = solver.steps_for(nfe)
-        assert steps >= 2
+        assert steps >= solver.least_steps
         assert solver.evaluations(steps) <= nfe < solver.evaluations(steps + 1)
     with pytest.raises(UsageError, match=f"nfe={least - 1} is too small"):
         solver.steps_for(least - 1)
@@ -132,7 +149,7 @@ def test_nfe_is_a_budget(solver):
 
 def test_nfe_and_steps_mean_the_same_run(setting, exact, latents):
     solver, params = setting
-    nfe = solver.evaluations(5)
+    nfe = planned(exact, solver, 5, params)
     by_nfe = sb.sample(exact, solver.name, nfe=nfe, latents=latents, **params)
     assert torch.equal(by_nfe, sb.sample(exact, solver.name, steps=5, latents=latents, **params))
 
@@ -152,6 +169,9 @@ def test_inputs_are_not_changed(setting, exact, latents):
     model = Bound(exact, torch.arange(len(x)), len(x))
     if setting.diffusion is not None:
         model, x, grid = model.respaced(setting.diffusion), latents * 1, torch.arange(4).flip(0)
+    if setting.law is not None:
+        model, x = model.on(setting.law), first_state(setting.law, latents)
+        grid = torch.from_numpy(setting.grid.levels.copy())
     x_then, grid_then = x.clone(), grid.clone()
     with torch.no_grad():
         solver(
@@ -188,7 +208,8 @@ def test_noise_is_drawn_once_per_step_or_never(setting, steps, exact, latents):
         callback=lambda step: drawn.append(noise.draws),
         **params,
     )
-    assert drawn == list(range(1, steps + 1))
+    # A process's own step to t = 0 adds no noise.
+    assert drawn == [*range(1, steps + 1), *[steps] * (len(drawn) - steps)]
 
 
 def test_stochastic_settings_depend_on_the_noise(setting, exact, latents):
@@ -206,21 +227,33 @@ def test_callback_follows_the_grid(setting, steps, exact, latents):
     solver, params = setting
     seen = []
     x = sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **params)
-    grid = prepare(exact, solver.name, steps=steps, params=params).grid.levels
+    setting = prepare(exact, solver.name, steps=steps, params=params)
+    grid = setting.grid.levels
+    if setting.law is not None:
+        denoised = setting.params["denoise"]
+        assert [step.index for step in seen] == list(range(steps + denoised))
+        assert [step.t for step in seen] == [*grid[1:].tolist(), *[0.0] * denoised]
+        _check_states(seen, x, setting.evaluations)
+        assert all(torch.equal(setting.law.decode(step.u), step.x) for step in seen)
+        return
     assert [step.index for step in seen] == list(range(steps))
     levels = grid[1:].tolist()
     if solver.name == "ddim-reverse":  # from the least noise up to nothing but noise
         levels = [*grid[-3::-1].tolist(), math.inf]
     assert [step.sigma for step in seen] == pytest.approx(levels, rel=1e-12, abs=0)
     assert seen[-1].sigma == levels[-1]
+    _check_states(seen, x, solver.evaluations(steps))
+    plain = sb.sample(exact, solver.name, steps=steps, latents=latents, **params)
+    assert torch.equal(plain, x)
+
+
+def _check_states(seen, x, evaluations):
     counts = [step.nfe for step in seen]
     assert counts == sorted(counts)
     assert counts[0] >= 1
-    assert counts[-1] == solver.evaluations(steps)
-    assert all(step.x.shape == step.denoised.shape == latents.shape for step in seen)
+    assert counts[-1] == evaluations
+    assert all(step.x.shape == step.denoised.shape == x.shape for step in seen)
     assert torch.equal(seen[-1].x, x)
-    plain = sb.sample(exact, solver.name, steps=steps, latents=latents, **params)
-    assert torch.equal(plain, x)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
@@ -229,7 +262,7 @@ def test_output_is_finite_and_of_the_latents_kind(setting, dtype, exact, latents
     given = latents.to(dtype)
     x = sb.sample(exact, solver.name, steps=5, latents=given, **params)
     assert x.dtype == dtype
-    assert x.shape == given.shape
+    assert x.shape == (len(given), *exact.shape)
     assert x.isfinite().all()
     full = sb.sample(exact, solver.name, steps=5, latents=given.double(), **params)
     # The same numbers in another precision, not other ones; single samples may lie where the
@@ -281,6 +314,6 @@ def test_an_alias_is_the_same_algorithm(setting, exact, latents):
 def test_parameters_of_others_are_refused(solver, exact, latents):
     with pytest.raises(UsageError, match="unknown parameter"):
         sb.sample(exact, solver.name, steps=2, latents=latents, no_such_parameter=1)
-    for steps in (0, 1, -3, 2.5):
+    for steps in {0, 1, -3, 2.5} - {solver.least_steps}:
         with pytest.raises(UsageError):
             sb.sample(exact, solver.name, steps=steps, latents=latents)

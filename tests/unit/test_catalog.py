@@ -73,7 +73,7 @@ def test_the_ids_a_user_would_type():
     for name in ("vp-cifar10", "adm-imagenet64-nvlabs", "adm-imagenet64", "iddpm-cifar10"):
         assert name in RELEASED
     assert catalog()["vp-cifar10"].presets["tuned"].params["S_churn"] == 30
-    assert len(RELEASED) == 36
+    assert len(RELEASED) == 38
     assert sum(catalog()[name].unverified for name in RELEASED) == 6
 
 

@@ -1,0 +1,140 @@
+"""What gDDIM is compared with on a linear process: Euler, Euler-Maruyama and Runge-Kutta."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from samplebench.registry import samplers
+from samplebench.samplers.linear_step import check_lam, finish, noisy, report, slope
+from samplebench.samplers.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from samplebench.model import BoundLinear
+
+# Dormand & Prince 1980, the fifth-order solution of RK5(4)7M, which needs six of its seven stages.
+_NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0)
+_STAGES = (
+    (),
+    (1 / 5,),
+    (3 / 40, 9 / 40),
+    (44 / 45, -56 / 15, 32 / 9),
+    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+)
+_SOLUTION = (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
+
+
+def _canonical_em(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if params["lam"] > 0:
+        return "euler-maruyama", params
+    return "euler-flow", {"denoise": params["denoise"]}
+
+
+@samplers.register(
+    "euler-maruyama",
+    evaluations=lambda steps, denoise=None: steps + bool(denoise),
+    stochastic=lambda params: params["lam"] > 0,
+    needs="linear",
+    canonical=_canonical_em,
+    cite=("song2021score", "zhang2023gddim"),
+)
+def euler_maruyama(
+    model: BoundLinear,
+    u: Tensor,
+    grid: Tensor,
+    *,
+    noise: Callable[[Tensor], Tensor] | None = None,
+    callback: Callable[[Step], None] | None = None,
+    lam: float = 1.0,
+    denoise: bool | None = None,
+) -> Tensor:
+    """Euler-Maruyama on the reverse SDE, N evaluations for N steps.
+
+    The weight of the score is (1 + lam^2) / 2, which keeps the marginals for every lam.
+
+    Args:
+        lam: of the reverse SDE: 1 the usual one, 0 the probability flow.
+        denoise: as for gddim.
+
+    Raises:
+        UsageError: lam below 0.
+    """
+    check_lam(lam)
+    law, times = model.process, grid.tolist()
+    last = len(times) - 2
+    for i, (t, t_next) in enumerate(pairwise(times)):
+        eps = model.eps(u, t)
+        evaluated = (u, eps, t)
+        u = u + (t_next - t) * slope(model, u, eps, t, score=(1 + lam * lam) / 2)
+        if lam > 0:
+            u = noisy(model, u, lam * lam * (t - t_next) * law.GGT(t), noise, i == last)
+        report(callback, model, i, u, t_next, evaluated)
+    return finish(model, u, times[-1], last + 1, denoise, callback)
+
+
+@samplers.register(
+    "euler-flow",
+    order=1,
+    evaluations=lambda steps, denoise=None: steps + bool(denoise),
+    needs="linear",
+    cite=("song2021score", "zhang2023gddim"),
+)
+def euler_flow(
+    model: BoundLinear,
+    u: Tensor,
+    grid: Tensor,
+    *,
+    noise: Callable[[Tensor], Tensor] | None = None,
+    callback: Callable[[Step], None] | None = None,
+    denoise: bool | None = None,
+) -> Tensor:
+    """Euler on the probability flow of a linear process, order 1, N evaluations for N steps.
+
+    Args:
+        denoise: as for gddim.
+    """
+    return euler_maruyama(model, u, grid, callback=callback, lam=0.0, denoise=denoise)
+
+
+@samplers.register(
+    "rk45-flow",
+    order=5,
+    evaluations=lambda steps, denoise=None: 6 * steps + bool(denoise),
+    needs="linear",
+    cite=("dormand1980family", "song2021score"),
+)
+def rk45_flow(
+    model: BoundLinear,
+    u: Tensor,
+    grid: Tensor,
+    *,
+    noise: Callable[[Tensor], Tensor] | None = None,
+    callback: Callable[[Step], None] | None = None,
+    denoise: bool | None = None,
+) -> Tensor:
+    """Dormand-Prince 5(4) at fixed steps on the probability flow, order 5, 6N evaluations.
+
+    RK45 without its step control: the steps are the grid's, so the evaluations are known ahead.
+
+    Args:
+        denoise: as for gddim.
+    """
+    times = grid.tolist()
+    for i, (t, t_next) in enumerate(pairwise(times)):
+        h, slopes = t_next - t, list[Any]()
+        for node, weights in zip(_NODES, _STAGES, strict=True):
+            at = t_next if node == 1 else t + node * h
+            stage = u + h * _sum(weights, slopes)
+            eps = model.eps(stage, at)
+            slopes.append(slope(model, stage, eps, at))
+        u = u + h * _sum(_SOLUTION, slopes)
+        report(callback, model, i, u, t_next, (stage, eps, at))
+    return finish(model, u, times[-1], len(times) - 1, denoise, callback)
+
+
+def _sum(weights: tuple[float, ...], slopes: list[Any]) -> Any:
+    return sum(weight * slope for weight, slope in zip(weights, slopes, strict=True))

@@ -1,0 +1,75 @@
+"""The committed curves see a bug: each one planted, the fast sweep run, `check` asked."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from planted import BUGS
+
+ROOT = Path(__file__).parents[2]
+BASELINES = ROOT / "benchmarks" / "baselines"
+# The part of the sweep that a bug can reach, for the quick tests; the slow one runs all of it.
+REACHES = {
+    "rho_off_by_one": ("digits-edm", "euler"),
+    "missing_last_step": ("digits-edm", "heun"),
+    "wrong_uint8_rule": ("digits-edm", "euler"),
+    "ema_ignored": ("digits-vp", "euler"),
+    "attention_order_swapped": ("digits-adm", "ddim"),
+    "labels_shifted": ("digits-adm", "ddim"),
+    "sigma_in_float16": ("digits-edm", "euler"),
+    "variance_fraction_not_halved": ("digits-adm", "respaced"),
+    "one_seed_reused": ("digits-edm", "euler"),
+}
+
+
+@pytest.fixture
+def sweep(python, samplebench, tmp_path):
+    """`sweep(bug, *words)`: the fast sweep with a bug (None: without), and what check says."""
+
+    def run(bug, *words):
+        out = tmp_path / f"out-{bug}"
+        command = ["run", "--config", BASELINES / "fast.toml", "--out", out, "--quiet", *words]
+        done = samplebench(*command) if bug is None else python(HERE / "planted.py", bug, *command)
+        if bug is None:
+            assert done.code == 0, done.err
+        baseline = BASELINES / "fast.csv"
+        return samplebench("check", out, "--baseline", baseline, *(["--subset"] if words else []))
+
+    return run
+
+
+HERE = Path(__file__).parent
+
+
+def test_every_bug_has_its_place():
+    assert REACHES.keys() == BUGS.keys()
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_caught(bug, sweep):
+    model, sampler = REACHES[bug]
+    found = sweep(bug, "--model", model, "--sampler", sampler)
+    assert found.code == 1, found.out + found.err
+    assert "moved" in found.out
+
+
+@pytest.mark.parametrize(("model", "sampler"), sorted(set(REACHES.values())))
+def test_without_a_bug_nothing_moved(model, sampler, sweep):
+    found = sweep(None, "--model", model, "--sampler", sampler)
+    assert found.code == 0, found.out + found.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_caught_by_the_whole_fast_sweep(bug, sweep):
+    assert sweep(bug).code == 1
+
+
+@pytest.mark.slow
+def test_twenty_other_batch_sizes_move_nothing(sweep, tmp_path):
+    for block in (*range(16, 160, 8), 200, 256):
+        found = sweep(None, "--batch-size", block)
+        assert found.code == 0, f"block {block}: {found.out}{found.err}"
+        shutil.rmtree(tmp_path / "out-None")
