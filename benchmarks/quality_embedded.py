@@ -114,7 +114,7 @@ def main() -> None:
         print(f"| {name} | {said} | {shown} | {few} | {judge.novelty(sets[0]):.2f} |", flush=True)
         sheets.append(sets[0][:64])
     if args.picture:
-        tiles = [contact_sheet(sheet.numpy()) for sheet in sheets]
+        tiles = [contact_sheet(sheet.permute(0, 2, 3, 1).numpy())[..., 0] for sheet in sheets]
         Image.fromarray(np.concatenate(tiles, axis=1)).save(args.picture)
 
 

@@ -46,5 +46,5 @@ def test_a_model_has_the_dtype_asked_for(dtype):
 
 
 def test_an_unknown_model():
-    with pytest.raises(UsageError, match="unknown model 'digits'; did you mean 'digits-exact'"):
-        sb.load("digits")
+    with pytest.raises(UsageError, match="'digits-exac'; did you mean 'digits-exact'"):
+        sb.load("digits-exac")
