@@ -279,6 +279,7 @@ def fresh(command, tmp_path_factory):
 class TestSeeds:
     SEED = ("--seed", "1280")
 
+    @pytest.mark.slow
     def test_other_seeds_pass_by_their_error_bars(self, samplebench, finished, fresh):
         words = ("check", fresh(*self.SEED), "--baseline", finished)
         exact = samplebench(*words)
@@ -303,6 +304,7 @@ class TestSeeds:
         assert (done.code, done.err) == (1, "")
         assert "1 moved, 3 same" in done.out
 
+    @pytest.mark.slow
     def test_another_number_of_samples_is_refused(self, samplebench, finished, fresh):
         fewer = fresh("--num-samples", "100")
         for more in ((), ("--tolerance", "3sigma")):

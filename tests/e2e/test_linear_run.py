@@ -10,7 +10,7 @@ SAMPLERS = "gddim,euler-maruyama,euler-flow,rk45-flow"
 SMALL = ("--num-samples", "128", "--nfe", "10,20", "--json", "--quiet")
 
 
-@pytest.mark.parametrize("process", ["cld", "bdm"])
+@pytest.mark.parametrize("process", ["cld", pytest.param("bdm", marks=pytest.mark.slow)])
 def test_a_sweep_over_all_samplers(samplebench, tmp_path, process):
     words = ("run", "--model", f"digits-{process}-exact", "--sampler", SAMPLERS, *SMALL)
     done = samplebench(*words, "--out", "sweep")
