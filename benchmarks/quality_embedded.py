@@ -28,6 +28,7 @@ from samplebench.embedded import load_digits
 from samplebench.features.digits import DigitsExtractor
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.metrics.frechet import frechet_distance
+from samplebench.metrics.moments import Moments
 
 N, BLOCK, HALVES = 1797, 64, 50
 CONTINUOUS, DISCRETE = {"sampler": "heun", "nfe": 35}, {"sampler": "respaced", "steps": 250}
@@ -53,10 +54,10 @@ class Judge:
     def __init__(self) -> None:
         self._extract = DigitsExtractor()
         features = self._extract(torch.from_numpy(load_digits()[0])).numpy()
-        self._real = moments(features)
+        self._real = Moments.of(features)
         rng = np.random.default_rng(0)
         halves = [np.array_split(features[rng.permutation(N)], 2) for _ in range(HALVES)]
-        self.half = statistics.fmean(frechet_distance(*moments(a), *moments(b)) for a, b in halves)
+        self.half = statistics.fmean(between(Moments.of(a), Moments.of(b)) for a, b in halves)
         train, held_out = (images_and_labels(indices)[0] for indices in split())
         self._train = train
         self._held_out_nearest = nearest(held_out, train)
@@ -64,16 +65,16 @@ class Judge:
     def distance(self, images: Tensor) -> float:
         """fd-digits of uint8 images [N, 1, 8, 8], in units of H."""
         features = self._extract(images).numpy()
-        return frechet_distance(*moments(features), *self._real) / self.half
+        return between(Moments.of(features), self._real) / self.half
 
     def novelty(self, images: Tensor) -> float:
         """Median distance to the nearest training image over the held-out images' median."""
         return nearest(images.float() / 127.5 - 1, self._train) / self._held_out_nearest
 
 
-def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [D] and covariance [D, D] of features [N, D]."""
-    return features.mean(0), np.cov(features, rowvar=False)
+def between(a: Moments, b: Moments) -> float:
+    """The Frechet distance of two sets of features."""
+    return frechet_distance(a.mean, a.cov, b.mean, b.cov)
 
 
 def nearest(images: Tensor, among: Tensor) -> float:
