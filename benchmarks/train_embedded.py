@@ -18,35 +18,32 @@ from pathlib import Path
 
 import torch
 
-from containers import edm_pickle, score_sde
+from containers import edm_pickle, flax_msgpack, score_sde
 from embedded_models.data import images_and_labels, split
 from embedded_models.loop import Trained, train
 from embedded_models.recipes import RECIPES, Recipe
 from samplebench.files import atomic
 
 ROOT = Path(__file__).resolve().parents[1]
-SUFFIX = {"score-sde": ".pth", "edm": ".pkl", "openai": ".pt"}
+SUFFIX = {"score-sde": ".pth", "edm": ".pkl", "openai": ".pt", "gddim": ".msgpack"}
 NOTE = "# Trained by benchmarks/train_embedded.py of samplebench; it needs no source to be read.\n"
 
 
 def write(path: Path, recipe: Recipe, trained: Trained) -> None:
     """The released container, weights in float16; where it holds one state, it is the average."""
+    both = {"step": trained.steps, "decay": trained.decay, "dtype": torch.float16}
+    states = (trained.last, trained.average)
     half = {name: tensor.half() for name, tensor in trained.average.items()}
     with atomic(path) as temporary:
-        if recipe.container == "score-sde":
-            states = (trained.last, trained.average)
-            score_sde.write(
-                temporary,
-                recipe.config,
-                *states,
-                step=trained.steps,
-                decay=trained.decay,
-                dtype=torch.float16,
-            )
-        elif recipe.container == "edm":
-            edm_pickle.write(temporary, half, "EDMPrecond", recipe.config, source=NOTE)
-        else:
-            torch.save(OrderedDict(half), temporary)
+        match recipe.container:
+            case "score-sde":
+                score_sde.write(temporary, recipe.config, *states, **both)
+            case "gddim":
+                flax_msgpack.write(temporary, recipe.config["model_config"], *states, **both)
+            case "edm":
+                edm_pickle.write(temporary, half, "EDMPrecond", recipe.config, source=NOTE)
+            case "openai":
+                torch.save(OrderedDict(half), temporary)
 
 
 def main() -> None:

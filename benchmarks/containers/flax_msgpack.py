@@ -71,7 +71,7 @@ def params(
     for leaf in leaves(arguments):
         tensor = found[leaf.source].to(dtype)
         turned = tensor if leaf.axes is None else tensor.permute(*np.argsort(leaf.axes).tolist())
-        arrays[leaf.name] = turned.reshape(leaf.shape).numpy()
+        arrays[leaf.name] = turned.reshape(leaf.shape).detach().numpy()
     return arrays
 
 

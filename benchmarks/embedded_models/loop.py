@@ -1,7 +1,8 @@
-"""The training loop: Adam, a cosine schedule, an average of the weights, and a state to resume."""
+"""The training loop: Muon and Adam, a cosine schedule, averaged weights, a state to resume."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from embedded_models.muon import Muon, is_matrix
+from embedded_models.posterior import Posterior
 from embedded_models.recipes import Recipe, Settings, initialise
 from samplebench.files import atomic
 
@@ -50,34 +53,40 @@ def train(
     network.to(device).train()
     parameters = [p for p in network.parameters() if p.requires_grad]
     average = [p.detach().clone() for p in parameters]
-    optimiser = torch.optim.Adam(parameters, betas=(0.9, 0.99))
+    optimisers = [
+        Muon(p for p in parameters if is_matrix(p)),
+        torch.optim.Adam([p for p in parameters if not is_matrix(p)], betas=(0.9, 0.99)),
+    ]
     done = 0
     if state.is_file():
         saved = torch.load(state, map_location=device, weights_only=True)
         done = saved["step"]
         network.load_state_dict(saved["network"])
-        optimiser.load_state_dict(saved["optimiser"])
+        for optimiser, held in zip(optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(held)
         for mean, value in zip(average, saved["average"], strict=True):
             mean.copy_(value)
         rng.set_state(saved["rng"].cpu())
     images, labels = images.to(device), labels.to(device)
+    known = Posterior(recipe.encode(images), labels if recipe.conditional else None)
     with tqdm(total=settings.steps, initial=done, desc=title, unit="step", mininterval=5) as bar:
         for step in range(done, settings.steps):
             batch = torch.randint(len(images), (settings.batch,), generator=rng, device=device)
             of_class = labels[batch] if recipe.conditional else None
-            loss = recipe.objective(network, images[batch], of_class, rng)
-            optimiser.zero_grad()
+            loss = recipe.objective(network, images[batch], of_class, known, rng)
+            network.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
-            for group in optimiser.param_groups:
-                group["lr"] = settings.rate_at(step)
-            optimiser.step()
+            for optimiser, scale in zip(optimisers, (settings.muon, 1.0), strict=True):
+                for group in optimiser.param_groups:
+                    group["lr"] = scale * settings.rate_at(step)
+                optimiser.step()
             torch._foreach_lerp_(average, parameters, 1 - settings.decay_at(step))
             bar.update()
             if step % 100 == 0:
                 bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
             if (step + 1) % SAVED_EVERY == 0:
-                _save(state, step + 1, network, average, optimiser, rng)
+                _save(state, step + 1, network, average, optimisers, rng)
     last = {k: v.detach().cpu() for k, v in network.state_dict().items()}
     names = [name for name, p in network.named_parameters() if p.requires_grad]
     averaged = last | {k: v.cpu() for k, v in zip(names, average, strict=True)}
@@ -89,14 +98,14 @@ def _save(
     step: int,
     network: nn.Module,
     average: list[Tensor],
-    optimiser: torch.optim.Optimizer,
+    optimisers: Sequence[torch.optim.Optimizer],
     rng: torch.Generator,
 ) -> None:
     held: dict[str, Any] = {
         "step": step,
         "network": network.state_dict(),
         "average": average,
-        "optimiser": optimiser.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
         "rng": rng.get_state(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """What each family of models is trained to minimise, as its paper has it.
 
-An objective takes a network, clean images x0 [N, C, H, W] in [-1, 1], labels int64 [N] or None, and
-the generator of all its random numbers; it returns the batch's mean loss.
+An objective takes a network, clean images x0 [N, C, H, W] in [-1, 1], labels int64 [N] or None,
+what is known of all training images, and the generator of all its random numbers; it returns the
+batch's mean loss. In the target x0 gives way to its mean given the noisy image, see posterior.py.
 """
 
 from __future__ import annotations
@@ -14,40 +15,49 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from embedded_models.posterior import Posterior
 from samplebench.networks.preconditioning import EDMPrecond, VEPrecond, VPPrecond
 from samplebench.processes.discrete import DiscreteProcess
 
-Objective = Callable[[nn.Module, Tensor, Tensor | None, torch.Generator], Tensor]
+SPREAD = (0.004, 40.0)  # where the noise levels added to the papers' lie
+
+Objective = Callable[[nn.Module, Tensor, Tensor | None, Posterior, torch.Generator], Tensor]
 
 
-def vp(network: nn.Module, x0: Tensor, labels: Tensor | None, rng: torch.Generator) -> Tensor:
+def vp(
+    network: nn.Module,
+    x0: Tensor,
+    labels: Tensor | None,
+    known: Posterior,
+    rng: torch.Generator,
+) -> Tensor:
     """Song et al. 2021, Eq. 7 with lambda = sigma^2: t is uniform in [1e-5, 1]."""
     assert isinstance(network, VPPrecond)
     sigma = network.sigma(1e-5 + (1 - 1e-5) * uniform(x0, rng))
-    return _noise_error(network, x0, sigma, rng)
+    return _noise_error(network, x0, sigma, known, rng)
 
 
-def ve(network: nn.Module, x0: Tensor, labels: Tensor | None, rng: torch.Generator) -> Tensor:
+def ve(
+    network: nn.Module,
+    x0: Tensor,
+    labels: Tensor | None,
+    known: Posterior,
+    rng: torch.Generator,
+) -> Tensor:
     """The same for the VE process: sigma is geometric in t."""
     assert isinstance(network, VEPrecond)
     low, high = float(network.sigma_min), float(network.sigma_max)
     sigma = low * (high / low) ** uniform(x0, rng)
-    return _noise_error(network, x0, sigma, rng)
+    return _noise_error(network, x0, sigma, known, rng)
 
 
-def _noise_error(network: nn.Module, x0: Tensor, sigma: Tensor, rng: torch.Generator) -> Tensor:
-    """Weighted squared error of the noise that the denoised image leaves.
-
-    Only half of the batch has the paper's levels; the others are EDM's, which are where an image
-    is decided. Without them the same quality takes several times as long.
-    """
-    others = edm_levels(x0, rng).clamp(float(network.sigma_min), float(network.sigma_max))
-    sigma = torch.where(
-        torch.arange(len(x0), device=x0.device)[:, None, None, None] % 2 == 0, sigma, others
-    )
-    noise = normal(x0, rng)
-    x = x0 + sigma * noise
-    error = ((x - network(x, sigma)) / sigma - noise).square()
+def _noise_error(
+    network: nn.Module, x0: Tensor, sigma: Tensor, known: Posterior, rng: torch.Generator
+) -> Tensor:
+    """Weighted squared error of the noise that the denoised image leaves."""
+    sigma = mixed(sigma, rng, float(network.sigma_min), float(network.sigma_max))
+    x = x0 + sigma * normal(x0, rng)
+    error = ((network(x, sigma) - known.mean(x, sigma, None)) / sigma).square()
     return (error * emphasis(sigma)).mean()
 
 
@@ -60,14 +70,21 @@ def emphasis(sigma: Tensor) -> Tensor:
     return 1 + 4 * sigma.clamp(max=20) ** 2
 
 
-def edm(network: nn.Module, x0: Tensor, labels: Tensor | None, rng: torch.Generator) -> Tensor:
+def edm(
+    network: nn.Module,
+    x0: Tensor,
+    labels: Tensor | None,
+    known: Posterior,
+    rng: torch.Generator,
+) -> Tensor:
     """Karras et al. 2022, Eq. 2 and table 1: ln sigma normal, weight c_out^-2."""
     assert isinstance(network, EDMPrecond)
-    sigma = edm_levels(x0, rng)
+    sigma = spread(digit_levels(x0, rng), rng)
     weight = (sigma**2 + network.sigma_data**2) / (sigma * network.sigma_data) ** 2
     one_hot = None if labels is None else nn.functional.one_hot(labels, network.label_dim)
-    denoised = network(x0 + sigma * normal(x0, rng), sigma, one_hot)
-    return (weight * (denoised - x0).square()).mean()
+    x = x0 + sigma * normal(x0, rng)
+    error = (network(x, sigma, one_hot) - known.mean(x, sigma, labels)).square()
+    return (weight * error).mean()
 
 
 @dataclass(frozen=True)
@@ -100,19 +117,37 @@ class Hybrid:
         object.__setattr__(self, "tables", tables)
 
     def __call__(
-        self, network: nn.Module, x0: Tensor, labels: Tensor | None, rng: torch.Generator
+        self,
+        network: nn.Module,
+        x0: Tensor,
+        labels: Tensor | None,
+        known: Posterior,
+        rng: torch.Generator,
     ) -> Tensor:
-        t = torch.randint(self.process.steps, (len(x0),), generator=rng, device=rng.device)
+        t = self._times(x0, rng)
         at = {k: v.to(x0.device)[t].to(x0.dtype) for k, v in self.tables.items()}
         eps = normal(x0, rng)
-        perturbed = eps + self.perturbation * normal(x0, rng) if self.perturbation else eps
-        x_t = at["signal"] * x0 + at["noise"] * perturbed
+        if self.perturbation:
+            eps = eps + self.perturbation * normal(x0, rng)
+        x_t = at["signal"] * x0 + at["noise"] * eps
         factor = self.process.time_factor if self.process.rescale else 1.0
         predicted, v = network(x_t, t * factor, labels).chunk(2, dim=1)
         bound = _bound(at, x0, x_t, predicted.detach(), v, t == 0)
-        simple = ((predicted - eps).square() * at["emphasis"]).mean()
+        # Of eps + gamma xi, gamma xi included, eps is the share 1 / (1 + gamma^2) on average.
+        louder = 1 + self.perturbation**2
+        sigma = at["noise"] / at["signal"] * louder**0.5
+        mean = known.mean(x_t / at["signal"], sigma, labels)
+        target = (x_t - at["signal"] * mean) / (at["noise"] * louder)
+        simple = ((predicted - target).square() * at["emphasis"]).mean()
         # The bound is a sum over T steps, of which one was drawn.
         return simple + self.weight * self.process.steps * bound.mean()
+
+    def _times(self, x0: Tensor, rng: torch.Generator) -> Tensor:
+        """Uniform steps int64 [N], or those of other noise levels."""
+        levels = torch.from_numpy(self.process.sigmas).to(x0.device)
+        t = (uniform(x0, rng) * self.process.steps).long()
+        sigma = mixed(levels[t], rng, levels[0].item(), levels[-1].item())
+        return torch.searchsorted(levels, sigma.flatten()).clamp(max=self.process.steps - 1)
 
 
 def _bound(
@@ -138,15 +173,35 @@ def _log_likelihood(x0: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     return (upper - lower).clamp(min=1e-12).log()
 
 
-def edm_levels(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Noise levels float64 [N, 1, 1, 1] of Karras et al. 2022, table 1."""
-    draws = torch.randn(len(like), 1, 1, 1, generator=rng, device=rng.device, dtype=torch.float64)
-    return (1.2 * draws - 1.2).exp()
+def digit_levels(like: Tensor, rng: torch.Generator) -> Tensor:
+    """EDM's law of noise levels around 1, where digits of 64 pixels are decided; [N, 1, 1, 1]."""
+    return (1.2 * torch.special.ndtri(uniform(like, rng))).exp()
 
 
-def uniform(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Uniform numbers float64 [N, 1, 1, 1]."""
-    return torch.rand(len(like), 1, 1, 1, generator=rng, device=rng.device, dtype=torch.float64)
+def spread(sigma: Tensor, rng: torch.Generator, low: float = 0.0, high: float = 1e9) -> Tensor:
+    """Noise levels [N, 1, 1, 1], every other one drawn anew, evenly in ln sigma.
+
+    The papers' laws visit the ends of the scale so seldom that a run of minutes does not learn
+    them: there the background is cleaned, and the share of each kind of image decided.
+    """
+    low, high = max(low, SPREAD[0]), min(high, SPREAD[1])
+    sigma = sigma.clone()
+    sigma[::2] = low * (high / low) ** uniform(sigma, rng)[::2]
+    return sigma
+
+
+def mixed(sigma: Tensor, rng: torch.Generator, low: float, high: float) -> Tensor:
+    """A paper's noise levels, half of them replaced by `digit_levels`, a quarter `spread`."""
+    sigma = sigma.clone()
+    sigma[1::2] = digit_levels(sigma, rng)[1::2].clamp(low, high)
+    return spread(sigma, rng, low, high)
+
+
+def uniform(like: Tensor, rng: torch.Generator | None) -> Tensor:
+    """Uniform numbers float64 [N, 1, 1, 1], evenly spaced from one random start."""
+    start = torch.rand(1, generator=rng, device=like.device, dtype=torch.float64)
+    steps = torch.arange(len(like), device=like.device, dtype=torch.float64) / len(like)
+    return ((start + steps) % 1)[:, None, None, None]
 
 
 def normal(like: Tensor, rng: torch.Generator) -> Tensor:

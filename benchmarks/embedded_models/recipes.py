@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from embedded_models import objectives
+from embedded_models.linear_objective import NoiseOnLinear
+from samplebench.networks import score_sde_config
+from samplebench.networks.ncsnpp import ncsnpp, songunet_arguments
 from samplebench.networks.openai_flags import unet
 from samplebench.networks.preconditioning import VEPrecond, preconditioner
-from samplebench.networks.score_sde_config import songunet_arguments
+from samplebench.processes import trained_process
 from samplebench.processes.discrete import discrete_process
 
 SIZE = {"data.image_size": 8, "data.num_channels": 1}
@@ -102,6 +105,17 @@ ADM_IP = {
     "diffusion": _COSINE,
     "image_size": 8,
 }
+_GDDIM = {
+    "image_size": 8,
+    "nf": 28,
+    "ch_mult": [1, 1],
+    "num_res_blocks": 1,
+    "attn_resolutions": [4],
+    "fourier_size": 28,
+    "temb_dim": 112,
+}
+CLD = {"process": "cld", "model_config": {**_GDDIM, "in_channels": 2}}
+BDM = {"process": "bdm", "sigma_blur_max": 10, "model_config": {**_GDDIM, "in_channels": 1}}
 
 
 @dataclass(frozen=True)
@@ -112,13 +126,15 @@ class Settings:
         steps: of the optimiser.
         batch: images per step.
         rate: highest learning rate; it rises over the first 2 % and falls as a cosine to 0.
+        muon: the rate of the layers that Muon trains over that of the others, which Adam does.
         half_life: of the average of the weights, in steps; shorter at the start.
         seed: of the weights and of all random numbers.
     """
 
-    steps: int = 5_000
-    batch: int = 128
+    steps: int = 7_000
+    batch: int = 64
     rate: float = 2e-3
+    muon: float = 10.0
     half_life: int = 200
     seed: int = 0
 
@@ -137,9 +153,10 @@ class Recipe:
     Attributes:
         build: its network, not initialised.
         objective: see objectives.py.
-        container: "score-sde", "edm" or "openai", whose file is written.
+        container: "score-sde", "edm", "openai" or "gddim", whose file is written.
         config: in the words of that release.
         conditional: whether it is trained with labels.
+        encode: the images as the objective's posterior wants them.
         settings: of the training.
     """
 
@@ -148,18 +165,13 @@ class Recipe:
     container: str
     config: Mapping[str, Any]
     conditional: bool = False
+    encode: Callable[[Tensor], Tensor] = lambda images: images
     settings: Settings = Settings()
 
 
 def _score_sde(config: Mapping[str, Any], objective: objectives.Objective) -> Recipe:
-    name, arguments = songunet_arguments(config)
-    return Recipe(
-        lambda: preconditioner(name, arguments),
-        objective,
-        "score-sde",
-        config,
-        settings=Settings(steps=6_500),
-    )
+    name, arguments = score_sde_config.songunet_arguments(config)
+    return Recipe(lambda: preconditioner(name, arguments), objective, "score-sde", config)
 
 
 def _openai(config: Mapping[str, Any], perturbation: float = 0.0) -> Recipe:
@@ -173,6 +185,18 @@ def _openai(config: Mapping[str, Any], perturbation: float = 0.0) -> Recipe:
     )
 
 
+def _gddim(config: Mapping[str, Any]) -> Recipe:
+    arguments = songunet_arguments(config["model_config"])
+    law = trained_process(config, arguments["img_resolution"])
+    return Recipe(
+        lambda: ncsnpp(arguments),
+        NoiseOnLinear(law),
+        "gddim",
+        config,
+        encode=lambda images: law.encode(images)[:, 0],
+    )
+
+
 RECIPES: Mapping[str, Recipe] = {
     "digits-vp": _score_sde(VP, objectives.vp),
     "digits-ve": _score_sde(VE, objectives.ve),
@@ -181,6 +205,8 @@ RECIPES: Mapping[str, Recipe] = {
     "digits-iddpm": _openai(IDDPM),
     "digits-adm-ip": _openai(ADM_IP, perturbation=0.1),
     "digits-adm-base": _openai(ADM_IP),
+    "digits-cld": _gddim(CLD),
+    "digits-bdm": _gddim(BDM),
 }
 
 
