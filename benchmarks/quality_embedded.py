@@ -31,17 +31,21 @@ from samplebench.metrics.frechet import frechet_distance
 from samplebench.metrics.moments import Moments
 
 N, BLOCK, HALVES = 1797, 64, 50
-CONTINUOUS, DISCRETE = {"sampler": "heun", "nfe": 35}, {"sampler": "respaced", "steps": 250}
+CONTINUOUS, LINEAR = {"sampler": "heun", "nfe": 35}, {"sampler": "gddim", "nfe": 50}
+ADM, FAST = {"sampler": "respaced", "steps": 250}, {"sampler": "respaced", "steps": 100}
 USUAL: Mapping[str, Mapping[str, Any]] = {
     "digits-vp": CONTINUOUS,
     "digits-ve": CONTINUOUS,
     "digits-edm": CONTINUOUS,
-    "digits-adm": DISCRETE,
-    "digits-iddpm": DISCRETE,
-    "digits-adm-ip": DISCRETE,
-    "digits-adm-base": DISCRETE,
+    "digits-adm": ADM,
+    "digits-iddpm": FAST,
+    "digits-adm-ip": FAST,
+    "digits-adm-base": FAST,
+    "digits-cld": LINEAR,
+    "digits-bdm": LINEAR,
 }
-FEW = {"sampler": "euler", "nfe": 5}
+# Five evaluations of Euler, where a model is continuous.
+FEW = {"heun": {"sampler": "euler", "nfe": 5}, "gddim": {"sampler": "euler-flow", "nfe": 5}}
 
 
 class Judge:
@@ -109,7 +113,8 @@ def main() -> None:
         model, how = sb.load(name), USUAL[name]
         sets = [samples(model, r * N, name, **how) for r in range(args.ranges)]
         values = [judge.distance(images) for images in sets]
-        few = "" if how is DISCRETE else f"{judge.distance(samples(model, 0, name, **FEW)):.1f}"
+        fewer = FEW.get(how["sampler"])
+        few = f"{judge.distance(samples(model, 0, name, **fewer)):.1f}" if fewer else ""
         said = f"{how['sampler']} {how.get('nfe', how.get('steps'))}"
         shown = ", ".join(f"{value:.3f}" for value in values)
         print(f"| {name} | {said} | {shown} | {few} | {judge.novelty(sets[0]):.2f} |", flush=True)

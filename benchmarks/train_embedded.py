@@ -22,7 +22,7 @@ from containers import edm_pickle, flax_msgpack, score_sde
 from embedded_models.data import images_and_labels, split
 from embedded_models.loop import Trained, train
 from embedded_models.recipes import RECIPES, Recipe
-from samplebench.files import atomic
+from samplebench.files import atomic, sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 SUFFIX = {"score-sde": ".pth", "edm": ".pkl", "openai": ".pt", "gddim": ".msgpack"}
@@ -71,7 +71,7 @@ def main() -> None:
         trained = train(recipe, images, labels, settings, state, device, title=name)
         path = args.out / f"{name}{SUFFIX[recipe.container]}"
         write(path, recipe, trained)
-        print(f"{path}: {path.stat().st_size:,} bytes")
+        print(f"{path}: {path.stat().st_size:,} bytes, sha256 {sha256(path)}")
 
 
 if __name__ == "__main__":

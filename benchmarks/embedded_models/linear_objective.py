@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embedded_models.objectives import emphasis, normal, uniform
+from embedded_models.objectives import emphasis, normal, slope, uniform
 from embedded_models.posterior import Posterior
 from samplebench.processes.linear import LinearProcess
 
@@ -39,20 +39,21 @@ class NoiseOnLinear:
         root = self.law.R(times)
         # What stands before the image in R^-1 u: only the first channel holds it.
         signal = (np.linalg.inv(root) @ self.law.signal(times))[..., :1]
-        u0 = self.law.encode(x0)[:, :1].double()
+        stiffness = tensor(signal**2, x0.double()).sum(1)[:, 0]
+        # The noise level of the position, or of the mean of a blurred image.
+        level = stiffness[:, :1, :1, :1] ** -0.5
+        u0 = self.law.encode(x0.double() + slope(x0, level, rng))[:, :1]
         z = normal(u0.expand(-1, self.law.channels, -1, -1, -1), rng)
         seen = on(signal, u0) + z
-        pull, stiffness = on(np.swapaxes(signal, -1, -2), seen), tensor(signal**2, z).sum(1)[:, 0]
-        mean = known.mean_of(pull[:, 0], stiffness, labels)[:, None]
+        pull = on(np.swapaxes(signal, -1, -2), seen)[:, 0]
+        mean = known.mean_of(pull, stiffness, labels)[:, None]
         target, u = seen - on(signal, mean), on(root, seen)
         if self.law.channels == 1:
             target, u = self.law.decode(target)[:, None], self.law.decode(u)[:, None]
         label = (999 * t).log().to(x0.dtype)
         noise = network(u.flatten(1, 2).to(x0.dtype), label)
         error = (noise - target.flatten(1, 2)).square()
-        # The noise level of the position, or of the mean of a blurred image.
-        level = 1 / stiffness[:, 0, 0, 0].sqrt()
-        return (error * emphasis(level)[:, None, None, None]).mean()
+        return (error * emphasis(level)).mean()
 
     def _times(self, like: Tensor, rng: torch.Generator) -> Tensor:
         low, high = self.law.t_min, self.law.T

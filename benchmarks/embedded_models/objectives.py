@@ -19,7 +19,8 @@ from embedded_models.posterior import Posterior
 from samplebench.networks.preconditioning import EDMPrecond, VEPrecond, VPPrecond
 from samplebench.processes.discrete import DiscreteProcess
 
-SPREAD = (0.004, 40.0)  # where the noise levels added to the papers' lie
+SPREAD = (0.004, 40.0)  # where the noise levels lie that are added to the papers'
+SLOPE = 0.03  # largest standard deviation of the slopes of light, at noise levels above it
 
 Objective = Callable[[nn.Module, Tensor, Tensor | None, Posterior, torch.Generator], Tensor]
 
@@ -56,7 +57,7 @@ def _noise_error(
 ) -> Tensor:
     """Weighted squared error of the noise that the denoised image leaves."""
     sigma = mixed(sigma, rng, float(network.sigma_min), float(network.sigma_max))
-    x = x0 + sigma * normal(x0, rng)
+    x = x0 + sigma * normal(x0, rng) + slope(x0, sigma, rng)
     error = ((network(x, sigma) - known.mean(x, sigma, None)) / sigma).square()
     return (error * emphasis(sigma)).mean()
 
@@ -79,10 +80,11 @@ def edm(
 ) -> Tensor:
     """Karras et al. 2022, Eq. 2 and table 1: ln sigma normal, weight c_out^-2."""
     assert isinstance(network, EDMPrecond)
-    sigma = spread(digit_levels(x0, rng), rng)
+    sigma = edm_levels(x0, rng)
+    sigma[::2] = spread(x0, rng)[::2]
     weight = (sigma**2 + network.sigma_data**2) / (sigma * network.sigma_data) ** 2
     one_hot = None if labels is None else nn.functional.one_hot(labels, network.label_dim)
-    x = x0 + sigma * normal(x0, rng)
+    x = x0 + sigma * normal(x0, rng) + slope(x0, sigma, rng)
     error = (network(x, sigma, one_hot) - known.mean(x, sigma, labels)).square()
     return (weight * error).mean()
 
@@ -129,7 +131,8 @@ class Hybrid:
         eps = normal(x0, rng)
         if self.perturbation:
             eps = eps + self.perturbation * normal(x0, rng)
-        x_t = at["signal"] * x0 + at["noise"] * eps
+        shift = slope(x0, at["noise"] / at["signal"], rng)
+        x_t = at["signal"] * (x0 + shift) + at["noise"] * eps
         factor = self.process.time_factor if self.process.rescale else 1.0
         predicted, v = network(x_t, t * factor, labels).chunk(2, dim=1)
         bound = _bound(at, x0, x_t, predicted.detach(), v, t == 0)
@@ -173,28 +176,38 @@ def _log_likelihood(x0: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     return (upper - lower).clamp(min=1e-12).log()
 
 
-def digit_levels(like: Tensor, rng: torch.Generator) -> Tensor:
-    """EDM's law of noise levels around 1, where digits of 64 pixels are decided; [N, 1, 1, 1]."""
-    return (1.2 * torch.special.ndtri(uniform(like, rng))).exp()
+def edm_levels(like: Tensor, rng: torch.Generator) -> Tensor:
+    """Noise levels [N, 1, 1, 1] of Karras et al. 2022, table 1."""
+    return (1.2 * torch.special.ndtri(uniform(like, rng)) - 1.2).exp()
 
 
-def spread(sigma: Tensor, rng: torch.Generator, low: float = 0.0, high: float = 1e9) -> Tensor:
-    """Noise levels [N, 1, 1, 1], every other one drawn anew, evenly in ln sigma.
+def spread(like: Tensor, rng: torch.Generator, low: float = 0.0, high: float = 1e9) -> Tensor:
+    """Noise levels [N, 1, 1, 1] that are even in ln sigma."""
+    low, high = max(low, SPREAD[0]), min(high, SPREAD[1])
+    return low * (high / low) ** uniform(like, rng)
+
+
+def mixed(sigma: Tensor, rng: torch.Generator, low: float, high: float) -> Tensor:
+    """A family's own noise levels, three of four replaced by EDM's and by a spread.
 
     The papers' laws visit the ends of the scale so seldom that a run of minutes does not learn
     them: there the background is cleaned, and the share of each kind of image decided.
     """
-    low, high = max(low, SPREAD[0]), min(high, SPREAD[1])
-    sigma = sigma.clone()
-    sigma[::2] = low * (high / low) ** uniform(sigma, rng)[::2]
-    return sigma
+    levels = sigma.clone()
+    levels[1::2] = edm_levels(sigma, rng)[1::2].clamp(low, high)
+    levels[2::4] = spread(sigma, rng, low, high)[2::4]
+    return levels
 
 
-def mixed(sigma: Tensor, rng: torch.Generator, low: float, high: float) -> Tensor:
-    """A paper's noise levels, half of them replaced by `digit_levels`, a quarter `spread`."""
-    sigma = sigma.clone()
-    sigma[1::2] = digit_levels(sigma, rng)[1::2].clamp(low, high)
-    return spread(sigma, rng, low, high)
+def slope(x0: Tensor, sigma: Tensor, rng: torch.Generator) -> Tensor:
+    """What is added to a noisy image, as a sampler's errors look: a faint slope of light.
+
+    White noise of a low level has no such part, hence nothing else would teach a network to take it
+    away, and what a sampler got slightly too bright at a high level stayed so.
+    """
+    corners = torch.randn(len(x0), x0.shape[1], 2, 2, generator=rng, device=rng.device)
+    field = nn.functional.interpolate(corners, x0.shape[2:], mode="bilinear", align_corners=True)
+    return field.to(x0.dtype) * sigma.to(x0.dtype).clamp(max=SLOPE)
 
 
 def uniform(like: Tensor, rng: torch.Generator | None) -> Tensor:

@@ -84,6 +84,7 @@ _OPENAI = {
     "channel_mult": [1, 1],
     "attention_resolutions": [2],
     "use_scale_shift_norm": True,
+    "num_classes": 10,
 }
 _ADM = {"num_head_channels": 16, "resblock_updown": True}
 IDDPM = {
@@ -95,7 +96,7 @@ IDDPM = {
 _COSINE = {"learn_sigma": True, "noise_schedule": "cosine", "diffusion_steps": 1000}
 ADM = {
     "family": "guided-diffusion",
-    "architecture": {**_OPENAI, **_ADM, "num_classes": 10},
+    "architecture": {**_OPENAI, **_ADM},
     "diffusion": _COSINE,
     "image_size": 8,
 }
@@ -182,6 +183,7 @@ def _openai(config: Mapping[str, Any], perturbation: float = 0.0) -> Recipe:
         "openai",
         config,
         conditional="num_classes" in config["architecture"],
+        settings=Settings(steps=10_000),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.adapters.exact_linear import ExactLinearModel
 from samplebench.checkpoints.catalog import catalog, embedded
 from samplebench.embedded import load_digits
 
@@ -20,7 +21,9 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import train_embedded  # noqa: E402
 from embedded_models.data import images_and_labels, split  # noqa: E402
 from embedded_models.loop import train  # noqa: E402
+from embedded_models.muon import Muon  # noqa: E402
 from embedded_models.objectives import Hybrid  # noqa: E402
+from embedded_models.posterior import Posterior  # noqa: E402
 from embedded_models.recipes import RECIPES, initialise  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -93,7 +96,8 @@ def test_the_bound_is_zero_where_the_model_is_the_posterior():
     """L_t of a network that knows the noise and answers with the posterior's variance."""
     hybrid = RECIPES["digits-adm"].objective
     assert isinstance(hybrid, Hybrid)
-    x0 = images_and_labels(split()[0][:16])[0]
+    image = images_and_labels(split()[0][:1])[0]
+    x0 = image.expand(16, -1, -1, -1)
     noise = []
 
     def oracle(x_t, t, y):
@@ -104,9 +108,50 @@ def test_the_bound_is_zero_where_the_model_is_the_posterior():
         return torch.cat([eps, -torch.ones_like(eps)], dim=1)
 
     rng = torch.Generator().manual_seed(3)
-    loss = hybrid(oracle, x0, torch.zeros(16, dtype=torch.long), rng)
+    loss = hybrid(oracle, x0, None, Posterior(image, None), rng)
     assert (noise[0] > 0).all()  # the last step's term is a likelihood, which is not zero
     assert float(loss) < 1e-4
+
+
+def test_the_posterior_is_bayes_rule():
+    images, labels = images_and_labels(split()[0][:64])
+    rng = torch.Generator().manual_seed(0)
+    x = images[:8] + 0.7 * torch.randn(8, 1, 8, 8, generator=rng)
+    sigma = torch.full((8, 1, 1, 1), 0.7)
+    for i, mean in enumerate(Posterior(images, labels).mean(x, sigma, labels[:8])):
+        same = images[labels == labels[i]]
+        weight = (-(x[i] - same).square().flatten(1).sum(1) / (2 * 0.7**2)).softmax(0)
+        torch.testing.assert_close(mean, (weight[:, None, None, None] * same).sum(0))
+
+
+@pytest.mark.parametrize("name", ["digits-cld", "digits-bdm"])
+def test_the_linear_objective_is_zero_for_the_exact_noise(name):
+    objective = RECIPES[name].objective
+    images = images_and_labels(split()[0][:16])[0].double()
+    exact = ExactLinearModel(images, None, 1e-6, objective.law)
+
+    def oracle(states, label):
+        times = (label.double().exp() / 999).tolist()
+        u = states.double().unflatten(1, (objective.law.channels, 1))
+        pixels = objective.law.channels == 1
+        shown = [objective.law.encode(v[None, 0]) if pixels else v[None] for v in u]
+        eps = [exact.eps(v, t) for v, t in zip(shown, times, strict=True)]
+        return torch.cat([objective.law.decode(e) if pixels else e.flatten(1, 2) for e in eps])
+
+    known = Posterior(objective.law.encode(images)[:, 0], None)
+    loss = objective(oracle, images, None, known, torch.Generator().manual_seed(0))
+    assert float(loss) < 1e-3
+
+
+def test_muon_takes_orthogonal_steps():
+    p = torch.nn.Parameter(torch.zeros(32, 16, 3, 3))
+    p.grad = torch.randn(p.shape, generator=torch.Generator().manual_seed(0))
+    optimiser = Muon([p])
+    optimiser.param_groups[0]["lr"] = 1.0
+    optimiser.step()
+    values = torch.linalg.svdvals(p.detach().flatten(1))
+    assert 0.6 < values.min()
+    assert values.max() < 1.3
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -114,11 +159,12 @@ def test_every_objective_falls_under_training(name, tmp_path):
     recipe = RECIPES[name]
     images, labels = images_and_labels(split()[0][:256])
     of_class = labels if recipe.conditional else None
+    known = Posterior(recipe.encode(images), of_class)
 
     def loss(network):
         with torch.no_grad():
             rng = torch.Generator().manual_seed(0)
-            return float(recipe.objective(network, images, of_class, rng))
+            return float(recipe.objective(network, images, of_class, known, rng))
 
     fresh = recipe.build()
     initialise(fresh, torch.Generator().manual_seed(0))
