@@ -75,9 +75,9 @@ def _rho(nfe: int) -> Curve:
 
 
 def _churn(row: Row) -> float:
-    """S_churn of a row of digits-edm; the catalogue's own setting for this model is 10."""
+    """S_churn of a row of digits-edm; the catalogue's own setting for this model is 20."""
     given = dict(part.split("=") for part in row["params"].split() if "=" in part)
-    return 0.0 if row["sampler"] == "heun" else float(given.get("S_churn", 10))
+    return 0.0 if row["sampler"] == "heun" else float(given.get("S_churn", 20))
 
 
 def _at_35(row: Row) -> bool:
@@ -88,7 +88,7 @@ PANELS = (
     Panel(
         "Euler, Heun, stochastic: digits-edm",
         [Curve(name, "digits-edm", name) for name in ("euler", "heun")]
-        + [Curve("edm, S_churn 10", "digits-edm", "edm")],
+        + [Curve("edm, S_churn 20", "digits-edm", "edm")],
     ),
     Panel(
         "One sampler, three models: Heun",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 import samplebench as sb
 from embedded_models.data import images_and_labels, split
+from samplebench.checkpoints.catalog import catalog
 from samplebench.embedded import load_digits
 from samplebench.features.digits import DigitsExtractor
 from samplebench.images import contact_sheet, to_uint8
@@ -31,18 +32,19 @@ from samplebench.metrics.frechet import frechet_distance
 from samplebench.metrics.moments import Moments
 
 N, BLOCK, HALVES = 1797, 64, 50
-CONTINUOUS, LINEAR = {"sampler": "heun", "nfe": 35}, {"sampler": "gddim", "nfe": 50}
+HEUN, STOCHASTIC = {"sampler": "heun", "nfe": 35}, {"sampler": "edm", "nfe": 79}
 ADM, FAST = {"sampler": "respaced", "steps": 250}, {"sampler": "respaced", "steps": 100}
-USUAL: Mapping[str, Mapping[str, Any]] = {
-    "digits-vp": CONTINUOUS,
-    "digits-ve": CONTINUOUS,
-    "digits-edm": CONTINUOUS,
-    "digits-adm": ADM,
-    "digits-iddpm": FAST,
-    "digits-adm-ip": FAST,
-    "digits-adm-base": FAST,
-    "digits-cld": LINEAR,
-    "digits-bdm": LINEAR,
+LINEAR = {"sampler": "gddim", "nfe": 50}
+USUAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "digits-vp": [HEUN, STOCHASTIC],
+    "digits-ve": [HEUN, STOCHASTIC],
+    "digits-edm": [HEUN, STOCHASTIC],
+    "digits-adm": [ADM],
+    "digits-iddpm": [FAST],
+    "digits-adm-ip": [FAST],
+    "digits-adm-base": [FAST],
+    "digits-cld": [LINEAR],
+    "digits-bdm": [LINEAR],
 }
 # Five evaluations of Euler, where a model is continuous.
 FEW = {"heun": {"sampler": "euler", "nfe": 5}, "gddim": {"sampler": "euler-flow", "nfe": 5}}
@@ -110,14 +112,18 @@ def main() -> None:
     print("|---|---|---|---|---|")
     sheets = []
     for name in args.model or USUAL:
-        model, how = sb.load(name), USUAL[name]
-        sets = [samples(model, r * N, name, **how) for r in range(args.ranges)]
-        values = [judge.distance(images) for images in sets]
-        fewer = FEW.get(how["sampler"])
-        few = f"{judge.distance(samples(model, 0, name, **fewer)):.1f}" if fewer else ""
-        said = f"{how['sampler']} {how.get('nfe', how.get('steps'))}"
-        shown = ", ".join(f"{value:.3f}" for value in values)
-        print(f"| {name} | {said} | {shown} | {few} | {judge.novelty(sets[0]):.2f} |", flush=True)
+        model = sb.load(name)
+        for how in USUAL[name]:
+            preset = catalog()[name].params.get(how["sampler"], {})
+            sets = [samples(model, r * N, name, **how, **preset) for r in range(args.ranges)]
+            values = [judge.distance(images) for images in sets]
+            fewer = FEW.get(how["sampler"])
+            few = f"{judge.distance(samples(model, 0, name, **fewer)):.1f}" if fewer else ""
+            said = f"{how['sampler']} {how.get('nfe', how.get('steps'))}"
+            shown = ", ".join(f"{value:.3f}" for value in values)
+            print(
+                f"| {name} | {said} | {shown} | {few} | {judge.novelty(sets[0]):.2f} |", flush=True
+            )
         sheets.append(sets[0][:64])
     if args.picture:
         tiles = [contact_sheet(sheet.permute(0, 2, 3, 1).numpy())[..., 0] for sheet in sheets]

@@ -29,12 +29,13 @@ _VARIANCES = "--sampler respaced --nfe 5,10,20,50 --param respaced.variance=fixe
 # Model -> the arguments of `samplebench run`, one sweep each.
 SWEEPS: Mapping[str, Sequence[str]] = {
     "digits-exact": ["--config benchmarks/baselines/digits-exact.toml"],
-    "digits-vp": [_CONTINUOUS],
-    "digits-ve": [_CONTINUOUS],
+    "digits-vp": [_CONTINUOUS, "--sampler edm --nfe 79"],
+    "digits-ve": [_CONTINUOUS, "--sampler edm --nfe 79"],
     "digits-edm": [
         _CONTINUOUS,
+        "--sampler edm --nfe 79",
         "--sampler heun --nfe 9,19 --rho 1,3,5,7,11",
-        "--sampler edm --nfe 35 --param edm.S_churn=2,5,20,40",
+        "--sampler edm --nfe 35 --param edm.S_churn=2,5,10,40",
     ],
     "digits-adm": [_DISCRETE, "--sampler respaced --nfe 50,250", _VARIANCES],
     "digits-iddpm": [_DISCRETE, "--sampler respaced --nfe 50,100", _VARIANCES],

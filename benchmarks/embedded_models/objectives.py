@@ -177,8 +177,8 @@ def _log_likelihood(x0: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def edm_levels(like: Tensor, rng: torch.Generator) -> Tensor:
-    """Noise levels [N, 1, 1, 1] of Karras et al. 2022, table 1."""
-    return (1.2 * torch.special.ndtri(uniform(like, rng)) - 1.2).exp()
+    """Noise levels [N, 1, 1, 1]: ln sigma is normal, its mean that of Karras et al. 2024."""
+    return (1.2 * torch.special.ndtri(uniform(like, rng)) - 0.4).exp()
 
 
 def spread(like: Tensor, rng: torch.Generator, low: float = 0.0, high: float = 1e9) -> Tensor:
