@@ -24,8 +24,8 @@ SEEDS = (0, 1797, 3594)
 
 _CONTINUOUS = "--nfe 5,10,20,35"
 _DISCRETE = "--nfe 5,10,20"
-_LINEAR = "--sampler gddim,euler-maruyama,euler-flow --nfe 10,20,50"
-_VARIANCES = "--sampler respaced --nfe 5,10,20,50 --param respaced.variance=fixed_small,fixed_large"
+_FIXED = "--sampler respaced --nfe 5,10,20 --param respaced.variance=fixed_small,fixed_large"
+_LINEAR = ["--sampler gddim --nfe 10,20,50", "--sampler euler-maruyama,euler-flow --nfe 10,20"]
 # Model -> the arguments of `samplebench run`, one sweep each.
 SWEEPS: Mapping[str, Sequence[str]] = {
     "digits-exact": ["--config benchmarks/baselines/digits-exact.toml"],
@@ -34,15 +34,15 @@ SWEEPS: Mapping[str, Sequence[str]] = {
     "digits-edm": [
         _CONTINUOUS,
         "--sampler edm --nfe 79",
-        "--sampler heun --nfe 9,19 --rho 1,3,5,7,11",
-        "--sampler edm --nfe 35 --param edm.S_churn=2,5,10,40",
+        "--sampler heun --nfe 9,19 --rho 3,7,11",
+        "--sampler edm --nfe 35 --param edm.S_churn=5,40",
     ],
-    "digits-adm": [_DISCRETE, "--sampler respaced --nfe 50,250", _VARIANCES],
-    "digits-iddpm": [_DISCRETE, "--sampler respaced --nfe 50,100", _VARIANCES],
-    "digits-adm-ip": [_DISCRETE, "--sampler respaced --nfe 50,100"],
-    "digits-adm-base": [_DISCRETE, "--sampler respaced --nfe 50,100"],
-    "digits-cld": [_LINEAR],
-    "digits-bdm": [_LINEAR],
+    "digits-adm": [_DISCRETE, "--sampler respaced --nfe 50,250", _FIXED],
+    "digits-iddpm": [_DISCRETE, "--sampler respaced --nfe 100", _FIXED],
+    "digits-adm-ip": [_DISCRETE, "--sampler respaced --nfe 100"],
+    "digits-adm-base": [_DISCRETE, "--sampler respaced --nfe 100"],
+    "digits-cld": _LINEAR,
+    "digits-bdm": _LINEAR,
 }
 
 

@@ -40,20 +40,21 @@ class NoiseOnLinear:
         # What stands before the image in R^-1 u: only the first channel holds it.
         signal = (np.linalg.inv(root) @ self.law.signal(times))[..., :1]
         stiffness = tensor(signal**2, x0.double()).sum(1)[:, 0]
-        # The noise level of the position, or of the mean of a blurred image.
-        level = stiffness[:, :1, :1, :1] ** -0.5
-        u0 = self.law.encode(x0.double() + slope(x0, level, rng))[:, :1]
+        # Of the position, or of each frequency.
+        levels = stiffness**-0.5
+        u0 = self.law.encode(x0.double() + slope(x0, levels[:, :, :1, :1], rng))[:, :1]
         z = normal(u0.expand(-1, self.law.channels, -1, -1, -1), rng)
         seen = on(signal, u0) + z
         pull = on(np.swapaxes(signal, -1, -2), seen)[:, 0]
         mean = known.mean_of(pull, stiffness, labels)[:, None]
-        target, u = seen - on(signal, mean), on(root, seen)
+        u, label = on(root, seen), (999 * t).log().to(x0.dtype)
         if self.law.channels == 1:
-            target, u = self.law.decode(target)[:, None], self.law.decode(u)[:, None]
-        label = (999 * t).log().to(x0.dtype)
-        noise = network(u.flatten(1, 2).to(x0.dtype), label)
-        error = (noise - target.flatten(1, 2)).square()
-        return (error * emphasis(level)).mean()
+            shown = self.law.decode(u).to(x0.dtype)
+            noise = self.law.encode(network(shown, label))
+        else:
+            noise = network(u.flatten(1, 2).to(x0.dtype), label).reshape(u.shape)
+        error = (noise - (seen - on(signal, mean))).square()
+        return (error * emphasis(levels)[:, None]).mean()
 
     def _times(self, like: Tensor, rng: torch.Generator) -> Tensor:
         low, high = self.law.t_min, self.law.T

@@ -116,7 +116,8 @@ _GDDIM = {
     "temb_dim": 112,
 }
 CLD = {"process": "cld", "model_config": {**_GDDIM, "in_channels": 2}}
-BDM = {"process": "bdm", "sigma_blur_max": 10, "model_config": {**_GDDIM, "in_channels": 1}}
+# The same blur as the release's, in units of the image.
+BDM = {"process": "bdm", "sigma_blur_max": 2.5, "model_config": {**_GDDIM, "in_channels": 1}}
 
 
 @dataclass(frozen=True)
