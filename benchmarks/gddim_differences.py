@@ -283,7 +283,7 @@ DIFFERENCES: Mapping[str, Callable[[], Iterator[Pair]]] = {
 }  # fmt: skip
 UNMEASURED = (
     "the hybrid time grid: its times jump back up, no sampler can step on it",
-    "multistep on blurring: it stops with an error before the first step",
+    "multistep on blurring: as released it stops with an error",
 )
 
 
