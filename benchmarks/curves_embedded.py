@@ -75,20 +75,21 @@ def _rho(nfe: int) -> Curve:
 
 
 def _churn(row: Row) -> float:
-    """S_churn of a row of digits-edm; the catalogue's own setting for this model is 20."""
-    given = dict(part.split("=") for part in row["params"].split() if "=" in part)
-    return 0.0 if row["sampler"] == "heun" else float(given.get("S_churn", 20))
+    """S_churn of a row."""
+    given = dict(part.split("=") for part in row["params"].split())
+    return float(given.get("S_churn", 0))
 
 
 def _at_35(row: Row) -> bool:
     return row["nfe"] == 35 and row["rho"] in (None, 7)
 
 
+_WINDOW = "S_max=5 S_min=0.02"
 PANELS = (
     Panel(
         "Euler, Heun, stochastic: digits-edm",
         [Curve(name, "digits-edm", name) for name in ("euler", "heun")]
-        + [Curve("edm, S_churn 20", "digits-edm", "edm")],
+        + [Curve("edm, S_churn 20", "digits-edm", "edm", f"S_churn=20 {_WINDOW}")],
     ),
     Panel(
         "One sampler, three models: Heun",
@@ -97,7 +98,10 @@ PANELS = (
     Panel("rho: digits-edm, Heun", [_rho(9), _rho(19)], "rho", lambda row: row["rho"], log=False),
     Panel(
         "S_churn: digits-edm, NFE 35",
-        [Curve("edm", "digits-edm", "edm", None, _at_35)],
+        [
+            Curve("edm", "digits-edm", "edm", None, _at_35),
+            Curve("Heun", "digits-edm", "heun", "", _at_35),
+        ],
         "S_churn",
         _churn,
         log=False,

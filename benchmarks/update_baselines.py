@@ -23,19 +23,21 @@ BASELINES = ROOT / "benchmarks" / "baselines"
 SEEDS = (0, 1797, 3594)
 
 _CONTINUOUS = "--nfe 5,10,20,35"
+_WINDOW = "--param edm.S_min=0.02 --param edm.S_max=5"
+_STOCHASTIC = f"--sampler edm --nfe 79 --param edm.S_churn=20 {_WINDOW}"
 _DISCRETE = "--nfe 5,10,20"
 _FIXED = "--sampler respaced --nfe 5,10,20 --param respaced.variance=fixed_small,fixed_large"
 _LINEAR = ["--sampler gddim --nfe 10,20,50", "--sampler euler-maruyama,euler-flow --nfe 10,20"]
 # Model -> the arguments of `samplebench run`, one sweep each.
 SWEEPS: Mapping[str, Sequence[str]] = {
     "digits-exact": ["--config benchmarks/baselines/digits-exact.toml"],
-    "digits-vp": [_CONTINUOUS, "--sampler edm --nfe 79"],
-    "digits-ve": [_CONTINUOUS, "--sampler edm --nfe 79"],
+    "digits-vp": [_CONTINUOUS, _STOCHASTIC],
+    "digits-ve": [_CONTINUOUS, _STOCHASTIC],
     "digits-edm": [
         _CONTINUOUS,
-        "--sampler edm --nfe 79",
+        _STOCHASTIC,
         "--sampler heun --nfe 9,19 --rho 3,7,11",
-        "--sampler edm --nfe 35 --param edm.S_churn=5,40",
+        f"--sampler edm --nfe 35 --param edm.S_churn=5,40 {_WINDOW}",
     ],
     "digits-adm": [_DISCRETE, "--sampler respaced --nfe 50,250", _FIXED],
     "digits-iddpm": [_DISCRETE, "--sampler respaced --nfe 100", _FIXED],
