@@ -107,7 +107,7 @@ PANELS = (
         log=False,
     ),
     Panel(
-        "Learned and fixed variances: digits-adm",
+        "Variances: digits-adm",
         [
             Curve("learned", "digits-adm", "respaced"),
             Curve("fixed, small", "digits-adm", "respaced", "variance=fixed_small"),
@@ -168,7 +168,8 @@ def draw(axes: Axes, panel: Panel) -> None:
     axes.set_yscale("log")
     if panel.log:
         axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(sorted(places)))
+    shown = [x for x in places if not any(0.8 * x < other < x for other in places)]
+    axes.xaxis.set_major_locator(FixedLocator(sorted(shown)))
     axes.yaxis.set_major_locator(FixedLocator([0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10]))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -126,8 +126,17 @@ def main() -> None:
             )
         sheets.append(sets[0][:64])
     if args.picture:
-        tiles = [contact_sheet(sheet.permute(0, 2, 3, 1).numpy())[..., 0] for sheet in sheets]
-        Image.fromarray(np.concatenate(tiles, axis=1)).save(args.picture)
+        apart = [torch.nn.functional.pad(sheet, (1, 1, 1, 1), value=96) for sheet in sheets]
+        tiles = [contact_sheet(sheet.permute(0, 2, 3, 1).numpy())[..., 0] for sheet in apart]
+        arranged(tiles).save(args.picture)
+
+
+def arranged(tiles: Sequence[np.ndarray], columns: int = 3) -> Image.Image:
+    """Grey pictures of one size side by side, enlarged, white between them."""
+    framed = [np.pad(tile, 2, constant_values=255) for tile in tiles]
+    framed += [np.full_like(framed[0], 255)] * (-len(framed) % columns)
+    rows = [np.hstack(framed[i : i + columns]) for i in range(0, len(framed), columns)]
+    return Image.fromarray(np.vstack(rows).repeat(4, 0).repeat(4, 1))
 
 
 if __name__ == "__main__":
