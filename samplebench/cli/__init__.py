@@ -31,7 +31,7 @@ _EXAMPLES = """examples:
   samplebench run                              the embedded demo: real digits, exact denoiser
   samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
   samplebench list samplers
-  samplebench check reports/digits-exact --baseline benchmarks/baselines/digits-exact.csv
+  samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
   samplebench trajectory --sampler euler,heun  a sampler's own error and order
   samplebench published                        what others measured
 """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from samplebench.regression import Summary, Verdict
 
 _EXAMPLES = """
-samplebench check reports/digits-exact --baseline benchmarks/baselines/digits-exact.csv
+samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
 samplebench check results.csv --baseline old/results.csv --tolerance fd-digits:2%
 samplebench check reports/other-seeds --baseline baseline.csv --tolerance 3sigma
 samplebench check reports/fast --baseline baseline.csv --subset --markdown - >> summary.md
