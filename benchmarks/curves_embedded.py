@@ -13,16 +13,17 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from field import plain, ticks
 from samplebench.files import write_atomic
 from samplebench.regression import load_rows
 from samplebench.report.curves import PALETTE
-from samplebench.report.plots import RULE, render, settings
+from samplebench.report.plots import render, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 BASELINES = ROOT / "benchmarks" / "baselines"
 WIDTH, HEIGHT = 8.8, 6.4  # inches
+VALUES = (0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10)
 Row = Mapping[str, Any]
+
+
+def _usual_rho(row: Row) -> bool:
+    return row["rho"] in (None, 7)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Curve:
     model: str
     sampler: str
     params: str | None = ""
-    where: Callable[[Row], bool] = lambda row: row["rho"] in (None, 7)
+    where: Callable[[Row], bool] = _usual_rho
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def _churn(row: Row) -> float:
 
 
 def _at_35(row: Row) -> bool:
-    return row["nfe"] == 35 and row["rho"] in (None, 7)
+    return row["nfe"] == 35 and _usual_rho(row)
 
 
 _WINDOW = "S_max=5 S_min=0.02"
@@ -127,10 +133,15 @@ PANELS = (
 )
 
 
+@cache
+def _rows(model: str) -> Sequence[Row]:
+    return load_rows(BASELINES / f"{model}.csv").rows
+
+
 def points(panel: Panel, curve: Curve) -> list[tuple[float, float, float]]:
     """(x, mean, standard error) over the ranges of seeds, by x."""
     found: dict[float, list[float]] = {}
-    for row in load_rows(BASELINES / f"{curve.model}.csv").rows:
+    for row in _rows(curve.model):
         same = curve.params is None or row["params"] == curve.params
         if row["sampler"] == curve.sampler and same and curve.where(row):
             found.setdefault(panel.x(row), []).append(row["fd-digits"])
@@ -169,20 +180,12 @@ def draw(axes: Axes, panel: Panel) -> None:
     if panel.log:
         axes.set_xscale("log")
     shown = [x for x in places if not any(0.8 * x < other < x for other in places)]
-    axes.xaxis.set_major_locator(FixedLocator(sorted(shown)))
-    axes.yaxis.set_major_locator(FixedLocator([0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10]))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_locator(NullLocator())
-        axis.set_minor_formatter(NullFormatter())
+    ticks(axes, sorted(shown), VALUES)
     axes.set_xlabel(panel.axis, fontsize=8)
     axes.set_title(panel.title, loc="left", fontsize=9, weight="bold")
     axes.tick_params(labelsize=7.5)
-    axes.grid(True, color=RULE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    if len(panel.curves) > 1:
-        axes.legend(frameon=False, fontsize=7.5)
+    plain(axes)
+    axes.legend(frameon=False, fontsize=7.5)
 
 
 def picture() -> Figure:

@@ -101,15 +101,10 @@ def draw_field(axes: Axes, model: str, found: Sequence[Line], repeated: Sequence
             )
     title, budgets = PANELS[model]
     axes.set(xscale="log", yscale="log", xlim=(2.7, 1.25 * budgets[-1]), ylim=(1.2, 420))
-    axes.xaxis.set_major_locator(FixedLocator(budgets))
-    axes.yaxis.set_major_locator(FixedLocator(VALUES))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_locator(NullLocator())
-        axis.set_minor_formatter(NullFormatter())
+    ticks(axes, budgets, VALUES)
     axes.set_xlabel("NFE")
     axes.set_title(title, loc="left", fontsize=10, weight="bold")
-    _plain(axes)
+    plain(axes)
 
 
 def draw_spread(axes: Axes, repeated: Sequence[Band]) -> None:
@@ -140,7 +135,7 @@ def draw_spread(axes: Axes, repeated: Sequence[Band]) -> None:
         fontsize=10,
         weight="bold",
     )
-    _plain(axes)
+    plain(axes)
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
 
@@ -150,7 +145,18 @@ def _said(band: Band) -> str:
     return f"{NAMES[at.checkpoint]}: {SAMPLERS[at.sampler]}, NFE {band.nfe}"
 
 
-def _plain(axes: Axes) -> None:
+def ticks(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """Marks these values and no others, written as numbers."""
+    axes.xaxis.set_major_locator(FixedLocator(x))
+    axes.yaxis.set_major_locator(FixedLocator(y))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
+        axis.set_minor_formatter(NullFormatter())
+
+
+def plain(axes: Axes) -> None:
+    """A faint grid behind the curves, no frame above and on the right."""
     axes.grid(True, color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -78,6 +78,18 @@ _DIGITS = Protocol(
     extractor="digits",
     metrics=("fd-digits",),
 )
+_SCORE_SDE = Protocol(
+    name="score-sde",
+    summary="score-SDE's: 50,000 images, truncated, state in float32, Inception features",
+    num_samples=50_000,
+    noise="portable",
+    labels="uniform",
+    state_dtype="float32",
+    quantization="score-sde",
+    clip_x0=False,
+    extractor="inception",
+    metrics=("fid",),
+)
 
 PROTOCOLS: Mapping[str, Protocol] = {
     "digits": _DIGITS,
@@ -102,17 +114,10 @@ PROTOCOLS: Mapping[str, Protocol] = {
         extractor="inception",
         metrics=("fid",),
     ),
-    "gddim": Protocol(
+    "gddim": replace(
+        _SCORE_SDE,
         name="gddim",
         summary="gDDIM's: 50,000 images, truncated, state in float32, Inception features",
-        num_samples=50_000,
-        noise="portable",
-        labels="uniform",
-        state_dtype="float32",
-        quantization="score-sde",
-        clip_x0=False,
-        extractor="inception",
-        metrics=("fid",),
         process="linear",
     ),
     "openai": Protocol(
@@ -127,18 +132,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         extractor="inception",
         metrics=("fid",),
     ),
-    "score-sde": Protocol(
-        name="score-sde",
-        summary="score-SDE's: 50,000 images, truncated, state in float32, Inception features",
-        num_samples=50_000,
-        noise="portable",
-        labels="uniform",
-        state_dtype="float32",
-        quantization="score-sde",
-        clip_x0=False,
-        extractor="inception",
-        metrics=("fid",),
-    ),
+    "score-sde": _SCORE_SDE,
 }
 
 

@@ -33,9 +33,10 @@ class Muon(torch.optim.Optimizer):
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             gradients = [p.grad for p in group["params"]]
-            momenta = [
-                self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in group["params"]
-            ]
+            for p in group["params"]:
+                if "momentum" not in self.state[p]:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+            momenta = [self.state[p]["momentum"] for p in group["params"]]
             torch._foreach_mul_(momenta, _MOMENTUM)
             torch._foreach_add_(momenta, gradients)
             ahead = torch._foreach_add(gradients, momenta, alpha=_MOMENTUM)
