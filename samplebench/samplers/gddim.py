@@ -33,7 +33,14 @@ def _evaluations(
 
 def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     idle = {"correct_last"} if params["corrector"] is None else set()
+    if params["degree"] == _usual_degree(params["lam"]):
+        params = params | {"degree": None}
     return "gddim", {name: value for name, value in params.items() if name not in idle}
+
+
+def _usual_degree(lam: float) -> int:
+    """With noise a polynomial of higher degree extrapolates it."""
+    return 0 if lam > 0 else 2
 
 
 @samplers.register(
@@ -53,7 +60,7 @@ def gddim(
     *,
     noise: Callable[[Tensor], Tensor] | None = None,
     callback: Callable[[Step], None] | None = None,
-    degree: int = 2,
+    degree: int | None = None,
     corrector: int | None = None,
     correct_last: bool = False,
     lam: float = 0.0,
@@ -63,7 +70,8 @@ def gddim(
     """Exponential multistep, order degree + 1, N evaluations for N steps (Algorithm 1).
 
     Args:
-        degree: of the polynomial through the noise predictions; 0 is DDIM's on any process.
+        degree: of the polynomial through the noise predictions; 0 is DDIM's on any process. None: 2
+            for the flow, 0 with noise.
         corrector: degree of the corrector's polynomial, None for none; a corrected step costs one
             more evaluation.
         correct_last: whether the last step is corrected too: 2N evaluations instead of 2N - 1.
@@ -75,6 +83,7 @@ def gddim(
     Raises:
         UsageError: a degree below 0, lam below 0, or a corrector or Riemann sums with noise.
     """
+    degree = _usual_degree(lam) if degree is None else degree
     _check(degree, corrector, lam, quadrature)
     law, times = model.process, tuple(grid.tolist())
     predict = (

@@ -138,6 +138,13 @@ def test_a_stochastic_step_keeps_the_law_of_one_image(law, images):
                               atol=0.03)  # fmt: skip
 
 
+@pytest.mark.parametrize(("lam", "degree"), [(0.0, 2), (0.5, 0), (1.0, 0)])
+def test_the_usual_degree_is_2_without_noise_and_0_with_it(on_cld, lam, degree):
+    words = {"sampler": "gddim", "steps": 5, "seeds": [0, 1], "lam": lam}
+    usual, named = (sb.sample(on_cld, **words, **more) for more in ({}, {"degree": degree}))
+    assert torch.equal(usual, named)
+
+
 def test_final_denoising_takes_the_noise_of_t_min_away(law, images):
     model = ExactLinearModel(images[:1], None, 0.0, law)
     clean, noisy = (

@@ -135,6 +135,10 @@ class TestParameters:
             ("ddim", {"eta": 0}, "euler", {}),
             ("ddim", {"eta": 0.5}, "ddim", {"eta": 0.5}),
             ("heun", {"alpha": 0.5, "epsilon_s": 0.1, "S_max": 3}, "heun", {"alpha": 0.5}),
+            ("gddim", {"degree": 2}, "gddim", {}),
+            ("gddim", {"degree": 0}, "gddim", {"degree": 0}),
+            ("gddim", {"lam": 1, "degree": 0}, "gddim", {"lam": 1.0}),
+            ("gddim", {"lam": 1, "degree": 2}, "gddim", {"lam": 1.0, "degree": 2}),
             (
                 "euler",
                 {"schedule": "vp", "epsilon_s": 0.1},
