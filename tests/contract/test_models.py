@@ -95,8 +95,7 @@ def test_at_zero_noise_x_is_returned(model, x, labels):
 
 def test_little_noise_is_little_change_and_much_noise_leaves_an_image(model, x, labels):
     # What is removed is noise, and 1e-5 of it: a network that never saw so little may be off.
-    removed = model(x / 10, 1e-5, labels) - x / 10
-    assert removed.square().mean().sqrt() < 5e-5
+    assert (model(x / 10, 1e-5, labels) - x / 10).abs().max() < 1e-4
     for sigma in (1e3, 1e5, 1e8):
         level = min(sigma, model.sigma_max)
         denoised = model(level * x, level, labels)
