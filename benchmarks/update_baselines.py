@@ -26,6 +26,7 @@ _CONTINUOUS = "--nfe 5,10,20,35"
 _WINDOW = "--param edm.S_min=0.02 --param edm.S_max=5"
 _STOCHASTIC = f"--sampler edm --nfe 79 --param edm.S_churn=20 {_WINDOW}"
 _DISCRETE = "--nfe 5,10,20"
+_HEUN = "--sampler heun --nfe 35"
 _FIXED = "--sampler respaced --nfe 5,10,20 --param respaced.variance=fixed_small,fixed_large"
 _LINEAR = ["--sampler gddim --nfe 10,20,50", "--sampler euler-maruyama,euler-flow --nfe 10,20"]
 # Model -> the arguments of `samplebench run`, one sweep each.
@@ -39,10 +40,10 @@ SWEEPS: Mapping[str, Sequence[str]] = {
         "--sampler heun --nfe 9,19 --rho 3,7,11",
         f"--sampler edm --nfe 35 --param edm.S_churn=5,40 {_WINDOW}",
     ],
-    "digits-adm": [_DISCRETE, "--sampler respaced --nfe 50,250", _FIXED],
-    "digits-iddpm": [_DISCRETE, "--sampler respaced --nfe 100", _FIXED],
-    "digits-adm-ip": [_DISCRETE, "--sampler respaced --nfe 100"],
-    "digits-adm-base": [_DISCRETE, "--sampler respaced --nfe 100"],
+    "digits-adm": [_DISCRETE, _HEUN, "--sampler respaced --nfe 50,250", _FIXED],
+    "digits-iddpm": [_DISCRETE, _HEUN, "--sampler respaced --nfe 100", _FIXED],
+    "digits-adm-ip": [_DISCRETE, _HEUN, "--sampler respaced --nfe 100"],
+    "digits-adm-base": [_DISCRETE, _HEUN, "--sampler respaced --nfe 100"],
     "digits-cld": _LINEAR,
     "digits-bdm": _LINEAR,
 }
