@@ -46,7 +46,7 @@ USUAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "digits-cld": [LINEAR],
     "digits-bdm": [LINEAR],
 }
-# Five evaluations of Euler, where a model is continuous.
+# Five evaluations of Euler, where a model is continuous: its first sampler is one of these.
 FEW = {"heun": {"sampler": "euler", "nfe": 5}, "gddim": {"sampler": "euler-flow", "nfe": 5}}
 
 
@@ -117,7 +117,7 @@ def main() -> None:
             preset = catalog()[name].params.get(how["sampler"], {})
             sets = [samples(model, r * N, name, **how, **preset) for r in range(args.ranges)]
             values = [judge.distance(images) for images in sets]
-            fewer = FEW.get(how["sampler"])
+            fewer = FEW.get(how["sampler"]) if how is USUAL[name][0] else None
             few = f"{judge.distance(samples(model, 0, name, **fewer)):.1f}" if fewer else ""
             said = f"{how['sampler']} {how.get('nfe', how.get('steps'))}"
             shown = ", ".join(f"{value:.3f}" for value in values)
