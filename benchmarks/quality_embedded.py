@@ -33,16 +33,17 @@ from samplebench.metrics.moments import Moments
 
 N, BLOCK, HALVES = 1797, 64, 50
 HEUN, STOCHASTIC = {"sampler": "heun", "nfe": 35}, {"sampler": "edm", "nfe": 79}
-ADM, FAST = {"sampler": "respaced", "steps": 250}, {"sampler": "respaced", "steps": 100}
+ADM = [{"sampler": sampler, "steps": 250} for sampler in ("ddim", "respaced")]
+FAST = [{"sampler": sampler, "steps": 100} for sampler in ("ddim", "respaced")]
 LINEAR = {"sampler": "gddim", "nfe": 50}
 USUAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "digits-vp": [HEUN, STOCHASTIC],
     "digits-ve": [HEUN, STOCHASTIC],
     "digits-edm": [HEUN, STOCHASTIC],
-    "digits-adm": [ADM, HEUN],
-    "digits-iddpm": [FAST, HEUN],
-    "digits-adm-ip": [FAST, HEUN],
-    "digits-adm-base": [FAST, HEUN],
+    "digits-adm": [*ADM, HEUN],
+    "digits-iddpm": [*FAST, HEUN],
+    "digits-adm-ip": [*FAST, HEUN],
+    "digits-adm-base": [*FAST, HEUN],
     "digits-cld": [LINEAR],
     "digits-bdm": [LINEAR],
 }

@@ -174,9 +174,17 @@ class Recipe:
     settings: Settings = Settings()
 
 
-def _score_sde(config: Mapping[str, Any], objective: objectives.Objective) -> Recipe:
+def _score_sde(
+    config: Mapping[str, Any], objective: objectives.Objective, steps: int = Settings.steps
+) -> Recipe:
     name, arguments = score_sde_config.songunet_arguments(config)
-    return Recipe(lambda: preconditioner(name, arguments), objective, "score-sde", config)
+    return Recipe(
+        lambda: preconditioner(name, arguments),
+        objective,
+        "score-sde",
+        config,
+        settings=Settings(steps=steps),
+    )
 
 
 def _openai(config: Mapping[str, Any], perturbation: float = 0.0) -> Recipe:
@@ -191,7 +199,7 @@ def _openai(config: Mapping[str, Any], perturbation: float = 0.0) -> Recipe:
     )
 
 
-def _gddim(config: Mapping[str, Any]) -> Recipe:
+def _gddim(config: Mapping[str, Any], steps: int) -> Recipe:
     arguments = songunet_arguments(config["model_config"])
     law = trained_process(config, arguments["img_resolution"])
     return Recipe(
@@ -200,19 +208,20 @@ def _gddim(config: Mapping[str, Any]) -> Recipe:
         "gddim",
         config,
         encode=lambda images: law.encode(images)[:, 0],
+        settings=Settings(steps=steps),
     )
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "digits-vp": _score_sde(VP, objectives.vp),
+    "digits-vp": _score_sde(VP, objectives.vp, steps=30_000),
     "digits-ve": _score_sde(VE, objectives.ve),
     "digits-edm": Recipe(lambda: preconditioner("EDMPrecond", EDM), objectives.edm, "edm", EDM),
     "digits-adm": _openai(ADM),
     "digits-iddpm": _openai(IDDPM),
     "digits-adm-ip": _openai(ADM_IP, perturbation=0.1),
     "digits-adm-base": _openai(ADM_IP),
-    "digits-cld": _gddim(CLD),
-    "digits-bdm": _gddim(BDM),
+    "digits-cld": _gddim(CLD, steps=30_000),
+    "digits-bdm": _gddim(BDM, steps=20_000),
 }
 
 
