@@ -199,7 +199,7 @@ def _openai(config: Mapping[str, Any], perturbation: float = 0.0) -> Recipe:
     )
 
 
-def _gddim(config: Mapping[str, Any], steps: int) -> Recipe:
+def _gddim(config: Mapping[str, Any], steps: int = Settings.steps) -> Recipe:
     arguments = songunet_arguments(config["model_config"])
     law = trained_process(config, arguments["img_resolution"])
     return Recipe(
@@ -221,7 +221,7 @@ RECIPES: Mapping[str, Recipe] = {
     "digits-adm-ip": _openai(ADM_IP, perturbation=0.1),
     "digits-adm-base": _openai(ADM_IP),
     "digits-cld": _gddim(CLD, steps=30_000),
-    "digits-bdm": _gddim(BDM, steps=20_000),
+    "digits-bdm": _gddim(BDM),
 }
 
 
