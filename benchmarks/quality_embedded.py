@@ -33,19 +33,22 @@ from samplebench.metrics.moments import Moments
 
 N, BLOCK, HALVES = 1797, 64, 50
 HEUN, STOCHASTIC = {"sampler": "heun", "nfe": 35}, {"sampler": "edm", "nfe": 79}
-ADM = [{"sampler": sampler, "steps": 250} for sampler in ("ddim", "respaced")]
-FAST = [{"sampler": sampler, "steps": 100} for sampler in ("ddim", "respaced")]
-LINEAR = {"sampler": "gddim", "nfe": 50}
+CONTINUOUS = [HEUN, STOCHASTIC]
+ADM, FAST = (
+    [*({"sampler": sampler, "steps": steps} for sampler in ("ddim", "respaced")), HEUN]
+    for steps in (250, 100)
+)
+LINEAR = [{"sampler": "gddim", "nfe": 50}]
 USUAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
-    "digits-vp": [HEUN, STOCHASTIC],
-    "digits-ve": [HEUN, STOCHASTIC],
-    "digits-edm": [HEUN, STOCHASTIC],
-    "digits-adm": [*ADM, HEUN],
-    "digits-iddpm": [*FAST, HEUN],
-    "digits-adm-ip": [*FAST, HEUN],
-    "digits-adm-base": [*FAST, HEUN],
-    "digits-cld": [LINEAR],
-    "digits-bdm": [LINEAR],
+    "digits-vp": CONTINUOUS,
+    "digits-ve": CONTINUOUS,
+    "digits-edm": CONTINUOUS,
+    "digits-adm": ADM,
+    "digits-iddpm": FAST,
+    "digits-adm-ip": FAST,
+    "digits-adm-base": FAST,
+    "digits-cld": LINEAR,
+    "digits-bdm": LINEAR,
 }
 # Five evaluations of Euler, where a model is continuous: its first sampler is one of these.
 FEW = {"heun": {"sampler": "euler", "nfe": 5}, "gddim": {"sampler": "euler-flow", "nfe": 5}}

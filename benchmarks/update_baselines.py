@@ -28,6 +28,7 @@ _STOCHASTIC = f"--sampler edm --nfe 79 --param edm.S_churn=20 {_WINDOW}"
 _DISCRETE = "--nfe 5,10,20"
 _HEUN = "--sampler heun --nfe 35"
 _FIXED = "--sampler respaced --nfe 5,10,20 --param respaced.variance=fixed_small,fixed_large"
+_MANY = "--sampler respaced,ddim --nfe 100"
 _LINEAR = ["--sampler gddim --nfe 10,20,50", "--sampler euler-maruyama,euler-flow --nfe 10,20"]
 # Model -> the arguments of `samplebench run`, one sweep each.
 SWEEPS: Mapping[str, Sequence[str]] = {
@@ -47,9 +48,9 @@ SWEEPS: Mapping[str, Sequence[str]] = {
         "--sampler respaced,ddim --nfe 250",
         _FIXED,
     ],
-    "digits-iddpm": [_DISCRETE, _HEUN, "--sampler respaced,ddim --nfe 100", _FIXED],
-    "digits-adm-ip": [_DISCRETE, _HEUN, "--sampler respaced,ddim --nfe 100"],
-    "digits-adm-base": [_DISCRETE, _HEUN, "--sampler respaced,ddim --nfe 100"],
+    "digits-iddpm": [_DISCRETE, _HEUN, _MANY, _FIXED],
+    "digits-adm-ip": [_DISCRETE, _HEUN, _MANY],
+    "digits-adm-base": [_DISCRETE, _HEUN, _MANY],
     "digits-cld": _LINEAR,
     "digits-bdm": _LINEAR,
 }

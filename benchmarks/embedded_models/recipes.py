@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -174,17 +174,9 @@ class Recipe:
     settings: Settings = Settings()
 
 
-def _score_sde(
-    config: Mapping[str, Any], objective: objectives.Objective, steps: int = Settings.steps
-) -> Recipe:
+def _score_sde(config: Mapping[str, Any], objective: objectives.Objective) -> Recipe:
     name, arguments = score_sde_config.songunet_arguments(config)
-    return Recipe(
-        lambda: preconditioner(name, arguments),
-        objective,
-        "score-sde",
-        config,
-        settings=Settings(steps=steps),
-    )
+    return Recipe(lambda: preconditioner(name, arguments), objective, "score-sde", config)
 
 
 def _openai(config: Mapping[str, Any], perturbation: float = 0.0) -> Recipe:
@@ -199,7 +191,7 @@ def _openai(config: Mapping[str, Any], perturbation: float = 0.0) -> Recipe:
     )
 
 
-def _gddim(config: Mapping[str, Any], steps: int = Settings.steps) -> Recipe:
+def _gddim(config: Mapping[str, Any]) -> Recipe:
     arguments = songunet_arguments(config["model_config"])
     law = trained_process(config, arguments["img_resolution"])
     return Recipe(
@@ -208,19 +200,20 @@ def _gddim(config: Mapping[str, Any], steps: int = Settings.steps) -> Recipe:
         "gddim",
         config,
         encode=lambda images: law.encode(images)[:, 0],
-        settings=Settings(steps=steps),
     )
 
 
+# What still gains after the others' steps.
+_LONGER = Settings(steps=30_000)
 RECIPES: Mapping[str, Recipe] = {
-    "digits-vp": _score_sde(VP, objectives.vp, steps=30_000),
+    "digits-vp": replace(_score_sde(VP, objectives.vp), settings=_LONGER),
     "digits-ve": _score_sde(VE, objectives.ve),
     "digits-edm": Recipe(lambda: preconditioner("EDMPrecond", EDM), objectives.edm, "edm", EDM),
     "digits-adm": _openai(ADM),
     "digits-iddpm": _openai(IDDPM),
     "digits-adm-ip": _openai(ADM_IP, perturbation=0.1),
     "digits-adm-base": _openai(ADM_IP),
-    "digits-cld": _gddim(CLD, steps=30_000),
+    "digits-cld": replace(_gddim(CLD), settings=_LONGER),
     "digits-bdm": _gddim(BDM),
 }
 
