@@ -12,6 +12,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -319,16 +320,17 @@ def preconditioner(class_name: str, init_kwargs: Mapping[str, Any]) -> Precondit
 def noise_levels(C_1: float, C_2: float, M: int) -> Tensor:
     """The noise levels u of the improved-DDPM process, float32 [M + 1] on the CPU, u[M] = 0.
 
-    Bit for bit those of the released files: each operation rounds to float32, the argument of the
-    sine included. Source: Karras et al. 2022, appendix C.3.
+    Each operation rounds to float32, the argument of the sine included, as in the released files;
+    these hold their own table. Source: Karras et al. 2022, appendix C.3.
     """
     steps = torch.arange(M + 1, dtype=torch.float32, device="cpu")
     alpha_bar = ((0.5 * math.pi * steps) / M / (C_2 + 1)).sin() ** 2
-    ratio = (alpha_bar[:-1] / alpha_bar[1:]).clip(min=C_1)
-    levels = [torch.zeros((), dtype=torch.float32, device="cpu")]
+    ratio = (alpha_bar[:-1] / alpha_bar[1:]).clip(min=C_1).numpy()
+    # NumPy's square root is IEEE's; torch's is MKL's, whose last bit depends on the processor.
+    one, levels = np.float32(1), [np.float32(0)]
     for j in range(M, 0, -1):
-        levels.append(((levels[-1] ** 2 + 1) / ratio[j - 1] - 1).sqrt())
-    return torch.stack(levels[::-1])
+        levels.append(np.sqrt((levels[-1] ** 2 + one) / ratio[j - 1] - one))
+    return torch.from_numpy(np.array(levels[::-1]))
 
 
 def _tensor(sigma: float | Tensor) -> Tensor:

