@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from samplebench.parameters import accepted
+from samplebench.parameters import accepted, signature
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -20,13 +19,12 @@ _PLUMBING = ("extra_args", "callback", "disable", "noise_sampler")
 def is_k_diffusion(function: Callable[..., Any]) -> bool:
     """Whether the third input is called sigmas, as in k-diffusion."""
     try:
-        names = list(inspect.signature(function).parameters)
+        names = list(signature(function).parameters)
     except (TypeError, ValueError):
         return False
     return len(names) >= 3 and names[2] == "sigmas"
 
 
-@cache
 def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
     """The k-diffusion function in samplebench's signature, its own parameters kept.
 
@@ -34,7 +32,7 @@ def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
     torch's global generator still runs, but its samples depend on their batch: the engine notes
     "not seed-reproducible" in the cell when it sees the generator move.
     """
-    known = inspect.signature(function).parameters
+    known = signature(function).parameters
     own = {k: v for k, v in accepted(function).items() if k not in _PLUMBING}
 
     def sampler(

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from samplebench.errors import UsageError, unknown
+
+
+def signature(function: Callable[..., Any]) -> inspect.Signature:
+    """What a callable takes; a torch module takes what its `forward` does.
+
+    Raises:
+        ValueError, TypeError: it does not say.
+    """
+    torch = sys.modules.get("torch")
+    if torch and isinstance(function, torch.nn.Module):
+        return inspect.signature(function.forward)
+    return inspect.signature(function)
 
 
 def accepted(function: Callable[..., Any]) -> dict[str, Any]:
@@ -16,7 +29,7 @@ def accepted(function: Callable[..., Any]) -> dict[str, Any]:
     """
     return {
         name: p.default
-        for name, p in inspect.signature(function).parameters.items()
+        for name, p in signature(function).parameters.items()
         if p.default is not inspect.Parameter.empty and name not in ("noise", "callback")
     }
 
@@ -44,6 +57,15 @@ def merge(owner: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> 
         if name in given
         else default
         for name, default in defaults.items()
+    }
+
+
+def altered(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are not their default; a default of any kind is itself."""
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not defaults[name] and value != defaults[name]
     }
 
 

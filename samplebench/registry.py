@@ -13,10 +13,12 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from samplebench.errors import InputError, UsageError, unknown
+from samplebench.parameters import word
 
 T = TypeVar("T")
 
@@ -46,6 +48,37 @@ class Entry:
             raise AttributeError(f"{self.__dict__.get('name')} declares no '{key}'") from None
 
 
+def name_of(obj: Any) -> str:
+    """What a bare callable is called: "module:qualname".
+
+    A partial has its arguments behind the name of its function, an object without a name of its own
+    that of its class; a `__qualname__` that the user gives it comes before these.
+    """
+    qualname = getattr(obj, "__qualname__", None)
+    if isinstance(qualname, str):
+        return f"{getattr(obj, '__module__', None) or '__main__'}:{qualname}"
+    if isinstance(obj, partial):
+        return f"{name_of(obj.func)}({_bound(obj)})"
+    return f"{type(obj).__module__}:{type(obj).__qualname__}"
+
+
+def _bound(obj: partial[Any]) -> str:
+    """The arguments of a partial, in short: "2 by=0.5 table=Tensor"."""
+    simple = (str, int, float, type(None))
+    named = {"": obj.args, **{f"{key}=": (value,) for key, value in sorted(obj.keywords.items())}}
+    return " ".join(
+        key + (word(value) if isinstance(value, simple) else type(value).__qualname__)
+        for key, values in named.items()
+        for value in values
+    )
+
+
+def _summary(obj: Any) -> str:
+    while isinstance(obj, partial):
+        obj = obj.func
+    return (getattr(obj, "__doc__", None) or "").strip().split("\n")[0]
+
+
 class Registry:
     """Names to objects, filled by a decorator, by entry points and by import paths.
 
@@ -59,6 +92,7 @@ class Registry:
         self.kind, self.home, self.defaults = kind, home, defaults
         self.group = f"samplebench.{kind}s"
         self._entries: dict[str, Entry] = {}
+        self._added: set[str] = set()  # names of bare callables, which no import need find
         self._loaded = False
 
     def register(self, name: str, *, summary: str = "", **facts: Any) -> Callable[[T], T]:
@@ -72,19 +106,14 @@ class Registry:
             raise UsageError(f"{self.kind} '{name}': unknown facts {sorted(extra)}")
 
         def file(obj: T) -> T:
-            module = getattr(obj, "__module__", "")
             taken = self._entries.get(name)
-            if taken is not None and (taken.obj.__module__, taken.obj.__qualname__) != (
-                module,
-                getattr(obj, "__qualname__", ""),
-            ):
+            if taken is not None and name_of(taken.obj) != name_of(obj):
                 raise UsageError(
                     f"{self.kind} '{name}' is already registered by {taken.obj.__module__}; "
                     "choose another name"
                 )
-            line = summary or (getattr(obj, "__doc__", "") or "").strip().split("\n")[0]
             self._entries[name] = Entry(
-                name, obj, line, {**self.defaults, **facts}, module.startswith("samplebench.")
+                name, obj, summary or _summary(obj), {**self.defaults, **facts}, _own(obj)
             )
             return obj
 
@@ -97,7 +126,7 @@ class Registry:
             UsageError: no such name; the message holds the nearest one.
         """
         self._load()
-        if name not in self._entries and ":" in name:
+        if ":" in name and name not in self._added:
             self._import_path(name)
         try:
             return self._entries[name]
@@ -110,18 +139,20 @@ class Registry:
 
     def add(self, obj: Any) -> Entry:
         """Files a bare callable under "module:qualname" and returns its entry."""
-        inner = getattr(obj, "func", obj)  # of a functools.partial
-        name = f"{inner.__module__}:{getattr(inner, '__qualname__', type(inner).__name__)}"
-        known = self._entries.get(name)
-        if known is not None and known.obj is obj:
-            return known
+        name = name_of(obj)
         for entry in self._entries.values():
-            if entry.obj is obj:
+            if entry.obj is obj and (entry.name == name or ":" not in entry.name):
                 return entry
-        self._entries[name] = Entry(
-            name, obj, (obj.__doc__ or "").strip().split("\n")[0], dict(self.defaults)
-        )
+        self._entries[name] = Entry(name, obj, _summary(obj), dict(self.defaults))
+        self._added.add(name)
         return self._entries[name]
+
+    def renew(self, name: str) -> None:
+        """Forgets a bare callable under "module:qualname", so that the name is imported anew."""
+        if ":" in name and name in self._added:
+            module = sys.modules.get(name.partition(":")[0])
+            if hasattr(module, name.partition(":")[2]):
+                self._added.discard(name)
 
     def names(self) -> list[str]:
         """All registered names, sorted; import paths used so far are left out."""
@@ -171,11 +202,18 @@ class Registry:
         if not callable(obj):
             raise UsageError(f"{self.kind} '{path}' is not callable")
         for entry in list(self._entries.values()):
-            if entry.obj is obj:
+            if entry.obj is obj and (entry.name == path or ":" not in entry.name):
                 self._entries[path] = entry
                 return
-        summary = (getattr(obj, "__doc__", "") or "").strip().split("\n")[0]
-        self._entries[path] = Entry(path, obj, summary, dict(self.defaults))
+        self._entries[path] = Entry(path, obj, _summary(obj), dict(self.defaults))
+
+
+def _own(obj: Any) -> bool:
+    """Whether samplebench itself wrote it; a wrapper in the name of what it wraps is the user's."""
+    homes = [getattr(obj, "__module__", None)]
+    if hasattr(obj, "__wrapped__"):
+        homes.append(getattr(obj, "__globals__", {}).get("__name__"))
+    return all(str(home).startswith("samplebench.") for home in homes)
 
 
 def _never(params: dict[str, Any]) -> bool:

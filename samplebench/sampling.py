@@ -22,6 +22,7 @@ from samplebench.model import Bound, BoundDiscrete, is_discrete, is_linear
 from samplebench.native import grid_of, kept_steps, refuse_grid
 from samplebench.noise import check_seeds, stream
 from samplebench.parameters import label, split
+from samplebench.registry import samplers
 from samplebench.samplers.step import Step
 from samplebench.solver import Solver, discrete_pixel, linear_pixels, pixel
 
@@ -246,6 +247,10 @@ def sample(
     """
     import torch
 
+    if isinstance(sampler, str):
+        samplers.renew(sampler)
+    if isinstance(discretization, str):
+        discretizations.discretizations.renew(discretization)
     setting = prepare(
         model, sampler, steps=steps, nfe=nfe, respacing=respacing, discretization=discretization,
         rho=rho, sigma_min=sigma_min, sigma_max=sigma_max, params=params,

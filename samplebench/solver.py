@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,8 @@ class Solver:
 
     entry: Entry
     function: Callable[..., Any]
+    # Counted evaluations by steps. Not kept any longer: the function may change what it reaches.
+    _counted: dict[int, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, sampler: str | Callable[..., Any], *, discrete: bool = False) -> Solver:
@@ -120,12 +121,11 @@ class Solver:
         if self.entry.evaluations is not None:
             own = split(params, accepted(self.entry.evaluations))[0] if params else {}
             return int(self.entry.evaluations(steps, **own))
-        with self.guarded():
-            if self.entry.needs == "linear":
-                return _probe_linear(self.function, steps)
-            if self.entry.needs == "discrete":
-                return _probe_discrete(self.function, steps)
-            return _probe(self.function, steps)
+        if steps not in self._counted:
+            probe = _PROBES.get(self.entry.needs, _probe)
+            with self.guarded():
+                self._counted[steps] = probe(self.function, steps)
+        return self._counted[steps]
 
     def steps_for(self, nfe: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
         """The largest step count whose evaluations stay within the budget `nfe`.
@@ -240,7 +240,6 @@ def linear_pixels(law: LinearProcess) -> Bound:
     return Bound(GaussianPixels(law), None, 1)  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=4096)
 def _probe(function: Callable[..., Any], steps: int) -> int:
     """Evaluations of one run on the exact denoiser of a unit normal pixel."""
     import torch
@@ -253,7 +252,6 @@ def _probe(function: Callable[..., Any], steps: int) -> int:
     return int(model.nfe)
 
 
-@lru_cache(maxsize=4096)
 def _probe_discrete(function: Callable[..., Any], steps: int) -> int:
     """Evaluations of one run on the steps of a discrete process."""
     import torch
@@ -266,7 +264,6 @@ def _probe_discrete(function: Callable[..., Any], steps: int) -> int:
     return int(model.nfe)
 
 
-@lru_cache(maxsize=4096)
 def _probe_linear(function: Callable[..., Any], steps: int) -> int:
     """Evaluations of one run in the time of the variance-preserving process."""
     import torch
@@ -279,3 +276,6 @@ def _probe_linear(function: Callable[..., Any], steps: int) -> int:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         function(model.on(law), u, grid, noise=torch.randn_like)
     return int(model.nfe)
+
+
+_PROBES = {"linear": _probe_linear, "discrete": _probe_discrete}

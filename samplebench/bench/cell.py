@@ -146,7 +146,8 @@ def run_cell(
         partial.next_block = block + 1
         progress.advance(min(size, n - first))
         now = time.monotonic()
-        if stop.requested or (block + 1 < blocks and now - saved > cost / _SAVE_SHARE):
+        due = stop.requested or (block + 1 < blocks and now - saved > cost / _SAVE_SHARE)
+        if due and not cell.not_reusable:
             store.save_partial(cell.hash, partial.state())
             saved = time.monotonic()
             cost = saved - now
@@ -260,6 +261,7 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
         "values": values,
         "nonfinite": partial.nonfinite,
         "seed_reproducible": partial.seed_reproducible,
+        **({"reusable": False, "not_reusable": cell.not_reusable} if cell.not_reusable else {}),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "provenance": provenance(bench.model),
     }

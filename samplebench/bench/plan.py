@@ -15,19 +15,20 @@ from functools import cached_property
 from typing import Any
 
 from samplebench.bench.choices import Measure, measure_of, preset_notes, samplers_of
+from samplebench.bench.codes import Codes
 from samplebench.bench.grids import RESPACING, TIME, planned_law, steps_of, try_out
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
 from samplebench.discretizations import grid_constants
 from samplebench.errors import UsageError, unknown
-from samplebench.identity import fingerprint
 from samplebench.linear import TIMES, settled
 from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.noise import check_mode
-from samplebench.parameters import label, split, word
+from samplebench.parameters import altered, label, split, word
 from samplebench.references import Reference
-from samplebench.registry import Entry, discretizations, metrics
+from samplebench.registry import adapters, discretizations, extractors, metrics
+from samplebench.registry import samplers as known_samplers
 from samplebench.solver import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
@@ -41,10 +42,13 @@ class Cell:
     Attributes:
         conditions: everything that changes a number, as plain JSON values.
         nfe: planned network evaluations per sample.
+        not_reusable: one line on what of others' code in it cannot be told apart from other code,
+            so that it is computed anew every time; "" for nothing.
     """
 
     conditions: Mapping[str, Any]
     nfe: int
+    not_reusable: str = ""
 
     @cached_property
     def hash(self) -> str:
@@ -101,17 +105,18 @@ def make(request: Request) -> Plan:
     checkpoints = checkpoints_of(request)
     request = _resolved(request, checkpoints)
     rows: dict[str, Row] = {}
+    codes = Codes()
     sources, notes = {}, []
     for entry in checkpoints:
         measure = measure_of(request, entry)
         sources[entry.id] = Source(entry, measure.reference)
-        own = list(_rows_of_model(request, entry, measure))
+        own = list(_rows_of_model(request, entry, measure, codes))
         notes += preset_notes(request, entry, (row.columns for row in own))
         if entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
         for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
-    return Plan(request, tuple(rows.values()), sources, tuple(notes))
+    return Plan(request, tuple(rows.values()), sources, (*notes, *codes.notes))
 
 
 def checkpoints_of(request: Request) -> list[Checkpoint]:
@@ -135,15 +140,20 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     The sampler defaults of several models may differ, so these stay open there.
     """
     # Names first: a typo is told before torch is imported.
-    solvers = [Solver.of(sampler) for sampler in request.sampler]
-    named = {solver.name: solver.entry.obj for solver in solvers}
     for sampler in request.sampler:
-        if callable(sampler) and sampler not in named.values():
+        if isinstance(sampler, str):
+            known_samplers.renew(sampler)
+    named: dict[str, Any] = {}
+    for sampler in request.sampler:
+        solver = Solver.of(sampler)
+        if callable(sampler) and named.setdefault(solver.name, sampler) is not sampler:
             raise UsageError(
-                f"two samplers are called {Solver.of(sampler).name}; give one another __qualname__"
+                f"two samplers are called {solver.name}; give one another __qualname__, e.g. "
+                "f.__qualname__ = 'mine-2'"
             )
     for grid in request.discretization:
         if isinstance(grid, str):
+            discretizations.renew(grid)
             grid_constants(grid)
     request = replace(request, model=tuple(entry.id for entry in checkpoints))
     if len(checkpoints) == 1:
@@ -157,10 +167,12 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     )
 
 
-def _rows_of_model(request: Request, entry: Checkpoint, measure: Measure) -> Iterator[Row]:
+def _rows_of_model(
+    request: Request, entry: Checkpoint, measure: Measure, codes: Codes
+) -> Iterator[Row]:
     rules = measure.rules
     check_mode(rules.noise)
-    base = _conditions(request, entry, measure)
+    base = _conditions(request, entry, measure, codes)
     samplers, params = samplers_of(request, entry)
     solvers = [Solver.of(sampler, discrete=entry.discrete) for sampler in samplers]
     for sampler in params:
@@ -175,9 +187,10 @@ def _rows_of_model(request: Request, entry: Checkpoint, measure: Measure) -> Ite
             )
         table = params.get(solver.name, {})
         _check_names(solver, table, request)
+        codes.look(solver.entry)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))
-            yield from _rows_of_sampler(request, base, entry, measure, solver, given)
+            yield from _rows_of_sampler(request, base, entry, measure, solver, given, codes)
 
 
 def _check_names(solver: Solver, table: Mapping[str, Any], request: Request) -> None:
@@ -202,12 +215,13 @@ def _rows_of_sampler(
     measure: Measure,
     solver: Solver,
     given: Mapping[str, Any],
+    codes: Codes,
 ) -> Iterator[Row]:
     rules = measure.rules
     own, _ = split(given, solver.defaults)
     canonical, effective = solver.canonical(_settled(entry, solver, own, given))
-    changed = {k: v for k, v in solver.effective(own).items() if v != solver.defaults[k]}
-    code = _code_of("sampler", Solver.of(canonical).entry)
+    changed = altered(solver.effective(own), solver.defaults)
+    ran = solver.entry if canonical == solver.name else Solver.of(canonical).entry
     rehearsed = set()
     for where in steps_of(request, entry, solver, given):
         grid, constants = where.grid, where.constants
@@ -233,15 +247,18 @@ def _rows_of_sampler(
         conditions = {
             **base,
             "sampler": canonical,
-            "params": {k: plain(v) for k, v in effective.items()},
+            "params": {k: plain(v) for k, v in effective.items() if _said(v)},
             "discretization": where.condition,
             "steps": where.steps,
-            **code,
+            # After it ran once: what it imports or makes at its first call is there.
+            **codes.of("sampler", "sampler", ran),
         }
         if isinstance(grid, str) and grid not in (RESPACING, TIME):
-            conditions |= _code_of("discretization", discretizations.entry(grid))
+            kind = "discretization"
+            conditions |= codes.of(kind, kind, discretizations.entry(grid))
+        unknown = codes.unknown(conditions)
         cells = tuple(
-            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, where.nfe)
+            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, where.nfe, unknown)
             for r in range(request.repeats)
         )
         yield Row(columns, measure.metrics, cells, "" if canonical == solver.name else canonical)
@@ -256,12 +273,9 @@ def _settled(
     return settled(solver, own, planned_law(entry, given.get("process")))
 
 
-def _code_of(name: str, entry: Entry) -> dict[str, str]:
-    """Others' code decides a cell; samplebench's own is covered by NUMERICS."""
-    return {} if entry.builtin else {f"{name}_code": fingerprint(entry.obj)}
-
-
-def _conditions(request: Request, entry: Checkpoint, measure: Measure) -> dict[str, Any]:
+def _conditions(
+    request: Request, entry: Checkpoint, measure: Measure, codes: Codes
+) -> dict[str, Any]:
     """What all cells of a model share."""
     rules, reference, names = measure.rules, measure.reference, measure.metrics
     conditions: dict[str, Any] = {
@@ -282,12 +296,21 @@ def _conditions(request: Request, entry: Checkpoint, measure: Measure) -> dict[s
         "metrics": sorted(names),
     }
     for name in names:
-        conditions |= _code_of(name, metrics.entry(name))
+        conditions |= codes.of(name, "metric", metrics.entry(name))
+    conditions |= codes.of("extractor", "extractor", extractors.entry(reference.extractor))
+    conditions |= codes.of("adapter", "adapter", adapters.entry(entry.format))
     if rules.noise == "nvlabs":
         # torch's generators differ between devices; Philox does not.
         dtypes = (conditions["dtype"], rules.state_dtype)
         conditions["noise_device"] = resolve_device(request.device, dtypes).type
     return conditions
+
+
+def _said(value: Any) -> bool:
+    """Whether a parameter can be written down; a default of another kind is part of the code."""
+    if isinstance(value, list | tuple):
+        return all(map(_said, value))
+    return value is None or isinstance(value, str | int | float)
 
 
 def plain(value: Any) -> Any:

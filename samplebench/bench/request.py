@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 from samplebench.discretizations import explicit
 from samplebench.errors import UsageError, unknown
+from samplebench.registry import name_of
 from samplebench.sampling import check_rho
 
 MAX_NFE = 100_000
@@ -113,7 +115,7 @@ class Request:
 
 
 def _name(value: Any) -> Any:
-    return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
+    return name_of(value) if callable(value) else value
 
 
 def _items(value: Any) -> list[Any]:
@@ -136,7 +138,19 @@ def _texts(name: str, value: Any) -> tuple[Any, ...]:
     for item in items:
         if not (isinstance(item, str) or (name == "sampler" and callable(item))):
             raise UsageError(f"--{name} {item!r} is not a name; write e.g. {_EXAMPLES[name]}")
-    return tuple(dict.fromkeys(items))
+    found: list[Any] = []
+    for item in items:
+        if not any(_same(item, each) for each in found):
+            found.append(item)
+    return tuple(found)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Callables by identity: not every one has a hash, or says what its equality is."""
+    if isinstance(one, MethodType) and isinstance(other, MethodType):
+        # Bound anew whenever it is named.
+        return one.__self__ is other.__self__ and one.__func__ is other.__func__
+    return one is other or (isinstance(one, str) and isinstance(other, str) and one == other)
 
 
 def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:

@@ -45,6 +45,8 @@ def caveats(record: Mapping[str, Any]) -> list[str]:
         found.append(f"{record['nfe']} evaluations counted, {record['nfe_planned']} planned")
     if not record.get("seed_reproducible", True):
         found.append("not seed-reproducible: the sampler draws from torch's global generator")
+    if record.get("not_reusable"):
+        found.append(f"computed anew each time: {record['not_reusable']}")
     if 0 < n <= dim:
         found.append(f"N = {n} is not above the {dim} features: the value means little")
     return found

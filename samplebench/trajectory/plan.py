@@ -11,7 +11,8 @@ from samplebench.bench.request import Request
 from samplebench.discretizations import grid_constants
 from samplebench.errors import SamplebenchError, UsageError, unknown
 from samplebench.model import is_linear
-from samplebench.parameters import label, merge, split, word
+from samplebench.parameters import altered, label, merge, split, word
+from samplebench.registry import samplers
 from samplebench.sampling import Setting, prepare, rehearse
 from samplebench.solver import Solver, pixel
 
@@ -43,6 +44,9 @@ def families(model: Any, request: Request, steps: tuple[int, ...] = ()) -> list[
     Raises:
         UsageError: an unknown name, an impossible combination, or a sampler that draws noise.
     """
+    for sampler in request.sampler:
+        if isinstance(sampler, str):
+            samplers.renew(sampler)
     solvers = [Solver.of(sampler) for sampler in request.sampler]
     for name in request.param:
         if name not in [solver.name for solver in solvers]:
@@ -106,7 +110,7 @@ def _of_sampler(
 
 def _changed(solver: Solver, params: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     own, _ = split(params, solver.defaults)
-    changed = {k: v for k, v in solver.effective(own).items() if v != solver.defaults[k]}
+    changed = altered(solver.effective(own), solver.defaults)
     constants = merge("constant of the discretization", known, split(params, known)[0])
     return label({**changed, **{k: v for k, v in constants.items() if k in params}})
 
@@ -116,7 +120,7 @@ def refuse_noise(setting: Setting) -> None:
     if not _noisy(setting):
         return
     name, params = setting.solver.name, setting.params
-    shown = label({k: v for k, v in params.items() if v != setting.solver.defaults[k]})
+    shown = label(altered(params, setting.solver.defaults))
     helps = [
         f"{name}.{key}=0"
         for key, value in params.items()

@@ -1,0 +1,57 @@
+"""Others' code among the conditions of cells; samplebench's own is covered by NUMERICS."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from samplebench.identity import identify
+from samplebench.registry import Entry
+
+
+class Codes:
+    """What others' code of a plan is, each object looked at once.
+
+    Code that cannot be told apart from other code has a condition of its own in every plan: nothing
+    that was computed before can answer for it.
+
+    Attributes:
+        notes: what the user should know of such code, a line each.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[Any, str]] = {}
+        self._unknown: dict[str, str] = {}
+        self.notes: list[str] = []
+
+    def look(self, entry: Entry) -> None:
+        """A first look, before anything is run: caches that are empty now are known to be clean."""
+        if not entry.builtin:
+            identify(entry.obj)
+
+    def of(self, name: str, kind: str, entry: Entry) -> dict[str, str]:
+        """The condition for others' code, none for samplebench's.
+
+        Args:
+            name: of the condition, without "_code".
+            kind: what it is, for messages.
+        """
+        if entry.builtin:
+            return {}
+        if id(entry.obj) not in self._found:
+            # Where the lowest level follows from constants, a discretization is no more than both.
+            lowest = entry.facts.get("lowest")
+            identity = identify(entry.obj if lowest is None else (entry.obj, lowest))
+            text = identity.sha256
+            if identity.unknown:
+                text = f"{text} {uuid.uuid4().hex}"
+                self._unknown[text] = f"{kind} {entry.name}, {identity.unknown}"
+                self.notes.append(f"computed anew each time: {self._unknown[text]}")
+            self._found[id(entry.obj)] = (entry.obj, text)
+        return {f"{name}_code": self._found[id(entry.obj)][1]}
+
+    def unknown(self, conditions: Mapping[str, Any]) -> str:
+        """One line on the code in a cell's conditions that cannot be told apart; "" for none."""
+        found = [self._unknown.get(v, "") for v in conditions.values() if isinstance(v, str)]
+        return next(filter(None, found), "")
