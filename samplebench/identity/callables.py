@@ -8,13 +8,15 @@ from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from samplebench.identity.code import Read, code_sha256, reads
-from samplebench.identity.modules import describe_import, follow
+from samplebench.identity.code import Read, code_sha256, reads, words
+from samplebench.identity.modules import describe_import, follow, held
 from samplebench.identity.origin import named, origin, origin_of_function, origin_of_module
 
 if TYPE_CHECKING:
     from samplebench.identity.walk import Walk
 
+# Names by which code takes a module that it calls by a text.
+_BY_TEXT = {"__import__", "import_module", "modules"}
 # What a cached function was when its cache was empty, or first seen.
 _CACHED: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
@@ -35,11 +37,23 @@ def function(thing: FunctionType, walk: Walk) -> None:
     walk.values(thing.__kwdefaults__ or {}, f"default {{}} of {name}")
     walk.values(vars(thing), f"attribute {{}} of {name}")
     _closure(thing, walk)
-    for read in () if found else reads(thing.__code__):
+    if found:
+        return
+    import torch
+
+    walk.put(str(torch.get_default_dtype()))
+    walk.value(torch.Tensor)  # whose methods are reached without its name
+    for read in reads(thing.__code__):
         if read.kind == "global":
             _global(read, thing.__globals__, walk)
         elif read.kind == "import":
             describe_import(read, thing.__globals__, walk)
+    said = set(words(thing.__code__))
+    if said & _BY_TEXT:
+        if "__name__" in said:
+            said.add(str(thing.__globals__.get("__name__")))
+        for word in sorted(said & set(sys.modules)):
+            walk.value(sys.modules[word])
 
 
 def _closure(thing: FunctionType, walk: Walk) -> None:
@@ -71,8 +85,7 @@ def _global(read: Read, names: dict[str, Any], walk: Walk) -> None:
         follow(getattr(builtins, name), read.names[1:], f"builtin {name!r}", walk)
         if name in ("globals", "eval", "exec"):
             # It may read anything of its module.
-            kept = {k: v for k, v in names.items() if not k.startswith("__")}
-            walk.values(kept, f"global {{}} of {home}")
+            walk.values(held(names), f"global {{}} of {home}")
     else:
         walk.put("missing")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from types import MemberDescriptorType
+from types import FunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
-from samplebench.identity.origin import origin_of_class
+from samplebench.identity.origin import origin_of_class, origin_of_function
 
 if TYPE_CHECKING:
     from samplebench.identity.walk import Walk
@@ -26,6 +26,10 @@ def describe_class(cls: type, walk: Walk) -> None:
     walk.put("class", found)
     if found:
         walk.put(cls.__module__, cls.__qualname__)
+        for name, value in sorted(vars(cls).items()):
+            if isinstance(value, FunctionType) and not origin_of_function(value):
+                walk.put(name)  # the user's patch
+                walk.value(value)
         return
     walk.value(type(cls))
     for base in cls.__bases__:

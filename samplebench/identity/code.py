@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import hashlib
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,11 @@ from typing import Any
 _GLOBAL = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 _FREE = {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}
 _ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
+# Of the flags those that say how it runs, not in what it is nested or what its file begins with.
+_FLAGS = (
+    inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
+    | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ def code_sha256(code: CodeType) -> str:
     parts = (
         code.co_code, code.co_exceptiontable, code.co_names, code.co_varnames, code.co_freevars,
         code.co_cellvars, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount,
-        code.co_flags, constants,
+        code.co_flags & _FLAGS, constants,
     )  # fmt: skip
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -54,6 +60,13 @@ def _text(constant: Any) -> str:
     if isinstance(constant, frozenset):
         return f"{{{', '.join(sorted(map(_text, constant)))}}}"
     return f"{type(constant).__name__} {constant!r}"
+
+
+@lru_cache(maxsize=4096)
+def words(code: CodeType) -> frozenset[str]:
+    """All names and texts in code, nested functions included."""
+    inner = [words(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return frozenset(c for c in code.co_consts if isinstance(c, str)).union(code.co_names, *inner)
 
 
 @lru_cache(maxsize=4096)

@@ -32,8 +32,12 @@ def describe_module(module: ModuleType, walk: Walk) -> None:
         walk.put(module.__name__)
         return
     _file(vars(module).get("__file__"), walk)
-    held = {k: v for k, v in vars(module).items() if not (k.startswith("__") and k.endswith("__"))}
-    walk.values(held, f"global {{}} of {module.__name__}")
+    walk.values(held(vars(module)), f"global {{}} of {module.__name__}")
+
+
+def held(names: dict[str, Any]) -> dict[str, Any]:
+    """The globals of a module without those that Python gives it."""
+    return {k: v for k, v in names.items() if not (k.startswith("__") and k.endswith("__"))}
 
 
 def follow(thing: Any, attributes: tuple[str, ...], where: str, walk: Walk) -> None:

@@ -16,6 +16,7 @@ _PYTHON = f"python {platform.python_version()}"
 _SITES = ("site-packages", "dist-packages")
 
 
+@cache
 def origin(name: str, file: str | None) -> str:
     """What stands for the code of a module: "python 3.11.7", "numpy 2.3.0", "samplebench".
 
@@ -27,6 +28,8 @@ def origin(name: str, file: str | None) -> str:
         return top  # NUMERICS covers it
     if file is None or file.startswith("<frozen "):
         return _PYTHON if top in sys.stdlib_module_names else ""
+    if file.startswith("<"):
+        return ""  # of exec or a console
     parts = os.path.realpath(file).split(os.sep)
     for site in _SITES:
         if site in parts[:-1]:
