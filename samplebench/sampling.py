@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from samplebench import discretizations
+from samplebench import discretizations, registry
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.linear import (
@@ -22,7 +22,6 @@ from samplebench.model import Bound, BoundDiscrete, is_discrete, is_linear
 from samplebench.native import grid_of, kept_steps, refuse_grid
 from samplebench.noise import check_seeds, stream
 from samplebench.parameters import label, split
-from samplebench.registry import samplers
 from samplebench.samplers.step import Step
 from samplebench.solver import Solver, discrete_pixel, linear_pixels, pixel
 
@@ -248,9 +247,9 @@ def sample(
     import torch
 
     if isinstance(sampler, str):
-        samplers.renew(sampler)
+        registry.samplers.renew(sampler)
     if isinstance(discretization, str):
-        discretizations.discretizations.renew(discretization)
+        registry.discretizations.renew(discretization)
     setting = prepare(
         model, sampler, steps=steps, nfe=nfe, respacing=respacing, discretization=discretization,
         rho=rho, sigma_min=sigma_min, sigma_max=sigma_max, params=params,

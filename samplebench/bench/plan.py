@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from samplebench import registry
 from samplebench.bench.choices import Measure, measure_of, preset_notes, samplers_of
 from samplebench.bench.codes import Codes
 from samplebench.bench.grids import RESPACING, TIME, planned_law, steps_of, try_out
@@ -28,7 +29,6 @@ from samplebench.noise import check_mode
 from samplebench.parameters import altered, label, split, word
 from samplebench.references import Reference
 from samplebench.registry import adapters, discretizations, extractors, metrics
-from samplebench.registry import samplers as known_samplers
 from samplebench.solver import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
@@ -142,7 +142,7 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     # Names first: a typo is told before torch is imported.
     for sampler in request.sampler:
         if isinstance(sampler, str):
-            known_samplers.renew(sampler)
+            registry.samplers.renew(sampler)
     named: dict[str, Any] = {}
     for sampler in request.sampler:
         solver = Solver.of(sampler)

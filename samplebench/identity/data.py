@@ -18,7 +18,7 @@ def plain(thing: Any) -> str | bytes | None:
     if kind is int:
         return f"{thing:x}"  # decimal digits are limited in number
     if kind is str or kind is bytes:
-        return thing  # type: ignore[no-any-return]
+        return thing
     return repr(thing) if kind in _PLAIN else None
 
 
@@ -41,7 +41,7 @@ def contents(thing: Any, walk: Walk) -> bool:
     elif isinstance(thing, set | frozenset):
         walk.put("set", *sorted(walk.apart(item, of=thing) for item in tuple(thing)))
     elif isinstance(thing, list | tuple | deque):
-        kind = next(kind for kind in (list, tuple, deque) if isinstance(thing, kind))
+        kind: Any = next(kind for kind in (list, tuple, deque) if isinstance(thing, kind))
         items = list(kind.__iter__(thing))
         walk.put("items", str(len(items)), str(getattr(thing, "maxlen", None)))
         for item in items:
@@ -56,9 +56,10 @@ def contents(thing: Any, walk: Walk) -> bool:
 
 
 def _number_or_text(thing: Any, walk: Walk) -> bool:
-    for kind in (int, float, complex, str, bytes):
+    kinds: tuple[Any, ...] = (int, float, complex, str, bytes)
+    for kind in kinds:
         if isinstance(thing, kind):
-            walk.value(kind.__getnewargs__(thing)[0])  # type: ignore[attr-defined]
+            walk.value(kind.__getnewargs__(thing)[0])
             return True
     return False
 

@@ -78,7 +78,9 @@ def _reduced(thing: Any, walk: Walk) -> None:
     except Exception:  # of others' types any
         told = ""
     if isinstance(told, str):
-        homes = [sys.modules.get(str(n)) for n in (getattr(thing, "__module__", ""), cls.__module__)]
+        homes = [
+            sys.modules.get(str(n)) for n in (getattr(thing, "__module__", ""), cls.__module__)
+        ]
         if not any(home and named(home, told) is thing for home in homes):
             walk.obstacle(f"a {cls.__module__}.{cls.__qualname__} has no describable state")
         walk.put("called", told)
@@ -134,7 +136,8 @@ _KINDS: dict[type, Callable[[Any, Walk], None]] = {
     type: classes.describe_class,
     **dict.fromkeys(
         (
-            types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType,
+            types.MethodDescriptorType, types.WrapperDescriptorType,
+            types.ClassMethodDescriptorType,
             types.GetSetDescriptorType, types.MemberDescriptorType,
         ),
         classes.descriptor,
