@@ -121,6 +121,8 @@ def _name(value: Any) -> Any:
 def _items(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [item.strip() for item in value.split(",")]
+    if callable(value):
+        return [value]
     if hasattr(value, "tolist"):  # numpy and torch
         value = value.tolist()
     return list(value) if isinstance(value, Sequence | set | range) else [value]

@@ -76,7 +76,8 @@ def _attribute(module: ModuleType, name: str, foreign: bool) -> Any:
 
 def _of_others(thing: Any, where: str, walk: Walk) -> None:
     """An attribute of others' module: its version says what it is, unless the user replaced it."""
-    if _users(thing) or plain(thing) is not None:
+    values = isinstance(thing, list | dict | set | tuple) and not where.endswith(" sys")
+    if values or _users(thing) or plain(thing) is not None:
         walk.value(thing, where)
     elif isinstance(thing, FunctionType | BuiltinFunctionType | type):
         walk.put(str(thing.__module__), thing.__qualname__)
