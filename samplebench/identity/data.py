@@ -67,7 +67,7 @@ def _number_or_text(thing: Any, walk: Walk) -> bool:
 def _array(array: Any, walk: Walk, numpy: Any) -> None:
     base = numpy.asarray(array)
     walk.put("array", str(base.dtype.descr), str(base.shape))
-    if base.dtype.hasobject:
+    if base.dtype.hasobject or base.dtype.kind == "T":  # which hold addresses
         walk.value(base.tolist())
     else:
         walk.put(numpy.ascontiguousarray(base).tobytes())
