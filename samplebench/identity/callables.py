@@ -124,11 +124,12 @@ def partial(thing: Any, walk: Walk) -> None:
 
 def cached(thing: Any, walk: Walk) -> None:
     """A function behind a cache, whose entries must not be of other code than the function's."""
-    if walk.inside(thing):
-        walk.put("the whole")
+    walk.put(repr(sorted(thing.cache_parameters().items())))
+    walk.value(thing.__wrapped__)
+    if walk.part:
         return
+    # By itself, so that it is the same whatever it is reached from.
     inner = walk.apart(thing.__wrapped__, of=thing)
-    walk.put(inner, repr(sorted(thing.cache_parameters().items())))
     if not thing.cache_info().currsize:
         _CACHED[thing] = inner
     elif _CACHED.setdefault(thing, inner) != inner:

@@ -26,10 +26,11 @@ def describe_class(cls: type, walk: Walk) -> None:
     walk.put("class", found)
     if found:
         walk.put(cls.__module__, cls.__qualname__)
-        for name, value in sorted(vars(cls).items()):
-            if isinstance(value, FunctionType) and not origin_of_function(value):
-                walk.put(name)  # the user's patch
-                walk.value(value)
+        for base in cls.__mro__:
+            for name, value in sorted(vars(base).items()):
+                if isinstance(value, FunctionType) and not origin_of_function(value):
+                    walk.put(name)  # the user's patch
+                    walk.value(value)
         return
     walk.value(type(cls))
     for base in cls.__bases__:

@@ -44,6 +44,9 @@ def describe(thing: Any, walk: Walk) -> None:
         if (known := _KINDS.get(kind)) is not None:
             walk.put(kind.__name__)
             known(thing, walk)
+            if not origin_of_class(type(thing)) and kind not in (type, Enum):
+                walk.value(type(thing))
+                walk.values(classes.state(thing))
             return
     if type(thing).__module__ == "typing":
         walk.put(repr(thing))  # says nothing that is computed with

@@ -97,8 +97,13 @@ class Walk:
         """
         walk = Walk(self)
         walk._within |= {id(of)}
-        self._kept.append(of)
+        walk._kept.append(of)
         return walk.digest(thing, self._where)
+
+    @property
+    def part(self) -> bool:
+        """Whether this walk describes a part of something."""
+        return bool(self._within)
 
     def inside(self, thing: Any) -> bool:
         """Whether this walk describes a part of a thing."""

@@ -110,8 +110,10 @@ def by_attribute(x): return by_attribute.k * x
 by_attribute.k = 1.0
 def by_others(x): return math.sqrt(2.0) + torch.nn.functional.silu(x)
 def by_method_of_others(x): return x.clamp(0, 1)
+def by_layer(x): return LAYER(x)
 def by_cache(x): return remembered() * x
 SLIM = Slim(1.0)
+LAYER = torch.nn.Identity()
 
 def closing_over(k):
     def inner(x):
@@ -189,6 +191,9 @@ CHANGES = {
     ),
     "patched method of others": (
         "by_method_of_others", lambda m, p: p.setattr(torch.Tensor, "clamp", lambda x, *a: x)
+    ),
+    "patched base of others": (
+        "by_layer", lambda m, p: p.setattr(torch.nn.Module, "__call__", twice)
     ),
     "behind a cache": ("by_cache", assign("K", 3.0)),
 }  # fmt: skip
@@ -290,8 +295,11 @@ def test_a_cache_must_not_hold_values_of_other_code(mine):
 
 def test_cycles_and_long_chains_end():
     lines = [f"def f{i}(x): return f{i + 1}(x)" for i in range(500)]
-    names: dict = {"__name__": "chain"}
-    exec("\n".join([*lines, "def f500(x): return f0(x) + K", "K = 1.0"]), names)
+    # All of them call all others, and remember what they were told.
+    calls = " + ".join(f"g{i}(x - 1)" for i in range(12))
+    lines += [f"@functools.cache\ndef g{i}(x): return {calls} if x else 0" for i in range(12)]
+    names: dict = {"__name__": "chain", "functools": functools}
+    exec("\n".join([*lines, "def f500(x): return f0(x) + g0(x) + K", "K = 1.0"]), names)
     before = identify(names["f0"])
     assert before == identify(names["f0"]) and before.unknown == ""
     names["K"] = 2.0
