@@ -33,6 +33,14 @@ def careless(model, x, grid, *, noise=None, callback=None):
     return straight(model, x, grid) + 1e-3 * torch.randn_like(x)
 
 
+DRAWS = np.random.default_rng(0)
+
+
+def alive(model, x, grid, *, noise=None, callback=None):
+    """Reaches a random generator, whose state is nobody's condition."""
+    return straight(model, x, grid) + 1e-3 * DRAWS.standard_normal()
+
+
 def exploding(model, x, grid, *, noise=None, callback=None):
     """Not finite for the last sample of a batch."""
     x = straight(model, x, grid).clone()
@@ -148,6 +156,18 @@ def test_a_resumed_cell_does_not_sample_again(run, bench, monkeypatch):
     monkeypatch.setitem(bench.__dict__, "extractor", spy)
     run(**CHURN)
     assert seen == [64]
+
+
+def test_half_a_cell_of_unknown_code_is_not_kept(run):
+    with pytest.raises(Interrupted):
+        run(StopAfter(2), sampler=alive)
+    assert not list(run.out.glob("cells/*"))
+    first, _ = run(sampler=alive)
+    second, _ = run(sampler=alive)
+    assert first["cell"] != second["cell"] and value(first) != value(second)
+    assert first["not_reusable"].endswith(
+        f"global 'DRAWS' of {__name__}: a Generator is a live random generator"
+    )
 
 
 @pytest.mark.parametrize("change", ["missing", "of another shape", "of another machine"])
