@@ -23,11 +23,11 @@ from samplebench.errors import InputError
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.loading import load, resolve_dtype
 from samplebench.metrics.moments import BlockedMoments, Moments
-from samplebench.metrics.uncertainty import jackknife
+from samplebench.metrics.uncertainty import delete_one, spread
 from samplebench.model import Bound, Model, threads_of
 from samplebench.noise import stream
 from samplebench.references import Reference
-from samplebench.registry import extractors, metrics
+from samplebench.registry import Entry, extractors, metrics
 from samplebench.sampling import Setting, prepare
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
     began = time.perf_counter()
     values = {}
     for name in cell.conditions["metrics"]:
-        values[name] = _estimate(metrics.get(name), bench.reference, partial)
+        values[name] = _estimate(metrics.entry(name), bench.reference, partial)
     seconds = {**partial.seconds, "metrics": time.perf_counter() - began}
     return {
         "schema": SCHEMA,
@@ -267,12 +267,18 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
     }
 
 
-def _estimate(
-    metric: Callable[[Moments, Reference], dict[str, float]], reference: Reference, partial: Partial
-) -> dict[str, float | None]:
-    """Value, its terms and the jackknife standard error; None where samples are not finite."""
+def _estimate(metric: Entry, reference: Reference, partial: Partial) -> dict[str, Any]:
+    """Value, its terms, the jackknife's standard error with its delete-one values, and which way
+    is better where the metric says so; None where samples are not finite."""
     if partial.nonfinite:
         return {"value": None, "stderr": None}
-    terms = metric(partial.moments.total(), reference)
-    stderr = jackknife(partial.moments.blocks, lambda m: metric(m, reference)["value"])
-    return {**terms, "stderr": None if math.isnan(stderr) else stderr}
+    terms = metric.obj(partial.moments.total(), reference)
+    left_out = delete_one(partial.moments.blocks, lambda m: metric.obj(m, reference)["value"])
+    stderr = spread(left_out)
+    known = math.isfinite(stderr)
+    return {
+        **terms,
+        "stderr": stderr if known else None,
+        "deleted": left_out if known else [],
+        **({"better": metric.better} if metric.better else {}),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,23 @@ def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str,
         for metric in {*metrics, *conditions["metrics"]}:
             found = record["values"][metric]
             whole &= all(isinstance(found[key], _NUMBER) for key in ("value", "stderr"))
+            # Missing in records of older versions.
+            whole &= _all_finite(found.get("deleted", []))
     except (KeyError, TypeError):
         whole = False
     if not whole:
         raise Damaged(path, "values are missing", _AGAIN)
     return record
+
+
+def _all_finite(values: Any) -> bool:
+    """Whether it is a list of finite numbers."""
+    return isinstance(values, list) and all(
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+        for value in values
+    )
 
 
 def check_sheet(path: Path) -> None:

@@ -27,14 +27,14 @@ def add(commands: Any) -> None:
 def main(args: argparse.Namespace) -> int:
     from samplebench.bench.store import Store
     from samplebench.report import write_report
-    from samplebench.report.tables import to_json, to_text
+    from samplebench.report.tables import to_json, view_text
 
     store = Store(Path(args.dir))
     view = store.view()
     store.check_sheets(view)
     with writing(store.out):
         write_report(view, store.out, args.uncertain)
-    print(to_json(view.rows) if args.json else to_text(view.rows))
+    print(to_json(view.rows) if args.json else view_text(view))
     if not args.json and not args.quiet:
         if view.pending:
             print(f"\n{view.pending} planned cells have no result yet")

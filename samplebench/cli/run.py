@@ -83,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.bench.ready import ready
     from samplebench.bench.run import plan_device
     from samplebench.bench.store import Store
-    from samplebench.report.tables import to_json, to_text
+    from samplebench.report.tables import to_json, view_text
 
     # Both refuse before anything is said or written.
     device = plan_device(plan)
@@ -94,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
         _announce(plan, device)
     with writing(folder):
         view = sweep(plan, Progress(args.quiet))
-    print(to_json(view.rows) if args.json else to_text(view.rows))
+    print(to_json(view.rows) if args.json else view_text(view))
     if not args.quiet and not args.json:
         print(f"\nreport: {folder / 'report.html'}")
     return 0

@@ -1,4 +1,4 @@
-"""Ticks and limits of the log-log axes."""
+"""Ticks and limits of the axes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _value_ticks(low: float, high: float) -> list[float]:
 
 
 def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
-    """Log axes that fit the plot, with ticks at the NFE that occur.
+    """Axes that fit the plot, log where its values are, with ticks at the NFE that occur.
 
     Args:
         axes: to be changed.
@@ -54,13 +54,15 @@ def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
     rows = [row for curve in plot.curves for row in curve.rows]
     values = [float(row[plot.metric]) for row in rows]
     errors = [number(row.get(plot.metric + STDERR)) or 0.0 for row in rows]
-    # A bar that reaches zero has no end on a log axis: it is cut at a third of its value.
-    low = min(max(v - e, v / 3) for v, e in zip(values, errors, strict=True)) / 1.12
-    high = max(v + e for v, e in zip(values, errors, strict=True)) * 1.12
-    axes.set(xscale="log", yscale="log", ylim=(low, high))
-    axes.yaxis.set_major_locator(FixedLocator(_value_ticks(low, high)))
+    axes.set(xscale="log")
+    if plot.log:
+        # A bar that reaches zero has no end on a log axis: it is cut at a third of its value.
+        low = min(max(v - e, v / 3) for v, e in zip(values, errors, strict=True)) / 1.12
+        high = max(v + e for v, e in zip(values, errors, strict=True)) * 1.12
+        axes.set(yscale="log", ylim=(low, high))
+        axes.yaxis.set_major_locator(FixedLocator(_value_ticks(low, high)))
+        axes.yaxis.set_minor_locator(FixedLocator([]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
-    axes.yaxis.set_minor_locator(FixedLocator([]))
 
     nfe = sorted({float(row["nfe"]) for row in rows})
     axes.set_xlim(nfe[0] / 1.15, nfe[-1] * 1.15)

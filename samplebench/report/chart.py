@@ -122,14 +122,14 @@ class Cell:
         text: shown.
         order: number to sort by; None sorts text alphabetically, missing ones last.
         note: said on hover.
-        best: drawn as the best of its rivals.
+        mark: "best" of its rivals, "tied" with the best, or nothing.
         to: id of the element of the page that it links to.
     """
 
     text: str
     order: float | None = None
     note: str = ""
-    best: bool = False
+    mark: str = ""
     to: str = ""
 
 

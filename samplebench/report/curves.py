@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.bench.view import View
+from samplebench.report.best import direction
 from samplebench.report.fields import (
     CONDITIONS,
     Row,
@@ -78,6 +79,13 @@ class Plot:
     metric: str
     curves: list[Curve]
     caption: str
+    better: str | None
+
+    @property
+    def log(self) -> bool:
+        """Whether the values have a place on a log axis; scores of 0 to 1 are read on a plain one."""
+        values = (row[self.metric] for curve in self.curves for row in curve.rows)
+        return self.better != "higher" and all(value > 0 for value in values)
 
 
 def _variant(row: Row) -> tuple[Hashable, ...]:
@@ -92,7 +100,7 @@ def _varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     return [key for key in keys if len({row.get(key) for row in rows}) > 1]
 
 
-def curves_of(rows: Sequence[Row], view: View) -> list[Curve]:
+def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Curve]:
     """Curves of one model; nothing but points of equal conditions share a curve.
 
     Colours and markers count over all rows of `view`, so they agree between its figures.
@@ -112,7 +120,7 @@ def curves_of(rows: Sequence[Row], view: View) -> list[Curve]:
         alias = alias_of(first, view.cells)
         name = sampler_label(first) + (f" (computed as {printable(alias)})" if alias else "")
         parts = [
-            grid_label(first, "ρ") if several else rho_label(first, "ρ"),
+            grid_label(first, symbol) if several else rho_label(first, symbol),
             *(condition_label(key, [first.get(key)]) for key in differing),
         ]
         detail = ", ".join(part for part in parts if part)
@@ -121,8 +129,7 @@ def curves_of(rows: Sequence[Row], view: View) -> list[Curve]:
 
 
 def _drawable(row: Row, metric: str) -> bool:
-    value = number(row.get(metric))
-    return value is not None and value > 0 and (number(row.get("nfe")) or 0) > 0
+    return number(row.get(metric)) is not None and (number(row.get("nfe")) or 0) > 0
 
 
 def plots_of(view: View) -> list[Plot]:
@@ -134,7 +141,8 @@ def plots_of(view: View) -> list[Plot]:
             shown = [row for row in rows if _drawable(row, metric)]
             if shown:
                 caption = _caption(shown, view, len(rows) - len(shown))
-                plots.append(Plot(str(model), metric, curves_of(shown, view), caption))
+                better = direction(metric, view.cells)
+                plots.append(Plot(str(model), metric, curves_of(shown, view), caption, better))
     return plots
 
 
@@ -149,7 +157,7 @@ def _caption(rows: Sequence[Row], view: View, left_out: int) -> str:
     ]
     text = "; ".join(facts) + ". Error bars: ± 1 standard error."
     if left_out:
-        text += f" Not drawn: {left_out} without a positive finite value."
+        text += f" Not drawn: {left_out} without a finite value."
     return text
 
 

@@ -11,7 +11,7 @@ from samplebench.report.fields import counted, grid_label, hashes_of, metrics_of
 from samplebench.report.overlay import links, overlay
 from samplebench.report.page import render_page
 from samplebench.report.sheets import sheets_of
-from samplebench.report.sweep import cell_id, chart_of, table_of
+from samplebench.report.sweep import best_of, cell_id, chart_of, table_of
 from samplebench.report.tables import to_csv
 
 
@@ -139,7 +139,7 @@ def render_html(view: View, uncertain: bool = False) -> str:
         pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],
         pending=view.pending,
         notes=_notes(view),
-        marked=table is not None and any(cell.best for row in table.rows for cell in row.cells),
+        best=best_of(view),
         caveats=_caveats(view),
         sheets=sheets,
         budgets=sorted({sheet.budget for sheet in sheets}, key=float),

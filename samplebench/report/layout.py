@@ -12,14 +12,10 @@ from samplebench.report.fields import (
     Row,
     grid_label,
     metrics_of,
-    number,
     printable,
     sampler_label,
     value_text,
 )
-
-# Rows compete for the best value at their NFE only if these agree.
-_RIVALS = ("model", "nfe", "protocol", "num_samples")
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,11 @@ class Column:
     @property
     def numeric(self) -> bool:
         return self.key in {"nfe", "nfe_requested", "steps", "num_samples", "seed", "repeats"}
+
+    @property
+    def kind(self) -> str:
+        """How a page sets it: "value", "number" or "text"."""
+        return "value" if self.metric else "number" if self.numeric else "text"
 
 
 def _texts(rows: Sequence[Row], key: str, symbol: str) -> list[str]:
@@ -71,18 +72,3 @@ def condense(
         cells = [value_text(row.get(name), row.get(name + STDERR)) for row in rows]
         columns.append(Column(name, printable(name), cells, metric=True))
     return facts, columns
-
-
-def best_at_nfe(rows: Sequence[Row], metric: str) -> set[int]:
-    """Indices of the rows with the lowest value at their NFE, where at least two rows compete."""
-    groups: dict[tuple[object, ...], list[tuple[float, int]]] = {}
-    for index, row in enumerate(rows):
-        value = number(row.get(metric))
-        if value is not None:
-            groups.setdefault(tuple(row.get(k) for k in _RIVALS), []).append((value, index))
-    best: set[int] = set()
-    for group in groups.values():
-        low, high = min(group)[0], max(group)[0]
-        if low < high:
-            best.update(index for value, index in group if value == low)
-    return best

@@ -1,4 +1,4 @@
-"""Figures of distance over counted NFE, on log-log axes, as SVG and PNG with stable bytes."""
+"""Figures of a metric over counted NFE, as SVG and PNG with stable bytes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.bench.view import View
 from samplebench.files import write_atomic
 from samplebench.report.axes import scale_axes
+from samplebench.report.best import better_words
 from samplebench.report.curves import Curve, Plot, plots_of
 from samplebench.report.fields import STDERR, number, printable
 from samplebench.report.names import figure_stem
@@ -104,7 +105,7 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
         place = (MARGIN / _WIDTH, 1 - 0.1 / height)
         title = figure.text(*place, "", size=11.5, weight="bold", va="top")
         _fit(title, printable(plot.model), _WIDTH - 2 * MARGIN)
-        metric = f"{printable(plot.metric)} (lower is better)"
+        metric = printable(plot.metric) + better_words(plot.better)
         figure.text(MARGIN / _WIDTH, 1 - 0.36 / height, metric, color=FAINT, va="top")
         figure.legend(
             [Line2D([], [], **look) for _, look in entries],

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from samplebench.bench.view import View
+from samplebench.report.best import better_words, marks_of
 from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Series, Table
 from samplebench.report.chart import Row as TableRow
 from samplebench.report.curves import Curve, Plot, plots_of
@@ -23,8 +24,9 @@ from samplebench.report.fields import (
     sampler_label,
     value_text,
 )
-from samplebench.report.layout import best_at_nfe, condense
+from samplebench.report.layout import condense
 from samplebench.report.names import figure_stem
+from samplebench.report.standings import best_columns, standings
 
 _AXES = (
     Axis("nfe", "NFE (counted)"),
@@ -74,8 +76,8 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
     figures = [
         Figure(
             key=figure_key(plot.model, plot.metric),
-            title=f"{printable(plot.model)}: {printable(plot.metric)} (lower is better)",
-            y=Axis(plot.metric, printable(plot.metric)),
+            title=f"{printable(plot.model)}: {printable(plot.metric)}{better_words(plot.better)}",
+            y=Axis(plot.metric, printable(plot.metric), plot.log),
             x=_AXES,
             caption=plot.caption.replace("Error bars", "Bands")
             + (_PUBLISHED if figure_key(plot.model, plot.metric) in beside else ""),
@@ -161,7 +163,7 @@ def table_of(view: View) -> Table | None:
     if not view.rows:
         return None
     facts, columns = condense(view.rows, "ρ")
-    best = {c.key: best_at_nfe(view.rows, c.key) for c in columns if c.metric}
+    marks = {c.key: marks_of(view.rows, view.cells, c.key) for c in columns if c.metric}
     rows = []
     for index, row in enumerate(view.rows):
         to = next((cell_id(key) for key in hashes_of(row) if key in view.cells), "")
@@ -175,17 +177,32 @@ def table_of(view: View) -> Table | None:
                 Cell(
                     text,
                     number(row.get(column.key)) if column.metric or column.numeric else None,
-                    best=index in best.get(column.key, ()),
+                    mark=marks.get(column.key, {}).get(index, ""),
                     to=to if column.key == "nfe" else "",
                     note="to its provenance" if to and column.key == "nfe" else "",
                 )
             )
         rows.append(TableRow(cells, facets_of(row)))
     heads = [
-        (
-            f"{column.head} (± 1 standard error)" if column.metric else column.head,
-            "value" if column.metric else "number" if column.numeric else "text",
-        )
+        (f"{column.head} (± 1 standard error)" if column.metric else column.head, column.kind)
         for column in columns
     ]
     return Table(heads, rows, facts)
+
+
+def best_of(view: View) -> Table | None:
+    """The best of each budget and what is tied with it; None where nothing competes."""
+    found = standings(view)
+    if not found:
+        return None
+    facts, columns = best_columns(found)
+    rows = [
+        TableRow(
+            [
+                Cell(text, mark="best" if column.key == "best" else "")
+                for column, text in zip(columns, texts, strict=True)
+            ]
+        )
+        for texts in zip(*(column.cells for column in columns), strict=True)
+    ]
+    return Table([(column.head, column.kind) for column in columns], rows, facts)

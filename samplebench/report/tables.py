@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.bench.view import View
 from samplebench.files import write_atomic
 from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, number
 from samplebench.report.layout import Column, condense
+from samplebench.report.standings import best_columns, standings
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# So many ties are named in a line of the terminal.
+_TIES = 3
 # The last digits of a float64 differ between processors; twelve do not.
 _DIGITS = ".12g"
 
@@ -99,9 +103,23 @@ def to_text(rows: Sequence[Row]) -> str:
         return "no results yet"
     facts, columns = condense(rows)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
+    return "\n".join([*([said, ""] if said else []), *_lines(columns)])
+
+
+def view_text(view: View) -> str:
+    """`to_text` of the rows, then the best of each budget and what is tied with it, a line each."""
+    table, found = to_text(view.rows), standings(view, "rho")
+    if not found:
+        return table
+    facts, columns = best_columns(found, _TIES)
+    said = ", ".join(f"{name}: {text}" for name, text in facts)
+    head = "best per budget; tied: at most 2 standard errors of the difference apart"
+    return "\n".join([table, "", head, *([said] if said else []), "", *_lines(columns)])
+
+
+def _lines(columns: Sequence[Column]) -> list[str]:
     blocks = [_block(column) for column in columns]
-    lines = ["  ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
-    return "\n".join([*([said, ""] if said else []), *lines])
+    return ["  ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
 
 
 def _block(column: Column) -> list[str]:

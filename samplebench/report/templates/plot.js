@@ -18,10 +18,10 @@ const PRINT = {
 // Plotly reads tags, entities and, between two dollars, math.
 const escaped = (text) => text.replace(/[&<>$]/g, (c) => `&#${c.charCodeAt(0)};`);
 const alpha = (hex, share) => hex + Math.round(255 * share).toString(16).padStart(2, "0");
-const floored = (low, y) => (low > 0 ? low : y / 3); // a log axis has no zero
+const floored = (low, y, log) => (low > 0 || !log ? low : y / 3); // a log axis has no zero
 
-function band(points, hue) {
-  const low = points.map((p) => floored(p.low ?? p.y, p.y));
+function band(points, hue, log) {
+  const low = points.map((p) => floored(p.low ?? p.y, p.y, log));
   const high = points.map((p) => p.high ?? p.y);
   return {
     x: [...points.map((p) => p.at), ...points.map((p) => p.at).reverse()],
@@ -43,13 +43,13 @@ function symbolOf(series, point) {
   return shape + (point.hollow || (faded(series) && series.line) ? "-open" : "");
 }
 
-function tracesOf(series, axis, look, bands) {
+function tracesOf(series, axis, log, look, bands) {
   const points = placed(series, axis);
   if (!points.length) return [];
   const hue = look.hues[series.colour % HUES];
   const ranged = points.some((p) => p.low !== null || p.high !== null);
   const traces = [];
-  if (bands && ranged && series.line && points.length > 1) traces.push(band(points, hue));
+  if (bands && ranged && series.line && points.length > 1) traces.push(band(points, hue, log));
   const bars = bands && ranged && (!series.line || points.length === 1);
   const spread = series.band === "range";
   traces.push({
@@ -62,7 +62,7 @@ function tracesOf(series, axis, look, bands) {
     marker: { color: hue, size: spread ? 1 : 8, symbol: points.map((p) => symbolOf(series, p)), line: { color: hue, width: 1.5 } },
     error_y: bars ? {
       type: "data", symmetric: false, color: spread ? alpha(hue, 0.3) : hue, thickness: spread ? 9 : 1, width: spread ? 0 : 4,
-      array: points.map((p) => (p.high ?? p.y) - p.y), arrayminus: points.map((p) => p.y - floored(p.low ?? p.y, p.y)),
+      array: points.map((p) => (p.high ?? p.y) - p.y), arrayminus: points.map((p) => p.y - floored(p.low ?? p.y, p.y, log)),
     } : undefined,
   });
   return traces;
@@ -110,7 +110,7 @@ function axisOf(axis, values, pixels, look, range) {
 }
 
 function drawing(figure, list, axis, look, bands, size, ranges = {}) {
-  const traces = list.flatMap((series) => tracesOf(series, axis, look, bands));
+  const traces = list.flatMap((series) => tracesOf(series, axis, figure.y.log, look, bands));
   const drawn = traces.filter((t) => t.hoverinfo !== "skip");
   const xs = drawn.flatMap((t) => t.x).filter((v) => v > 0);
   const ys = traces.flatMap((t) => t.y.flatMap((y, i) => {

@@ -19,7 +19,7 @@ STEPS = (5, 9, 18, 36)
 
 
 def record(key: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
-    value = {"value": row["fd-toy"], "stderr": row["fd-toy_stderr"]}
+    value = {"value": row["fd-toy"], "stderr": row["fd-toy_stderr"], "better": "lower"}
     return {
         "schema": 1,
         "cell": key,

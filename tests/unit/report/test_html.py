@@ -14,8 +14,8 @@ import pytest
 
 from samplebench.bench.view import View
 from samplebench.report import write_report
+from samplebench.report.best import marks_of
 from samplebench.report.html import render_html
-from samplebench.report.layout import best_at_nfe
 
 HOSTILE = "</title><script>alert('x')</script><img src=x onerror=\"alert(1)\">"
 
@@ -145,28 +145,20 @@ def test_lines_never_join_two_protocols(make_view):
     assert "protocol" in [facet["key"] for facet in chart["facets"]]
 
 
-def test_table_has_every_value_and_marks_the_lowest(make_view):
+def test_table_has_every_value_and_marks_the_best_of_each_budget(make_view):
     view = make_view()
     page = Page(render_html(view))
-    values = [text for text in page.texts["td"] if "±" in text]
-    assert len(values) == 24
-    lowest = {index for index, text in enumerate(values) if text.endswith("lowest")}
-    assert lowest == best_at_nfe(view.rows, "fd-toy")
+    values = [text for text in page.texts["td"] if "±" in text][-24:]
+    shown = {
+        index: {"best": "best", "≈": "tied"}[text.split()[-1].lstrip("0123456789.")]
+        for index, text in enumerate(values)
+        if text.endswith(("best", "≈"))
+    }
+    assert shown == marks_of(view.rows, view.cells, "fd-toy")
     for nfe in (5, 9, 17, 18, 35, 36, 71):
         rivals = [i for i, row in enumerate(view.rows) if row["nfe"] == nfe]
         best = min(rivals, key=lambda i: view.rows[i]["fd-toy"])
-        assert lowest & set(rivals) == {best}
-
-
-def test_rows_compete_only_under_equal_conditions(make_view):
-    rows = [row | {"nfe": 7} for row in make_view().rows[:3]]
-    for row, value in zip(rows, (3.0, 2.0, 1.0), strict=True):
-        row["fd-toy"] = value
-    assert best_at_nfe(rows, "fd-toy") == {2}
-    rows[2]["num_samples"] = 50
-    assert best_at_nfe(rows, "fd-toy") == {1}
-    rows[0]["protocol"] = "other"
-    assert best_at_nfe(rows, "fd-toy") == set()
+        assert {i for i in rivals if shown.get(i) == "best"} == {best}
 
 
 def test_sheets_of_one_budget_stand_together(make_view):
@@ -266,6 +258,7 @@ import tempfile
 from pathlib import Path
 from samplebench.bench.view import View
 from samplebench.report import write_report
+from samplebench.report.best import marks_of
 row = dict(model="m", sampler="s", params="", discretization="edm", rho=7.0, steps=5, nfe=5,
            nfe_requested=None, seed=0, repeats=1, num_samples=9, protocol="p", dtype="float64",
            fid=1.0, fid_stderr=0.1, cell="c")

@@ -9,6 +9,7 @@ from samplebench.report.axes import spaced
 from samplebench.report.curves import DASHES, MARKERS, PALETTE, plots_of
 from samplebench.report.names import figure_stem, safe_name
 from samplebench.report.plots import draw, write_figures
+from samplebench.report.sweep import chart_of
 
 
 def drawn(figure):
@@ -148,14 +149,47 @@ def test_long_error_bars_stay_in_the_axes(make_view):
     assert 0 < low < min(values)
 
 
-def test_values_without_a_place_on_the_axis_are_counted_in_the_caption(make_view):
+def test_values_without_a_place_on_the_axes_are_counted_in_the_caption(make_view):
     view = make_view()
-    view.rows[0]["fd-toy"] = -0.1
+    view.rows[0]["fd-toy"] = float("inf")
     view.rows[1]["fd-toy"] = float("nan")
     view.rows[2]["fd-toy"] = None
     (plot,) = plots_of(view)
-    assert plot.caption.endswith("Not drawn: 2 without a positive finite value.")
+    assert plot.caption.endswith("Not drawn: 2 without a finite value.")
     assert [row["nfe"] for row in plot.curves[0].rows] == [36]
+
+
+@pytest.mark.parametrize("value", [0.0, -0.1])
+def test_a_value_that_is_not_positive_is_drawn_and_the_axis_is_then_plain(make_view, value):
+    view = make_view()
+    view.rows[0]["fd-toy"] = value
+    (plot,) = plots_of(view)
+    assert "Not drawn" not in plot.caption
+    figure = draw(plot)
+    assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "linear")
+    assert [y for _, ys in drawn(figure) for y in ys if y <= 0] == [value]
+    low, high = figure.axes[0].get_ylim()
+    assert low < value and high > max(row["fd-toy"] for row in view.rows)
+
+
+@pytest.mark.parametrize(
+    ("better", "scale", "said"),
+    [
+        ("lower", "log", "fd-toy (lower is better)"),
+        ("higher", "linear", "fd-toy (higher is better)"),
+        (None, "log", "fd-toy"),
+    ],
+)
+def test_a_figure_says_which_way_is_better(make_view, better, scale, said):
+    view = make_view()
+    for cell in view.cells.values():
+        cell["values"]["fd-toy"]["better"] = better
+    (plot,) = plots_of(view)
+    figure = draw(plot)
+    assert figure.axes[0].get_yscale() == scale
+    assert said in [text.get_text() for text in figure.texts]
+    (shown,) = chart_of(view, "").figures
+    assert (shown.title, shown.y.log) == (f"toy-model: {said}", scale == "log")
 
 
 def test_names_are_not_read_as_math_or_dropped(make_view):

@@ -1,0 +1,105 @@
+"""The best of each budget in words, for the top of the page and the end of the terminal's table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from samplebench.bench.view import View
+from samplebench.report.best import Contest, better_words, contests, direction
+from samplebench.report.curves import curves_of
+from samplebench.report.fields import HEADS, STDERR, Row, metrics_of, number, printable, value_text
+from samplebench.report.layout import Column
+
+_FACTS = ("model", "metric", "protocol", "num_samples", "reference")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one contest ended.
+
+    Attributes:
+        facts: what its rows share, by the names of `_FACTS`.
+        budget: NFE asked for.
+        best: the curve with the best value, or that there is none.
+        value: with its standard error.
+        tied: the curves that are tied with it.
+    """
+
+    facts: dict[str, str]
+    budget: str
+    best: str
+    value: str
+    tied: tuple[str, ...]
+
+
+def standings(view: View, symbol: str = "ρ") -> list[Standing]:
+    """One for each budget of each model and metric at which rows compete.
+
+    Args:
+        view: what was measured.
+        symbol: how to write rho.
+    """
+    names: dict[int, str] = {}
+    for model in dict.fromkeys(row.get("model") for row in view.rows):
+        of_model = [row for row in view.rows if row.get("model") == model]
+        for curve in curves_of(of_model, view, symbol):
+            names |= {id(row): curve.label for row in curve.rows}
+    return [
+        _standing(contest, view, metric, names)
+        for metric in metrics_of(view.rows)
+        for contest in contests(view.rows, view.cells, metric)
+    ]
+
+
+def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) -> Standing:
+    rows = [view.rows[index] for index in (*contest.best, *contest.tied)]
+    labels = [_label(row, contest.budget, names[id(row)]) for row in rows]
+    first, facts = rows[0], {key: printable(rows[0].get(key)) for key in _FACTS}
+    facts["metric"] = printable(metric) + better_words(direction(metric, view.cells))
+    # Two references of one name differ in the hash.
+    facts["reference"] = " or ".join(
+        f"{printable(name)}@{str(sha)[:8]}" if sha else printable(name)
+        for name, sha in contest.reference
+    )
+    best = labels.pop(0) if contest.best else "none, all are equal"
+    value = value_text(first[metric], first.get(metric + STDERR))
+    return Standing(facts, f"{contest.budget:g}", best, value, tuple(labels))
+
+
+def _label(row: Row, budget: float, name: str) -> str:
+    """The curve, with the counted NFE where it is not the budget."""
+    return name if number(row.get("nfe")) == budget else f"{name} at NFE {row.get('nfe')}"
+
+
+def best_columns(
+    found: Sequence[Standing], most: int | None = None
+) -> tuple[list[tuple[str, str]], list[Column]]:
+    """Facts that hold at every budget as (name, text), and the columns of the others.
+
+    Args:
+        found: at least one.
+        most: so many ties are named, the others counted.
+    """
+    facts: list[tuple[str, str]] = []
+    columns: list[Column] = []
+    for key in _FACTS:
+        cells, head = [one.facts[key] for one in found], HEADS.get(key, key)
+        if len(set(cells)) > 1:
+            columns.append(Column(key, head, cells))
+        elif cells[0]:
+            facts.append((head, cells[0]))
+    ties = [_listed(one.tied, most) for one in found]
+    return facts, [
+        *columns,
+        Column("nfe_requested", HEADS["nfe_requested"], [one.budget for one in found]),
+        Column("best", "best", [one.best for one in found]),
+        Column("value", "value", [one.value for one in found], metric=True),
+        Column("tied", "tied with it", ties),
+    ]
+
+
+def _listed(labels: Sequence[str], most: int | None) -> str:
+    named = labels if most is None or len(labels) <= most + 1 else labels[:most]
+    more = [f"{len(labels) - len(named)} more"] if len(named) < len(labels) else []
+    return "; ".join([*named, *more]) or "-"
