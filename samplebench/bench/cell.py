@@ -22,7 +22,7 @@ from samplebench.bench.store import SCHEMA, Store
 from samplebench.errors import InputError
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.loading import load, resolve_dtype
-from samplebench.metrics.moments import BlockedMoments, Moments
+from samplebench.metrics.moments import BlockedMoments
 from samplebench.metrics.uncertainty import delete_one, spread
 from samplebench.model import Bound, Model, threads_of
 from samplebench.noise import stream

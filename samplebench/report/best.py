@@ -162,10 +162,14 @@ def _paired(
         return None
     errors = []
     for x, y in zip(a, b, strict=True):
-        parts = [record.get("values", {}).get(metric, {}).get("deleted") for record in (x, y)]
+        left, right = _deleted(x, metric), _deleted(y, metric)
         facts = [record.get("conditions", {}) for record in (x, y)]
         same = all(facts[0].get(key) == facts[1].get(key) for key in ("seed", "num_samples"))
-        if not (same and all(parts) and len(parts[0]) == len(parts[1])):
+        if not (same and left and len(left) == len(right)):
             return None
-        errors.append(spread([p - q for p, q in zip(*parts, strict=True)]))
+        errors.append(spread([p - q for p, q in zip(left, right, strict=True)]))
     return math.hypot(*errors) / len(errors)
+
+
+def _deleted(record: Mapping[str, Any], metric: str) -> Sequence[float]:
+    return (record.get("values", {}).get(metric) or {}).get("deleted") or ()

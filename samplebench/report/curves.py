@@ -83,7 +83,7 @@ class Plot:
 
     @property
     def log(self) -> bool:
-        """Whether the values have a place on a log axis; scores of 0 to 1 are read on a plain one."""
+        """Whether its values belong on a log axis: distances do, where all are positive."""
         values = (row[self.metric] for curve in self.curves for row in curve.rows)
         return self.better != "higher" and all(value > 0 for value in values)
 

@@ -11,7 +11,8 @@ from samplebench.report.fields import counted, grid_label, hashes_of, metrics_of
 from samplebench.report.overlay import links, overlay
 from samplebench.report.page import render_page
 from samplebench.report.sheets import sheets_of
-from samplebench.report.sweep import best_of, cell_id, chart_of, table_of
+from samplebench.report.standings import groups_of, standings
+from samplebench.report.sweep import cell_id, chart_of, table_of
 from samplebench.report.tables import to_csv
 
 
@@ -84,7 +85,8 @@ def _notes(view: View) -> list[dict[str, Any]]:
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
-        for key, item in value.items():
+        # Twenty numbers of full length per metric, which no reader wants: they are in the file.
+        for key, item in ((k, v) for k, v in value.items() if k != "deleted"):
             yield from _flat(item, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list | tuple):
         yield path, ", ".join(map(str, value)) or "none"
@@ -139,7 +141,7 @@ def render_html(view: View, uncertain: bool = False) -> str:
         pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],
         pending=view.pending,
         notes=_notes(view),
-        best=best_of(view),
+        best=groups_of(standings(view)),
         caveats=_caveats(view),
         sheets=sheets,
         budgets=sorted({sheet.budget for sheet in sheets}, key=float),

@@ -12,6 +12,7 @@ from samplebench.report.fields import HEADS, STDERR, Row, metrics_of, number, pr
 from samplebench.report.layout import Column
 
 _FACTS = ("model", "metric", "protocol", "num_samples", "reference")
+_WORDS = {"protocol": "protocol {}", "num_samples": "N={}", "reference": "reference {}"}
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,27 @@ def _label(row: Row, budget: float, name: str) -> str:
     return name if number(row.get("nfe")) == budget else f"{name} at NFE {row.get('nfe')}"
 
 
+def shared(found: Sequence[Standing]) -> tuple[list[str], list[str]]:
+    """Which facts are the same at every budget and which are not, by their names."""
+    same = [key for key in _FACTS if len({one.facts[key] for one in found}) == 1]
+    return [key for key in same if found[0].facts[key]], [k for k in _FACTS if k not in same]
+
+
+def groups_of(found: Sequence[Standing]) -> tuple[str, list[tuple[str, list[Standing]]]]:
+    """What holds at every budget in words, and what else, with the budgets at which it holds."""
+    same, differing = shared(found)
+    groups: dict[str, list[Standing]] = {}
+    for one in found:
+        groups.setdefault(_said(one, differing), []).append(one)
+    return _said(found[0], same) if found else "", list(groups.items())
+
+
+def _said(one: Standing, keys: Sequence[str]) -> str:
+    return ", ".join(_WORDS.get(key, "{}").format(one.facts[key]) for key in keys)
+
+
 def best_columns(
-    found: Sequence[Standing], most: int | None = None
+    found: Sequence[Standing], most: int
 ) -> tuple[list[tuple[str, str]], list[Column]]:
     """Facts that hold at every budget as (name, text), and the columns of the others.
 
@@ -81,25 +101,17 @@ def best_columns(
         found: at least one.
         most: so many ties are named, the others counted.
     """
-    facts: list[tuple[str, str]] = []
-    columns: list[Column] = []
-    for key in _FACTS:
-        cells, head = [one.facts[key] for one in found], HEADS.get(key, key)
-        if len(set(cells)) > 1:
-            columns.append(Column(key, head, cells))
-        elif cells[0]:
-            facts.append((head, cells[0]))
-    ties = [_listed(one.tied, most) for one in found]
-    return facts, [
-        *columns,
+    same, differing = shared(found)
+    return [(HEADS.get(key, key), found[0].facts[key]) for key in same], [
+        *(Column(key, HEADS.get(key, key), [one.facts[key] for one in found]) for key in differing),
         Column("nfe_requested", HEADS["nfe_requested"], [one.budget for one in found]),
         Column("best", "best", [one.best for one in found]),
         Column("value", "value", [one.value for one in found], metric=True),
-        Column("tied", "tied with it", ties),
+        Column("tied", "tied with it", [_listed(one.tied, most) for one in found]),
     ]
 
 
-def _listed(labels: Sequence[str], most: int | None) -> str:
-    named = labels if most is None or len(labels) <= most + 1 else labels[:most]
+def _listed(labels: Sequence[str], most: int) -> str:
+    named = labels if len(labels) <= most + 1 else labels[:most]
     more = [f"{len(labels) - len(named)} more"] if len(named) < len(labels) else []
     return "; ".join([*named, *more]) or "-"

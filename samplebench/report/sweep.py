@@ -26,7 +26,6 @@ from samplebench.report.fields import (
 )
 from samplebench.report.layout import condense
 from samplebench.report.names import figure_stem
-from samplebench.report.standings import best_columns, standings
 
 _AXES = (
     Axis("nfe", "NFE (counted)"),
@@ -188,21 +187,3 @@ def table_of(view: View) -> Table | None:
         for column in columns
     ]
     return Table(heads, rows, facts)
-
-
-def best_of(view: View) -> Table | None:
-    """The best of each budget and what is tied with it; None where nothing competes."""
-    found = standings(view)
-    if not found:
-        return None
-    facts, columns = best_columns(found)
-    rows = [
-        TableRow(
-            [
-                Cell(text, mark="best" if column.key == "best" else "")
-                for column, text in zip(columns, texts, strict=True)
-            ]
-        )
-        for texts in zip(*(column.cells for column in columns), strict=True)
-    ]
-    return Table([(column.head, column.kind) for column in columns], rows, facts)

@@ -174,7 +174,7 @@ def test_table_sorts_and_filters(sweep, opened):
                 values, reverse=True
             ) == [number(text) for text in column(page, name)]
         page.locator("#filter").fill("39")  # ρ=3 and, in the next column, 9 evaluations
-        assert not [row for row in page.locator("tbody tr:visible").all_inner_texts()
+        assert not [row for row in page.locator("#values tbody tr:visible").all_inner_texts()
                     if "39" not in row]  # fmt: skip
         page.locator("#filter").fill("heun ρ=3")
         assert shown_rows(page) == 5
@@ -386,6 +386,22 @@ def test_what_is_not_to_be_on_at_first_is_off(strange, opened):
         assert series(page) == 0
         page.locator('.chip[data-value="C"]').click()
         assert series(page) == 4
+
+
+def test_a_plain_axis_has_a_place_for_every_value(tmp_path, opened):
+    """Scores, or distances of which one is not positive: the band goes where the error says."""
+    points = [Point({"nfe": n}, y, y - 0.5, y + 0.5) for n, y in ((5, 0.9), (9, 0.0), (20, -0.2))]
+    figure = Figure("f", "f", Axis("y", "y", log=False), [Axis("nfe", "NFE")])
+    chart = Chart([figure], [Series("f", "s", {}, points)], [])
+    path = tmp_path / "plain.html"
+    path.write_text(render_page(title="plain", lead="", chart=chart), encoding="utf-8")
+    with opened(path) as page:
+        assert page.locator(".plot .points path").count() == 3
+        band, line = page.evaluate("document.querySelector('.plot').data.map((t) => t.y)")
+        assert line == [0.9, 0.0, -0.2]
+        assert band == pytest.approx([1.4, 0.5, 0.3, -0.7, -0.5, 0.4])
+        ticks = [float(t.replace("\u2212", "-")) for t in page.locator(".ytick").all_inner_texts()]
+        assert min(ticks) < 0 < max(ticks)
 
 
 def test_what_is_no_number_sorts_last(strange, opened):

@@ -16,6 +16,7 @@ from samplebench.bench.stop import Interrupted, Stop
 from samplebench.bench.store import Store
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.metrics.frechet import frechet_distance
+from samplebench.metrics.uncertainty import spread
 
 N = 150
 
@@ -99,6 +100,8 @@ def test_the_record(run):
     found = record["values"]["fd-digits"]
     assert found["value"] == pytest.approx(found["mean_term"] + found["trace_term"])
     assert 0 < found["stderr"] < found["value"]
+    assert len(found["deleted"]) == 20 and spread(found["deleted"]) == found["stderr"]
+    assert found["better"] == "lower"
     assert (record["nfe"], record["nfe_planned"], record["nonfinite"]) == (5, 5, 0)
     assert record["seed_reproducible"] is True
     assert set(record["seconds"]) == {"sampling", "features", "metrics"}
@@ -215,6 +218,28 @@ def test_the_global_generator_is_seeded_and_noted(run):
     assert first["seed_reproducible"] is False
     assert first["values"] == second["values"]
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_the_delete_one_values_are_those_of_the_samples_without_a_block(run, bench):
+    """Block k holds the samples i with i * 20 // N = k."""
+    import samplebench as sb
+
+    record, _ = run(sampler="heun", seed=1000)
+    x = sb.sample(bench.model, "heun", nfe=5, seeds=range(1000, 1000 + N))
+    features = bench.extractor(to_uint8(x, "edm")).numpy().astype(float)
+    block = np.arange(N) * 20 // N
+    for left_out, found in enumerate(record["values"]["fd-digits"]["deleted"]):
+        kept = features[block != left_out]
+        expected = frechet_distance(
+            kept.mean(0), np.cov(kept.T), bench.reference.mean, bench.reference.cov
+        )
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_too_few_samples_for_an_error_have_no_delete_one_values(run):
+    record, _ = run(num_samples=2)
+    found = record["values"]["fd-digits"]
+    assert (found["stderr"], found["deleted"]) == (None, [])
 
 
 def test_samples_that_are_not_finite_give_no_value(run):

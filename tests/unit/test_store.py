@@ -135,6 +135,26 @@ class TestCells:
         assert str(caught.value).startswith(f"{path} is damaged ({reason}); run its sweep again")
         assert store.has(AB) and not store.whole(AB)
 
+    @pytest.mark.parametrize("deleted", [[], [1.5], [1, 2.5, -3e300]], ids=str)
+    def test_delete_one_values_are_kept(self, store, deleted):
+        kept = record(AB)
+        kept["values"]["fd-digits"]["deleted"] = deleted
+        store.write_cell(kept, SHEET)
+        assert store.cell(AB)["values"]["fd-digits"]["deleted"] == deleted
+
+    @pytest.mark.parametrize(
+        "deleted",
+        ["null", "2.5", '"1.5"', "{}", '{"0": 1.5}', "[1.5, null]", '[1.5, "2.5"]', "[[1.5]]",
+         "[true, 1.5]", "[1.5, NaN]", "[Infinity]", "[-Infinity]", "[1e999]", f"[{10**400}]"],
+        ids=lambda text: text[:16],
+    )  # fmt: skip
+    def test_what_is_no_list_of_finite_numbers_is_damaged(self, store, deleted):
+        store.write_cell(record(AB), SHEET)
+        path = store.out / "cells" / f"{AB}.json"
+        path.write_text(path.read_text().replace('"stderr"', f'"deleted": {deleted}, "stderr"'))
+        with pytest.raises(Damaged, match="values are missing"):
+            store.cell(AB)
+
     def test_a_metric_that_was_not_computed_is_missed(self, store):
         store.write_cell(record(AB), SHEET)
         with pytest.raises(Damaged, match="values are missing"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from samplebench.metrics.moments import BlockedMoments, Moments
-from samplebench.metrics.uncertainty import jackknife
+from samplebench.metrics.uncertainty import delete_one, jackknife, spread
 
 
 def blocked(values, blocks=20):
@@ -60,6 +60,28 @@ def test_each_estimate_leaves_one_block_out():
     assert seen == [(6, 39.0), (7, 30.0), (7, 21.0)]
 
 
+def test_the_spread_of_delete_one_values_is_the_error():
+    blocks = blocked(np.random.default_rng(1).standard_normal(333))
+    assert spread(delete_one(blocks, mean)) == jackknife(blocks, mean)
+    assert len(delete_one([*blocks, Moments.zeros(1)], mean)) == 20
+
+
+@pytest.mark.parametrize("few", [[], [1.0]])
+def test_too_few_delete_one_values_have_no_spread(few):
+    assert math.isnan(spread(few))
+
+
+@pytest.mark.parametrize("shared", [0.0, 3.0, 30.0])
+def test_paired_differences_have_the_error_of_what_is_not_shared(shared):
+    """Two means over samples that share a part: sqrt(1 + 1) / sqrt(N), however large that part."""
+    n, rng, found = 400, np.random.default_rng(7), []
+    for _ in range(200):
+        part = shared * rng.standard_normal(n)
+        a, b = (delete_one(blocked(part + rng.standard_normal(n)), mean) for _ in range(2))
+        found.append(spread(np.subtract(a, b)) ** 2)
+    assert np.mean(found) == pytest.approx(2 / n, rel=0.1)
+
+
 def test_empty_blocks_do_not_count():
     values = np.random.default_rng(0).standard_normal(30)
     blocks = blocked(values, 6)
@@ -70,6 +92,7 @@ def test_empty_blocks_do_not_count():
 def test_too_little_is_nan(sizes):
     parts = [Moments.of(np.arange(n, dtype=float)[:, None]) for n in sizes]
     assert math.isnan(jackknife(parts, mean))
+    assert delete_one(parts, mean) == []
 
 
 def test_just_enough_is_a_number():

@@ -1,0 +1,120 @@
+"""The best of each budget in words: on top of the page and below the terminal's table."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from samplebench.bench.view import View
+from samplebench.cli import main
+from samplebench.report import tables
+from samplebench.report.standings import groups_of, standings
+
+
+@pytest.fixture
+def view(make_view):
+    """Heun at 9 of 10 against Euler at 10, Heun shared by "edm S_churn=0"; and two budgets more."""
+    whole = make_view()
+    picked = {("euler", 5): 5, ("euler", 9): 10, ("heun", 9): 10, ("edm", 9): 10, ("heun", 17): 20}
+    rows = [
+        row | {"nfe_requested": picked[row["sampler"], row["nfe"]]}
+        for row in whole.rows
+        if row["rho"] == 7 and (row["sampler"], row["nfe"]) in picked
+    ]
+    for row, value in zip(rows, (3.0, 2.0, 1.0, 0.5, 1.0), strict=True):
+        row |= {"fd-toy": value, "fd-toy_stderr": 0.1}
+        if row["sampler"] == "euler" and row["nfe"] == 9:
+            row["nfe"] = 10
+    return View("toy", rows, whole.cells, {})
+
+
+def below(view):
+    """The lines below the table, split where two spaces part them."""
+    table, lines = tables.to_text(view.rows), tables.view_text(view).splitlines()
+    assert lines[: table.count("\n") + 1] == table.splitlines()
+    return [line.strip().split("  ") for line in lines[table.count("\n") + 1 :] if line]
+
+
+def test_a_line_per_budget_with_the_best_its_value_and_its_ties(view):
+    head, said, names, _, *lines = below(view)
+    assert "at most 2 standard errors" in head[0]
+    assert said == [
+        "model: toy-model, metric: fd-toy (lower is better), protocol: toy, N: 500, "
+        "reference: toy-reference@cdcdcdcd"
+    ]
+    assert [name.strip() for name in names if name] == ["asked", "best", "value", "tied with it"]
+    found = [[part.strip() for part in line if part] for line in lines]
+    same = "edm S_churn=0 (computed as heun), rho=7 at NFE 9"
+    assert found == [["10", "heun, rho=7 at NFE 9", "1.00 ± 0.10", same]]
+
+
+def test_what_is_not_shared_by_all_is_said_in_columns(view):
+    other = [row | {"model": "other", "protocol": "b", "num_samples": 9} for row in view.rows]
+    _, said, names, _, *lines = below(View("two", view.rows + other, view.cells, {}))
+    assert [part for part in names if part][:3] == ["model", " protocol", "N"] or {
+        "model", "protocol", "N",
+    } <= {part.strip() for part in names}  # fmt: skip
+    assert said[0].startswith("metric: fd-toy") and "protocol" not in said[0]
+    assert [line[0].strip() for line in lines] == ["toy-model", "other"]
+
+
+def test_many_ties_are_counted(view):
+    row = view.rows[1]
+    rows = [row | {"sampler": f"s{i}", "fd-toy": 1 + i / 1000, "cell": ""} for i in range(9)]
+    (line,) = below(View("many", rows, {}, {}))[4:] or [None]
+    assert line is None  # without a record nothing says which way is better
+    rows = [row | {"sampler": f"s{i}", "fd-toy": 1 + i / 1000} for i in range(9)]
+    *_, line = below(View("many", rows, view.cells, {}))
+    assert line[-1].strip() == (
+        "s1 (computed as euler), rho=7; s2 (computed as euler), rho=7; "
+        "s3 (computed as euler), rho=7; 5 more"
+    )
+
+
+def test_equal_values_have_no_best(view):
+    rows = [row | {"fd-toy": 1.0} for row in view.rows[1:3]]
+    (one,) = standings(View("equal", rows, view.cells, {}))
+    assert one.best == "none, all are equal"
+    assert one.tied == ("euler, ρ=7", "heun, ρ=7 at NFE 9")
+
+
+def test_groups_say_what_tells_them_apart(view):
+    other = [row | {"model": "other"} for row in view.rows]
+    said, groups = groups_of(standings(View("two", view.rows + other, view.cells, {})))
+    assert said == (
+        "fd-toy (lower is better), protocol toy, N=500, reference toy-reference@cdcdcdcd"
+    )
+    assert [(title, len(some)) for title, some in groups] == [("toy-model", 1), ("other", 1)]
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_where_nothing_competes_nothing_is_added(view, rows):
+    assert groups_of(standings(View("few", view.rows[:rows], view.cells, {}))) == ("", [])
+    few = View("few", view.rows[:rows], view.cells, {})
+    assert tables.view_text(few) == tables.to_text(few.rows)
+
+
+def test_names_are_made_printable(view):
+    for row in view.rows:
+        row |= {"model": "m\x1b[2J\n", "sampler": "s\r\n", "protocol": "::error"}
+    text = tables.view_text(view)
+    assert not {"\x1b", "\r"} & set(text) and "best per budget" in text
+
+
+def test_run_and_report_end_with_it_and_json_keeps_its_shape(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--sampler", "euler,heun", "--nfe", "4,8", "--num-samples", "64", "--quiet"]
+    assert main(["run", *words, "--device", "cpu", "--out", "sweep"]) == 0
+    ran = capsys.readouterr().out
+    assert main(["report", "sweep", "--quiet"]) == 0
+    assert capsys.readouterr().out == ran
+    table, _, best = ran.partition("\n\nbest per budget")
+    assert [line.split()[0] for line in best.splitlines()[-2:]] == ["4", "8"]
+    assert {"3", "7"} <= set(table.split()), "counted, of budgets 4 and 8"
+    page = (tmp_path / "sweep" / "report.html").read_text(encoding="utf-8")
+    assert 0 < page.index('id="best"') < page.index('id="figures"') < page.index('id="values"')
+    assert main(["report", "sweep", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["nfe"] for row in rows] == [4, 8, 3, 7]
+    assert not {"deleted", "better"} & {key for row in rows for key in row}
