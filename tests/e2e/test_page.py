@@ -103,6 +103,7 @@ def test_curves_are_drawn_and_say_their_values(sweep, opened):
     with opened(sweep / "report.html") as page:
         assert series(page) == 8
         points = page.locator(".plot .scatterlayer .points path")
+        page.locator(".legend").first.scroll_into_view_if_needed()
         assert points.count() == 40
         box = page.locator(".plot .cartesianlayer").first.bounding_box()
         assert box["width"] > 500 and box["height"] > 300
@@ -116,12 +117,32 @@ def test_curves_are_drawn_and_say_their_values(sweep, opened):
 def test_a_click_on_a_point_opens_its_provenance(sweep, opened):
     with opened(sweep / "report.html") as page:
         assert page.locator("#provenance details[open]").count() == 0
+        page.locator(".legend").first.scroll_into_view_if_needed()
         # The lowest of all points: nothing lies over it.
         boxes = [p.bounding_box() for p in page.locator(".plot .points path").all()]
         spot = max(boxes, key=lambda box: box["y"])
         page.mouse.click(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
         page.wait_for_selector("#provenance details[open]")
         assert "NFE 35" in page.locator("#provenance details[open] summary").inner_text()
+
+
+def test_the_best_of_each_budget_stands_above_the_curves(sweep, opened):
+    """A line per budget, and in the table the same rows are marked."""
+    with opened(sweep / "report.html") as page:
+        best = page.locator("#best tbody tr")
+        budgets = [line.split("\t")[0] for line in best.all_inner_texts()]
+        assert budgets == ["5", "10", "15", "20", "35"]
+        ends = page.locator("#best").bounding_box()
+        assert ends["y"] + ends["height"] <= page.locator(".plot").first.bounding_box()["y"]
+        marked = page.locator("#values td.best")
+        assert marked.count() == 5
+        values = {text.split(" best")[0].strip() for text in marked.all_inner_texts()}
+        assert values == set(page.locator("#best tbody td:nth-child(3)").all_inner_texts())
+        tied = page.locator("#best tbody td:nth-child(4)").all_inner_texts()
+        listed = sum(0 if text == "-" else text.count("; ") + 1 for text in tied)
+        assert page.locator("#values td.tied").count() == listed > 0
+        page.locator("#filter").fill("best")
+        assert shown_rows(page) == 5
 
 
 def test_switches_act_on_curves_rows_and_pictures(sweep, opened):
@@ -400,7 +421,9 @@ def test_a_plain_axis_has_a_place_for_every_value(tmp_path, opened):
         band, line = page.evaluate("document.querySelector('.plot').data.map((t) => t.y)")
         assert line == [0.9, 0.0, -0.2]
         assert band == pytest.approx([1.4, 0.5, 0.3, -0.7, -0.5, 0.4])
-        ticks = [float(t.replace("\u2212", "-")) for t in page.locator(".ytick").all_inner_texts()]
+        ticks = [
+            float(t.replace("\u2212", "-")) for t in page.locator(".ytick text").all_text_contents()
+        ]
         assert min(ticks) < 0 < max(ticks)
 
 

@@ -149,11 +149,9 @@ def test_table_has_every_value_and_marks_the_best_of_each_budget(make_view):
     view = make_view()
     page = Page(render_html(view))
     values = [text for text in page.texts["td"] if "±" in text][-24:]
-    shown = {
-        index: {"best": "best", "≈": "tied"}[text.split()[-1].lstrip("0123456789.")]
-        for index, text in enumerate(values)
-        if text.endswith(("best", "≈"))
-    }
+    words = {"best": "best", "≈": "tied"}
+    ends = (text.split()[-1] for text in values)
+    shown = {index: words[end] for index, end in enumerate(ends) if end in words}
     assert shown == marks_of(view.rows, view.cells, "fd-toy")
     for nfe in (5, 9, 17, 18, 35, 36, 71):
         rivals = [i for i, row in enumerate(view.rows) if row["nfe"] == nfe]

@@ -8,6 +8,7 @@ import pytest
 
 from samplebench.bench.view import View
 from samplebench.cli import main
+from samplebench.registry import metrics
 from samplebench.report import tables
 from samplebench.report.standings import groups_of, standings
 
@@ -118,3 +119,37 @@ def test_run_and_report_end_with_it_and_json_keeps_its_shape(tmp_path, capsys, m
     rows = json.loads(capsys.readouterr().out)
     assert [row["nfe"] for row in rows] == [4, 8, 3, 7]
     assert not {"deleted", "better"} & {key for row in rows for key in row}
+
+
+QUALITY = """
+from samplebench.registry import metrics
+
+@metrics.register("quality-of-a-test", extractor="digits", better="higher")
+def quality(moments, reference):
+    return {"value": float(moments.mean @ moments.mean) - 1e4}
+"""
+
+
+def test_a_metric_of_others_that_is_better_high_and_below_zero(tmp_path, capsys, monkeypatch):
+    """By its own direction, also where only the folder is left of it."""
+    before = dict(metrics._entries)
+    monkeypatch.setattr(metrics, "_entries", dict(before))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "metric_of_a_test.py").write_text(QUALITY)
+    words = ["--metric", "metric_of_a_test:quality", "--sampler", "euler,heun", "--nfe", "4"]
+    words += ["--num-samples", "40", "--device", "cpu", "--quiet"]
+    assert main(["run", *words, "--out", "s"]) == 0
+    ran = capsys.readouterr().out
+    rows = tables.read_csv(tmp_path / "s" / "results.csv")
+    best = max(rows, key=lambda row: row["metric_of_a_test:quality"])
+    assert best["metric_of_a_test:quality"] < 0
+    line = ran.splitlines()[-1].split()
+    assert line[:2] == ["4", f"{best['sampler']},"] and "(higher is better)" in ran
+    page = (tmp_path / "s" / "report.html").read_text(encoding="utf-8")
+    assert "Not drawn" not in page and "lower is better" not in page
+
+    monkeypatch.setattr(metrics, "_entries", before)
+    assert main(["report", "s", "--quiet"]) == 0
+    assert capsys.readouterr().out == ran
+    assert (tmp_path / "s" / "report.html").read_text(encoding="utf-8") == page
