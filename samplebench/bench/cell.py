@@ -268,8 +268,9 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
 
 
 def _estimate(metric: Entry, reference: Reference, partial: Partial) -> dict[str, Any]:
-    """Value, its terms, the jackknife's standard error with its delete-one values, and which way
-    is better where the metric says so; None where samples are not finite."""
+    """Value, its terms, the jackknife's standard error and its delete-one values; None where
+    samples are not finite. Of a metric of others also which way is better, as a report may have
+    to do without it."""
     if partial.nonfinite:
         return {"value": None, "stderr": None}
     terms = metric.obj(partial.moments.total(), reference)
@@ -280,5 +281,5 @@ def _estimate(metric: Entry, reference: Reference, partial: Partial) -> dict[str
         **terms,
         "stderr": stderr if known else None,
         "deleted": left_out if known else [],
-        **({"better": metric.better} if metric.better else {}),
+        **({"better": metric.better} if metric.better and not metric.builtin else {}),
     }

@@ -149,8 +149,6 @@ def _decided(
 
 def _tied(a: Row, b: Row, cells: Cells, metric: str) -> bool:
     """Whether nothing shows that they differ; values without an error show nothing."""
-    if hashes_of(a) and hashes_of(a) == hashes_of(b):
-        return True
     return not abs(a[metric] - b[metric]) > TIE * difference_error(a, b, cells, metric)
 
 

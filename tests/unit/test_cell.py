@@ -101,7 +101,6 @@ def test_the_record(run):
     assert found["value"] == pytest.approx(found["mean_term"] + found["trace_term"])
     assert 0 < found["stderr"] < found["value"]
     assert len(found["deleted"]) == 20 and spread(found["deleted"]) == found["stderr"]
-    assert found["better"] == "lower"
     assert (record["nfe"], record["nfe_planned"], record["nonfinite"]) == (5, 5, 0)
     assert record["seed_reproducible"] is True
     assert set(record["seconds"]) == {"sampling", "features", "metrics"}

@@ -66,6 +66,18 @@ def test_heun_at_19_of_20_competes_with_euler_at_20():
     assert euler not in table.marks
 
 
+def test_what_was_asked_for_counts_whatever_was_needed():
+    """A sampler that needs 9 of 20 evaluations is no rival of those that were given 10."""
+    table = Table()
+    for asked in (10, 20):
+        table.add(2.0, asked=asked)
+    less, unknown = table.add(1.0, asked=20, nfe=9), table.add(1.5, asked=20)
+    table.rows[unknown]["nfe"] = None
+    assert table.budgets == {20: {less}}
+    table.rows[less]["fd-toy"] = 3.0
+    assert table.budgets == {20: {unknown}}
+
+
 @pytest.mark.parametrize(
     ("better", "expected"),
     [

@@ -193,8 +193,12 @@ def test_repeats_and_aliases(make_view):
 
 
 def test_provenance_shows_the_whole_record(make_view):
-    page = Page(render_html(make_view()))
+    view = make_view()
+    for cell in view.cells.values():
+        cell["values"]["fd-toy"]["deleted"] = [0.12345678, 0.25]
+    page = Page(render_html(view))
     shown = set(page.texts["dd"])
+    assert "0.12345678" not in render_html(view)  # of use to programs only
     assert {"2.6.0", "1.25", "cd" * 32, "https://example.org/checkpoint", "0.002"} <= shown
 
 
