@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from samplebench.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-# A table that has a level, rounded, does not have these multiples of it too, rounded alike.
-_BESIDE = (1.0137, 0.9871, 1.1931, 0.8719)
+# A table that has a level, rounded, does not have all of these multiples of it too, rounded alike,
+# even where half precision leaves few levels between its entries.
+_BESIDE = tuple(0.9 + 0.0171 * k for k in range(1, 13))
 
 
 def rounded(own: Callable[[Any], Any], sigma: float | Tensor) -> Any:
@@ -59,7 +61,9 @@ def _ask(own: Callable[[Any], Any], sigma: float) -> float:
     if isinstance(answer, torch.Tensor) and answer.dtype != torch.float64:
         # `torch.as_tensor` of a float is float32, of a float64 tensor it is not.
         try:
-            again = _number(own(wide), sigma)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch.tensor of a tensor warns
+                again = _number(own(wide), sigma)
         except Exception:  # a model for floats may do anything with a tensor
             return level
         return again if _narrowed(level, again) else level
