@@ -1,4 +1,4 @@
-"""The noise level a model knows next to one asked for, in float64 whatever the model computes in."""
+"""The noise level a model knows next to one asked for, in float64 whatever it computes in."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench.doctor.data_range import DataRange, nearest
-from samplebench.doctor.diagnosis import Diagnosis, Finding
+from samplebench.doctor.diagnosis import GRAINY, HEALTHY, Diagnosis, Finding
 from samplebench.doctor.watched import Watched
 
 if TYPE_CHECKING:
@@ -17,24 +18,26 @@ if TYPE_CHECKING:
     from samplebench.model import Model
     from samplebench.processes.linear import LinearProcess
 
-# Light noise is what the last steps see. Of much noise a network with wrong times makes the most.
-SIGMAS = (0.2, 0.5, 2.0, 5.0)
-# What else the network is told, in units of the level that is there.
-_MISTOLD = (0.5, 2.0)
+# What the last steps see, which shows wrong weights; and more, which shows wrong times.
+SIGMAS = (0.1, 0.2, 0.5, 2.0, 5.0)
+# Where the network is asked again, and what it is told, in units of the level that is there.
+_AGAIN, _MISTOLD = (0.5, 5.0), (0.5, 2.0)
+# Below it the noise in the images of a closed form hides what is added.
+_GRAIN = 0.15
 # Two of each label: a network that ignores its input shows.
 _IMAGES = 4
 _STEPS = 16
 _TIMED = 3
-EVALUATIONS = _IMAGES * (_STEPS + len(SIGMAS) * (1 + len(_MISTOLD)))
+EVALUATIONS = _IMAGES * (_STEPS + len(SIGMAS) + len(_AGAIN) * len(_MISTOLD))
 
 
 def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagnosis:
     """Denoises images that the model itself has made at several noise levels, and times it.
 
-    The images are 4 samples of 16 steps, from seeds 0 to 3. Where they are images, each gets noise
-    of the levels `SIGMAS` times the half width of their range; where that is denoised, the network
-    is asked again with half and double the level, which must do no better. `EVALUATIONS` of one
-    image in all, and 4 more for the time and the operations of one.
+    The images are 4 samples of 16 steps, from seeds 0 to 3. Each gets noise of the levels `SIGMAS`
+    times the half width of their range; where that is denoised, the network is told half and double
+    of two of the levels, which must do no better. `EVALUATIONS` of one image in all, and 4 more for
+    the time and the operations of one. Samples in a wider range than [-1, 1] are drawn twice.
 
     On a linear process the level is that of the lowest frequency of an image, whose states are
     drawn at the time that has it.
@@ -57,6 +60,11 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
     with torch.no_grad(), threads_of(model):
         images, broken_at = _samples(watched, labels)
         extremes = _extremes(images)
+        own = nearest(extremes)
+        if own and own.half > 1 and getattr(model, "law", None) is None:
+            # The usual noise hides too little of images of this size.
+            images, broken_at = _samples(watched, labels, own.half)
+            extremes = _extremes(images)
         difference = float((images[0] - images[1]).square().mean().sqrt())
         findings: tuple[Finding, ...] = ()
         if broken_at is None and 0 < extremes.half:
@@ -73,13 +81,19 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
     return Diagnosis(findings, extremes, difference, broken_at, count, gflop, seconds)
 
 
-def _samples(model: Any, labels: Tensor | None) -> tuple[Tensor, str | None]:
-    """Images [N, C, H, W], and the level or time from which on they are no numbers."""
+def _samples(
+    model: Any, labels: Tensor | None, scale: float | None = None
+) -> tuple[Tensor, str | None]:
+    """Images [N, C, H, W], and the level or time from which on they are no numbers.
+
+    Args:
+        scale: of the noise levels, None for the usual ones.
+    """
     import torch
 
     from samplebench.model import is_linear
-    from samplebench.sampling import sample
     from samplebench.samplers.step import Step
+    from samplebench.sampling import sample
 
     broken: list[str] = []
 
@@ -88,9 +102,10 @@ def _samples(model: Any, labels: Tensor | None) -> tuple[Tensor, str | None]:
             broken.append(f"sigma {step.sigma:.3g}" if step.t is None else f"time {step.t:.3g}")
 
     # Nothing is clipped on the way, so that the range of the data shows.
-    sampler = "gddim" if is_linear(model) else "euler"
-    seeds = range(_IMAGES)
-    images = sample(model, sampler, nfe=_STEPS, seeds=seeds, labels=labels, callback=look)
+    words: dict[str, Any] = {"nfe": _STEPS, "seeds": range(_IMAGES), "labels": labels}
+    if scale is not None:
+        words |= {"sigma_min": 0.002 * scale, "sigma_max": 80 * scale}
+    images = sample(model, "gddim" if is_linear(model) else "euler", callback=look, **words)
     if not broken and not torch.isfinite(images).all():
         broken.append("the last step")
     return images, broken[0] if broken else None
@@ -122,16 +137,19 @@ def _findings(
         return float(answer.double().square().sum(1).mean())
 
     low, high = _range_of(model)
-    sigmas = sorted({min(max(scale * sigma, low), high) for sigma in SIGMAS})
-    found = [Finding(s, left(s, s), variance / (variance + s * s)) for s in sigmas]
-    if not all(f.denoised for f in found):
-        return tuple(found)
-    asked = []
-    for f in found:
-        others = (min(max(f.sigma * factor, low), high) for factor in _MISTOLD)
-        mistold = tuple((told, left(f.sigma, told)) for told in others if told != f.sigma)
-        asked.append(Finding(f.sigma, f.left, f.scaling, mistold))
-    return tuple(asked)
+    closed = getattr(model, "network", None) is None
+    found = {}
+    for sigma in SIGMAS:
+        s = min(max(scale * sigma, low), high)
+        limit = GRAINY if closed and s < scale * _GRAIN else HEALTHY
+        found[s] = Finding(s, left(s, s), variance / (variance + s * s), limit)
+    if all(f.denoised for f in found.values()):
+        for sigma in _AGAIN:
+            s = min(max(scale * sigma, low), high)
+            others = (min(max(s * factor, low), high) for factor in _MISTOLD)
+            mistold = tuple((told, left(s, told)) for told in others if told != s)
+            found[s] = replace(found[s], mistold=mistold)
+    return tuple(found.values())
 
 
 def _error(
