@@ -19,6 +19,7 @@ from samplebench.model import model_range
 from samplebench.parameters import accepted, label, merge
 from samplebench.processes.vp import VP
 from samplebench.registry import Entry, discretizations
+from samplebench.rounding import clamped, rounded
 
 _VP_MAX = VP().sigma(1.0)
 
@@ -156,8 +157,8 @@ def build(
     if not isinstance(discretization, str) and not callable(discretization):
         levels = explicit(discretization)
         low, high = float(levels[-1]), float(levels[0])
-        least, most = (0.0, math.inf) if model is None else model_range(model)
-        if not (least <= low and high <= most):
+        if model is not None and clamped(model, low, high) != (low, high):
+            least, most = model_range(model)
             raise UsageError(
                 f"explicit noise levels reach from {low:g} to {high:g}, but the model knows "
                 f"[{least:g}, {most:g}]"
@@ -179,8 +180,7 @@ def build(
             raise UsageError(f"discretization {name} has no default {end}; pass one")
     low, high = float(span["sigma_min"]), float(span["sigma_max"])  # type: ignore[arg-type]
     if model is not None:
-        least, most = model_range(model)
-        low, high = max(low, least), min(high, most)
+        low, high = clamped(model, low, high)
     if not (0 < low < high < math.inf):
         raise UsageError(
             f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max"
@@ -188,7 +188,7 @@ def build(
     try:
         with np.errstate(all="ignore"):  # what is not finite is told below
             found = function(steps, sigma_min=low, sigma_max=high, **constants)
-        levels = np.asarray(found, dtype=float)
+        levels = _float64(found)
     except (ArithmeticError, ValueError, TypeError) as error:
         raise UsageError(
             f"discretization {name} has no levels for {label(constants)}: {error}"
@@ -196,6 +196,13 @@ def build(
     if len(levels) - (levels[-1:] == 0).sum() != steps:
         raise UsageError(f"discretization {name} gave {len(levels)} levels for {steps} steps")
     return _finish(f"discretization {name}", levels, low, high, model)
+
+
+def _float64(levels: Any) -> np.ndarray:
+    """Levels of any kind and precision, on any device."""
+    if hasattr(levels, "detach"):
+        levels = levels.detach().cpu().double().numpy()
+    return np.asarray(levels, dtype=float)
 
 
 def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
@@ -230,7 +237,7 @@ def _finish(what: str, levels: np.ndarray, low: float, high: float, model: Any) 
         )
     if model is not None:
         nearest = getattr(model, "round_sigma", float)
-        levels = np.array([float(nearest(float(level))) for level in levels])
+        levels = np.array([rounded(nearest, level) for level in levels.tolist()])
     if not (np.all(np.isfinite(levels)) and np.all(levels > 0)):
         raise UsageError(
             f"{what} gave levels that are not positive and decreasing in "

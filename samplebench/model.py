@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError
+from samplebench.rounding import rounded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,7 +134,6 @@ class Bound:
         self.guidance = guidance
         self.images = self.classified = 0
         self.sigma_min, self.sigma_max = model_range(model)
-        self.round_sigma = getattr(model, "round_sigma", float)
 
     def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """D(x; sigma), counted; sigma a Python float, a scalar tensor or [N]."""
@@ -142,8 +142,13 @@ class Bound:
         self.images += x.shape[0]
         # A host scalar: no device synchronisation, and models may call tensor methods on it.
         sigma = torch.as_tensor(sigma, dtype=torch.float64)
-        denoised = self.model(x, sigma, self.labels)
+        # The state keeps its precision, whatever the network answers in.
+        denoised = self.model(x, sigma, self.labels).to(x.dtype)
         return denoised.clip(-1, 1) if self.clip_x0 else denoised
+
+    def round_sigma(self, sigma: Any) -> Any:
+        """The nearest level the model knows: of a number a float, of a tensor one like it."""
+        return rounded(getattr(self.model, "round_sigma", float), sigma)
 
     def respaced(self, diffusion: DiscreteProcess) -> BoundDiscrete:
         """The same model, labels and counts on the kept steps of its discrete process."""

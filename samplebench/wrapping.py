@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError, unknown
@@ -34,7 +35,10 @@ def wrap(
             "edm": network(x, sigma, class_labels) -> the denoised images, class_labels one-hot;
             "alpha_bar": a denoiser callable(x, sigma) on x = x0 + sigma n, sigma [N], with
             (x, sigma, labels) where it has classes, put on the steps of a discrete process.
-            A torch module is switched to evaluation and stays on its device.
+            A torch module is switched to evaluation, stays on its device and receives its own
+            precision, whatever that of the state: x, sigma and one-hot labels in the dtype of its
+            parameters. A function receives x in the state's dtype, "improved-diffusion",
+            "guided-diffusion" and "ddpm-ip" in float32.
         family: one of those.
         config: in the release's words: noise_schedule, diffusion_steps, timestep_respacing (only
             what `sb.sample` keeps where it is not told), rescale_timesteps, learn_sigma,
@@ -58,11 +62,14 @@ def wrap(
     if len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
         raise UsageError(f"shape={tuple(shape)} must be (C, H, W), e.g. (3, 32, 32)")
     size = (shape[0], shape[1], shape[2])
-    device = _device(network)
-    if isinstance(network, torch.nn.Module):
-        network.eval()
+    device, own = _device(network), _dtype(network)
+    module = _module(network)
+    if module is not None:
+        module.eval()
     if family == "edm":
-        return EDMNetwork(network, config, shape=size, num_classes=num_classes, device=device)
+        return EDMNetwork(
+            network, config, shape=size, num_classes=num_classes, device=device, dtype=own
+        )
     flags = dict(config)
     if family == "alpha_bar":
         flags |= {"predict_xstart": True, "learn_sigma": False, "rescale_timesteps": False}
@@ -71,21 +78,21 @@ def wrap(
     diffusion = discrete_process(flags)
     function = network
     if family == "alpha_bar":
-        function = _on_table(network, diffusion.sigmas, bool(num_classes))
+        function = _on_table(network, diffusion.sigmas, bool(num_classes), own)
     return DiscreteModel(
         function,
         diffusion,
         shape=size,
         num_classes=num_classes,
         device=device,
-        dtype=None if family == "alpha_bar" else torch.float32,
+        dtype=None if family == "alpha_bar" else own or torch.float32,
         respacing=str(config.get("timestep_respacing", "")),
         sigma_table=str(config.get("sigma_table", "exact")),
     )
 
 
 def _on_table(
-    denoiser: Callable[..., Tensor], sigmas: Any, conditional: bool
+    denoiser: Callable[..., Tensor], sigmas: Any, conditional: bool, own: torch.dtype | None
 ) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
     """D(x; sigma) as a network of (x_t, t, y) that answers with x0."""
     import torch
@@ -95,6 +102,8 @@ def _on_table(
     def network(x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         sigma = table[t.cpu()]
         x = x_t * (1 + sigma.square()).sqrt().to(x_t).reshape(-1, 1, 1, 1)
+        if own is not None:
+            x, sigma = x.to(own), sigma.to(own)
         return denoiser(x, sigma, y) if conditional else denoiser(x, sigma)
 
     return network
@@ -104,9 +113,40 @@ def _device(network: Any) -> torch.device:
     """Where a network's tensors are; a function says it by an attribute, or is on the CPU."""
     import torch
 
-    if isinstance(network, torch.nn.Module):
-        tensor = next(
-            (t for group in (network.parameters(), network.buffers()) for t in group), None
-        )
+    module = _module(network)
+    if module is not None:
+        tensor = next(iter(_tensors(module)), None)
         return torch.device("cpu") if tensor is None else tensor.device
     return torch.device(getattr(network, "device", "cpu"))
+
+
+def _dtype(network: Any) -> torch.dtype | None:
+    """What a network computes in; None for a function, which may take anything.
+
+    Of several the widest: half-precision trunks come with embeddings and norms in float32, and
+    narrow their input themselves.
+    """
+    import torch
+
+    module = _module(network)
+    if module is None or getattr(module, "takes_any_dtype", False):
+        return None
+    kinds = [tensor.dtype for tensor in _tensors(module) if tensor.is_floating_point()]
+    return reduce(torch.promote_types, kinds) if kinds else None
+
+
+def _module(network: Any) -> torch.nn.Module | None:
+    """The torch module that a network is, or whose method or partial call it is."""
+    import torch
+
+    while isinstance(network, partial):
+        network = network.func
+    network = getattr(network, "__self__", network)
+    return network if isinstance(network, torch.nn.Module) else None
+
+
+def _tensors(module: torch.nn.Module) -> Iterator[Tensor]:
+    """Its parameters; its buffers where it has none."""
+    yield from module.parameters()
+    if next(module.parameters(), None) is None:
+        yield from module.buffers()

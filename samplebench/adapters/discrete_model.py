@@ -71,7 +71,8 @@ class DiscreteModel(Model):
         return self.diffusion.t_net(j)
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
-        sigma = torch.as_tensor(sigma)
+        if not isinstance(sigma, Tensor):
+            sigma = torch.tensor(sigma, dtype=torch.float64)
         # Metal has no float64.
         wide = torch.float64 in (x.dtype, sigma.dtype) and x.device.type != "mps"
         dtype = torch.float64 if wide else torch.float32
@@ -125,7 +126,7 @@ class DiscreteModel(Model):
         return answer, v
 
     def round_sigma(self, sigma: Any) -> Any:
-        given = torch.as_tensor(sigma)
+        given = torch.as_tensor(sigma, dtype=None if isinstance(sigma, Tensor) else torch.float64)
         rounded = self.levels[self._nearest(given.cpu()) - self.first]
         return rounded.to(given) if isinstance(sigma, Tensor) else float(rounded)
 

@@ -11,18 +11,21 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from samplebench.model import Model
+from samplebench.rounding import rounded
 
 
 class EDMNetwork(Model):
     """D(x; sigma) of network(x, sigma, class_labels) -> denoised images; D(x; 0) = x.
 
     Args:
-        network: x [N, C, H, W] in the state's dtype; sigma float [N] on x's device; class_labels
-            one-hot float32 [N, num_classes], None for unconditional networks.
+        network: x [N, C, H, W], sigma [N] on x's device and class_labels, one-hot
+            [N, num_classes] or None for unconditional networks.
         config: sigma_min (0) and sigma_max (inf) where the network has no such attributes.
         shape: (C, H, W) of one image.
         num_classes: 0 for an unconditional network.
         device: where the network is.
+        dtype: of what the network receives; None leaves x and sigma in the state's, class_labels
+            in float32.
     """
 
     def __init__(
@@ -33,30 +36,29 @@ class EDMNetwork(Model):
         shape: tuple[int, int, int],
         num_classes: int,
         device: torch.device,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        self.network, self.shape, self.num_classes, self.device = (
-            network,
-            shape,
-            num_classes,
-            device,
-        )
+        self.network, self.shape, self.num_classes = network, shape, num_classes
+        self.device, self.dtype = device, dtype
         ends = {"sigma_min": 0.0, "sigma_max": math.inf}
         for name, default in ends.items():
             setattr(self, name, float(config.get(name, getattr(network, name, default))))
         self.state_dtype = torch.float32 if device.type == "mps" else torch.float64
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
-        sigma = torch.as_tensor(sigma).to(x.device, x.dtype).reshape(-1).expand(len(x))
+        if not isinstance(sigma, Tensor):
+            sigma = torch.tensor(sigma, dtype=torch.float64)
+        sigma = sigma.to(x.device, x.dtype).reshape(-1).expand(len(x))
         clean = sigma == 0
         classes = None
         if self.num_classes and labels is not None:
-            classes = one_hot(labels.to(x.device), self.num_classes).to(torch.float32)
-        denoised = self.network(x, torch.where(clean, 1.0, sigma), classes)
+            classes = one_hot(labels.to(x.device), self.num_classes)
+            classes = classes.to(self.dtype or torch.float32)
+        own = self.dtype or x.dtype
+        level = torch.where(clean, torch.ones_like(sigma), sigma)
+        denoised = self.network(x.to(own), level.to(own), classes)
         return torch.where(clean.reshape(-1, 1, 1, 1), x, denoised.to(x.dtype))
 
     def round_sigma(self, sigma: Any) -> Any:
         own = getattr(self.network, "round_sigma", None)
-        if own is None:
-            return sigma
-        rounded = own(torch.as_tensor(sigma))
-        return rounded if isinstance(sigma, Tensor) else float(rounded)
+        return sigma if own is None else rounded(own, sigma)

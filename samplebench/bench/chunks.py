@@ -35,7 +35,7 @@ class Chunked:
         (denoised,) = self._pieces(
             lambda x, sigma, labels: (self._model(x, sigma, labels),),
             x,
-            torch.as_tensor(sigma),
+            sigma if torch.is_tensor(sigma) else torch.tensor(sigma, dtype=torch.float64),
             labels,
         )
         return denoised

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samplebench.cli.common import command, output_flags, print_json, print_table
+
+if TYPE_CHECKING:
+    from samplebench.doctor import Finding
 
 _EXAMPLES = """
 samplebench doctor vp-cifar10
@@ -61,7 +67,8 @@ def main(args: argparse.Namespace) -> int:
         quiet=args.quiet,
     )
     loaded = peak_bytes() - before
-    diagnosis = examine(model)
+    with _progress(args.quiet) as report:
+        diagnosis = examine(model, report)
     facts = {
         "model": model.provenance["id"],
         "sha256": model.provenance["sha256"],
@@ -74,40 +81,79 @@ def main(args: argparse.Namespace) -> int:
         "gflop_per_evaluation": diagnosis.gflop,
         "seconds_per_evaluation": diagnosis.seconds,
         "device": str(model.device),
-        "denoises": diagnosis.healthy,
+        "samples": [diagnosis.extremes.low, diagnosis.extremes.high],
+        "denoises": diagnosis.denoises,
+        "healthy": diagnosis.healthy,
+        "verdict": diagnosis.verdict,
     }
-    rows = [
-        {"sigma": f"{f.sigma:g}", "noise left": f"{f.left:.3f}", "verdict": _verdict(f)}
-        for f in diagnosis.findings
-    ]
     if args.json:
-        # JSON has neither infinity nor NaN.
-        found = [
-            {"sigma": f.sigma, "noise_left": f.left if f.finite else None}
-            for f in diagnosis.findings
-        ]
-        sigmas = [s if math.isfinite(s) else None for s in facts["sigma"]]
-        print_json({**facts, "sigma": sigmas, "findings": found})
+        print_json(_plain({**facts, "findings": [_finding(f) for f in diagnosis.findings]}))
     else:
         for name, text in _shown(facts).items():
             print(f"{name:<14} {text}")
-        print()
-        print_table(rows, as_json=False)
-        print("\n" + _CONCLUSIONS[diagnosis.healthy])
+        if diagnosis.findings:
+            print()
+            print_table([_row(f) for f in diagnosis.findings], as_json=False)
+        print("\n" + diagnosis.verdict)
     return 0 if diagnosis.healthy else 1
 
 
-_CONCLUSIONS = {
-    True: "It behaves like a denoiser.",
-    False: "It loads, but it does not behave like a denoiser: the weights are not those of a "
-    "trained network of this kind, or the configuration is another's.",
-}
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar over the evaluations; it has fewer where the first ones say enough."""
+    from tqdm import tqdm
+
+    from samplebench.doctor import EVALUATIONS
+
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    with tqdm(
+        total=EVALUATIONS,
+        disable=quiet,
+        unit="eval",
+        desc=f"{EVALUATIONS} evaluations of an image at most",
+        mininterval=interval,
+        file=sys.stderr,
+        dynamic_ncols=True,
+        leave=False,
+    ) as bar:
+        yield bar.update
 
 
-def _verdict(finding: Any) -> str:
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "sigma": finding.sigma,
+        "noise_left": finding.left,
+        "scaling_leaves": finding.scaling,
+        "told_otherwise": [{"sigma": told, "noise_left": left} for told, left in finding.mistold],
+        "denoised": finding.denoised and finding.better_at is None,
+    }
+
+
+def _row(finding: Finding) -> dict[str, str]:
+    told = [f"{left:.3f} at {told:.3g}" for told, left in finding.mistold]
     if not finding.finite:
-        return "not finite"
-    return "denoised" if finding.healthy else "not denoised"
+        verdict = "not finite"
+    elif not finding.denoised:
+        verdict = "not denoised"
+    else:
+        other = finding.better_at
+        verdict = "denoised" if other is None else f"better when told {other:.3g}"
+    return {
+        "sigma": f"{finding.sigma:.3g}",
+        "noise left": f"{finding.left:.3f}",
+        "scaling leaves": f"{finding.scaling:.3f}",
+        "told another level": ", ".join(told),
+        "verdict": verdict,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON has neither infinity nor NaN: None in their place."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shown(facts: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +167,7 @@ def _shown(facts: dict[str, Any]) -> dict[str, Any]:
         "structure": facts["structure"],
         "images": f"{facts['images']}, {facts['classes'] or 'no'} classes",
         "sigma": f"{low:g} to {high:g}",
+        "samples": f"from {facts['samples'][0]:.3g} to {facts['samples'][1]:.3g}",
         "parameters": "none" if count is None else f"{count:,}",
         "memory": f"{facts['memory_bytes'] / 1e6:,.0f} MB at most while loading",
         "one evaluation": f"{alone[1]:.3g} s alone, {together[1]:.3g} s an image in a batch of "

@@ -40,7 +40,10 @@ class Preconditioner(nn.Module):
 
     Attributes:
         sigma_min, sigma_max: noise levels the network was trained for.
+        takes_any_dtype: that x and sigma may be wider than its weights.
     """
+
+    takes_any_dtype = True
 
     def __init__(
         self,

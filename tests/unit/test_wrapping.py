@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 import samplebench as sb
 from samplebench.errors import InputError, UsageError
 from samplebench.guidance import ClassifierGuidance
+from samplebench.networks.preconditioning import EDMPrecond
 from samplebench.samplers.ddim import ddim
 
 COSINE = {"noise_schedule": "cosine", "diffusion_steps": 1000}
@@ -202,3 +205,90 @@ def test_predicting_x0_is_predicting_eps(clip):
         sb.sample(m, "ddim", respacing="9", latents=X, clip_x0=clip) for m in (by_eps, by_x0)
     )
     assert (first - second).abs().max() < 5e-3
+
+
+class Recorder(torch.nn.Module):
+    """A module of one precision that notes what it receives."""
+
+    def __init__(self, dtype, channels=1, learned=True):
+        super().__init__()
+        self.seen = []
+        self.layer = torch.nn.Conv2d(1, channels, 1, dtype=dtype) if learned else None
+        self.register_buffer("factor", torch.ones((), dtype=dtype))
+
+    def forward(self, x, sigma_or_t, labels=None):
+        self.seen.append((x, sigma_or_t, labels))
+        return self.factor * x if self.layer is None else self.layer(x)
+
+
+FED = {
+    "edm": {},
+    "alpha_bar": COSINE,
+    "guided-diffusion": COSINE,
+    "improved-diffusion": COSINE,
+    "ddpm-ip": COSINE,
+}
+
+
+@pytest.mark.parametrize("family", FED)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("state", [torch.float64, torch.float32, torch.float16])
+def test_a_module_receives_its_own_precision(family, dtype, state):
+    for learned in (True, False):
+        network = Recorder(dtype, learned=learned).train()
+        model = sb.wrap(network, family=family, config=FED[family], shape=(1, 2, 2))
+        assert not network.training
+        denoised = model(X.to(state), 0.7)
+        x, level, _ = network.seen[-1]
+        assert denoised.dtype == state and x.dtype == dtype
+        if family in ("edm", "alpha_bar"):
+            assert level.dtype == dtype and level.shape == (3,)
+
+
+def test_of_mixed_precisions_a_module_receives_the_widest():
+    network = Recorder(torch.float16)
+    network.norm = torch.nn.GroupNorm(1, 1)
+    network.forward = lambda x, sigma, labels: network.seen.append(x) or network.norm(x)
+    model = sb.wrap(network, family="edm", config={}, shape=(1, 2, 2))
+    assert model(X, 1.0).dtype == torch.float64 and network.seen[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "form", [lambda m: m.forward, lambda m: partial(m), lambda m: partial(partial(m.forward))]
+)
+def test_a_method_or_a_partial_of_a_module_is_fed_like_it(form):
+    network = Recorder(torch.float32).train()
+    model = sb.wrap(form(network), family="edm", config={}, shape=(1, 2, 2), num_classes=3)
+    assert sb.sample(model, "heun", steps=3, latents=X).dtype == torch.float64
+    x, sigma, labels = network.seen[-1]
+    assert {x.dtype, sigma.dtype, labels.dtype} == {torch.float32} and not network.training
+
+
+def test_around_a_network_the_arithmetic_is_that_of_the_state():
+    """Only what the inner network gets is narrowed: c_skip x has all digits."""
+    inner = []
+    network = EDMPrecond(img_resolution=2, img_channels=1, model_channels=4, num_blocks=1,
+                         channel_mult=[1], attn_resolutions=[])  # fmt: skip
+    network.model.register_forward_pre_hook(lambda module, given: inner.append(given[0].dtype))
+    model = sb.wrap(network, family="edm", config={}, shape=(1, 2, 2))
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.zero_()
+    for sigma in (0.1, torch.tensor(0.1, dtype=torch.float64)):
+        assert (model(X, sigma) - X * 0.25 / 0.26).abs().max() < 1e-15
+    assert set(inner) == {torch.float32}
+
+
+def test_a_functions_level_is_not_rounded_on_the_way():
+    seen = []
+
+    def network(x, sigma, labels):
+        seen.append(sigma)
+        return x
+
+    model = sb.wrap(network, family="edm", config={}, shape=(1, 2, 2))
+    for form in (0.1, np.float64(0.1), torch.tensor(0.1, dtype=torch.float64)):
+        model(X, form)
+        assert seen[-1].tolist() == [0.1] * 3
+    network.round_sigma = lambda sigma: torch.as_tensor(sigma)
+    assert sb.wrap(network, family="edm", config={}, shape=(1, 2, 2)).round_sigma(0.1) == 0.1

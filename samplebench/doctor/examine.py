@@ -1,0 +1,195 @@
+"""Draws a few images from a model, adds noise to them and has it denoise them again."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from samplebench.doctor.data_range import DataRange, nearest
+from samplebench.doctor.diagnosis import GRAINY, HEALTHY, Diagnosis, Finding
+from samplebench.doctor.watched import Watched
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from samplebench.model import Model
+    from samplebench.processes.linear import LinearProcess
+
+# What the last steps see, which shows wrong weights; and more, which shows wrong times.
+SIGMAS = (0.1, 0.2, 0.5, 2.0, 5.0)
+# Where the network is asked again, and what it is told, in units of the level that is there.
+_AGAIN, _MISTOLD = (0.5, 5.0), (0.5, 2.0)
+# Below it the noise in the images of a closed form hides what is added.
+_GRAIN = 0.15
+# Two of each label: a network that ignores its input shows.
+_IMAGES = 4
+_STEPS = 16
+_TIMED = 3
+EVALUATIONS = _IMAGES * (_STEPS + len(SIGMAS) + len(_AGAIN) * len(_MISTOLD))
+
+
+def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagnosis:
+    """Denoises images that the model itself has made at several noise levels, and times it.
+
+    The images are 4 samples of 16 steps, from seeds 0 to 3. Each gets noise of the levels `SIGMAS`
+    times the half width of their range; where that is denoised, the network is told half and double
+    of two of the levels, which must do no better. `EVALUATIONS` of one image in all, and 4 more for
+    the time and the operations of one. Samples in a wider range than [-1, 1] are drawn twice.
+
+    On a linear process the level is that of the lowest frequency of an image, whose states are
+    drawn at the time that has it.
+
+    Args:
+        model: from `sb.load` or `sb.wrap`, or of one's own with the same attributes.
+        report: called after every evaluation with the number of its images.
+    """
+    import torch
+
+    from samplebench.bench.flops import gflop_per_evaluation
+    from samplebench.bench.probe import probe
+    from samplebench.model import threads_of
+
+    watched: Any = Watched(model, report)
+    labels: Tensor | None = None
+    if getattr(model, "num_classes", 0):
+        labels = torch.arange(_IMAGES) // 2 % model.num_classes
+        labels = labels.to(model.device)
+    with torch.no_grad(), threads_of(model):
+        images, broken_at = _samples(watched, labels)
+        extremes = _extremes(images)
+        own = nearest(extremes)
+        if own and own.half > 1 and getattr(model, "law", None) is None:
+            # The usual noise hides too little of images of this size.
+            images, broken_at = _samples(watched, labels, own.half)
+            extremes = _extremes(images)
+        difference = float((images[0] - images[1]).square().mean().sqrt())
+        findings: tuple[Finding, ...] = ()
+        if broken_at is None and 0 < extremes.half:
+            findings = _findings(watched, images, labels, extremes)
+        alone = Watched(model, report)
+        ask = probe(alone, 1)  # type: ignore[arg-type]
+        for _ in range(_TIMED):
+            ask()
+        gflop = gflop_per_evaluation(model, 1)
+    taken = {**alone.seconds, **watched.seconds}
+    network: Any = getattr(model, "network", None)
+    count = sum(p.numel() for p in network.parameters()) if hasattr(network, "parameters") else None
+    seconds = {n: statistics.median(taken[n]) / n for n in (1, _IMAGES)}
+    return Diagnosis(findings, extremes, difference, broken_at, count, gflop, seconds)
+
+
+def _samples(
+    model: Any, labels: Tensor | None, scale: float | None = None
+) -> tuple[Tensor, str | None]:
+    """Images [N, C, H, W], and the level or time from which on they are no numbers.
+
+    Args:
+        scale: of the noise levels, None for the usual ones.
+    """
+    import torch
+
+    from samplebench.model import is_linear
+    from samplebench.samplers.step import Step
+    from samplebench.sampling import sample
+
+    broken: list[str] = []
+
+    def look(step: Step) -> None:
+        if not torch.isfinite(step.x).all():
+            broken.append(f"sigma {step.sigma:.3g}" if step.t is None else f"time {step.t:.3g}")
+
+    # Nothing is clipped on the way, so that the range of the data shows.
+    words: dict[str, Any] = {"nfe": _STEPS, "seeds": range(_IMAGES), "labels": labels}
+    if scale is not None:
+        words |= {"sigma_min": 0.002 * scale, "sigma_max": 80 * scale}
+    images = sample(model, "gddim" if is_linear(model) else "euler", callback=look, **words)
+    if not broken and not torch.isfinite(images).all():
+        broken.append("the last step")
+    return images, broken[0] if broken else None
+
+
+def _extremes(images: Tensor) -> DataRange:
+    """Least and largest pixel of an image, the medians over images."""
+    pixels = images.double().flatten(1)
+    return DataRange(*(float(end.quantile(0.5)) for end in (pixels.amin(1), pixels.amax(1))))
+
+
+def _findings(
+    model: Any, images: Tensor, labels: Tensor | None, extremes: DataRange
+) -> tuple[Finding, ...]:
+    """What the model leaves of noise; what it is told wrongly only where it denoises."""
+    import torch
+
+    own = nearest(extremes)
+    scale = 1.0 if own is None else own.half
+    variance = float(images.double().var())
+    law: LinearProcess | None = getattr(model, "law", None)
+    channels = 1 if law is None else law.channels
+    draw = torch.Generator().manual_seed(0)
+    shape = (len(images), channels, *images.shape[1:])
+    noise = torch.randn(shape, generator=draw, dtype=torch.float64).to(images)
+
+    def left(sigma: float, told: float) -> float:
+        answer = _error(model, images, noise, labels, sigma, told)
+        return float(answer.double().square().sum(1).mean())
+
+    low, high = _range_of(model)
+    closed = getattr(model, "network", None) is None
+    found = {}
+    for sigma in SIGMAS:
+        s = min(max(scale * sigma, low), high)
+        limit = GRAINY if closed and s < scale * _GRAIN else HEALTHY
+        found[s] = Finding(s, left(s, s), variance / (variance + s * s), limit)
+    if all(f.denoised for f in found.values()):
+        for sigma in _AGAIN:
+            s = min(max(scale * sigma, low), high)
+            others = (min(max(s * factor, low), high) for factor in _MISTOLD)
+            mistold = tuple((told, left(s, told)) for told in others if told != s)
+            found[s] = replace(found[s], mistold=mistold)
+    return tuple(found.values())
+
+
+def _error(
+    model: Any, images: Tensor, noise: Tensor, labels: Tensor | None, sigma: float, told: float
+) -> Tensor:
+    """The noise of images at one level less what the model takes for it, [N, D, C, H, W].
+
+    Args:
+        told: the level that the model is told.
+    """
+    law = getattr(model, "law", None)
+    if law is None:
+        return (model(images + sigma * noise[:, 0], told, labels) - images)[:, None] / sigma
+    from samplebench.processes.linear import apply
+
+    t = _time(law, sigma)
+    u = apply(law.signal(t), law.encode(images)) + apply(law.R(t), noise)
+    error: Tensor = noise - model.eps(u, _time(law, told), labels)
+    return error
+
+
+def _range_of(model: Any) -> tuple[float, float]:
+    """The noise levels that a model knows; on a linear process of the lowest frequency."""
+    from samplebench.model import model_range
+
+    law = getattr(model, "law", None)
+    return model_range(model) if law is None else (_level(law, law.t_min), _level(law, law.T))
+
+
+def _level(law: LinearProcess, t: float) -> float:
+    """Of the noise at the lowest frequency, over which all channels tell."""
+    seen = law.signal(t)[0, 0, :, 0] @ law.score_factor(t)[0, 0]
+    return 1 / math.sqrt(float(seen @ seen))
+
+
+def _time(law: LinearProcess, sigma: float) -> float:
+    """When the noise has a level."""
+    from scipy.optimize import brentq  # type: ignore[import-untyped]
+
+    ends = {_level(law, t): t for t in (law.t_min, law.T)}
+    if sigma in ends:
+        return ends[sigma]
+    return float(brentq(lambda t: math.log(_level(law, t) / sigma), law.t_min, law.T))
