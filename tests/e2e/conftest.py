@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 import re
 import shutil
@@ -13,6 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+_spec = importlib.util.spec_from_file_location("forks", Path(__file__).with_name("forks.py"))
+_forks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_forks)
 
 EXECUTABLE = Path(sys.executable).parent / "samplebench"
 SMALL = ("--num-samples", "128", "--sampler", "euler,heun", "--nfe", "5,10")
@@ -45,10 +50,31 @@ def call(command: list, cwd: Path, path: Path | None = None, threads: int = 1) -
 
 
 @pytest.fixture(scope="session")
-def command():
-    """`command("run", ..., cwd=folder, path=folder of modules)` -> Done; threads=2: long work."""
+def installed():
+    """`installed("run", ..., cwd=folder, path=folder of modules)` -> Done of the command itself.
+
+    Each call imports all anew; threads=2: long work.
+    """
     assert EXECUTABLE.is_file(), "install the package first: pip install -e ."
     return lambda *words, cwd, path=None, threads=1: call([EXECUTABLE, *words], cwd, path, threads)
+
+
+@pytest.fixture(scope="session")
+def command(installed, tmp_path_factory):
+    """The same in a process forked from one that has loaded the libraries."""
+    if sys.platform != "linux":
+        yield installed
+        return
+    forks = _forks.Forks(EXECUTABLE, environment())
+
+    def fork(*words, cwd, path=None, threads=1):
+        if threads > 1:
+            return installed(*words, cwd=cwd, path=path, threads=threads)
+        streams = tmp_path_factory.mktemp("streams")
+        return Done(*forks.run([str(word) for word in words], cwd, environment(path), streams))
+
+    yield fork
+    forks.close()
 
 
 @pytest.fixture

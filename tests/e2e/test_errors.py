@@ -408,13 +408,13 @@ class TestHere:
 @pytest.mark.usefixtures("untouched")
 class TestInstalled:
     @pytest.mark.parametrize("words", rows_of(RUN))
-    def test_run(self, words, samplebench, place, one_line):
-        done = samplebench(*words_of_run(words), cwd=place, path=place)
+    def test_run(self, words, installed, place, one_line):
+        done = installed(*words_of_run(words), cwd=place, path=place)
         one_line(done, *RUN[words])
 
     @pytest.mark.parametrize("words", rows_of(OTHERS))
-    def test_other_commands(self, words, samplebench, place, one_line):
-        one_line(samplebench(*words.split(), cwd=place, path=place), *OTHERS[words])
+    def test_other_commands(self, words, installed, place, one_line):
+        one_line(installed(*words.split(), cwd=place, path=place), *OTHERS[words])
 
     def test_debug_shows_the_traceback(self, samplebench, place):
         done = samplebench("list", "sampler", "--debug", cwd=place)
