@@ -8,12 +8,14 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
+# The arrays of these tests are small: a second thread would only wait for the first.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import torch
 
 GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parent / "goldens")
-# The tensors of these tests are small: a second thread would only wait for the first.
 torch.set_num_threads(1)
 # A test that takes one of these arguments runs once per case of the file.
 CASES = {

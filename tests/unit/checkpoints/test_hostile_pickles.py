@@ -31,10 +31,9 @@ def sibling(module: str):
 op = sibling("opcodes")
 KINDS = sibling("hostile").KINDS
 
-pytestmark = [
-    pytest.mark.xdist_group("hostile pickles"),
-    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="guard.py needs Linux"),
-]
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="guard.py needs Linux"
+)
 
 
 @pytest.fixture(scope="module")
