@@ -39,7 +39,13 @@ def read(name: str):
     return arrays
 
 
+# How many a test of random damage tries.
+MUTATIONS = (100, pytest.param(2000, marks=pytest.mark.slow))
+
+
 def pytest_generate_tests(metafunc):
+    if "mutations" in metafunc.fixturenames:
+        metafunc.parametrize("mutations", MUTATIONS)
     for argument in CASES.keys() & set(metafunc.fixturenames):
         found = [case for case in read("index.json")["cases"] if case["file"] == CASES[argument]]
         if argument == "ddim_case":
