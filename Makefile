@@ -5,6 +5,9 @@ BIN := .venv/bin
 SOURCES := $(shell find samplebench -type f -not -name '*.pyc') checkpoints.toml pyproject.toml README.md
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# A file's tests stay in one process, so that what they share is made once.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: demo test test-all lint types baseline clean
 
 ## Sweep two trained models, a VP and an ADM one, with their samplers; then open the report.
@@ -13,11 +16,11 @@ demo: .venv/installed
 
 ## Style, types, the committed curves, and every test but the slow ones.
 test: lint types baseline
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	$(PYTEST) -m "not slow"
 
 ## The slow ones too.
 test-all: lint types baseline
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(PYTEST)
 
 lint: .venv/tested
 	$(BIN)/ruff check .

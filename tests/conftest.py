@@ -8,12 +8,14 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
+# The arrays of these tests are small: a second thread would only wait for the first.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import torch
 
 GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parent / "goldens")
-# The tensors of these tests are small: a second thread would only wait for the first.
 torch.set_num_threads(1)
 # A test that takes one of these arguments runs once per case of the file.
 CASES = {
@@ -37,7 +39,13 @@ def read(name: str):
     return arrays
 
 
+# How many a test of random damage tries.
+MUTATIONS = (100, pytest.param(2000, marks=pytest.mark.slow))
+
+
 def pytest_generate_tests(metafunc):
+    if "mutations" in metafunc.fixturenames:
+        metafunc.parametrize("mutations", MUTATIONS)
     for argument in CASES.keys() & set(metafunc.fixturenames):
         found = [case for case in read("index.json")["cases"] if case["file"] == CASES[argument]]
         if argument == "ddim_case":

@@ -181,18 +181,21 @@ def test_a_damaged_partial_state_is_computed_again(damage, any_cell, run, tmp_pa
     assert record == expected
 
 
-@pytest.mark.parametrize("batch", [1, 7])
-def test_samples_of_another_batch_size_agree(setting, batch, exact):
+@pytest.mark.parametrize(
+    ("batch", "count"), [(1, 16), (7, BLOCK), pytest.param(1, BLOCK, marks=pytest.mark.slow)]
+)
+def test_samples_of_another_batch_size_agree(setting, batch, count, exact):
     solver, params = setting
 
-    def drawn(size):
-        starts = range(0, BLOCK, size)
-        parts = [range(i, min(i + size, BLOCK)) for i in starts]
+    def drawn(size, count):
+        starts = range(0, count, size)
+        parts = [range(i, min(i + size, count)) for i in starts]
         return torch.cat(
             [sb.sample(exact, solver.name, steps=5, seeds=part, **params) for part in parts]
         )
 
-    difference = (drawn(batch) - drawn(BLOCK)).abs().flatten(1).max(1).values
+    together = drawn(BLOCK, BLOCK)[:count]
+    difference = (drawn(batch, count) - together).abs().flatten(1).max(1).values
     assert difference.max() <= 1e-12, f"seed {difference.argmax()}: {difference.max():.3g}"
 
 
@@ -230,7 +233,7 @@ def test_metrics_of_another_batch_size_agree(setting, run):
     solver, params = setting
     records = {}
     for size in (1, 7, BLOCK):
-        words = {"num_samples": 100, "batch_size": size, "nfe": budget(solver, params, 3)}
+        words = {"num_samples": BLOCK + 6, "batch_size": size, "nfe": budget(solver, params, 3)}
         records[size] = run(cell_of(solver, params, **words), f"B={size}")[0]
     expected = records.pop(BLOCK)
     for size, record in records.items():

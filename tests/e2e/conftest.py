@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 import re
 import shutil
@@ -14,7 +15,13 @@ from typing import NamedTuple
 
 import pytest
 
+_spec = importlib.util.spec_from_file_location("forks", Path(__file__).with_name("forks.py"))
+_forks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_forks)
+
 EXECUTABLE = Path(sys.executable).parent / "samplebench"
+# Elsewhere a process with torch in it may not be forked.
+FORKED = sys.platform == "linux"
 SMALL = ("--num-samples", "128", "--sampler", "euler,heun", "--nfe", "5,10")
 
 
@@ -45,10 +52,43 @@ def call(command: list, cwd: Path, path: Path | None = None, threads: int = 1) -
 
 
 @pytest.fixture(scope="session")
-def command():
-    """`command("run", ..., cwd=folder, path=folder of modules)` -> Done; threads=2: long work."""
+def installed():
+    """`installed("run", ..., cwd=folder, path=folder of modules)` -> Done of the command itself.
+
+    Each call imports all anew; threads=2: long work.
+    """
     assert EXECUTABLE.is_file(), "install the package first: pip install -e ."
     return lambda *words, cwd, path=None, threads=1: call([EXECUTABLE, *words], cwd, path, threads)
+
+
+@pytest.fixture(scope="session")
+def fork(tmp_path_factory):
+    """`fork(words, folder, environment, script)`: a process that runs the command, or a script.
+
+    It comes from one that has loaded the libraries.
+    """
+    forks = _forks.Forks(EXECUTABLE, environment())
+
+    def start(words, folder, environment, script=None):
+        streams = tmp_path_factory.mktemp("streams")
+        return forks.start([str(word) for word in words], folder, environment, streams, script)
+
+    yield start
+    forks.close()
+
+
+@pytest.fixture(scope="session")
+def command(installed, fork):
+    """The same, but the libraries are there already."""
+
+    def run(*words, cwd, path=None, threads=1):
+        if threads > 1 or not FORKED:
+            return installed(*words, cwd=cwd, path=path, threads=threads)
+        child = fork(words, cwd, environment(path))
+        out, err = child.communicate()
+        return Done(child.returncode, out, err)
+
+    return run
 
 
 @pytest.fixture
@@ -64,11 +104,31 @@ def python(tmp_path):
 
 
 @pytest.fixture
-def start(tmp_path):
-    """`start("run", ...)` -> a running process, killed at the end of the test at the latest."""
+def script(fork, python, tmp_path):
+    """`script(path, ...)` -> Done of `python path ...`, with the libraries there already."""
+
+    def run(path, *words):
+        if not FORKED:
+            return python(path, *words)
+        child = fork(words, tmp_path, environment(), path)
+        out, err = child.communicate()
+        return Done(child.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture
+def start(fork, tmp_path):
+    """`start("run", ...)` -> a running process, killed at the end of the test at the latest.
+
+    It has the libraries already, unless it is `anew`.
+    """
     running = []
 
-    def begin(*words):
+    def begin(*words, anew=False):
+        if FORKED and not anew:
+            running.append(fork(words, tmp_path, environment()))
+            return running[-1]
         process = subprocess.Popen(
             [str(word) for word in (EXECUTABLE, *words)],
             cwd=tmp_path,

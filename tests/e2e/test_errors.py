@@ -1,6 +1,6 @@
 """A user's mistake ends with one line that names it; what was computed is left alone.
 
-Every row is tried in this process, which is quick, and again with the installed command.
+Every row is tried in this process, and again with the installed command in a process of its own.
 """
 
 from __future__ import annotations
@@ -298,7 +298,7 @@ OTHERS = {
     "trajectory --out plain.txt": (2, "plain.txt"),
     f"trajectory --out {BELOW}": (3, BELOW),
 }
-# One of each kind that the installed command is tried with always: it takes half a second.
+# One of each kind that a process of its own is tried with always.
 INSTALLED = (
     "--sampler eulr",
     "--nfe ten",
@@ -317,6 +317,13 @@ INSTALLED = (
     "cite hun",
     "published --sampler eulr",
     "trajectory --steps ten",
+)
+# Found while parsing, while a module of others is imported, at the device, and within a run.
+ANEW = (
+    "--smapler euler",
+    "--sampler mistakes:discrete_only",
+    "--device cuda:99",
+    "--sampler mistakes:broken --quiet",
 )
 
 
@@ -339,7 +346,7 @@ def words_of_run(words):
 
 def test_the_table_is_long_enough():
     assert len(RUN) + len(OTHERS) >= 40
-    assert set(INSTALLED) <= {*RUN, *OTHERS}
+    assert {*INSTALLED, *ANEW} <= {*RUN, *OTHERS}
 
 
 @pytest.fixture(scope="module")
@@ -415,6 +422,11 @@ class TestInstalled:
     @pytest.mark.parametrize("words", rows_of(OTHERS))
     def test_other_commands(self, words, samplebench, place, one_line):
         one_line(samplebench(*words.split(), cwd=place, path=place), *OTHERS[words])
+
+    @pytest.mark.parametrize("words", ANEW)
+    def test_with_everything_imported_anew(self, words, installed, place, one_line):
+        done = installed(*words_of_run(words), cwd=place, path=place)
+        one_line(done, *RUN[words])
 
     def test_debug_shows_the_traceback(self, samplebench, place):
         done = samplebench("list", "sampler", "--debug", cwd=place)

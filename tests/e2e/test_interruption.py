@@ -101,7 +101,7 @@ def test_killed_at_random_moments(samplebench, start, sweep, uninterrupted, cell
     """Also while files are being written, and while the report is."""
     rng = np.random.default_rng(seed)
     for _ in range(12):
-        process = start(*SWEEP, "sweep")
+        process = start(*SWEEP, "sweep", anew=True)
         # Most moments lie after the start, where the work is.
         moment = time.monotonic() + rng.uniform(0.5, 4)
         while time.monotonic() < moment and process.poll() is None:

@@ -25,10 +25,7 @@ from samplebench.report.chart import (
 from samplebench.report.page import render_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 SWEEP = (
     "--sampler", "euler,heun,edm,ddim", "--param", "edm.S_churn=10,ddim.eta=1",
     "--nfe", "5,10,15,20,35", "--rho", "3,7", "--num-samples", "64",

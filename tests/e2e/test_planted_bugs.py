@@ -25,13 +25,13 @@ REACHES = {
 
 
 @pytest.fixture
-def sweep(python, samplebench, tmp_path):
+def sweep(script, samplebench, tmp_path):
     """`sweep(bug, *words)`: the fast sweep with a bug (None: without), and what check says."""
 
     def run(bug, *words):
         out = tmp_path / f"out-{bug}"
         command = ["run", "--config", BASELINES / "fast.toml", "--out", out, "--quiet", *words]
-        done = samplebench(*command) if bug is None else python(HERE / "planted.py", bug, *command)
+        done = samplebench(*command) if bug is None else script(HERE / "planted.py", bug, *command)
         if bug is None:
             assert done.code == 0, done.err
         baseline = BASELINES / "fast.csv"

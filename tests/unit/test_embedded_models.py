@@ -154,8 +154,11 @@ def test_muon_takes_orthogonal_steps():
     assert values.max() < 1.3
 
 
+@pytest.mark.parametrize(
+    ("steps", "batch"), [(16, 16), pytest.param(40, 32, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_objective_falls_under_training(name, tmp_path):
+def test_every_objective_falls_under_training(name, steps, batch, tmp_path):
     recipe = RECIPES[name]
     images, labels = images_and_labels(split()[0][:256])
     of_class = labels if recipe.conditional else None
@@ -168,7 +171,7 @@ def test_every_objective_falls_under_training(name, tmp_path):
 
     fresh = recipe.build()
     initialise(fresh, torch.Generator().manual_seed(0))
-    settings = replace(recipe.settings, steps=40, batch=32, half_life=2)
+    settings = replace(recipe.settings, steps=steps, batch=batch, half_life=2)
     trained = train(recipe, images, labels, settings, tmp_path / "state.pt", CPU)
     fitted = recipe.build()
     fitted.load_state_dict(trained.average)

@@ -157,14 +157,15 @@ def test_half_precision_inside_the_model_is_noticed():
     assert 1e-4 <= tolerance(Bound(Half(), None, len(latents)), latents, 0.4) <= 1e-2
 
 
-def test_orders_on_the_digits():
+@pytest.mark.parametrize("count", [8, pytest.param(32, marks=pytest.mark.slow)])
+def test_orders_on_the_digits(count):
     model = sb.load("digits-exact", device="cpu")
     result = truncation(
         model,
         ["euler", "ddim", "heun", "edm"],
         param={"edm.S_churn": 0, "ddim.eta": 0},
         steps=[40, 80],
-        seeds=range(32),
+        seeds=range(count),
         quiet=True,
     )
     assert [curve.sampler for curve in result.curves] == ["euler", "ddim", "heun", "edm"]
@@ -172,7 +173,7 @@ def test_orders_on_the_digits():
         assert curve.points[1].order.median == pytest.approx(order, abs=0.15)
         assert curve.points[1].order_end.median == pytest.approx(order, abs=0.15)
         assert curve.points[0].order == Order()
-    assert (result.model, result.num_samples, result.seed) == ("digits-exact", 32, 0)
+    assert (result.model, result.num_samples, result.seed) == ("digits-exact", count, 0)
 
 
 def test_spread_and_states_against_the_closed_form():

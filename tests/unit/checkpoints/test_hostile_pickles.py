@@ -31,10 +31,9 @@ def sibling(module: str):
 op = sibling("opcodes")
 KINDS = sibling("hostile").KINDS
 
-pytestmark = [
-    pytest.mark.xdist_group("hostile pickles"),
-    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="guard.py needs Linux"),
-]
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="guard.py needs Linux"
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +79,10 @@ def test_the_file_they_alter_is_itself_accepted(outcome):
     assert outcome["genuine"]["deeds"][0].startswith("import ('torch'")
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_damaged_file_is_read_or_refused(tmp_path, seed):
-    random, path = Random(seed), tmp_path / "damaged.pkl"
+def test_a_damaged_file_is_read_or_refused(tmp_path, mutations):
+    random, path = Random(0), tmp_path / "damaged.pkl"
     refused = 0
-    for _ in range(500):
+    for _ in range(mutations):
         data = bytearray(op.file())
         for _ in range(random.randint(1, 3)):
             data[random.randrange(len(data))] = random.randrange(256)
@@ -94,7 +92,7 @@ def test_a_damaged_file_is_read_or_refused(tmp_path, seed):
         except InputError as error:
             refused += 1
             assert str(error).isprintable()
-    assert refused > 300
+    assert refused > 0.6 * mutations
 
 
 def test_the_guard_sees_a_pickle_that_runs_something(tmp_path):

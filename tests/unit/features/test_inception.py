@@ -21,8 +21,6 @@ _spec = importlib.util.spec_from_file_location("random_inception", _made)
 _random = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_random)
 
-# One process makes the file and holds the network.
-pytestmark = pytest.mark.xdist_group("inception")
 DRAW = torch.Generator().manual_seed(0)
 IMAGES = torch.randint(256, (3, 3, 32, 32), generator=DRAW, dtype=torch.uint8)
 

@@ -153,8 +153,15 @@ def test_labels_where_there_are_classes_and_only_there(x, filled, classes, label
         network(x, T, labels)
 
 
-@pytest.mark.parametrize("resblock_updown", [False, True])
-@pytest.mark.parametrize("use_scale_shift_norm", [False, True])
+@pytest.mark.parametrize(
+    ("use_scale_shift_norm", "resblock_updown"),
+    [
+        (False, False),
+        (True, True),
+        pytest.param(False, True, marks=pytest.mark.slow),
+        pytest.param(True, False, marks=pytest.mark.slow),
+    ],
+)
 def test_everything_compiles_as_one_graph(x, filled, resblock_updown, use_scale_shift_norm):
     options = {"resblock_updown": resblock_updown, "use_scale_shift_norm": use_scale_shift_norm}
     network = filled(build(num_classes=3, **options))
