@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from samplebench.cli.common import command, output_flags, print_json, print_table
+from samplebench.cli.common import command, decide, output_flags, print_json, print_table
 
 _EXAMPLES = """
 samplebench doctor vp-cifar10
@@ -62,6 +62,7 @@ def main(args: argparse.Namespace) -> int:
     )
     loaded = peak_bytes() - before
     diagnosis = examine(model)
+    decide(args, 0 if diagnosis.healthy else 1)
     facts = {
         "model": model.provenance["id"],
         "sha256": model.provenance["sha256"],
@@ -94,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
         print()
         print_table(rows, as_json=False)
         print("\n" + _CONCLUSIONS[diagnosis.healthy])
-    return 0 if diagnosis.healthy else 1
+    return int(args.verdict)
 
 
 _CONCLUSIONS = {
