@@ -17,6 +17,7 @@ from samplebench.cli import (
     cite,
     doctor,
     fetch,
+    forget,
     listing,
     published,
     reference,
@@ -28,7 +29,7 @@ from samplebench.cli.common import say
 from samplebench.errors import SamplebenchError, unknown
 
 _COMMANDS = (
-    run, listing, fetch, doctor, reference, report, check, trajectory, published, cite,
+    run, listing, fetch, doctor, reference, report, check, forget, trajectory, published, cite,
 )  # fmt: skip
 
 _EXAMPLES = """examples:
@@ -36,6 +37,7 @@ _EXAMPLES = """examples:
   samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
   samplebench list samplers
   samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
+  samplebench forget reports/digits-exact      what was asked of a folder, and dropping it
   samplebench trajectory --sampler euler,heun  a sampler's own error and order
   samplebench published                        what others measured
 """

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.cli.common import command, decide, output_flags, print_json, print_table, say, writing
+from samplebench.cli.common import (
+    command,
+    decide,
+    output_flags,
+    print_json,
+    print_table,
+    say,
+    writing,
+)
 
 if TYPE_CHECKING:
     from samplebench.regression import Summary, Verdict
@@ -85,7 +93,7 @@ def _check(args: argparse.Namespace) -> int:
         if args.markdown:
             _write(Path(args.markdown), to_markdown(summary).encode())
         _print(args, summary)
-    if args.markdown or args.json or args.quiet:
+    if args.markdown or args.json:
         # Where the table goes elsewhere, the log still says what failed.
         for line in summary.failures():
             say(line)

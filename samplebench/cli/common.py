@@ -66,7 +66,7 @@ def decide(args: argparse.Namespace, verdict: int) -> None:
 
 
 def say(line: str) -> None:
-    """One line on stderr, which may be closed or full: what could not be said changes no outcome."""
+    """One line on stderr; where that is closed or full, the outcome stays what it is."""
     with suppress(OSError, ValueError):
         if sys.stderr is not None:
             print(printable(line), file=sys.stderr, flush=True)

@@ -35,10 +35,10 @@ def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdic
     from samplebench.report.tables import write_csv
 
     new = load_rows(source)
-    if not new.rows or (source.is_dir() and new.pending):
+    if source.is_dir() and (new.pending or not new.rows):
         raise InputError(
-            f"{source} is not finished ({counted(new.pending, 'cell')} to go); run its sweep to the "
-            f"end, or drop what was abandoned with 'samplebench forget {source}', then --update"
+            f"{source} is not finished ({counted(new.pending, 'cell')} to go); end its sweep, "
+            f"or drop what was abandoned with 'samplebench forget {source}', then --update"
         )
     _check_values(new)
     if baseline.is_dir():
@@ -70,8 +70,8 @@ def _check_values(table: Table) -> None:
         if wrong or not given:
             point = f"{row['model']} {Verdict('new', row).name}"
             raise InputError(
-                f"{table.source}: {point} has no value ({', '.join(wrong) or 'none at all'}), and a "
-                "baseline needs one; run it again, or leave it out"
+                f"{table.source}: {point} has no value ({', '.join(wrong) or 'none at all'}), and "
+                "a baseline needs one; run it again, or leave it out"
             )
 
 

@@ -10,8 +10,8 @@ from samplebench.regression.points import Point
 from samplebench.regression.statistics import spread_factor
 from samplebench.regression.tolerance import (
     FACTOR,
-    SAME_PLATFORM,
     SIGMA,
+    STRICT,
     Rule,
     Rules,
     default_rule,
@@ -19,7 +19,6 @@ from samplebench.regression.tolerance import (
 from samplebench.regression.verdict import Change
 from samplebench.report.fields import STDERR, metrics_of, number
 
-_EXACT = Rule("relative", SAME_PLATFORM, f"{SAME_PLATFORM:g}")
 # Of a point without a counterpart: that there is a value at all.
 _PRESENT = Rule("relative", 0.0, "a value")
 
@@ -31,7 +30,7 @@ def changes(old: Point, new: Point, rules: Rules, by_seed: bool) -> list[Change]
         UsageError: a metric of other seeds has no rule that can compare it, or no error bar.
     """
     fallback = default_rule(new.platforms, old.platforms)
-    found = [_change("nfe", old, new, _EXACT)]
+    found = [_change("nfe", old, new, STRICT)]
     for metric in metrics_of([*old.rows, *new.rows]):
         if old.value(metric) is None and new.value(metric) is None:
             continue
@@ -105,10 +104,10 @@ def _negative(error: float | None) -> bool:
 
 def _spread(metric: str, old: Point, new: Point) -> Change:
     """The standard errors of one range: a rule that trusts them must not trust any."""
-    errors = [_error_of_range(metric, point) for point in (old, new)]
+    then, now = _error_of_range(metric, old), _error_of_range(metric, new)
     limit = spread_factor(old.ranges, new.ranges)
     rule = Rule(FACTOR, limit, f"factor {limit:.2g}")
-    return Change(metric + STDERR, *errors, None, rule, moved=not rule.holds(*errors))
+    return Change(metric + STDERR, then, now, None, rule, moved=not rule.holds(then, now))
 
 
 def _error_of_range(metric: str, point: Point) -> float:

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 
 from samplebench.errors import InputError, UsageError
 from samplebench.regression import verdict as status
-from samplebench.regression.changes import alone, bounds, changes
+from samplebench.regression.changes import bounds, changes
 from samplebench.regression.conditions import causes, differences
-from samplebench.regression.points import CONDITIONS, SEEDS, Point, counterparts, points
+from samplebench.regression.points import Point, points
 from samplebench.regression.rows import Table
-from samplebench.regression.statistical import decide
+from samplebench.regression.statistical import Family, decide
 from samplebench.regression.summary import Summary
-from samplebench.regression.tolerance import SAME_PLATFORM, Rules
+from samplebench.regression.tolerance import STRICT, Rules
+from samplebench.regression.unpaired import added, differing
 from samplebench.regression.verdict import Change, Verdict
 from samplebench.report.fields import STDERR, metrics_of, number
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -51,46 +53,54 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
     then = points(baseline, by_seed=by_seed)
     pairs = [(point, now[key]) for key, point in then.items() if key in now]
     extra = [point for key, point in now.items() if key not in then]
-    found: dict[int, Verdict] = {}
-    comparable = []
-    for old, new in pairs:
-        if reasons := _reasons(old, new, gate):
-            found[id(old)] = Verdict(status.DIFFER, old.columns, reasons)
-        else:
-            comparable.append((old, new))
-    compared = [changes(old, new, gate.rules, by_seed) for old, new in comparable]
-    decided, families = decide(comparable, compared)
     concerned = _metrics_by_model(current, baseline)
-    for (old, new), numbers in zip(comparable, decided, strict=True):
-        numbers = [*numbers, *bounds(old, new, gate.rules, concerned[old.row["model"]])]
-        found[id(old)] = _verdict(old, new, numbers, gate)
-    lacking = [old for old in then.values() if id(old) not in found]
+    found, families, strict = _judged(pairs, gate, concerned)
+    lacking = [point for key, point in then.items() if key not in now]
     notes: dict[int, str] = {}
-    for old, other in counterparts(lacking, extra):
-        differ = _other(old, other, by_seed)
+    for old, new, difference in differing(lacking, extra, by_seed):
+        # A part may have what the baseline has not, as long as something was compared.
         if gate.subset and pairs:
-            # A part may have what the baseline has not, as long as something was compared.
-            notes[id(other)] = f"not compared: {differ}"
+            notes[id(new)] = f"not compared: {difference}"
         else:
-            found[id(old)] = Verdict(status.DIFFER, old.columns, differ)
-            notes[id(other)] = ""
+            found[id(old)] = Verdict(status.DIFFER, old.columns, difference)
+            extra = [point for point in extra if point is not new]
     lacking = [old for old in lacking if id(old) not in found]
     if gate.subset:
         _check_subset(current, baseline, found)
     else:
         found |= {id(old): Verdict(status.MISSING, old.columns) for old in lacking}
-    added = [
-        _new(point, gate.rules, concerned[point.row["model"]], notes.get(id(point), ""))
+    new_ones = [
+        added(point, gate.rules, concerned[point.row["model"]], notes.get(id(point), ""))
         for point in extra
-        if notes.get(id(point)) != ""
     ]
     return Summary(
-        [*(found[id(old)] for old in then.values() if id(old) in found), *added],
+        [*(found[id(old)] for old in then.values() if id(old) in found), *new_ones],
         families,
         left_out=len(lacking) if gate.subset else 0,
         platforms=_platforms(current, baseline),
-        unknown=_unknown(current, baseline, compared),
+        unknown=_unknown(current, baseline) if strict else "",
     )
+
+
+def _judged(
+    pairs: Sequence[tuple[Point, Point]], gate: Gate, concerned: Mapping[str, Sequence[str]]
+) -> tuple[dict[int, Verdict], list[Family], bool]:
+    """Verdicts of points on both sides by the id of the baseline's, the families that the values
+    make, and whether one was held to the strict default."""
+    by_seed = not gate.rules.statistical
+    reasons = [_reasons(old, new, gate) for old, new in pairs]
+    found = {
+        id(old): Verdict(status.DIFFER, old.columns, reason)
+        for (old, _), reason in zip(pairs, reasons, strict=True)
+    }
+    comparable = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+    compared = [changes(old, new, gate.rules, by_seed) for old, new in comparable]
+    decided, families = decide(comparable, compared)
+    for (old, new), numbers in zip(comparable, decided, strict=True):
+        outside = bounds(old, new, gate.rules, concerned[old.row["model"]])
+        found[id(old)] = _verdict(old, new, [*numbers, *outside], gate)
+    strict = any(c.rule == STRICT for numbers in compared for c in numbers if c.column != "nfe")
+    return found, families, strict
 
 
 def _metrics_by_model(*tables: Table) -> Mapping[str, list[str]]:
@@ -101,14 +111,12 @@ def _metrics_by_model(*tables: Table) -> Mapping[str, list[str]]:
     return defaultdict(list, {model: list(names) for model, names in found.items()})
 
 
-def _unknown(current: Table, baseline: Table, compared: Iterable[Sequence[Change]]) -> str:
+def _unknown(current: Table, baseline: Table) -> str:
     """That the strict tolerance holds where nobody knows the platform; "" where it is known."""
-    strict = f"{SAME_PLATFORM:g}"
     sides = [n for n, t in (("baseline", baseline), ("results", current)) if not t.platforms]
-    used = any(c.rule.text == strict and c.column != "nfe" for found in compared for c in found)
-    if not sides or not used:
+    if not sides:
         return ""
-    return f"platform of {' and '.join(sides)} unknown: held to {strict}, as on one platform"
+    return f"platform of {' and '.join(sides)} unknown: held to {STRICT.text}, as on one platform"
 
 
 def _platforms(current: Table, baseline: Table) -> tuple[str, str] | None:
@@ -154,16 +162,6 @@ def _reasons(old: Point, new: Point, gate: Gate) -> str:
     return ", ".join(dict.fromkeys(found))
 
 
-def _other(old: Point, new: Point, by_seed: bool) -> str:
-    """What tells a point from the one that is there in its place."""
-    compared = (*CONDITIONS, *SEEDS) if by_seed else CONDITIONS
-    columns = [column for column in compared if old.row[column] != new.row[column]]
-    text = ", ".join(f"{column} {old.row[column]} -> {new.row[column]}" for column in columns)
-    if set(columns) <= set(SEEDS):
-        text += "; --tolerance 3sigma compares other seeds"
-    return text
-
-
 def _verdict(old: Point, new: Point, changes: Sequence[Change], gate: Gate) -> Verdict:
     moves = tuple(change for change in changes if change.moved)
     values = [c for c in changes if c.column != "nfe" and not c.column.endswith(STDERR)]
@@ -179,17 +177,6 @@ def _verdict(old: Point, new: Point, changes: Sequence[Change], gate: Gate) -> V
     if _all_better(moves, gate.better):
         return Verdict(status.BETTER, old.columns, changes=tuple(changes))
     return Verdict(status.MOVED, old.columns, _cause(old, new), tuple(changes))
-
-
-def _new(point: Point, rules: Rules, concerned: Iterable[str], note: str) -> Verdict:
-    """Of a point that the baseline lacks: it need not be there, but may not be without a value."""
-    lacking, outside = alone(point), bounds(None, point, rules, concerned)
-    valued = any(point.value(metric) is not None for metric in metrics_of(point.rows))
-    if lacking or not valued:
-        return Verdict(status.NO_VALUE, point.columns, note or "new", tuple(lacking))
-    if outside:
-        return Verdict(status.OUTSIDE, point.columns, note or "new", tuple(outside))
-    return Verdict(status.NEW, point.columns, note)
 
 
 def _all_better(moves: Iterable[Change], better: Mapping[str, str]) -> bool:

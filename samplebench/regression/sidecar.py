@@ -15,7 +15,7 @@ from samplebench.regression.conditions import shared
 from samplebench.report.fields import printable
 
 _MOST_BYTES, _MOST_DEPTH = 64 * 1024**2, 20
-_KINDS = {list: "a list", dict: "an object", str: "a text"}
+_KINDS: dict[type, str] = {list: "a list", dict: "an object", str: "a text"}
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,9 @@ class Rule:
         return math.erfc(self.limit / math.sqrt(2))
 
 
+STRICT, _LOOSE = (Rule(RELATIVE, limit, f"{limit:g}") for limit in (SAME_PLATFORM, OTHER_PLATFORM))
+
+
 @dataclass(frozen=True)
 class Rules:
     """What was asked for.
@@ -90,8 +93,7 @@ class Rules:
 def default_rule(current: Iterable[str], baseline: Iterable[str]) -> Rule:
     """1e-6 on the same platform, 1e-3 across; unknown platforms are held to the strict one."""
     here, there = set(current), set(baseline)
-    limit = OTHER_PLATFORM if here and there and here != there else SAME_PLATFORM
-    return Rule(RELATIVE, limit, f"{limit:g}")
+    return _LOOSE if here and there and here != there else STRICT
 
 
 def parse(texts: Sequence[str], metrics: Iterable[str]) -> Rules:
