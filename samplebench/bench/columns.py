@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from samplebench.bench.view import COLUMNS
@@ -81,6 +81,15 @@ def _fault_of_cells(cell: Any, repeats: int) -> str:
     if len(hashes) != repeats:
         return f"repeats is {repeats}, and cell names {len(hashes)}"
     return ""
+
+
+def total(values: Iterable[float]) -> float:
+    """The exact sum, rounded once; infinite or NaN where the values give no other."""
+    found = list(values)
+    try:
+        return math.fsum(found)
+    except (OverflowError, ValueError):  # beyond the largest float, or of two infinities
+        return sum(found)
 
 
 def shown(value: object) -> str:

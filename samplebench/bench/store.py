@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.bench.columns import total
 from samplebench.bench.damage import Damaged, check_sheet, read_cell, read_json, read_partial
 from samplebench.bench.requests import Asked, merged, read_all
 from samplebench.bench.view import View
@@ -266,6 +267,6 @@ def _values(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dic
         found = [record["values"][name] for record in records]
         values = [math.nan if v["value"] is None else v["value"] for v in found]
         errors = [math.nan if v["stderr"] is None else v["stderr"] for v in found]
-        columns[name] = math.fsum(values) / len(values)
-        columns[f"{name}_stderr"] = math.sqrt(math.fsum(e * e for e in errors)) / len(errors)
+        columns[name] = total(values) / len(values)
+        columns[f"{name}_stderr"] = math.sqrt(total(e * e for e in errors)) / len(errors)
     return {**columns, "cell": " ".join(row["cells"])}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from samplebench.errors import EnvironmentError_
-from samplebench.report.fields import printable
+from samplebench.report.fields import inert, printable
 
 _KEPT = "finished cells are kept: make room or move it away, then give the same command again"
 
@@ -74,7 +74,7 @@ def say(line: str) -> None:
 
 def print_json(content: Any) -> None:
     """One JSON document on stdout."""
-    print(json.dumps(content, indent=1))
+    print(inert(json.dumps(content, indent=1)))
 
 
 def print_table(rows: Sequence[dict[str, Any]], as_json: bool) -> None:

@@ -19,7 +19,9 @@ from samplebench.regression.tolerance import (
 from samplebench.regression.verdict import Change
 from samplebench.report.fields import STDERR, metrics_of, number
 
-# Of a point without a counterpart: that there is a value at all.
+# What no metric reaches, and whose square is still a number.
+_MOST = 1e100
+# Where there is nothing to compare: that there is a value at all.
 _PRESENT = Rule("relative", 0.0, "a value")
 
 
@@ -31,8 +33,11 @@ def changes(old: Point, new: Point, rules: Rules, by_seed: bool) -> list[Change]
     """
     fallback = default_rule(new.platforms, old.platforms)
     found = [_change("nfe", old, new, STRICT)]
-    for metric in metrics_of([*old.rows, *new.rows]):
+    promised = (*old.promised, *new.promised)
+    for metric in dict.fromkeys((*metrics_of([*old.rows, *new.rows]), *promised)):
         if old.value(metric) is None and new.value(metric) is None:
+            if metric in promised:
+                found.append(Change(metric, None, None, None, _PRESENT, moved=True))
             continue
         rule = rules.of(metric)
         if rule is None and not by_seed and old.starts != new.starts:
@@ -87,7 +92,7 @@ def _change(column: str, old: Point, new: Point, rule: Rule) -> Change:
     if stderr and _unknown(a) and _unknown(b):
         # Of a metric that has none.
         moved = False
-    elif a is None or b is None or not (math.isfinite(a) and math.isfinite(b)):
+    elif a is None or b is None or not (abs(a) < _MOST and abs(b) < _MOST):
         moved = True
     else:
         moved = rule.kind != SIGMA and a != b and not rule.holds(a, b)

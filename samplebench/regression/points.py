@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from samplebench.bench.columns import total
 from samplebench.bench.view import COLUMNS
 from samplebench.errors import InputError
 from samplebench.regression.rows import KEY, Row, Table
@@ -69,6 +70,12 @@ class Point:
         return None if None in found else known
 
     @property
+    def promised(self) -> list[str]:
+        """The metrics that its cells were computed for, as far as their origins tell."""
+        found = (origin.conditions.get("metrics") for origin in self.origins or ())
+        return [str(metric) for metrics in found if isinstance(metrics, list) for metric in metrics]
+
+    @property
     def platforms(self) -> frozenset[str]:
         return frozenset().union(*(self.table.platforms_of(row) for row in self.rows))
 
@@ -80,7 +87,7 @@ class Point:
             # As it is, to its last digit.
             return values[0] if len(values) == 1 else None
         repeats = (row["repeats"] for row in self.rows)
-        return math.fsum(v * r for v, r in zip(known, repeats, strict=True)) / self.ranges
+        return total(v * r for v, r in zip(known, repeats, strict=True)) / self.ranges
 
     def stderr(self, metric: str) -> float | None:
         """Standard error of `value`, None where a row has none."""
@@ -94,11 +101,11 @@ class Point:
         """Squared standard error of one range, the mean over its ranges; None where unknown."""
         # A row of R repeats holds sqrt(sum of squares) / R.
         squares = [
-            (row["repeats"] * error) ** 2
+            row["repeats"] * error * row["repeats"] * error
             for row in self.rows
             if (error := number(row.get(metric + STDERR))) is not None
         ]
-        return math.fsum(squares) / self.ranges if len(squares) == len(self.rows) else None
+        return total(squares) / self.ranges if len(squares) == len(self.rows) else None
 
 
 def points(table: Table, *, by_seed: bool) -> dict[Key, Point]:

@@ -107,7 +107,8 @@ def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
             _check([(f"row {number}", row) for number, row in enumerate(rows, 1)])
         except ValueError as error:
             raise InputError(f"{folder} cannot be compared ({printable(error)})") from None
-    origins = {cell: Origin.of(record) for cell, record in view.cells.items()}
+    found = ((cell, Origin.of(record)) for cell, record in view.cells.items())
+    origins = {cell: origin for cell, origin in found if origin is not None}
     platforms = frozenset(origin.platform for origin in origins.values())
     return Table(rows, origins, platforms, view.pending, str(folder))
 

@@ -33,10 +33,13 @@ class Origin:
     hardware: str
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Origin:
-        """From a cell's record."""
-        where = record["provenance"]
-        return cls(shared(record["conditions"]), where["platform"], where["hardware"])
+    def of(cls, record: Mapping[str, Any]) -> Origin | None:
+        """From a cell's record; None where it does not say."""
+        where = record.get("provenance")
+        facts = [where.get(k) for k in ("platform", "hardware")] if isinstance(where, dict) else []
+        if not facts or not all(isinstance(fact, str) and fact for fact in facts):
+            return None
+        return cls(shared(record["conditions"]), *facts)
 
 
 def beside(table: Path) -> Path:

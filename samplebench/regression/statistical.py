@@ -91,9 +91,9 @@ def _curves(
         conditions = tuple(old.row[key] for key in ("model", "protocol", "num_samples", "dtype"))
         spoilt = {c.column for c in found if c.rule.kind == FACTOR and c.moved}
         for j, change in enumerate(found):
-            if change.rule.kind != SIGMA or change.column + STDERR in spoilt:
+            if change.rule.kind != SIGMA or change.moved:
                 continue
-            if _finite(change):
+            if change.column + STDERR not in spoilt:
                 curves[change.column, *conditions].append((i, j))
     return curves
 
@@ -124,10 +124,6 @@ def _t(change: Change) -> float:
     if change.old == change.new:
         return 0.0
     return change.sigma if change.error else math.inf
-
-
-def _finite(change: Change) -> bool:
-    return all(value is not None and math.isfinite(value) for value in (change.old, change.new))
 
 
 def _overlap(old: Point, new: Point) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.columns import shown
 from samplebench.files import write_atomic
-from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, number
+from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, inert, number
 from samplebench.report.layout import Column, condense
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _typed(column: str, text: str) -> str | int | float | None:
 def to_json(rows: Sequence[Row]) -> str:
     """Rows as a JSON list with the columns and digits of the CSV file; NaN becomes null."""
     columns = columns_of(rows)
-    return json.dumps([{c: _plain(row.get(c)) for c in columns} for row in rows], indent=2)
+    return inert(json.dumps([{c: _plain(row.get(c)) for c in columns} for row in rows], indent=2))
 
 
 def _plain(value: Any) -> Any:
