@@ -172,7 +172,7 @@ def _verdict(old: Point, new: Point, changes: Sequence[Change], gate: Gate) -> V
         return Verdict(status.SAME, old.columns, changes=tuple(changes))
     if all(change.rule.absolute for change in moves):
         return Verdict(status.OUTSIDE, old.columns, changes=tuple(changes))
-    if all(change.empty for change in moves):
+    if all(c.empty for c in moves) and any(not c.column.endswith(STDERR) for c in moves):
         return Verdict(status.NO_VALUE, old.columns, changes=tuple(changes))
     if _all_better(moves, gate.better):
         return Verdict(status.BETTER, old.columns, changes=tuple(changes))

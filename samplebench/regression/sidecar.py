@@ -36,10 +36,11 @@ class Origin:
     def of(cls, record: Mapping[str, Any]) -> Origin | None:
         """From a cell's record; None where it does not say."""
         where = record.get("provenance")
-        facts = [where.get(k) for k in ("platform", "hardware")] if isinstance(where, dict) else []
-        if not facts or not all(isinstance(fact, str) and fact for fact in facts):
+        where = where if isinstance(where, dict) else {}
+        platform, hardware = where.get("platform"), where.get("hardware")
+        if not (isinstance(platform, str) and platform and isinstance(hardware, str)):
             return None
-        return cls(shared(record["conditions"]), *facts)
+        return cls(shared(record["conditions"]), platform, hardware)
 
 
 def beside(table: Path) -> Path:

@@ -86,8 +86,8 @@ class Change:
         """E.g. "fd-digits 2.324 -> 2.351 (+1.16 %, +0.4 sigma)"."""
         old, new = self.pair()
         sigmas = self.sigmas()
-        notes = [self.percent(), sigmas and f"{sigmas} sigma", self.why()]
-        notes = [note for note in notes if note]
+        figures = ("", "") if self.rule.absolute else (self.percent(), sigmas and f"{sigmas} sigma")
+        notes = [note for note in (*figures, self.why()) if note]
         return f"{self.column} {old} -> {new}" + (f" ({', '.join(notes)})" if notes else "")
 
     def plain(self) -> dict[str, Any]:

@@ -181,7 +181,8 @@ def beside(*changes):
 MORE = [
     double, double, double_column, double_column, other_column, drop_column, rename_column,
     swap_cells, borrow_cell, another_point, shuffle, shuffle_columns, line_ends, rubbish, no_beside,
-    stderr(1e9, -1e9, -1, 30, 0, 1e-9, 1e150, 1e300), stderr("nan", "inf", "-inf", "", "1e400", "x"),
+    stderr(1e9, -1e9, -1, 30, 0, 1e-9, 1e150, 1e300),
+    stderr("nan", "inf", "-inf", "", "1e400", "x"),
     put("repeats", 0, -1, "", 10**9, 3, "1.5", 2**80), put("seed", "", -1, 10**30, "x", "0x1"),
     put("num_samples", "", 0, -5, "many"), put("nfe", "", 0, -1, "nan", "inf", 1e9),
     put("steps", -1, "", 1.5), put("nfe_requested", -1, "", "nan"), put("rho", "inf", "", -1),
