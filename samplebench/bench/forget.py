@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,8 @@ def unwanted(store: Store, without: Collection[Standing] = ()) -> Unwanted:
 
 def _pairs(words: Mapping[str, Any]) -> Iterator[str]:
     usual = Request().words()
-    for name, value in words.items():
+    for name in (f.name for f in fields(Request) if f.name in words):
+        value = words[name]
         if name == "out" or value == usual.get(name):
             continue
         if not isinstance(value, Mapping):
