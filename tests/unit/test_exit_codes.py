@@ -24,8 +24,8 @@ def tables(tmp_path, monkeypatch):
     row = {
         "model": "digits-exact", "sampler": "mine:s\u00f6lver", "params": "",
         "discretization": "edm", "rho": 7.0, "steps": 5, "nfe": 9, "nfe_requested": 9, "seed": 0,
-        "repeats": 1, "num_samples": 100, "protocol": "digits", "dtype": "float64", "fd-digits": 2.0,
-        "fd-digits_stderr": 0.1, "cell": HASH,
+        "repeats": 1, "num_samples": 100, "protocol": "digits", "dtype": "float64",
+        "fd-digits": 2.0, "fd-digits_stderr": 0.1, "cell": HASH,
     }  # fmt: skip
     for name, value in (("results", 2.0), ("equal", 2.0), ("moved", 1.0)):
         write_csv([{**row, "fd-digits": value}], tmp_path / f"{name}.csv")
