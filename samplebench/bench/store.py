@@ -16,14 +16,15 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.bench.columns import total
 from samplebench.bench.damage import Damaged, check_sheet, read_cell, read_json, read_partial
-from samplebench.bench.view import COLUMNS, View
+from samplebench.bench.requests import Asked, merged, read_all
+from samplebench.bench.view import View
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import atomic
 
@@ -176,23 +177,41 @@ class Store:
         """Remembers the rows of a plan, so that a report can be made from the folder alone."""
         content: dict[str, Any] = {"request": plan.request.words(), "rows": _rows_of(plan)}
         name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-        numbers = [_request(path)["number"] for path in self._requests()]
-        content["number"] = max(numbers, default=0) + 1
+        content["number"] = max((asked.number for asked in self.requests()), default=0) + 1
         with atomic(self.out / "requests" / f"{name}.json") as temporary:
             temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+    def requests(self) -> list[Asked]:
+        """What was asked of the folder so far, in this order.
+
+        Raises:
+            Damaged: a request file is not what was written.
+        """
+        return read_all(self.out)
+
+    def two_references(self) -> str:
+        """A metric that was computed against two references at one point; "" if there is none.
+
+        Only the newer value is shown, so that a table cannot say which it is.
+        """
+        for older, newer in merged(self.requests())[1]:
+            cells = (older["cells"][0], newer["cells"][0])
+            if not all(map(self.has, cells)):
+                continue
+            then, now = (self.cell(cell)["conditions"].get("reference") for cell in cells)
+            if then != now:
+                (metric, *_) = (m for m in older["metrics"] if m in newer["metrics"])
+                names = " and ".join(str((found or {}).get("id")) for found in (then, now))
+                point = " ".join(str(newer["columns"][key]) for key in ("model", "sampler", "nfe"))
+                return f"{metric} of {point} was computed against two references, {names}"
+        return ""
 
     def view(self, plan: Plan | None = None) -> View:
         """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
         if plan is not None:
             planned = _rows_of(plan)
         else:
-            found: dict[str, dict[str, Any]] = {}
-            # A row asked for again, of other code or another block, is the newer one.
-            for request in sorted(map(_request, self._requests()), key=itemgetter("number")):
-                for row in request["rows"]:
-                    key = json.dumps([row["columns"], row["metrics"]], sort_keys=True)
-                    found[key] = row
-            planned = sorted(found.values(), key=_order)
+            planned, _ = merged(self.requests())
         rows: list[dict[str, Any]] = []
         cells: dict[str, dict[str, Any]] = {}
         pending: set[str] = set()
@@ -207,9 +226,6 @@ class Store:
         sheets = {c: self.out / "cells" / f"{c}.png" for c in cells}
         sheets = {cell: path for cell, path in sheets.items() if path.is_file()}
         return View(self.out.resolve().name, rows, cells, sheets, len(pending))
-
-    def _requests(self) -> list[Path]:
-        return sorted((self.out / "requests").glob("*.json"))
 
     def _cell(self, cell: str) -> Path:
         return self.out / "cells" / f"{cell}.json"
@@ -229,22 +245,6 @@ def _rows_of(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _request(path: Path) -> dict[str, Any]:
-    """A request file: its rows, and its number in the order of asking."""
-    mend = "delete it and run its sweep again; finished cells are kept"
-    content = read_json(path, mend)
-    try:
-        whole = isinstance(content["number"], int) and all(
-            set(row["columns"]) == set(COLUMNS) and row["cells"] and row["metrics"]
-            for row in content["rows"]
-        )
-    except (KeyError, TypeError):
-        whole = False
-    if not whole:
-        raise Damaged(path, "rows are missing", mend)
-    return content
-
-
 def _set_aside(path: Path, check: Callable[[Path], Any], then: str) -> None:
     """Renames a damaged file, so that nothing is lost and nothing stumbles over it."""
     try:
@@ -260,13 +260,6 @@ def _foreign(path: Path) -> bool:
     return not (path.name.startswith(f".{_MARKER}.") and path.name.endswith(".tmp"))
 
 
-def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    c = row["columns"]
-    words = ("model", "protocol", "sampler", "params", "discretization", "dtype")
-    numbers = ("rho", "nfe_requested", "steps", "seed", "repeats", "num_samples")
-    return tuple(c[w] for w in words) + tuple(-1 if c[n] is None else c[n] for n in numbers)
-
-
 def _values(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A row with its values: the mean over repeats, and the standard error of that mean."""
     columns = {**row["columns"], "nfe": records[0]["nfe"]}
@@ -274,6 +267,6 @@ def _values(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dic
         found = [record["values"][name] for record in records]
         values = [math.nan if v["value"] is None else v["value"] for v in found]
         errors = [math.nan if v["stderr"] is None else v["stderr"] for v in found]
-        columns[name] = math.fsum(values) / len(values)
-        columns[f"{name}_stderr"] = math.sqrt(math.fsum(e * e for e in errors)) / len(errors)
+        columns[name] = total(values) / len(values)
+        columns[f"{name}_stderr"] = math.sqrt(total(e * e for e in errors)) / len(errors)
     return {**columns, "cell": " ".join(row["cells"])}

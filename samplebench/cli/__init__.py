@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
 
 from samplebench import __version__
 from samplebench.bench.stop import Interrupted
@@ -14,6 +17,7 @@ from samplebench.cli import (
     cite,
     doctor,
     fetch,
+    forget,
     listing,
     published,
     reference,
@@ -21,10 +25,11 @@ from samplebench.cli import (
     run,
     trajectory,
 )
+from samplebench.cli.common import say
 from samplebench.errors import SamplebenchError, unknown
 
 _COMMANDS = (
-    run, listing, fetch, doctor, reference, report, check, trajectory, published, cite,
+    run, listing, fetch, doctor, reference, report, check, forget, trajectory, published, cite,
 )  # fmt: skip
 
 _EXAMPLES = """examples:
@@ -32,6 +37,7 @@ _EXAMPLES = """examples:
   samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
   samplebench list samplers
   samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
+  samplebench forget reports/digits-exact      what was asked of a folder, and dropping it
   samplebench trajectory --sampler euler,heun  a sampler's own error and order
   samplebench published                        what others measured
 """
@@ -49,8 +55,8 @@ class Parser(argparse.ArgumentParser):
             for action in self._actions:
                 if isinstance(action, argparse._SubParsersAction):
                     message = str(unknown("command", wrong, action.choices))
-        print(f"{self.prog}: error: {message}", file=sys.stderr)
-        print(f"  (see {self.prog} --help)", file=sys.stderr)
+        say(f"{self.prog}: error: {message}")
+        say(f"  (see {self.prog} --help)")
         raise SystemExit(2)
 
 
@@ -72,9 +78,18 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns the exit code.
 
-    0 fine, 1 regression found, 2 usage or input, 3 environment, 128 + n stopped by signal n.
+    0 fine, 1 a verdict against it, 2 usage or input, 3 environment, 128 + n stopped by signal n.
     """
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _main(sys.argv[1:] if argv is None else list(argv))
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if not _flushes(stream):
+                # Else Python complains at exit, with another code.
+                _drop(stream)
+
+
+def _main(arguments: list[str]) -> int:
     top = parser()
     if not arguments:
         top.print_help()
@@ -82,34 +97,59 @@ def main(argv: Sequence[str] | None = None) -> int:
     args, rest = top.parse_known_args(arguments)
     if rest:
         getattr(args, "parser", top).error(f"unrecognized arguments: {' '.join(rest)}")
-    debug = getattr(args, "debug", False)
+    _any_text(sys.stdout)
     try:
-        return int(args.main(args))
+        code = int(args.main(args))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except Interrupted as stopped:
-        print(f"stopped by {stopped}; the same command goes on where it stopped", file=sys.stderr)
+        say(f"stopped by {stopped}; the same command goes on where it stopped")
         return stopped.exit_code
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        say("stopped")
         return 130
     except BrokenPipeError:
-        # The reader of our output has gone; Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except SamplebenchError as error:
-        if debug:
-            raise
-        print(f"samplebench: error: {error}", file=sys.stderr)
-        return error.exit_code
+        # The reader of our output has gone; what was decided before stands.
+        return int(getattr(args, "verdict", 0))
     except Exception as error:
-        if debug:
+        if getattr(args, "debug", False):
             raise
-        if not isinstance(error, OSError):
-            # Not 1: a crash must not look like a curve that moved.
-            print(
-                f"samplebench: defect: {type(error).__name__}: {error}; --debug shows where",
-                file=sys.stderr,
-            )
-            return 3
-        name = f" ({error.filename})" if error.filename else ""
-        print(f"samplebench: error: {error.strerror or error}{name}", file=sys.stderr)
+        return _ended(args, error)
+
+
+def _ended(args: argparse.Namespace, error: Exception) -> int:
+    """Says in one line why a command ended early; the exit code."""
+    if isinstance(error, SamplebenchError):
+        say(f"samplebench: error: {error}")
+        return error.exit_code
+    if not isinstance(error, OSError):
+        # Not 1: a crash must not look like a curve that moved.
+        say(f"samplebench: defect: {type(error).__name__}: {error}; --debug shows where")
         return 3
+    name = f" ({error.filename})" if error.filename else ""
+    say(f"samplebench: error: {error.strerror or error}{name}")
+    # A verdict that could not be printed is one.
+    return int(getattr(args, "verdict", 3))
+
+
+def _any_text(stream: TextIO | None) -> None:
+    """A terminal of few letters shows the others as escapes."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
+
+
+def _flushes(stream: TextIO | None) -> bool:
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _drop(stream: TextIO | None) -> None:
+    """Sends what a stream still holds nowhere."""
+    with suppress(OSError, ValueError):
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

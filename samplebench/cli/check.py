@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.cli.common import command, output_flags, print_json, print_table, writing
+from samplebench.cli.common import (
+    command,
+    decide,
+    output_flags,
+    print_json,
+    print_table,
+    say,
+    writing,
+)
 
 if TYPE_CHECKING:
     from samplebench.regression import Summary, Verdict
@@ -17,6 +25,7 @@ _EXAMPLES = """
 samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
 samplebench check results.csv --baseline old/results.csv --tolerance fd-digits:2%
 samplebench check reports/other-seeds --baseline baseline.csv --tolerance 3sigma
+samplebench check reports/other-seeds --baseline baseline.csv --tolerance '3sigma,fid<=2.1'
 samplebench check reports/fast --baseline baseline.csv --subset --markdown - >> summary.md
 samplebench check reports/digits-exact --baseline baseline.csv --update
 """
@@ -34,8 +43,8 @@ def add(commands: Any) -> None:
         metavar="[METRIC:]T",
         action="append",
         default=[],
-        help="2%%, abs:0.05, 1e-3 (relative) or 3sigma (other seeds), repeatable "
-        "(default: 1e-6 relative at equal seeds, on another platform 1e-3)",
+        help="2%%, abs:0.05, 1e-3 (relative) or 3sigma (other seeds), beside them 'fid<=2.1'; "
+        "repeatable (default: 1e-6 relative at equal seeds, on another platform 1e-3)",
     )
     parser.add_argument("--allow-better", action="store_true", help="a better value does not fail")
     parser.add_argument("--subset", action="store_true", help="RESULTS may lack baseline rows")
@@ -75,6 +84,7 @@ def _check(args: argparse.Namespace) -> int:
         args.retrained,
     )
     summary = regression.compare(current, baseline, gate)
+    decide(args, 1 if summary.failed else 0)
     if args.junit:
         _write(Path(args.junit), to_junit(summary))
     if args.markdown == "-":
@@ -83,7 +93,11 @@ def _check(args: argparse.Namespace) -> int:
         if args.markdown:
             _write(Path(args.markdown), to_markdown(summary).encode())
         _print(args, summary)
-    return 1 if summary.failed else 0
+    if args.markdown or args.json:
+        # Where the table goes elsewhere, the log still says what failed.
+        for line in summary.failures():
+            say(line)
+    return args.verdict
 
 
 def _print(args: argparse.Namespace, summary: Summary) -> None:
@@ -97,6 +111,8 @@ def _print(args: argparse.Namespace, summary: Summary) -> None:
         print_table(lines(shown), False)
     if args.quiet and not summary.failed:
         return
+    if summary.unknown:
+        print(summary.unknown)
     print(summary.counts())
     for line in [*summary.rules(), *filter(None, [summary.next_step()])]:
         print(line)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from samplebench.errors import EnvironmentError_
+from samplebench.report.fields import inert, printable
 
 _KEPT = "finished cells are kept: make room or move it away, then give the same command again"
 
@@ -58,9 +60,21 @@ def writing(target: Path, then: str = _KEPT) -> Iterator[None]:
         ) from error
 
 
+def decide(args: argparse.Namespace, verdict: int) -> None:
+    """Settles the exit code before anything is printed, so that it stands whoever reads that."""
+    args.verdict = verdict
+
+
+def say(line: str) -> None:
+    """One line on stderr; where that is closed or full, the outcome stays what it is."""
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            print(printable(line), file=sys.stderr, flush=True)
+
+
 def print_json(content: Any) -> None:
     """One JSON document on stdout."""
-    print(json.dumps(content, indent=1))
+    print(inert(json.dumps(content, indent=1)))
 
 
 def print_table(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
@@ -83,4 +97,4 @@ def print_table(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
 def _text(value: Any) -> str:
     if value is None or value == "":
         return "-"
-    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else printable(value)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.cli.common import command, output_flags, print_json, print_table
+from samplebench.cli.common import command, decide, output_flags, print_json, print_table
 
 if TYPE_CHECKING:
     from samplebench.doctor import Finding
@@ -69,6 +69,7 @@ def main(args: argparse.Namespace) -> int:
     loaded = peak_bytes() - before
     with _progress(args.quiet) as report:
         diagnosis = examine(model, report)
+    decide(args, 0 if diagnosis.healthy else 1)
     facts = {
         "model": model.provenance["id"],
         "sha256": model.provenance["sha256"],
@@ -95,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
             print()
             print_table([_row(f) for f in diagnosis.findings], as_json=False)
         print("\n" + diagnosis.verdict)
-    return 0 if diagnosis.healthy else 1
+    return int(args.verdict)
 
 
 @contextmanager

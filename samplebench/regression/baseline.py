@@ -12,6 +12,7 @@ from samplebench.regression.points import replaced
 from samplebench.regression.rows import Table, load_rows
 from samplebench.regression.tolerance import RELATIVE, Rule, Rules
 from samplebench.regression.verdict import Verdict
+from samplebench.report.fields import counted, metrics_of, number
 
 _NOT_AT_ALL = Rules(every=Rule(RELATIVE, 0.0, "0"))
 
@@ -34,8 +35,12 @@ def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdic
     from samplebench.report.tables import write_csv
 
     new = load_rows(source)
-    if not new.rows or (source.is_dir() and new.pending):
-        raise InputError(f"{source} is not finished; run its sweep to the end, then --update")
+    if source.is_dir() and (new.pending or not new.rows):
+        raise InputError(
+            f"{source} is not finished ({counted(new.pending, 'cell')} to go); end its sweep, "
+            f"or drop what was abandoned with 'samplebench forget {source}', then --update"
+        )
+    _check_values(new)
     if baseline.is_dir():
         raise InputError(f"{baseline} is a folder; name a file, e.g. baseline.csv")
     old = _known(baseline)
@@ -50,6 +55,24 @@ def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdic
     origins = {cell: origin for cell, origin in new.origins.items() if cell in cells}
     sidecar.write(baseline, origins, new.platforms)
     return verdicts
+
+
+def _check_values(table: Table) -> None:
+    """What a baseline holds can be compared: values, not the lack of one.
+
+    Raises:
+        InputError: naming the first point whose value is not finite.
+    """
+    for row in table.rows:
+        values = {metric: row.get(metric) for metric in metrics_of([row])}
+        given = {metric: value for metric, value in values.items() if value is not None}
+        wrong = [f"{m} is {value}" for m, value in given.items() if number(value) is None]
+        if wrong or not given:
+            point = f"{row['model']} {Verdict('new', row).name}"
+            raise InputError(
+                f"{table.source}: {point} has no value ({', '.join(wrong) or 'none at all'}), and "
+                "a baseline needs one; run it again, or leave it out"
+            )
 
 
 def _known(baseline: Path) -> Table:

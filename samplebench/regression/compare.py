@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from samplebench.errors import InputError, UsageError
 from samplebench.regression import verdict as status
+from samplebench.regression.changes import bounds, changes
 from samplebench.regression.conditions import causes, differences
-from samplebench.regression.points import CONDITIONS, SEEDS, Point, counterpart, points
+from samplebench.regression.points import Point, points
 from samplebench.regression.rows import Table
-from samplebench.regression.statistical import decide
+from samplebench.regression.statistical import Family, decide
 from samplebench.regression.summary import Summary
-from samplebench.regression.tolerance import SAME_PLATFORM, SIGMA, Rule, Rules, default_rule
+from samplebench.regression.tolerance import STRICT, Rules
+from samplebench.regression.unpaired import added, differing
 from samplebench.regression.verdict import Change, Verdict
-from samplebench.report.fields import STDERR, metrics_of
-
-_EXACT = Rule("relative", SAME_PLATFORM, f"{SAME_PLATFORM:g}")
+from samplebench.report.fields import STDERR, metrics_of, number
 
 
 @dataclass(frozen=True)
@@ -53,33 +53,70 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
     then = points(baseline, by_seed=by_seed)
     pairs = [(point, now[key]) for key, point in then.items() if key in now]
     extra = [point for key, point in now.items() if key not in then]
-    found: dict[int, Verdict] = {}
-    comparable = []
-    for old, new in pairs:
-        if reasons := _reasons(old, new, gate):
-            found[id(old)] = Verdict(status.DIFFER, old.columns, reasons)
+    concerned = _metrics_by_model(current, baseline)
+    found, families, strict = _judged(pairs, gate, concerned)
+    lacking = [point for key, point in then.items() if key not in now]
+    notes: dict[int, str] = {}
+    for old, new, difference in differing(lacking, extra, by_seed):
+        # A part may have what the baseline has not, as long as something was compared.
+        if gate.subset and pairs:
+            notes[id(new)] = f"not compared: {difference}"
         else:
-            comparable.append((old, new))
-    compared = [_changes(old, new, gate.rules, by_seed) for old, new in comparable]
-    changes, families = decide(comparable, compared)
-    for (old, new), numbers in zip(comparable, changes, strict=True):
-        found[id(old)] = _verdict(old, new, numbers, gate)
-    for old in then.values():
-        if id(old) not in found and (other := counterpart(old, extra)) is not None:
-            extra.remove(other)
-            found[id(old)] = Verdict(status.DIFFER, old.columns, _other(old, other, by_seed))
-    lacking = [old for old in then.values() if id(old) not in found]
+            found[id(old)] = Verdict(status.DIFFER, old.columns, difference)
+            extra = [point for point in extra if point is not new]
+    lacking = [old for old in lacking if id(old) not in found]
     if gate.subset:
         _check_subset(current, baseline, found)
     else:
         found |= {id(old): Verdict(status.MISSING, old.columns) for old in lacking}
-    verdicts = [found[id(old)] for old in then.values() if id(old) in found]
+    new_ones = [
+        added(point, gate.rules, concerned[point.row["model"]], notes.get(id(point), ""))
+        for point in extra
+    ]
     return Summary(
-        [*verdicts, *(Verdict(status.NEW, point.columns) for point in extra)],
+        [*(found[id(old)] for old in then.values() if id(old) in found), *new_ones],
         families,
         left_out=len(lacking) if gate.subset else 0,
         platforms=_platforms(current, baseline),
+        unknown=_unknown(current, baseline) if strict else "",
     )
+
+
+def _judged(
+    pairs: Sequence[tuple[Point, Point]], gate: Gate, concerned: Mapping[str, Sequence[str]]
+) -> tuple[dict[int, Verdict], list[Family], bool]:
+    """Verdicts of points on both sides by the id of the baseline's, the families that the values
+    make, and whether one was held to the strict default."""
+    by_seed = not gate.rules.statistical
+    reasons = [_reasons(old, new, gate) for old, new in pairs]
+    found = {
+        id(old): Verdict(status.DIFFER, old.columns, reason)
+        for (old, _), reason in zip(pairs, reasons, strict=True)
+    }
+    comparable = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+    compared = [changes(old, new, gate.rules, by_seed) for old, new in comparable]
+    decided, families = decide(comparable, compared)
+    for (old, new), numbers in zip(comparable, decided, strict=True):
+        outside = bounds(old, new, gate.rules, concerned[old.row["model"]])
+        found[id(old)] = _verdict(old, new, [*numbers, *outside], gate)
+    strict = any(c.rule == STRICT for numbers in compared for c in numbers if c.column != "nfe")
+    return found, families, strict
+
+
+def _metrics_by_model(*tables: Table) -> Mapping[str, list[str]]:
+    """The metrics that a model has anywhere."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for row in (row for table in tables for row in table.rows):
+        found[row["model"]] |= {m: None for m in metrics_of([row]) if row[m] is not None}
+    return defaultdict(list, {model: list(names) for model, names in found.items()})
+
+
+def _unknown(current: Table, baseline: Table) -> str:
+    """That the strict tolerance holds where nobody knows the platform; "" where it is known."""
+    sides = [n for n, t in (("baseline", baseline), ("results", current)) if not t.platforms]
+    if not sides:
+        return ""
+    return f"platform of {' and '.join(sides)} unknown: held to {STRICT.text}, as on one platform"
 
 
 def _platforms(current: Table, baseline: Table) -> tuple[str, str] | None:
@@ -125,55 +162,18 @@ def _reasons(old: Point, new: Point, gate: Gate) -> str:
     return ", ".join(dict.fromkeys(found))
 
 
-def _other(old: Point, new: Point, by_seed: bool) -> str:
-    """What tells a point from the one that is there in its place."""
-    compared = (*CONDITIONS, *SEEDS) if by_seed else CONDITIONS
-    columns = [column for column in compared if old.row[column] != new.row[column]]
-    text = ", ".join(f"{column} {old.row[column]} -> {new.row[column]}" for column in columns)
-    if set(columns) <= set(SEEDS):
-        text += "; --tolerance 3sigma compares other seeds"
-    return text
-
-
-def _changes(old: Point, new: Point, rules: Rules, by_seed: bool) -> list[Change]:
-    """Every number of two points; those of SIGMA rules are left undecided."""
-    fallback = default_rule(new.platforms, old.platforms)
-    found = [_change("nfe", old, new, _EXACT)]
-    for metric in metrics_of([*old.rows, *new.rows]):
-        if old.value(metric) is None and new.value(metric) is None:
-            continue
-        rule = rules.of(metric)
-        if rule is None and not by_seed and old.starts != new.starts:
-            raise UsageError(
-                f"metric {metric} has no rule, and its seeds differ from the baseline's: add "
-                f"--tolerance {metric}:3sigma"
-            )
-        found.append(_change(metric, old, new, rule or fallback))
-        if rule is None:
-            # Of equal seeds the error bars are equal too.
-            found.append(_change(metric + STDERR, old, new, fallback))
-    return found
-
-
-def _change(column: str, old: Point, new: Point, rule: Rule) -> Change:
-    stderr = column.endswith(STDERR)
-    metric = column.removesuffix(STDERR)
-    a = old.stderr(metric) if stderr else old.value(column)
-    b = new.stderr(metric) if stderr else new.value(column)
-    errors = (None, None) if stderr else (old.stderr(column), new.stderr(column))
-    known = [error for error in errors if error is not None]
-    error = math.hypot(*known) if len(known) == 2 else None
-    if a is None or b is None or not (math.isfinite(a) and math.isfinite(b)):
-        moved = not (a is b or a == b or (a != a and b != b))
-    else:
-        moved = rule.kind != SIGMA and a != b and not rule.holds(a, b)
-    return Change(column, a, b, error, rule, moved)
-
-
 def _verdict(old: Point, new: Point, changes: Sequence[Change], gate: Gate) -> Verdict:
-    moves = [change for change in changes if change.moved]
+    moves = tuple(change for change in changes if change.moved)
+    values = [c for c in changes if c.column != "nfe" and not c.column.endswith(STDERR)]
+    if not values:
+        note = "neither side has a value"
+        return Verdict(status.NO_VALUE, old.columns, note, tuple(changes))
     if not moves:
         return Verdict(status.SAME, old.columns, changes=tuple(changes))
+    if all(change.rule.absolute for change in moves):
+        return Verdict(status.OUTSIDE, old.columns, changes=tuple(changes))
+    if all(c.empty for c in moves) and any(not c.column.endswith(STDERR) for c in moves):
+        return Verdict(status.NO_VALUE, old.columns, changes=tuple(changes))
     if _all_better(moves, gate.better):
         return Verdict(status.BETTER, old.columns, changes=tuple(changes))
     return Verdict(status.MOVED, old.columns, _cause(old, new), tuple(changes))
@@ -181,6 +181,8 @@ def _verdict(old: Point, new: Point, changes: Sequence[Change], gate: Gate) -> V
 
 def _all_better(moves: Iterable[Change], better: Mapping[str, str]) -> bool:
     """Whether values moved the good way; their error bars may follow, an NFE may not."""
+    if any(c.rule.absolute or number(c.old) is None or number(c.new) is None for c in moves):
+        return False
     values = [c for c in moves if not c.column.endswith(STDERR)]
     signs = {"lower": -1, "higher": 1}
     good = {c.column for c in values if c.relative * signs.get(better.get(c.column, ""), 0) > 0}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from samplebench.bench.columns import HASH
 
 # Values under other ones of these are of another quantity. Code is not among them: that values do
 # not move when it changes is what the gate is for.
@@ -14,7 +15,7 @@ FIXED = (
 )  # fmt: skip
 # Further conditions of all cells of a model, which may explain a value that moved.
 _CAUSES = ("numerics", "block", "metrics")
-_HASH = re.compile(r"[0-9a-f]{64}")
+_LONGEST = 200
 
 
 def shared(conditions: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,4 +69,4 @@ def _flat(keys: tuple[str, ...] | list[str], content: Mapping[str, Any]) -> Iter
 
 def _word(value: Any) -> str:
     text = "none" if value in (None, "") else str(value)
-    return text[:12] if _HASH.fullmatch(text) else text
+    return text[:12] if HASH.fullmatch(text) else text[:_LONGEST]

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from samplebench.bench.columns import total
 from samplebench.bench.view import COLUMNS
 from samplebench.errors import InputError
-from samplebench.regression.rows import Row, Table
+from samplebench.regression.rows import KEY, Row, Table
 from samplebench.regression.sidecar import Origin
-from samplebench.report.fields import STDERR, number
+from samplebench.report.fields import STDERR, hashes_of, number
 
-# What makes two rows the same point of the same curve; `nfe` is counted, so it is compared.
 SEEDS = ("seed", "repeats")
-_KEY = tuple(column for column in COLUMNS if column != "nfe")
-_POINT = tuple(column for column in _KEY if column not in SEEDS)
+_POINT = tuple(column for column in KEY if column not in SEEDS)
 # Two rows that differ in one of these are the same point under other conditions.
 CONDITIONS = ("num_samples", "protocol", "dtype")
 
@@ -55,8 +54,12 @@ class Point:
     @property
     def starts(self) -> set[int]:
         """First seed of each range."""
+        # A repeat without a cell is none, however many a damaged row claims.
+        counts = (min(row["repeats"], len(hashes_of(row))) for row in self.rows)
         return {
-            row["seed"] + r * row["num_samples"] for row in self.rows for r in range(row["repeats"])
+            row["seed"] + r * row["num_samples"]
+            for row, count in zip(self.rows, counts, strict=True)
+            for r in range(count)
         }
 
     @property
@@ -65,6 +68,12 @@ class Point:
         found = [self.table.origins_of(row) for row in self.rows]
         known = [origin for origins in found if origins is not None for origin in origins]
         return None if None in found else known
+
+    @property
+    def promised(self) -> list[str]:
+        """The metrics that its cells were computed for, as far as their origins tell."""
+        found = (origin.conditions.get("metrics") for origin in self.origins or ())
+        return [str(metric) for metrics in found if isinstance(metrics, list) for metric in metrics]
 
     @property
     def platforms(self) -> frozenset[str]:
@@ -78,7 +87,7 @@ class Point:
             # As it is, to its last digit.
             return values[0] if len(values) == 1 else None
         repeats = (row["repeats"] for row in self.rows)
-        return math.fsum(v * r for v, r in zip(known, repeats, strict=True)) / self.ranges
+        return total(v * r for v, r in zip(known, repeats, strict=True)) / self.ranges
 
     def stderr(self, metric: str) -> float | None:
         """Standard error of `value`, None where a row has none."""
@@ -92,11 +101,11 @@ class Point:
         """Squared standard error of one range, the mean over its ranges; None where unknown."""
         # A row of R repeats holds sqrt(sum of squares) / R.
         squares = [
-            (row["repeats"] * error) ** 2
+            row["repeats"] * error * row["repeats"] * error
             for row in self.rows
             if (error := number(row.get(metric + STDERR))) is not None
         ]
-        return math.fsum(squares) / self.ranges if len(squares) == len(self.rows) else None
+        return total(squares) / self.ranges if len(squares) == len(self.rows) else None
 
 
 def points(table: Table, *, by_seed: bool) -> dict[Key, Point]:
@@ -106,21 +115,32 @@ def points(table: Table, *, by_seed: bool) -> dict[Key, Point]:
         by_seed: whether rows of other seeds are other points.
 
     Raises:
-        InputError: rows of one point share samples, so that their mean has no error bar.
+        InputError: rows of one point share samples, so that their mean has no error bar, or a
+            metric, so that nobody knows which is meant.
     """
+    whole: dict[Key, Row] = {}
+    for row in table.rows:
+        key = _key(row, KEY)
+        whole[key] = _joined(whole[key], row, table.source) if key in whole else row
     if by_seed:
-        return {_key(row, _KEY): Point((row,), table) for row in table.rows}
+        return {key: Point((row,), table) for key, row in whole.items()}
     groups: dict[Key, list[Row]] = {}
-    for row in {_key(row, _KEY): row for row in table.rows}.values():
+    for row in whole.values():
         groups.setdefault(_key(row, _POINT), []).append(row)
     return {key: Point(_disjoint(rows, table.source), table) for key, rows in groups.items()}
 
 
-def counterpart(point: Point, others: Iterable[Point]) -> Point | None:
-    """The first of `others` that is the same point under other conditions or seeds."""
+def counterparts(points: Iterable[Point], others: Iterable[Point]) -> list[tuple[Point, Point]]:
+    """Pairs of points that are the same but for conditions or seeds, none of them twice."""
     free = tuple(column for column in _POINT if column not in CONDITIONS)
-    wanted = _key(point.row, free)
-    return next((other for other in others if _key(other.row, free) == wanted), None)
+    left: dict[Key, list[Point]] = {}
+    for other in others:
+        left.setdefault(_key(other.row, free), []).append(other)
+    found = []
+    for point in points:
+        if same := left.get(_key(point.row, free)):
+            found.append((point, same.pop(0)))
+    return found
 
 
 def replaced(old: Table, new: Table) -> Table:
@@ -140,6 +160,21 @@ def replaced(old: Table, new: Table) -> Table:
 
 def _key(row: Mapping[str, Any], columns: tuple[str, ...]) -> Key:
     return tuple(row.get(column) for column in columns)
+
+
+def _joined(row: Row, other: Row, source: str) -> Row:
+    """A point whose metrics two sweeps of a folder computed, as one row with the cells of both."""
+    if row == other:
+        return row
+    values = {key: value for key, value in other.items() if key not in COLUMNS and key != "cell"}
+    for key, value in values.items():
+        if value is not None and row.get(key) is not None:
+            raise InputError(f"{source}: {key} of {row['model']} is there twice at one point")
+    if row["nfe"] != other["nfe"]:
+        raise InputError(f"{source}: one point of {row['model']} has two counted NFE")
+    known = {key: value for key, value in values.items() if value is not None}
+    cells = dict.fromkeys((*hashes_of(row), *hashes_of(other)))
+    return {**row, **known, "cell": " ".join(sorted(cells))}
 
 
 def _disjoint(rows: list[Row], source: str) -> tuple[Row, ...]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samplebench.bench.columns import fault
 from samplebench.bench.view import COLUMNS
 from samplebench.errors import InputError
 from samplebench.regression import sidecar
 from samplebench.regression.sidecar import Origin
-from samplebench.report.fields import hashes_of
+from samplebench.report.fields import STDERR, hashes_of, metrics_of, printable
 
 Row = dict[str, Any]
+# What makes two rows the same point of the same curve; `nfe` is counted, so it is compared.
+KEY = tuple(column for column in COLUMNS if column != "nfe")
+# No table of curves comes near it.
+MOST_BYTES = 64 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,12 @@ def load_rows(source: Path, *, provenance: bool = True) -> Table:
         InputError: there is no such file, or it is not a results table.
     """
     from samplebench.bench.store import is_results_folder
-    from samplebench.report.tables import read_csv
 
     if source.is_dir():
         return _of_folder(source, None)
     if not source.is_file():
         raise InputError(f"{source} does not exist; give a results folder or a results.csv")
-    try:
-        rows = read_csv(source)
-    except (ValueError, KeyError, UnicodeDecodeError) as error:
-        raise InputError(f"{source} is not a results.csv ({error})") from None
-    if not rows or not {*COLUMNS, "cell"} <= set(rows[0]) or not all(r["cell"] for r in rows):
-        raise InputError(f"{source} is not a results.csv: columns or rows are missing")
+    rows = _of_csv(source)
     if not provenance:
         return Table(rows, source=str(source))
     if is_results_folder(source.parent):
@@ -77,17 +76,61 @@ def load_rows(source: Path, *, provenance: bool = True) -> Table:
     return Table(rows, origins, frozenset(platforms), source=str(source))
 
 
+def _of_csv(source: Path) -> list[Row]:
+    """The rows of a file, each of which a run can have made."""
+    from samplebench.report.tables import numbered_rows
+
+    if source.stat().st_size > MOST_BYTES:
+        raise InputError(f"{source} is not a results.csv (larger than {MOST_BYTES:,} bytes)")
+    try:
+        found = numbered_rows(source)
+        if not found or not {*COLUMNS, "cell"} <= set(found[0][1]):
+            raise ValueError("columns or rows are missing")
+        _check([(f"line {line}", row) for line, row in found])
+    except ValueError as error:
+        raise InputError(f"{source} is not a results.csv ({printable(error)})") from None
+    return [row for _, row in found]
+
+
 def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
     """The rows of a folder, or these with what the folder knows of them."""
     from samplebench.bench.store import Store
 
-    view = Store(folder).view()
+    store = Store(folder)
+    view = store.view()
+    if doubled := store.two_references():
+        raise InputError(f"{folder}: {doubled}; drop one with 'samplebench forget {folder}'")
     if rows is None:
         # As a CSV has them, so that a folder equals its own results.csv at any tolerance.
         rows = [{k: _digits(v) for k, v in row.items()} for row in view.rows]
-    origins = {cell: Origin.of(record) for cell, record in view.cells.items()}
+        try:
+            _check([(f"row {number}", row) for number, row in enumerate(rows, 1)])
+        except ValueError as error:
+            raise InputError(f"{folder} cannot be compared ({printable(error)})") from None
+    found = ((cell, Origin.of(record)) for cell, record in view.cells.items())
+    origins = {cell: origin for cell, origin in found if origin is not None}
     platforms = frozenset(origin.platform for origin in origins.values())
     return Table(rows, origins, platforms, view.pending, str(folder))
+
+
+def _check(rows: Iterable[tuple[str, Row]]) -> None:
+    """Raises ValueError naming the first row that is none, or whose values another has too.
+
+    Rows of one point are its metrics in parts, as two sweeps of one folder give them.
+    """
+    parts: dict[tuple[Any, ...], list[tuple[str, set[str]]]] = {}
+    for place, row in rows:
+        for column in row:
+            if column.endswith(STDERR) and column.removesuffix(STDERR) not in row:
+                raise ValueError(f"column {column} has no column {column.removesuffix(STDERR)}")
+        if found := fault(row):
+            raise ValueError(f"{place}: {found}")
+        own = {metric for metric in metrics_of([row]) if row[metric] is not None}
+        others = parts.setdefault(tuple(row[column] for column in KEY), [])
+        for other, metrics in others:
+            if not own or not metrics or own & metrics:
+                raise ValueError(f"{place} is the same point as {other}")
+        others.append((place, own))
 
 
 def _digits(value: Any) -> Any:

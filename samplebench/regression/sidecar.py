@@ -8,9 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from samplebench.bench.columns import HASH, shown
 from samplebench.errors import InputError
 from samplebench.files import atomic
 from samplebench.regression.conditions import shared
+from samplebench.report.fields import printable
+
+_MOST_BYTES, _MOST_DEPTH = 64 * 1024**2, 20
+_KINDS: dict[type, str] = {list: "a list", dict: "an object", str: "a text"}
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,14 @@ class Origin:
     hardware: str
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Origin:
-        """From a cell's record."""
-        where = record["provenance"]
-        return cls(shared(record["conditions"]), where["platform"], where["hardware"])
+    def of(cls, record: Mapping[str, Any]) -> Origin | None:
+        """From a cell's record; None where it does not say."""
+        where = record.get("provenance")
+        where = where if isinstance(where, dict) else {}
+        platform, hardware = where.get("platform"), where.get("hardware")
+        if not (isinstance(platform, str) and platform and isinstance(hardware, str)):
+            return None
+        return cls(shared(record["conditions"]), platform, hardware)
 
 
 def beside(table: Path) -> Path:
@@ -45,21 +54,73 @@ def read(table: Path) -> tuple[dict[str, Origin], set[str]]:
     A file of platforms alone, as older versions wrote it, has no origins.
 
     Raises:
-        InputError: the file holds something else.
+        InputError: the file holds something else, or says two things of one cell.
     """
     path = beside(table)
     if not path.is_file():
         return {}, set()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        origins = {
-            str(cell): Origin(dict(group["conditions"]), group["platform"], group["hardware"])
-            for group in content.get("origins", [])
-            for cell in group["cells"]
-        }
-        return origins, set(content["platforms"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged ({error}); make it again with --update") from None
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"larger than {_MOST_BYTES:,} bytes")
+        content = json.loads(
+            path.read_text(encoding="utf-8"),
+            object_pairs_hook=_once,
+            parse_constant=lambda word: _no(f"{word} is no JSON"),
+        )
+        return _origins(content), _texts(content, "platforms")
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else printable(error)
+        raise InputError(f"{path} is damaged ({reason}); make it again with --update") from None
+
+
+def _origins(content: Any) -> dict[str, Origin]:
+    """Raises ValueError where a cell has no origin that can be meant, or two."""
+    platforms = _texts(content, "platforms")
+    origins: dict[str, Origin] = {}
+    for group in _of(content, "origins", list, []):
+        conditions = _of(group, "conditions", dict)
+        if _depth(conditions) > _MOST_DEPTH:
+            raise ValueError("nested too deeply")
+        origin = Origin(conditions, *(_of(group, key, str) for key in ("platform", "hardware")))
+        if origin.platform not in platforms:
+            raise ValueError(f"platform {shown(origin.platform)} is not among platforms")
+        for cell in _of(group, "cells", list):
+            if not isinstance(cell, str) or not HASH.fullmatch(cell):
+                raise ValueError(f"cell {shown(cell)} is no hash")
+            if cell in origins:
+                raise ValueError(f"cell {cell[:12]} is there twice")
+            origins[cell] = origin
+    return origins
+
+
+def _texts(content: Any, key: str) -> set[str]:
+    found = _of(content, key, list)
+    if not all(isinstance(text, str) and text for text in found):
+        raise ValueError(f"{key} are not all names")
+    return set(found)
+
+
+def _of(content: Any, key: str, kind: type, default: Any = None) -> Any:
+    """An entry that must be of this kind."""
+    value = content.get(key, default) if isinstance(content, dict) else None
+    if not isinstance(value, kind):
+        raise ValueError(f"{key} is not {_KINDS[kind]}")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys differ."""
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _no("a key is there twice")
+
+
+def _no(reason: str) -> Any:
+    raise ValueError(reason)
+
+
+def _depth(content: Any) -> int:
+    parts = content.values() if isinstance(content, dict) else content
+    return 1 + max(map(_depth, parts), default=0) if isinstance(content, dict | list) else 0
 
 
 def write(table: Path, origins: Mapping[str, Origin], platforms: Iterable[str]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from samplebench.errors import UsageError
 from samplebench.regression.points import Point
 from samplebench.regression.statistics import (
     critical,
@@ -17,8 +17,9 @@ from samplebench.regression.statistics import (
     p_value,
     pooled_variances,
 )
-from samplebench.regression.tolerance import SIGMA, Rule
+from samplebench.regression.tolerance import FACTOR, SIGMA, Rule
 from samplebench.regression.verdict import Change
+from samplebench.report.fields import STDERR
 
 Pair = tuple[Point, Point]
 # Of a change: index of its pair, index in it.
@@ -57,8 +58,8 @@ def decide(
 ) -> tuple[list[list[Change]], list[Family]]:
     """The changes with those of SIGMA rules decided, and the families that they make.
 
-    Raises:
-        UsageError: a metric without standard errors.
+    A value whose standard error moved is left out: it fails by that, and its error bar would widen
+    the others'.
     """
     decided = [list(found) for found in changes]
     members: dict[float, list[Place]] = defaultdict(list)
@@ -88,8 +89,11 @@ def _curves(
     curves: dict[tuple[Any, ...], list[Place]] = defaultdict(list)
     for i, ((old, _), found) in enumerate(zip(pairs, changes, strict=True)):
         conditions = tuple(old.row[key] for key in ("model", "protocol", "num_samples", "dtype"))
+        spoilt = {c.column for c in found if c.rule.kind == FACTOR and c.moved}
         for j, change in enumerate(found):
-            if change.rule.kind == SIGMA and _finite(change):
+            if change.rule.kind != SIGMA or change.moved:
+                continue
+            if change.column + STDERR not in spoilt:
                 curves[change.column, *conditions].append((i, j))
     return curves
 
@@ -109,11 +113,7 @@ def _moments(metric: str, old: Point, new: Point) -> tuple[float, float]:
     value, variance = 0.0, 0.0
     for point in (old, new):
         own, mean = point.variance(metric), point.value(metric)
-        if own is None or mean is None:
-            raise UsageError(
-                f"metric {metric} of {point.row['model']} has no standard error in "
-                f"{point.table.source}; give it another --tolerance, e.g. {metric}:2%"
-            )
+        assert own is not None and mean is not None
         value += mean * point.ranges
         variance += own * point.ranges
     total = old.ranges + new.ranges
@@ -126,10 +126,10 @@ def _t(change: Change) -> float:
     return change.sigma if change.error else math.inf
 
 
-def _finite(change: Change) -> bool:
-    return all(value is not None and math.isfinite(value) for value in (change.old, change.new))
-
-
 def _overlap(old: Point, new: Point) -> bool:
-    n = old.row["num_samples"]
-    return any(abs(a - b) < n for a in old.starts for b in new.starts)
+    n, there = old.row["num_samples"], sorted(new.starts)
+    for start in old.starts:
+        after = bisect_right(there, start - n)
+        if after < len(there) and there[after] < start + n:
+            return True
+    return False

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from samplebench.regression.statistical import Family
-from samplebench.regression.tolerance import SIGMA, Rule
+from samplebench.regression.tolerance import ABSOLUTE, RELATIVE, Rule
 from samplebench.regression.verdict import NEW, STATUSES, Verdict
 from samplebench.report.fields import counted
 
@@ -21,12 +21,14 @@ class Summary:
         families: values that were decided together.
         left_out: points of the baseline that a subset did not have.
         platforms: of baseline and results, where they differ, else empty.
+        unknown: that no platform is known, and what holds then; else "".
     """
 
     verdicts: Sequence[Verdict]
     families: Sequence[Family] = ()
     left_out: int = 0
     platforms: tuple[str, str] | None = None
+    unknown: str = ""
 
     @property
     def failed(self) -> bool:
@@ -43,11 +45,19 @@ class Summary:
     def rules(self) -> list[str]:
         """What the values were held to, a line each."""
         held = (c.rule for v in self.verdicts for c in v.changes if c.column != "nfe")
-        lines = list(dict.fromkeys(_words(rule) for rule in held if rule.kind != SIGMA))
-        lines += [family.words() for family in self.families]
+        lines = dict.fromkeys(_words(rule) for rule in held if rule.kind in _WORDS)
+        found = [*lines, *(family.words() for family in self.families)]
         if self.platforms:
-            lines.append(f"platforms: baseline {self.platforms[0]}, results {self.platforms[1]}")
-        return lines
+            found.append(f"platforms: baseline {self.platforms[0]}, results {self.platforms[1]}")
+        return found
+
+    def failures(self) -> list[str]:
+        """A line per row that fails, for a log that has no table."""
+        return [
+            ": ".join(filter(None, [v.status, f"{v.row['model']} {v.name}", v.detail]))
+            for v in self.verdicts
+            if v.failed
+        ]
 
     def next_step(self) -> str:
         """What a user can do now; "" where all is well."""
@@ -57,6 +67,9 @@ class Summary:
         if new:
             return f"{counted(new, 'row')} not in the baseline; --update adds what is new"
         return ""
+
+
+_WORDS = (RELATIVE, ABSOLUTE)
 
 
 def _words(rule: Rule) -> str:

@@ -31,7 +31,7 @@ def lines(
                     "status": (words or {}).get(verdict.status, verdict.status),
                     **{column: _short(verdict.row.get(column)) for column in _POINT},
                     **_numbers(change),
-                    "note": verdict.note,
+                    "note": "; ".join(filter(None, [change.why() if change else "", verdict.note])),
                 }
             )
     used = [key for key in (found[0] if found else ()) if any(_filled(line[key]) for line in found)]

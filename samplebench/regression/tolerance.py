@@ -1,4 +1,5 @@
-"""The grammar of --tolerance: how far a metric may move, "fid:2%,kid:abs:1e-4" or "3sigma"."""
+"""The grammar of --tolerance: how far a metric may move, "fid:2%,kid:abs:1e-4" or "3sigma", and
+where it may be at all, "fid<=2.1"."""
 
 from __future__ import annotations
 
@@ -11,14 +12,18 @@ from samplebench.errors import UsageError, unknown
 
 SAME_PLATFORM, OTHER_PLATFORM = 1e-6, 1e-3
 RELATIVE, ABSOLUTE, SIGMA = "relative", "absolute", "sigma"
+CEILING, FLOOR, FACTOR = "ceiling", "floor", "factor"
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _LIMITS = {
     kind: re.compile(pattern.replace("X", f"(?P<limit>{_NUMBER})"))
     for kind, pattern in (("percent", "X *%"), (ABSOLUTE, "abs:X"), (SIGMA, "X *sigma"), ("", "X"))
 }
+_BOUND = re.compile(rf"(?P<metric>.*?) *(?P<sign><=|>=) *(?P<limit>[-+]?{_NUMBER})")
+_STRICT = re.compile(r"[<>]=? *[-+]?[\d.]")
+_BOUNDS = {"<=": CEILING, ">=": FLOOR}
 _MOST_SIGMA = 10
-_EXAMPLES = "write 2%, abs:0.05, 3sigma or 1e-3, for one metric fid:2%"
+_EXAMPLES = "write 2%, abs:0.05, 3sigma or 1e-3, for one metric fid:2% or fid<=2.1"
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,9 @@ class Rule:
     """One limit.
 
     Attributes:
-        kind: RELATIVE to the baseline's value, ABSOLUTE, or SIGMA: a family-wise error rate.
-        limit: a fraction, a distance, or N of Nsigma.
+        kind: RELATIVE to the baseline's value, ABSOLUTE, SIGMA: a family-wise error rate; CEILING
+            or FLOOR of the value, whatever the baseline's is; FACTOR, up or down.
+        limit: a fraction, a distance, N of Nsigma, a value, or a factor above 1.
         text: as the user wrote it.
     """
 
@@ -36,14 +42,28 @@ class Rule:
     text: str
 
     def holds(self, old: float, new: float) -> bool:
-        """Whether two values agree; of RELATIVE and ABSOLUTE, the edge is inside."""
+        """Whether two finite values may follow each other; the edge is inside. Not of SIGMA."""
+        if self.kind == CEILING:
+            return new <= self.limit
+        if self.kind == FLOOR:
+            return new >= self.limit
+        if self.kind == FACTOR:
+            return 0 < old <= new * self.limit and new <= old * self.limit
         change = abs(new - old)
         return change <= (self.limit * abs(old) if self.kind == RELATIVE else self.limit)
+
+    @property
+    def absolute(self) -> bool:
+        """Whether it holds whatever the baseline says."""
+        return self.kind in (CEILING, FLOOR)
 
     @property
     def alpha(self) -> float:
         """Two-sided tail probability of N sigma, e.g. 0.0027 of 3."""
         return math.erfc(self.limit / math.sqrt(2))
+
+
+STRICT, _LOOSE = (Rule(RELATIVE, limit, f"{limit:g}") for limit in (SAME_PLATFORM, OTHER_PLATFORM))
 
 
 @dataclass(frozen=True)
@@ -53,10 +73,12 @@ class Rules:
     Attributes:
         own: by metric.
         every: for all other metrics; None is the default gate.
+        bounds: by metric, beside its other rule or the default gate.
     """
 
     own: Mapping[str, Rule] = field(default_factory=dict)
     every: Rule | None = None
+    bounds: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
 
     def of(self, metric: str) -> Rule | None:
         return self.own.get(metric, self.every)
@@ -71,8 +93,7 @@ class Rules:
 def default_rule(current: Iterable[str], baseline: Iterable[str]) -> Rule:
     """1e-6 on the same platform, 1e-3 across; unknown platforms are held to the strict one."""
     here, there = set(current), set(baseline)
-    limit = OTHER_PLATFORM if here and there and here != there else SAME_PLATFORM
-    return Rule(RELATIVE, limit, f"{limit:g}")
+    return _LOOSE if here and there and here != there else STRICT
 
 
 def parse(texts: Sequence[str], metrics: Iterable[str]) -> Rules:
@@ -86,24 +107,59 @@ def parse(texts: Sequence[str], metrics: Iterable[str]) -> Rules:
         UsageError: no such metric, no such limit, or two for one metric.
     """
     known, own, every = list(metrics), dict[str, Rule](), None
+    bounds: dict[str, list[Rule]] = {}
     for item in (part.strip() for text in texts for part in text.split(",")):
-        rule, metric = _rule(item), None
-        if rule is None:
-            # A metric's own name may have a colon: the limit is what comes last.
-            metric, rule = _split(item)
-        if metric is None:
+        if (bound := _bound(item)) is not None:
+            _check_metric(bound[0], known)
+            given = bounds.setdefault(bound[0], [])
+            given.append(bound[1])
+            _check_bounds(given)
+        elif (rule := _rule(item)) is not None:
             if every is not None:
                 raise UsageError(f"--tolerance {every.text} and {item}: one of them; {_EXAMPLES}")
             every = rule
-            continue
-        if metric not in known:
-            raise unknown("metric in --tolerance", metric, known)
-        if metric in own:
-            raise UsageError(
-                f"--tolerance {metric}:{own[metric].text} and {item}: one limit per metric"
-            )
-        own[metric] = rule
-    return Rules(own, every)
+        else:
+            # A metric's own name may have a colon: the limit is what comes last.
+            metric, rule = _split(item)
+            _check_metric(metric, known)
+            if metric in own:
+                raise UsageError(
+                    f"--tolerance {metric}:{own[metric].text} and {item}: one limit per metric"
+                )
+            own[metric] = rule
+    return Rules(own, every, bounds)
+
+
+def _check_metric(metric: str, known: Sequence[str]) -> None:
+    if metric not in known:
+        raise unknown("metric in --tolerance", metric, known)
+
+
+def _bound(item: str) -> tuple[str, Rule] | None:
+    """Metric and rule of "fid<=2.1"; None where the text is none.
+
+    Raises:
+        UsageError: a bound without a metric or a finite number.
+    """
+    found = _BOUND.fullmatch(item)
+    if found is None:
+        if _STRICT.search(item):
+            raise UsageError(f"--tolerance {item} is no bound; write e.g. fid<=2.1 or fid>=0.5")
+        return None
+    limit = float(found["limit"])
+    if not found["metric"] or not math.isfinite(limit):
+        raise UsageError(f"--tolerance {item}: name a metric and a finite number, e.g. fid<=2.1")
+    return found["metric"], Rule(_BOUNDS[found["sign"]], limit, item)
+
+
+def _check_bounds(rules: Sequence[Rule]) -> None:
+    """One ceiling, one floor, and room between them."""
+    texts = " and ".join(rule.text for rule in rules)
+    limits = {rule.kind: rule.limit for rule in rules}
+    if len(limits) < len(rules):
+        raise UsageError(f"--tolerance {texts}: one {rules[-1].kind} per metric")
+    if limits.get(FLOOR, -math.inf) > limits.get(CEILING, math.inf):
+        raise UsageError(f"--tolerance {texts}: no value is within both")
 
 
 def _split(item: str) -> tuple[str, Rule]:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from samplebench.regression.tolerance import Rule
+from samplebench.regression.tolerance import FACTOR, Rule
 from samplebench.report.fields import grid_label, number, sampler_label
 
 SAME, MOVED, MISSING, NEW = "same", "moved", "missing", "new"
 DIFFER, BETTER = "conditions differ", "better"
+NO_VALUE, OUTSIDE = "no value", "out of bounds"
 # In the order in which they are counted.
-STATUSES = (MOVED, MISSING, DIFFER, BETTER, NEW, SAME)
-_FAILS = (MOVED, MISSING, DIFFER)
+STATUSES = (MOVED, NO_VALUE, OUTSIDE, MISSING, DIFFER, BETTER, NEW, SAME)
+_FAILS = (MOVED, NO_VALUE, OUTSIDE, MISSING, DIFFER)
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,19 @@ class Change:
             return math.nan
         return (self.new - self.old) / self.error
 
+    @property
+    def empty(self) -> bool:
+        """Whether neither side has a finite number."""
+        return number(self.old) is None and number(self.new) is None
+
+    def why(self) -> str:
+        """The rule that it broke, where that is not how far it moved; else ""."""
+        if self.moved and self.rule.absolute:
+            return f"breaks {self.rule.text}"
+        if self.moved and self.rule.kind == FACTOR:
+            return f"standard error moved, by more than a factor of {self.rule.limit:.2g}"
+        return ""
+
     def pair(self) -> tuple[str, str]:
         """Both values with as many digits as tell them apart."""
         relative, digits = abs(self.relative), 4
@@ -72,7 +86,8 @@ class Change:
         """E.g. "fd-digits 2.324 -> 2.351 (+1.16 %, +0.4 sigma)"."""
         old, new = self.pair()
         sigmas = self.sigmas()
-        notes = [note for note in (self.percent(), sigmas and f"{sigmas} sigma") if note]
+        figures = ("", "") if self.rule.absolute else (self.percent(), sigmas and f"{sigmas} sigma")
+        notes = [note for note in (*figures, self.why()) if note]
         return f"{self.column} {old} -> {new}" + (f" ({', '.join(notes)})" if notes else "")
 
     def plain(self) -> dict[str, Any]:
@@ -94,7 +109,8 @@ class Verdict:
 
     Attributes:
         status: one of STATUSES: "missing" is not in the current results, "new" not in the baseline,
-            "conditions differ" not comparable, "better" a move that is allowed.
+            "conditions differ" not comparable, "better" a move that is allowed, "no value" has a
+            finite value on neither side, "out of bounds" breaks a ceiling or a floor alone.
         row: its key columns.
         note: why it cannot be compared, or what may have moved it.
         changes: every number that was compared.

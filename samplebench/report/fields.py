@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ STRINGS = frozenset({"model", "sampler", "params", "discretization", "protocol",
 CONDITIONS = ("protocol", "num_samples", "dtype", "seed", "repeats")
 HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "asked"}
 STDERR = "_stderr"
+# What CI servers take for an order where it stands in a log: GitHub's, Azure's, TeamCity's.
+_ORDER = re.compile(r"^\s*::|##(?=\w*\[)")
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 def metrics_of(rows: Iterable[Row]) -> list[str]:
@@ -43,8 +47,13 @@ def alias_of(row: Row, cells: dict[str, dict[str, Any]]) -> str | None:
 
 
 def printable(text: object) -> str:
-    """`text` on one line without control characters, which no terminal or XML file should get."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+    """`text` on one line that is only text, to terminals, logs of CI servers and XML alike."""
+    return _ORDER.sub(_UNKNOWN, "".join(c if c.isprintable() else _UNKNOWN for c in str(text)))
+
+
+def inert(document: str) -> str:
+    """JSON of the same content that no CI server takes for an order."""
+    return document.replace("##", "#\\u0023")
 
 
 def counted(count: int, noun: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.bench.columns import shown
 from samplebench.bench.view import View
 from samplebench.files import write_atomic
-from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, number
+from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, inert, number
 from samplebench.report.layout import Column, condense
 from samplebench.report.standings import best_columns, standings
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 _TIES = 3
 # The last digits of a float64 differ between processors; twelve do not.
 _DIGITS = ".12g"
+# What `float` reads beyond these, 1_000 or other alphabets' digits, nobody means.
+_WHOLE = re.compile(r"-?[0-9]{1,30}")
+_FLOAT = re.compile(r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|nan|inf)", re.IGNORECASE)
 
 
 def _entry(value: Any) -> str:
@@ -49,20 +54,41 @@ def read_csv(path: Path) -> list[Row]:
     """Rows of a file of `write_csv`, with their types; an empty number is None.
 
     Raises:
-        ValueError: a row is not as long as the header, or holds something else than a number.
+        ValueError: of a row or column that is not as `write_csv` writes it, by line.
     """
-    with Path(path).open(encoding="utf-8", newline="") as stream:
+    return [row for _, row in numbered_rows(path)]
+
+
+def numbered_rows(path: Path) -> list[tuple[int, Row]]:
+    """`read_csv` with the line that each row ends in."""
+    # A spreadsheet's byte-order mark and line ends change no value.
+    with Path(path).open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, strict=True)
         try:
             head = next(reader, [])
+            _check_head(head)
             rows = []
-            for row in reader:
+            for row in filter(None, reader):
                 if len(row) != len(head):
                     raise ValueError(f"{len(row)} entries below {len(head)} columns")
-                rows.append({key: _typed(key, text) for key, text in zip(head, row, strict=True)})
+                values = {key: _typed(key, text) for key, text in zip(head, row, strict=True)}
+                rows.append((reader.line_num, values))
             return rows
         except (ValueError, csv.Error) as error:
+            if isinstance(error, UnicodeDecodeError):
+                raise ValueError("not text in UTF-8") from None
             raise ValueError(f"line {reader.line_num}: {error}") from None
+
+
+def _check_head(head: Sequence[str]) -> None:
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(head) == 1 and mark in head[0]:
+            raise ValueError(f"separated by {name}; save it with commas")
+    for column in head:
+        if not column:
+            raise ValueError("a column has no name")
+        if head.count(column) > 1:
+            raise ValueError(f"column {shown(column)} is there twice")
 
 
 def _typed(column: str, text: str) -> str | int | float | None:
@@ -70,14 +96,19 @@ def _typed(column: str, text: str) -> str | int | float | None:
         return text
     if text == "":
         return None
+    if column in INTEGERS and _WHOLE.fullmatch(text):
+        return int(text)
+    if not _FLOAT.fullmatch(text):
+        raise ValueError(f"{column} is {shown(text)}, not a number")
+    value = float(text)
     # Samplers that evaluate a part of their batch have a counted NFE that is not whole.
-    return int(text) if column in INTEGERS and "." not in text else float(text)
+    return int(value) if column in INTEGERS and value.is_integer() else value
 
 
 def to_json(rows: Sequence[Row]) -> str:
     """Rows as a JSON list with the columns and digits of the CSV file; NaN becomes null."""
     columns = columns_of(rows)
-    return json.dumps([{c: _plain(row.get(c)) for c in columns} for row in rows], indent=2)
+    return inert(json.dumps([{c: _plain(row.get(c)) for c in columns} for row in rows], indent=2))
 
 
 def _plain(value: Any) -> Any:

@@ -58,7 +58,8 @@ def test_any_number_that_moved_is_found(edit, check, row, column, factor):
     edit(change)
     done = check("baseline.csv", "--json")
     assert done.code == 1, done.err
-    assert done.err == ""
+    (said,) = done.err.splitlines()
+    assert said.startswith("moved: digits-exact ") and f": {column} " in said
     verdicts = json.loads(done.out)
     assert [verdict["status"] for verdict in verdicts].count("moved") == 1
     assert [verdict["status"] for verdict in verdicts].count("same") == 3
@@ -248,6 +249,14 @@ def test_a_better_value_fails_unless_allowed(edit, check):
     assert check("baseline.csv", "--allow-better").code == 1
 
 
+def test_a_ceiling(edit, check, finished, rows):
+    value = max(float(row["fd-digits"]) for row in rows(finished))
+    assert check(finished, "--tolerance", f"fd-digits<={value * 1.001}").code == 0
+    done = check(finished, "--tolerance", f"fd-digits<={value * 0.999:.3f}")
+    assert done.code == 1
+    assert "1 out of bounds, 3 same" in done.out and "breaks fd-digits<=" in done.out
+
+
 def test_reports_for_servers(tmp_path, edit, check):
     edit(lambda rows: rows[0].update({"fd-digits": "1"}))
     done = check("baseline.csv", "--junit", "a/check.xml", "--markdown", "a/check.md")
@@ -258,7 +267,8 @@ def test_reports_for_servers(tmp_path, edit, check):
     assert text.startswith("### samplebench check: failed")
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["check.md", "check.xml"]
     done = check("baseline.csv", "--markdown", "-")
-    assert (done.code, done.out, done.err) == (1, text, "")
+    assert (done.code, done.out) == (1, text)
+    assert done.err.startswith("moved: digits-exact ") and done.err.count("\n") == 1
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +329,8 @@ WRONG = {
     "--tolerance 1% --tolerance 2sigma": "--tolerance 1% and 2sigma: one of them",
     "--tolerance 99sigma": "must be above 0 and at most 10sigma",
     "--tolerance 200%": "must be a fraction below 1",
+    "--tolerance fdi-digits<=2": "unknown metric in --tolerance 'fdi-digits'; did you mean 'fd-",
+    "--tolerance fd-digits<2": "--tolerance fd-digits<2 is no bound; write e.g. fid<=2.1",
     "--markdown - --json": "--markdown - and --json both write to stdout",
 }
 

@@ -21,6 +21,7 @@ TABLES = {
     "check sweep --baseline sweep/results.csv": 4,
     "check sweep --baseline moved.csv": 4,
     "check sweep --baseline new.csv --update": 3,
+    "forget sweep": 1,
     "reference list": None,
     "reference describe digits": 1,
     MAKE: 1,
@@ -88,8 +89,8 @@ def test_a_quiet_check_prints_failures_only(place, samplebench):
 
 
 COMMANDS = (
-    "run", "list", "fetch", "doctor", "report", "check", "reference", "cite", "published",
-    "trajectory",
+    "run", "list", "fetch", "doctor", "report", "check", "forget", "reference", "cite",
+    "published", "trajectory",
 )  # fmt: skip
 
 

@@ -142,10 +142,28 @@ def test_a_small_change_is_told_apart(rows):
     assert judged(current, rows, "1e-7")[0].moves[0].pair() == ("2", "2.0000023")
 
 
-def test_nan_and_none_equal_themselves(rows):
-    odd = changed(rows, **{"fd-digits": math.nan, "fd-digits_stderr": None})
-    assert statuses(odd, odd, None) == ["same"] * 3
-    assert statuses(rows, odd)[0] == statuses(odd, rows)[0] == "moved"
+@pytest.mark.parametrize("tolerance", [None, "1e-6", "3sigma", "abs:1e9"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
+def test_what_has_no_value_is_never_the_same(rows, value, tolerance):
+    odd = changed(rows, **{"fd-digits": value, "fd-digits_stderr": None})
+    assert statuses(odd, odd, tolerance) == ["no value", "same", "same"]
+    assert judged(odd, odd, tolerance)[0].failed
+    assert statuses(rows, odd, tolerance)[0] == statuses(odd, rows, tolerance)[0] == "moved"
+
+
+def test_a_metric_without_error_bars_may_have_none(rows):
+    for error in (None, math.nan):
+        bare = [{**row, "fd-digits_stderr": error} for row in rows]
+        assert statuses(bare, bare, None) == ["same"] * 3
+        assert statuses(rows, bare, None) == statuses(bare, rows, None) == ["moved"] * 3
+    for error in (-0.25, math.inf):
+        odd = [{**row, "fd-digits_stderr": error} for row in rows]
+        assert statuses(odd, odd, None) == ["moved"] * 3
+
+
+def test_a_new_row_without_a_value_fails(rows):
+    odd = changed(rows, **{"fd-digits": math.nan})
+    assert statuses(odd, rows[1:]) == ["same", "same", "no value"]
 
 
 def test_from_0(rows):
@@ -279,6 +297,8 @@ class TestBetter:
             (1.5, {"fd-digits": "higher"}, "moved"),
             (1.5, {"fid": "lower"}, "moved"),
             (math.nan, LOWER, "moved"),
+            (-math.inf, LOWER, "moved"),
+            (math.inf, {"fd-digits": "higher"}, "moved"),
             (None, LOWER, "moved"),
         ],
     )
@@ -292,6 +312,11 @@ class TestBetter:
         assert statuses(current, rows, None, better=self.LOWER)[0] == "better"
         alone = changed(rows, **{"fd-digits_stderr": 0.2})
         assert statuses(alone, rows, None, better=self.LOWER)[0] == "moved"
+
+    def test_one_that_is_lost_may_not(self, rows):
+        for error in (None, math.nan, math.inf):
+            current = changed(rows, **{"fd-digits": 1.5, "fd-digits_stderr": error})
+            assert statuses(current, rows, None, better=self.LOWER)[0] == "moved"
 
     def test_evaluations_may_not(self, rows):
         current = changed(rows, nfe=8, **{"fd-digits": 1.5})
@@ -311,6 +336,18 @@ class TestSubset:
         current = [{**rows[0], "num_samples": 500}]
         assert statuses(current, rows, subset=True) == ["conditions differ"]
 
+    @pytest.mark.parametrize("changes", [{"seed": 700}, {"num_samples": 500}, {"dtype": "float16"}])
+    def test_a_row_without_a_counterpart_is_new(self, rows, changes):
+        """Beside rows that have one, whatever else the baseline has of its point."""
+        current = [rows[0], {**rows[1], **changes}]
+        verdicts = judged(current, rows, subset=True)
+        assert [v.status for v in verdicts] == ["same", "new"]
+        assert verdicts[1].note.startswith(f"not compared: {next(iter(changes))} ")
+        further = [rows[0], {**rows[0], "seed": 700}]
+        ranges = [rows[0], {**rows[0], "seed": 100}, {**rows[0], "seed": 200}]
+        assert statuses(further, ranges, subset=True) == ["same", "new"]
+        assert statuses(current, rows) == ["same", "conditions differ", "missing"]
+
     def test_an_empty_part_does_not_pass(self, rows):
         with pytest.raises(InputError, match="nothing to compare"):
             judged([{**rows[0], "rho": 5.0}], rows, subset=True)
@@ -318,3 +355,93 @@ class TestSubset:
     def test_a_part_that_still_grows_does_not_pass(self, rows):
         with pytest.raises(InputError, match="is not finished"):
             judged(Table(rows[:1], pending=2, source="sweep"), rows, subset=True)
+
+
+class TestParts:
+    """Two sweeps of a folder with other metrics give a point two rows."""
+
+    def parts(self, rows, **values):
+        bare = {k: v for k, v in rows[0].items() if not k.startswith("fd-")}
+        kid = {**bare, "mine:kid": 5.0, "mine:kid_stderr": 0.5, "cell": "e" * 64, **values}
+        return [rows[0], kid, *rows[1:]]
+
+    def test_both_are_compared(self, rows):
+        both = self.parts(rows)
+        assert statuses(both, both, None) == statuses(both[::-1], both, None) == ["same"] * 3
+        for moved in (self.parts(rows, **{"mine:kid": 15.0}), changed(both, **{"fd-digits": 6.0})):
+            for current in (moved, moved[::-1]):
+                assert statuses(current, both, None)[0] == "moved"
+
+    def test_one_that_is_lost_has_moved(self, rows, table):
+        both = self.parts(rows)
+        first = judged(table(rows), table(both), None)[0]
+        assert (first.status, first.moves[0].column) == ("moved", "mine:kid")
+
+    def test_a_metric_twice_is_refused(self, rows):
+        good = [*changed(rows, **{"fd-digits": 6.0}), rows[0]]
+        for current, baseline in ((good, rows), (rows, good), (good[::-1], rows)):
+            with pytest.raises(InputError, match="fd-digits of digits-exact is there twice"):
+                judged(current, baseline)
+
+
+def test_a_metric_that_its_cell_was_computed_for_is_missed(rows, table):
+    """Though another metric is there, on both sides."""
+    odd = [{**row, "fd-digits": None, "mine:kid": 1.0} for row in rows]
+    assert statuses(table(odd), table(odd), None) == ["no value"] * 3
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("bound", "status"),
+        [
+            ("fd-digits<=2", "same"), ("fd-digits<=1.999", "out of bounds"),
+            ("fd-digits <= 2.5", "same"), ("fd-digits>=2", "same"),
+            ("fd-digits>=2.001", "out of bounds"), ("fd-digits>=-1", "same"),
+        ],
+    )  # fmt: skip
+    def test_a_value_is_held_to_it_whatever_the_baseline_says(self, rows, bound, status):
+        one = rows[:1]
+        first = judged(one, one, bound)[0]
+        assert (first.status, first.failed) == (status, status != "same")
+        assert status == "same" or first.detail == f"fd-digits 2 -> 2 (breaks {bound})"
+        new = judged(rows, rows[1:], bound)[-1]
+        assert new.status == ("new" if status == "same" else status)
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
+    def test_what_is_no_number_breaks_it(self, rows, value):
+        odd = changed(rows, **{"fd-digits": value})
+        for bound in ("fd-digits<=1e9", "fd-digits>=-1e9"):
+            (broken,) = [c for c in judged(odd, rows, bound)[0].moves if c.rule.absolute]
+            assert broken.why() == f"breaks {bound}"
+
+    def test_it_holds_beside_the_other_rules(self, rows):
+        near = changed(rows, **{"fd-digits": 2.02})
+        far = changed(rows, **{"fd-digits": 2.2})
+        assert statuses(near, rows, "fd-digits<=4")[0] == "moved"
+        assert statuses(near, rows, "fd-digits<=4,2%") == ["same"] * 3
+        assert statuses(far, rows, "fd-digits<=4,2%")[0] == "moved"
+        assert statuses(near, rows, "fd-digits<=2.01,2%")[0] == "out of bounds"
+        assert statuses(near, rows, "fd-digits<=3,3sigma") == ["same", "same", "out of bounds"]
+
+    def test_a_better_value_may_not_break_it(self, rows):
+        current = changed(rows, **{"fd-digits": 1.5})
+        better = {"fd-digits": "lower"}
+        assert statuses(current, rows, "fd-digits<=4", better=better)[0] == "better"
+        assert statuses(current, rows, "fd-digits>=1.9", better=better)[0] == "moved"
+
+    def test_models_without_the_metric_are_free(self, rows):
+        bare = {k: v for k, v in rows[0].items() if not k.startswith("fd-")}
+        mixed = [{**bare, "model": "other", "mine:kid": 9.0}, *rows[1:]]
+        assert statuses(mixed, mixed, "fd-digits<=4") == ["same"] * 3
+
+
+def test_the_platform_that_nobody_knows_is_said(rows, table):
+    def said(current, baseline):
+        return compare(current, baseline, Gate()).unknown
+
+    assert said(table(rows), table(rows)) == ""
+    assert said(table(rows), Table(rows)) == (
+        "platform of baseline unknown: held to 1e-06, as on one platform"
+    )
+    assert said(Table(rows), Table(rows)).startswith("platform of baseline and results unknown")
+    assert compare(table(rows), Table(rows), Gate(parse(["2%"], ["fd-digits"]))).unknown == ""

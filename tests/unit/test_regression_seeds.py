@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +12,14 @@ import pytest
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.errors import InputError, UsageError
-from samplebench.regression import Gate, Table, compare
+from samplebench.regression import Gate, Table, compare, load_rows
 from samplebench.regression.sidecar import Origin
+from samplebench.regression.statistics import spread_factor
 from samplebench.regression.tolerance import parse
 
 N = 100
 ERROR = 0.1
+BASELINES = Path(__file__).parents[2] / "benchmarks" / "baselines"
 
 
 @pytest.fixture(scope="module")
@@ -190,11 +194,50 @@ def test_a_value_that_is_not_finite_has_moved(side, value):
     assert statuses(current, side(0)) == ["moved", "same", "same", "same"]
 
 
-def test_a_metric_without_error_bars_wants_another_rule(side):
-    current = side(500)
-    current.rows[0]["fd-digits_stderr"] = None
-    with pytest.raises(UsageError, match="fd-digits of digits-exact has no standard error"):
-        judged(current, side(0))
+@pytest.mark.parametrize("error", [None, math.nan, 0.0, -0.1, -1e9, math.inf, 1e200])
+def test_an_error_bar_that_is_none_wants_another_rule(side, error):
+    for sides in ((side(500), side(0, N)), (side(0, N), side(500))):
+        sides[0].rows[0]["fd-digits_stderr"] = error
+        with pytest.raises(UsageError, match="fd-digits of digits-exact has no standard error"):
+            judged(*sides)
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, N, 2 * N)])
+def test_an_error_bar_that_is_not_the_baseline_s_has_moved(side, seeds):
+    """By more than jackknives of so many ranges differ; and no other point's gets wider by it."""
+    limit = spread_factor(len(seeds), 1)
+    assert limit == pytest.approx(5 if len(seeds) == 1 else 3.72, abs=0.01)
+    for factor, status in (
+        (0.99 * limit, "same"), (1.01 * limit, "moved"), (1e9, "moved"),
+        (1.01 / limit, "same"), (0.99 / limit, "moved"),
+    ):  # fmt: skip
+        current, baseline = side(500), side(*seeds)
+        current.rows[0]["fd-digits_stderr"] *= factor
+        assert statuses(current, baseline) == [status, "same", "same", "same"]
+    current.rows[0]["fd-digits_stderr"] = 1e9 * ERROR
+    current.rows[1]["fd-digits"] += 1.0
+    outcome = judged(current, side(*seeds))
+    assert [v.status for v in outcome.verdicts] == ["moved", "moved", "same", "same"]
+    assert "standard error moved, by more than a factor of" in outcome.verdicts[0].detail
+
+
+def test_the_committed_curves_raise_no_alarm_among_themselves():
+    """Each range of seeds against the two others, and against one: values and error bars."""
+    for path in sorted(BASELINES.glob("digits-*.csv")):
+        table = load_rows(path)
+        seeds = sorted({row["seed"] for row in table.rows})
+        for seed, *others in ((s, *(o for o in seeds if o != s)) for s in seeds):
+            one = replace(table, rows=[r for r in table.rows if r["seed"] == seed])
+            for kept in (others, others[:1]):
+                rest = replace(table, rows=[r for r in table.rows if r["seed"] in kept])
+                assert not judged(one, rest).failed, (path.name, seed)
+
+
+def test_values_beyond_squares_have_moved(side):
+    for value in (1e150, 1e308, -1e308):
+        current = side(500, 500 + N)
+        current.rows[0]["fd-digits"] = current.rows[4]["fd-digits"] = value
+        assert statuses(current, side(0)) == ["moved", "same", "same", "same"]
 
 
 class TestMetrics:

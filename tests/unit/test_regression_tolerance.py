@@ -59,7 +59,8 @@ def test_nothing_given_is_the_default_gate():
     "text",
     [
         "low", "-1", "nan", "inf", "", "fid:", ":2%", "fid:abs:", "abs:-1", "fid 2%", "2percent",
-        "fid:2%%", "2%,", "fid:sigma", "1e999",
+        "fid:2%%", "2%,", "fid:sigma", "1e999", "fid<=", "<=2", "fid<2", "fid>2", "fid<=nan",
+        "fid<=1e999", "fid=2", "fid<=2%", "fid<=2sigma", "fid=<2",
     ],
 )  # fmt: skip
 def test_what_is_no_limit_is_refused(text):
@@ -77,6 +78,9 @@ def test_what_is_no_limit_is_refused(text):
         (["1%", "2%"], "--tolerance 1% and 2%: one of them"),
         (["fid:1%,fid:3sigma"], "--tolerance fid:1% and fid:3sigma: one limit per metric"),
         (["fdi:2%"], "unknown metric in --tolerance 'fdi'; did you mean 'fid'"),
+        (["fdi<=2"], "unknown metric in --tolerance 'fdi'; did you mean 'fid'"),
+        (["fid<=2", "fid<=3"], "--tolerance fid<=2 and fid<=3: one ceiling per metric"),
+        (["fid<=2,fid>=3"], "--tolerance fid<=2 and fid>=3: no value is within both"),
         (["mymod:sharpnes:abs:2"], "did you mean 'mymod:sharpness'"),
     ],
 )
@@ -93,3 +97,16 @@ def test_limits_that_cannot_be_meant_are_named(texts, message):
 def test_a_number_of_sigmas_is_a_two_sided_tail(text, alpha):
     rule = parse([text], METRICS).every
     assert rule is not None and rule.alpha == pytest.approx(alpha, rel=1e-3)
+
+
+def test_bounds_stand_beside_the_other_rules():
+    rules = parse(["3sigma,fid<=2.1", "fid:2%", "mymod:sharpness >= -0.5"], METRICS)
+    held = {metric: [(r.kind, r.limit) for r in found] for metric, found in rules.bounds.items()}
+    assert held == {"fid": [("ceiling", 2.1)], "mymod:sharpness": [("floor", -0.5)]}
+    assert (rules.own["fid"].limit, rules.every.kind) == (0.02, SIGMA)
+    assert parse(["fid<=2"], METRICS).of("fid") is None
+
+
+def test_a_metric_s_name_may_look_like_a_bound():
+    (rule,) = parse(["a:<lambda>:2%"], ["a:<lambda>"]).own.values()
+    assert (rule.kind, rule.limit) == (RELATIVE, 0.02)

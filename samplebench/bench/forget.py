@@ -1,0 +1,112 @@
+"""Dropping requests of a results folder: its table then no longer waits for their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from samplebench.bench.request import Request
+from samplebench.bench.requests import Asked
+from samplebench.bench.store import Store
+from samplebench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A request and how far it came.
+
+    Attributes:
+        finished, pending: its cells, those of other requests among them.
+    """
+
+    asked: Asked
+    finished: int
+    pending: int
+
+    @property
+    def words(self) -> str:
+        """What differs from a plain `run`, e.g. "model=digits-exact nfe=5,10"."""
+        return " ".join(_pairs(self.asked.words))
+
+
+@dataclass(frozen=True)
+class Unwanted:
+    """What is kept of cells that no request asks for.
+
+    Attributes:
+        cells, partials: how many.
+        size: of their files, bytes.
+    """
+
+    cells: int
+    partials: int
+    size: int
+
+
+def standings(store: Store) -> list[Standing]:
+    """Every request of a folder, in the order of asking."""
+    found = []
+    for asked in store.requests():
+        finished = sum(map(store.has, asked.cells))
+        found.append(Standing(asked, finished, len(asked.cells) - finished))
+    return found
+
+
+def chosen(
+    found: Iterable[Standing], numbers: Collection[int], unfinished: bool, where: Path
+) -> list[Standing]:
+    """The requests to drop: by their numbers, or all that have cells to go.
+
+    Raises:
+        UsageError: there is no such request.
+    """
+    every = list(found)
+    known = {standing.asked.number for standing in every}
+    for number in numbers:
+        if number not in known:
+            names = ", ".join(map(str, sorted(known))) or "none"
+            raise UsageError(f"request {number} is not in {where}; there: {names}")
+    return [s for s in every if s.asked.number in numbers or (unfinished and s.pending)]
+
+
+def drop(store: Store, dropped: Iterable[Standing]) -> None:
+    """Removes request files, and no cell, and writes the report of what is left."""
+    from samplebench.report import write_report
+
+    for standing in dropped:
+        standing.asked.path.unlink(missing_ok=True)
+    write_report(store.view(), store.out)
+
+
+def unwanted(store: Store, without: Collection[Standing] = ()) -> Unwanted:
+    """What would be kept, but asked for by nobody, without these requests."""
+    gone = {standing.asked.path for standing in without}
+    wanted = {c for asked in store.requests() if asked.path not in gone for c in asked.cells}
+    files = [p for p in (store.out / "cells").glob("*") if p.name.partition(".")[0] not in wanted]
+    return Unwanted(
+        sum(path.suffix == ".json" for path in files),
+        sum(path.name.endswith(".partial.npz") for path in files),
+        sum(path.stat().st_size for path in files if path.is_file()),
+    )
+
+
+def _pairs(words: Mapping[str, Any]) -> Iterator[str]:
+    usual = Request().words()
+    for name in (f.name for f in fields(Request) if f.name in words):
+        value = words[name]
+        if name == "out" or value == usual.get(name):
+            continue
+        if not isinstance(value, Mapping):
+            yield f"{name}={_text(value)}"
+            continue
+        for sampler, table in value.items():
+            for key, values in table.items() if isinstance(table, Mapping) else ():
+                yield f"{sampler}.{key}={_text(values)}"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return ",".join("/".join(map(str, v)) if isinstance(v, list) else str(v) for v in value)

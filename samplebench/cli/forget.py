@@ -1,0 +1,98 @@
+"""`samplebench forget`: drops requests that were abandoned, and keeps what was computed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.cli.common import command, output_flags, print_json, print_table, writing
+
+if TYPE_CHECKING:
+    from samplebench.bench.forget import Standing, Unwanted
+
+_EXAMPLES = """
+samplebench forget reports/digits-exact                 what was asked of the folder
+samplebench forget reports/digits-exact 3               drop the third request
+samplebench forget reports/digits-exact --unfinished    drop all that have cells to go
+"""
+
+
+def add(commands: Any) -> None:
+    text = "drop requests of a results folder that were abandoned; finished cells are kept"
+    parser = command(commands, "forget", main, text, _EXAMPLES)
+    parser.add_argument("dir", metavar="DIR", help="results folder of 'samplebench run'")
+    parser.add_argument(
+        "numbers", metavar="N", nargs="*", type=int, help="requests to drop (default: list them)"
+    )
+    parser.add_argument("--unfinished", action="store_true", help="drop all that have cells to go")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be dropped and stop")
+    output_flags(parser, quiet="print nothing but a list")
+
+
+def main(args: argparse.Namespace) -> int:
+    from samplebench.bench import forget
+    from samplebench.bench.store import Store
+    from samplebench.errors import UsageError
+
+    store = Store(Path(args.dir))
+    if args.numbers and args.unfinished:
+        raise UsageError("name requests or give --unfinished, not both")
+    if not args.numbers and not args.unfinished:
+        _list(args, forget.standings(store))
+        return 0
+    if args.dry_run:
+        found = forget.chosen(forget.standings(store), args.numbers, args.unfinished, store.out)
+        _say(args, found, forget.unwanted(store, found))
+        return 0
+    with store.locked(), writing(store.out):
+        found = forget.chosen(forget.standings(store), args.numbers, args.unfinished, store.out)
+        if found:
+            forget.drop(store, found)
+        kept = forget.unwanted(store)
+    _say(args, found, kept)
+    return 0
+
+
+def _list(args: argparse.Namespace, found: Sequence[Standing]) -> None:
+    print_table([_facts(standing) for standing in found], args.json)
+    if found and not args.json and not args.quiet:
+        print(f"\n'samplebench forget {args.dir} N' drops one, --unfinished all with cells to go")
+
+
+def _facts(standing: Standing) -> dict[str, Any]:
+    return {
+        "request": standing.asked.number,
+        "words": standing.words,
+        "rows": len(standing.asked.rows),
+        "finished": standing.finished,
+        "to go": standing.pending,
+    }
+
+
+def _say(args: argparse.Namespace, found: Sequence[Standing], kept: Unwanted) -> None:
+    """One line, or one document: what was dropped and what is kept."""
+    if args.json:
+        unasked = {"cells": kept.cells, "partials": kept.partials, "bytes": kept.size}
+        dropped = [_facts(standing) for standing in found]
+        print_json({"dropped": dropped, "dry_run": args.dry_run, "kept_unasked": unasked})
+    elif not args.quiet:
+        print(_line(args, found, kept))
+
+
+def _line(args: argparse.Namespace, found: Sequence[Standing], kept: Unwanted) -> str:
+    from samplebench.report.fields import counted
+
+    if not found:
+        return f"{args.dir}: no request has cells to go; nothing is dropped"
+    numbers = ", ".join(str(standing.asked.number) for standing in found)
+    pending = sum(standing.pending for standing in found)
+    verb = "would drop" if args.dry_run else "dropped"
+    text = f"{args.dir}: {verb} request{'s' if len(found) > 1 else ''} {numbers}"
+    text += f" ({counted(pending, 'cell')} to go)"
+    if not kept.cells and not kept.partials:
+        return text
+    parts = [(kept.cells, "finished cell"), (kept.partials, "partial")]
+    names = " and ".join(counted(count, noun) for count, noun in parts if count)
+    return f"{text}; kept, though no request asks for them: {names}, {kept.size / 1e6:.1f} MB"

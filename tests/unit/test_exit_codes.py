@@ -1,0 +1,145 @@
+"""The verdict is the exit code whatever becomes of what is printed, and that is only text."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from samplebench.cli import main
+from samplebench.cli.common import say
+from samplebench.report.fields import inert, printable
+from samplebench.report.tables import write_csv
+
+HASH = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    """results.csv, equal.csv with the same row, moved.csv with another value."""
+    monkeypatch.chdir(tmp_path)
+    row = {
+        "model": "digits-exact", "sampler": "mine:s\u00f6lver", "params": "",
+        "discretization": "edm", "rho": 7.0, "steps": 5, "nfe": 9, "nfe_requested": 9, "seed": 0,
+        "repeats": 1, "num_samples": 100, "protocol": "digits", "dtype": "float64",
+        "fd-digits": 2.0, "fd-digits_stderr": 0.1, "cell": HASH,
+    }  # fmt: skip
+    for name, value in (("results", 2.0), ("equal", 2.0), ("moved", 1.0)):
+        write_csv([{**row, "fd-digits": value}], tmp_path / f"{name}.csv")
+    return tmp_path
+
+
+class Broken(io.StringIO):
+    """A stream whose reader has gone, or whose device is full."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def write(self, text):
+        raise self.error
+
+    def flush(self):
+        raise self.error
+
+
+ERRORS = [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device")]
+BASELINES = [("equal.csv", 0), ("moved.csv", 1)]
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--quiet"], ["--markdown", "-"]], ids=" ".join)
+@pytest.mark.parametrize("error", ERRORS, ids=["pipe", "full"])
+@pytest.mark.parametrize(("baseline", "code"), BASELINES)
+@pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdout", "stderr")])
+def test_a_verdict_that_nobody_reads_stands(
+    tables, monkeypatch, baseline, code, error, more, streams
+):
+    for name in streams:
+        monkeypatch.setattr(sys, name, Broken(error))
+    assert main(["check", "results.csv", "--baseline", baseline, *more]) == code
+
+
+@pytest.mark.parametrize(("baseline", "code"), BASELINES)
+def test_one_that_is_closed(tables, monkeypatch, baseline, code):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["check", "results.csv", "--baseline", baseline]) == code
+    assert main(["check", "nothing.csv", "--baseline", baseline]) == 2
+
+
+@pytest.mark.parametrize(("baseline", "code"), BASELINES)
+def test_a_terminal_that_lacks_a_letter(tables, monkeypatch, baseline, code):
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="ascii"))
+    assert main(["check", "results.csv", "--baseline", baseline]) == code
+    assert rb"mine:s\xf6lver" in buffer.getvalue()
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+@pytest.mark.parametrize("error", ERRORS, ids=["pipe", "full"])
+def test_the_doctor_s_stands_too(monkeypatch, healthy, error):
+    found = SimpleNamespace(
+        healthy=healthy, findings=[], parameters=1, gflop=None, seconds={1: 1.0, 64: 1.0}
+    )
+    monkeypatch.setattr("samplebench.doctor.examine", lambda *args, **words: found)
+    monkeypatch.setattr(sys, "stdout", Broken(error))
+    assert main(["doctor", "digits-exact"]) == (0 if healthy else 1)
+
+
+def test_what_is_no_verdict_says_that_it_was_lost(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", Broken(ERRORS[1]))
+    assert main(["list", "samplers"]) == 3
+    assert capsys.readouterr().err == "samplebench: error: No space left on device\n"
+    monkeypatch.setattr(sys, "stdout", Broken(ERRORS[0]))
+    assert main(["list", "samplers"]) == 0
+
+
+@pytest.mark.parametrize(
+    "command", ["check results.csv --baseline moved.csv", "check x --baseline y"]
+)
+def test_a_process_ends_with_the_verdict_too(tables, command):
+    """Python's own complaints at exit have another code."""
+    code = 1 if "results" in command else 2
+    words = f"{sys.executable} -m samplebench {command}"
+    for ends in (">/dev/full 2>/dev/full", "2>/dev/full | true; exit ${PIPESTATUS[0]}"):
+        status = os.spawnlp(os.P_WAIT, "bash", "bash", "-c", f"{words} {ends}")
+        assert status == code, ends
+
+
+class TestFailures:
+    """A line each on stderr wherever the table is not in the log."""
+
+    LINE = (
+        "moved: digits-exact mine:s\u00f6lver, edm rho=7, NFE 9, seed 0: "
+        "fd-digits 1 -> 2 (+100 %, +7.1 sigma)\n"
+    )
+
+    @pytest.mark.parametrize(
+        "more", [["--json"], ["--markdown", "-"], ["--markdown", "a.md"], ["--json", "--quiet"]]
+    )
+    def test_they_are_said(self, tables, capsys, more):
+        assert main(["check", "results.csv", "--baseline", "moved.csv", *more]) == 1
+        assert capsys.readouterr().err == self.LINE
+        assert main(["check", "results.csv", "--baseline", "equal.csv", *more]) == 0
+        assert capsys.readouterr().err == ""
+
+    def test_the_table_says_it_where_it_is_there(self, tables, capsys):
+        assert main(["check", "results.csv", "--baseline", "moved.csv"]) == 1
+        out, err = capsys.readouterr()
+        assert "moved" in out and err == ""
+
+
+ODD = ["::error::x", "  ::warning file=a::b", "##[error]x", "a ##vso[x]y", "##teamcity[x]"]
+ODD += ["a\n::error::x", "\x1b[31m", "\u202ex", "\r\n##[group]"]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_what_a_file_holds_gives_no_orders(tables, capsys, text):
+    for shown in (printable(text), inert(f'"{text}"')):
+        assert not shown.lstrip().startswith("::") and "##" not in shown
+    assert printable(text).isprintable()
+    say(text)
+    assert capsys.readouterr().err == f"{printable(text)}\n"
