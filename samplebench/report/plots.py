@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.view import View
 from samplebench.files import write_atomic
+from samplebench.report import looks
 from samplebench.report.axes import scale_axes
 from samplebench.report.curves import Curve, Plot, plots_of
 from samplebench.report.fields import STDERR, number, printable
@@ -63,19 +64,24 @@ def settings() -> Iterator[None]:
 def _legend(plot: Plot) -> list[tuple[str, dict[str, Any]]]:
     """Labels with line properties: one for each curve, or, if shorter, colours and then styles."""
     curves = plot.curves
-    names = {curve.colour: curve for curve in reversed(curves)}
-    details = {curve.variant: curve for curve in reversed(curves)}
-    if len(names) + len(details) >= len(curves):
-        return [(curve.label, {"color": curve.hue, **curve.look}) for curve in curves]
+    named = [looks.Named(c.name, c.detail, c.label, c.colour, c.variant) for c in curves]
+    names = dict.fromkeys((curve.name, curve.colour) for curve in curves)
+    details = dict.fromkeys((curve.detail or "no ρ", curve.variant) for curve in curves)
+    if len(names) + len(details) < len(curves) and looks.crossed(named):
+        return both(names, details)
+    return [(curve.label, {"color": curve.hue, **curve.look}) for curve in curves]
+
+
+def both(
+    names: Iterable[tuple[str, int]], details: Iterable[tuple[str, int]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """A legend of what colours stand for, then of what markers and dashes do."""
     entries: list[tuple[str, dict[str, Any]]] = []
-    for _, curve in sorted(names.items()):
-        text = curve.name + (", hollow markers" if curve.hollow else "")
-        entries.append((text, {"color": curve.hue, "linewidth": 4, "solid_capstyle": "butt"}))
-    for _, curve in sorted(details.items()):
-        entries.append(
-            (curve.detail or "no ρ", {"color": FAINT, **curve.look, "fillstyle": "full"})
-        )
-    return entries
+    for text, colour in names:
+        text += ", hollow markers" if looks.hollow(colour) else ""
+        bar = {"color": looks.hue(colour), "linewidth": 4, "solid_capstyle": "butt"}
+        entries.append((text, bar))
+    return entries + [(text, {"color": FAINT, **looks.line(0, place)}) for text, place in details]
 
 
 def draw(plot: Plot, caption: bool = True) -> Figure:
