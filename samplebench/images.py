@@ -46,8 +46,8 @@ def gutter(height: int, width: int) -> int:
 def contact_sheet(images: np.ndarray, columns: int = 8) -> np.ndarray:
     """Tiles uint8 images [N, H, W, C], row by row, with grey gutters of g pixels between them.
 
-    Image i is at [r*(H+g) : r*(H+g)+H, c*(W+g) : c*(W+g)+W] with r, c = divmod(i, columns) and g from
-    `gutter`. Missing tiles of the last row are black.
+    Image i is at [r*(H+g) : r*(H+g)+H, c*(W+g) : c*(W+g)+W] with r, c = divmod(i, columns) and g
+    from `gutter`. Missing tiles of the last row are black.
     """
     n, h, w, c = images.shape
     rows, gap = -(-n // columns), gutter(h, w)
@@ -55,4 +55,4 @@ def contact_sheet(images: np.ndarray, columns: int = 8) -> np.ndarray:
     tiles[:, :h, :w] = 0
     tiles[:n, :h, :w] = images
     grid = tiles.reshape(rows, columns, h + gap, w + gap, c).transpose(0, 2, 1, 3, 4)
-    return grid.reshape(rows * (h + gap), columns * (w + gap), c)[: -gap, : -gap]
+    return grid.reshape(rows * (h + gap), columns * (w + gap), c)[:-gap, :-gap]

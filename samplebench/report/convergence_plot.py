@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from samplebench.report import looks
 from samplebench.report.convergence import (
     drawable,
     end_looks,
@@ -18,14 +19,13 @@ from samplebench.report.convergence import (
     steps_of,
 )
 from samplebench.report.fields import printable
-from samplebench.report.looks import Named, crossed, hue, line
-from samplebench.report.plots import FAINT, MARGIN, RULE, both, settings
+from samplebench.report.plots import FAINT, MARGIN, RULE, both, settings, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from samplebench.trajectory.result import Curve, Spread, Truncation
+    from samplebench.trajectory.result import Spread, Truncation
 
 # Inches; as wide as the figures of a sweep.
 _WIDTH, _AXES_HEIGHT = 4.9, 2.9
@@ -57,7 +57,8 @@ class _Panel:
     @property
     def height(self) -> float:
         """Inches."""
-        return _HEAD + _AXES_HEIGHT + _BELOW + _LINE * (len(self.legend) + 0.8)
+        lines = sum(label.count("\n") + 1 for label, _ in self.legend)
+        return _HEAD + _AXES_HEIGHT + _BELOW + _LINE * (lines + 0.8)
 
 
 def draw(result: Truncation) -> Figure:
@@ -89,29 +90,30 @@ def _ends(result: Truncation) -> _Panel:
     for curve, (colour, variant) in zip(result.curves, end_looks(result), strict=True):
         look, runs = _look(colour, variant), curve.points
         lines.append(_Line([run.nfe for run in runs], [run.end for run in runs], look))
-        legend.append((label_of(curve, result), look))
+        legend.append((wrapped(label_of(curve, result)), look))
     return _Panel("error at the end", "NFE (model evaluations per sample, counted)", lines, legend)
 
 
 def _levels(result: Truncation) -> _Panel:
-    grid, counts, looks = grids_of(result)[0], steps_of(result), state_looks(result)
+    grid, counts, states = grids_of(result)[0], steps_of(result), state_looks(result)
     lines, named = [], []
     for place, curve in enumerate(result.curves):
         for run in curve.points if grid_of(curve) == grid else ():
-            states = [level for level in run.levels if level.sigma > 0]
-            look = _look(*looks[place, run.steps])
-            sigmas = [level.sigma for level in states]
-            lines.append(_Line(sigmas, [level.error for level in states], look))
+            levels = [level for level in run.levels if level.sigma > 0]
+            look = _look(*states[place, run.steps])
+            sigmas = [level.sigma for level in levels]
+            lines.append(_Line(sigmas, [level.error for level in levels], look))
             name, steps = name_of(curve), f"{run.steps} steps"
-            named.append(Named(name, steps, f"{name}, {steps}", *looks[place, run.steps]))
+            named.append(looks.Named(name, steps, f"{name}, {steps}", *states[place, run.steps]))
     several = f", {grid}" if len(grids_of(result)) > 1 else ""
     title = f"error after every step{several}"
-    return _Panel(title, "noise level σ of the state", lines, _legend(named, counts))
+    legend = [(wrapped(label), look) for label, look in _legend(named, counts)]
+    return _Panel(title, "noise level σ of the state", lines, legend)
 
 
-def _legend(named: list[Named], counts: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
+def _legend(named: list[looks.Named], counts: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
     """Samplers by colour and step counts by style, where they are; else every line."""
-    if not crossed(named):
+    if not looks.crossed(named):
         return [(each.label, _look(each.colour, each.variant)) for each in named]
     names = dict.fromkeys((each.name, each.colour) for each in named)
     details = {each.detail: each.variant for each in named}
@@ -120,7 +122,7 @@ def _legend(named: list[Named], counts: Sequence[int]) -> list[tuple[str, dict[s
 
 
 def _look(colour: int, variant: int) -> dict[str, Any]:
-    return {"color": hue(colour), **line(colour, variant), **_SMALL}
+    return {"color": looks.hue(colour), **looks.line(colour, variant), **_SMALL}
 
 
 def _draw_panel(figure: Figure, panel: _Panel, top: float, height: float) -> None:

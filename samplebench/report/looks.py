@@ -1,6 +1,6 @@
 """How curves are told apart: hue and filling from one number, marker and dash from another.
 
-The page and the figures share these tables, so a curve looks the same in both. Standard library only.
+The page and the figures share these tables: a curve looks the same in both. Standard library only.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def line(colour: int, variant: int) -> dict[str, Any]:
 def apart(wanted: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Looks near the wanted ones, no two of which are alike.
 
-    A curve keeps its hue; where all have one colour, hues tell the variants apart. Hue, marker and filling tell up to 168 apart, so that single points, which
-    show no dash, differ as well; with the dashes it is 840, after which looks repeat.
+    A curve keeps its hue; where all have one colour, hues tell the variants apart. Hue, marker and
+    filling tell up to 168 apart, so that single points, which show no dash, differ as well; with
+    the dashes it is 840, after which looks repeat.
 
     Args:
         wanted: distinct (colour, variant), any numbers from 0.

@@ -28,6 +28,7 @@ INK, FAINT, RULE = "#1b1d21", "#5d636e", "#d9dce2"
 _WIDTH, _AXES_HEIGHT = 4.9, 3.1  # inches
 _LEFT, _RIGHT, _TOP, _BELOW = 0.62, 0.14, 0.66, 0.6  # inches around the axes
 _LEGEND_LINE, _CAPTION_LINE = 13.6 / 72, 12.2 / 72  # inches
+_LABEL = 0.9  # inches from the left to a label of the legend, or to its second line
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -55,7 +56,7 @@ def settings() -> Iterator[None]:
                 "xtick.labelcolor": INK,
                 "ytick.labelcolor": INK,
                 "lines.linewidth": 1.5,
-                "lines.markersize": 5,
+                "lines.markersize": 5.5,
             }
         )
         yield
@@ -90,8 +91,8 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
     from matplotlib.lines import Line2D
 
     entries = _legend(plot)
-    labels = [_wrapped(label, 52, "\n    ") for label, _ in entries]
-    below = _wrapped(plot.caption, 70, "\n") if caption else ""
+    labels = [wrapped(label) for label, _ in entries]
+    below = "\n".join(_lines(plot.caption, 70, _WIDTH - 2 * MARGIN, 9)) if caption else ""
     foot = _BELOW + _LEGEND_LINE * (sum(label.count("\n") + 1 for label in labels) + 1)
     foot += _CAPTION_LINE * (below.count("\n") + 1.5) if below else 0
     height = _TOP + _AXES_HEIGHT + foot
@@ -144,8 +145,27 @@ def _fit(text: Text, words: str, room: float) -> None:
         text.set_text(words)
 
 
-def _wrapped(text: str, width: int, newline: str) -> str:
-    return newline.join(textwrap.wrap(text, width, break_on_hyphens=False))
+def wrapped(label: str) -> str:
+    """A label of a legend in lines that have room beside their mark."""
+    return "\n    ".join(_lines(label, 52, _WIDTH - _LABEL - MARGIN, 10))
+
+
+def _lines(text: str, most: int, room: float, size: float) -> list[str]:
+    """Lines of at most so many characters that fit into `room` inches."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    with settings():
+        font = get_font(findfont(FontProperties()))
+    font.set_size(size, 72)
+    found: list[str] = []
+    for width in range(most, 8, -4):
+        found, widths = textwrap.wrap(text, width, break_on_hyphens=False), [0.0]
+        for line in found:
+            font.set_text(line)
+            widths.append(font.get_width_height()[0] / 64)  # of a point
+        if max(widths) <= 72 * room:
+            break
+    return found
 
 
 def _draw_curve(axes: Axes, curve: Curve, metric: str) -> None:
