@@ -89,6 +89,8 @@ class Progress:
             text = describe(cell.conditions, record["nfe"])
             for name, value in record["values"].items():
                 text += f"  {name} {_number(value['value'])} ± {_number(value['stderr'])}"
+            if record.get("failed"):
+                text += f"  failed: {record['failed']}"
             self._say("\n  ".join([text + self._resumed, *notes]))
             return
         self._name = describe(cell.conditions, record["nfe"])

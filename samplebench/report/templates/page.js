@@ -20,11 +20,11 @@ for (const facet of facets) {
 }
 const passes = (of) => facets.every((f) => of[f.key] === undefined || state.on[f.key].has(of[f.key]));
 
-// For each value of a facet a mark of what is its own: hue, or marker and dash. None if two are alike.
+// For each value of a facet a mark of what is its own: hue, marker and dash, or all of it. None if two are alike.
 function swatches(facet) {
   const shown = chart.series.filter((s) => s.facets[facet.key] !== undefined && s.band !== "range");
   const count = new Set(shown.map((s) => s.facets[facet.key])).size;
-  for (const [kind, look] of [["hue", (s) => s.colour % (2 * HUES)], ["style", (s) => s.variant]]) {
+  for (const [kind, look] of [["hue", (s) => s.colour], ["style", (s) => s.variant], ["whole", (s) => `${s.colour} ${s.variant}`]]) {
     const pairs = new Set(shown.map((s) => JSON.stringify([s.facets[facet.key], look(s)])));
     if (count > 1 && pairs.size === count && new Set(shown.map(look)).size === count)
       return (value) => swatch(kind, shown.find((s) => s.facets[facet.key] === value));
@@ -35,7 +35,8 @@ function swatches(facet) {
 function swatch(kind, series) {
   if (!series) return "";
   const mark = make("i", { className: "swatch" });
-  if (kind === "style") mark.append(sample("var(--faint)", series.variant, SYMBOLS[series.variant % SYMBOLS.length]));
+  if (kind === "whole") mark.append(entry(series));
+  else if (kind === "style") mark.append(sample("var(--faint)", series.variant, SYMBOLS[series.variant % SYMBOLS.length]));
   else {
     mark.style.setProperty("--hue", `var(--hue${series.colour % HUES})`);
     mark.classList.add(faded(series) ? "ring" : "dot");

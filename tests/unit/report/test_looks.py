@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 from matplotlib.colors import to_hex
@@ -51,7 +51,9 @@ MIXES = {
         rho=RHOS[:2],
     ),
     "one with 23 rho, one with 1": [*mix(rho=RHOS[:23]), *mix(sampler=["euler"], rho=RHOS[:1])],
-    "23 samplers, one of them twice": [*mix(sampler=numbered("s", 23)), *mix(sampler=["s0"], rho=[3.0])],
+    "23 samplers, one of them twice": [
+        *mix(sampler=numbered("s", 23)), *mix(sampler=["s0"], rho=[3.0])
+    ],
     "a rho for each of 24 samplers": [
         (f"s{i}", "", "edm", rho, "float64") for i, rho in enumerate(RHOS[:24])
     ],
@@ -134,7 +136,7 @@ def test_the_figure_of_many_curves_names_each_beside_the_axes():
     ]
     boxes = [text.get_window_extent(renderer) for text in texts]
     axes = figure.axes[0].get_tightbbox(renderer)
-    for above, below in zip(boxes, boxes[1:], strict=False):
+    for above, below in pairwise(boxes):
         assert above.y0 >= below.y1 - 1
     for box in boxes:
         assert box.x1 <= figure.bbox.x1 and box.y0 >= figure.bbox.y0 and not box.overlaps(axes)
