@@ -68,11 +68,12 @@ class Ticker:
         self._first += units
 
     def __str__(self) -> str:
-        """E.g. "45 %, about 2 min left"."""
+        """E.g. "45%, about 2 min left"."""
         if not self.total:
             return f"under way for {duration(self.seconds)}"
-        share = f"{100 * min(1, self.done / self.total):.0f} %"
-        made = self.done - self._first
+        if self.finished:
+            return f"100% in {duration(self.seconds)}"
+        share, made = f"{100 * self.done / self.total:.0f}%", self.done - self._first
         if made <= 0:
             return share
         left = self.seconds * max(0, self.total - self.done) / made
@@ -83,13 +84,17 @@ class Ticker:
 def bar(total: int | None, title: str, unit: str, quiet: bool) -> Iterator[Callable[..., None]]:
     """Progress over `total` units: moved by (units) or by (units, what is under way)."""
     if not terminal():
-        ticker = Ticker(total)
+        ticker, last = Ticker(total), title
 
         def tick(units: int, text: str = title) -> None:
-            if ticker.advance(units) and not quiet:
+            nonlocal last
+            last = text
+            if ticker.advance(units) and not quiet and not ticker.finished:
                 say(f"{text}: {ticker}")
 
         yield tick
+        if not quiet:
+            say(f"{last}: done in {duration(ticker.seconds)}")
         return
     from tqdm import tqdm
 

@@ -94,7 +94,7 @@ def test_a_long_cell_shows_life(cells, capsys, often):
         progress.finish_cell(cells[0], record(cells[0]))
     lines = capsys.readouterr().err.splitlines()
     # 5 of 14 evaluations per sample are the first cell's.
-    shares = [re.search(r": (\d+) %, about .* left; (\d+) %, about .* left in all$", line)
+    shares = [re.search(r": (\d+)%, about .* left; (\d+)%, about .* left in all$", line)
               for line in lines[:-1]]  # fmt: skip
     assert [tuple(map(int, share.groups())) for share in shares] == [(25, 9), (50, 18), (75, 27)]
     assert all(line.startswith("[1/2] digits-exact heun") for line in lines)
@@ -154,24 +154,28 @@ def test_other_long_work_says_lines_too(capsys, often, quiet):
     with bar(200, "images", "image", quiet) as advance:
         advance(50)
         advance(100, "more images")
+        advance(50, "the last")
     err = capsys.readouterr().err
     if quiet:
         assert err == ""
     else:
-        first, second = err.splitlines()
-        assert first.startswith("images: 25 %, about ") and second.startswith("more images: 75 %, ")
+        first, second, third = err.splitlines()
+        assert third == "the last: done in 0 s"
+        assert first.startswith("images: 25%, about ") and second.startswith("more images: 75%, ")
 
 
 def test_time_left_counts_the_pace_of_this_run_alone(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(samplebench.ticker.time, "monotonic", lambda: now[0])
     ticker = Ticker(1000, done=900)
-    assert str(ticker) == "90 %"
+    assert str(ticker) == "90%"
     now[0] += 10
     assert not ticker.advance(50)
-    assert str(ticker) == "95 %, about 10 s left"
+    assert str(ticker) == "95%, about 10 s left"
     now[0] += samplebench.ticker.EVERY
     assert ticker.advance(0) and not ticker.advance(0)
+    ticker.advance(50)
+    assert str(ticker) == "100% in 40 s"
     assert str(Ticker(None)) == "under way for 0 s"
 
 

@@ -34,6 +34,8 @@ class Bar:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+        elif self._ticker is not None and self._shown and error is None:
+            self._line(self._ticker)
 
     def reach(self, size: int, total: int | None) -> None:
         """Shows `size` of `total` bytes; the first call sets where the rate is counted from."""
@@ -60,7 +62,11 @@ class Bar:
             self._ticker = Ticker(total, size)
         self._ticker.total = total
         if self._ticker.advance(size - self._ticker.done) and self._shown:
-            say(f"{self._name}: {self._ticker}")
+            self._line(self._ticker)
+
+    def _line(self, ticker: Ticker) -> None:
+        sizes = "/".join(tqdm.format_sizeof(n) for n in (ticker.done, ticker.total) if n)
+        say(f"{self._name}: {ticker} ({sizes})")
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""
