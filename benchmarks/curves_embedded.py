@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from field import plain, ticks
 from samplebench.files import write_atomic
 from samplebench.regression import load_rows
-from samplebench.report.curves import PALETTE
+from samplebench.report.looks import PALETTE
 from samplebench.report.plots import render, settings
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from samplebench.files import write_atomic
 from samplebench.published import Band, Line, bands, lines, load
-from samplebench.report.curves import PALETTE
+from samplebench.report.looks import PALETTE
 from samplebench.report.plots import FAINT, INK, RULE, render, settings
 
 if TYPE_CHECKING:

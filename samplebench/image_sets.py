@@ -12,6 +12,7 @@ import numpy as np
 
 from samplebench.errors import InputError
 from samplebench.metrics.moments import Moments
+from samplebench.ticker import bar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,19 +38,18 @@ class ImageSet:
     def moments(self, extractor: Callable[[Tensor], Tensor], *, quiet: bool = False) -> Moments:
         """Moments of an extractor's features over all images."""
         import torch
-        from tqdm import tqdm
 
         if self.count < 2:
             raise InputError(f"{self.description}: statistics need at least 2 images")
         total = Moments.zeros(extractor.feature_dim)  # type: ignore[attr-defined]
-        with tqdm(total=self.count, unit="image", disable=quiet) as bar:
+        with bar(self.count, self.description, "image", quiet) as advance:
             for batch in self.batches():
                 try:
                     features = extractor(torch.from_numpy(batch))
                 except ValueError as error:
                     raise InputError(f"{self.description}: {error}") from None
                 total.add(features.cpu().numpy())
-                bar.update(len(batch))
+                advance(len(batch))
         return total
 
 

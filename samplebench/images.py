@@ -20,6 +20,9 @@ _RULES: dict[str, Callable[[Tensor], Tensor]] = {
     "score-sde": lambda x: (x + 1) / 2 * 255,
 }
 
+# Apart from black and white alike.
+_GUTTER = 128
+
 
 def to_uint8(x: Tensor, rule: str) -> Tensor:
     """Quantizes images.
@@ -35,14 +38,21 @@ def to_uint8(x: Tensor, rule: str) -> Tensor:
     return _RULES[rule](x).clip(0, 255).to(torch.uint8)
 
 
-def contact_sheet(images: np.ndarray, columns: int = 8) -> np.ndarray:
-    """Tiles uint8 images [N, H, W, C] into one [rows*H, columns*W, C], row by row, without gaps.
+def gutter(height: int, width: int) -> int:
+    """Pixels between two tiles of a contact sheet, a sixteenth of a tile's shorter side."""
+    return max(1, min(height, width) // 16)
 
-    Missing tiles of the last row are black.
+
+def contact_sheet(images: np.ndarray, columns: int = 8) -> np.ndarray:
+    """Tiles uint8 images [N, H, W, C], row by row, with grey gutters of g pixels between them.
+
+    Image i is at [r*(H+g) : r*(H+g)+H, c*(W+g) : c*(W+g)+W] with r, c = divmod(i, columns) and g
+    from `gutter`. Missing tiles of the last row are black.
     """
     n, h, w, c = images.shape
-    rows = -(-n // columns)
-    tiles = np.zeros((rows * columns, h, w, c), dtype=images.dtype)
-    tiles[:n] = images
-    grid = tiles.reshape(rows, columns, h, w, c).transpose(0, 2, 1, 3, 4)
-    return grid.reshape(rows * h, columns * w, c)
+    rows, gap = -(-n // columns), gutter(h, w)
+    tiles = np.full((rows * columns, h + gap, w + gap, c), _GUTTER, dtype=images.dtype)
+    tiles[:, :h, :w] = 0
+    tiles[:n, :h, :w] = images
+    grid = tiles.reshape(rows, columns, h + gap, w + gap, c).transpose(0, 2, 1, 3, 4)
+    return grid.reshape(rows * (h + gap), columns * (w + gap), c)[:-gap, :-gap]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from samplebench.bench.probe import probe
 from samplebench.errors import UsageError
+from samplebench.ticker import duration
 
 if TYPE_CHECKING:
     from samplebench.bench.plan import Cell
@@ -96,6 +97,4 @@ def check(total: float, num_samples: int, allowed: bool) -> None:
 
 def said(total: float) -> str:
     """Hours in words: "40 s", "12 min", "3.4 h"."""
-    if total < 1 / 60:
-        return f"{3600 * total:.0f} s"
-    return f"{60 * total:.0f} min" if total < 1 else f"{total:,.1f} h"
+    return duration(3600 * total)

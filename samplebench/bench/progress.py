@@ -1,4 +1,4 @@
-"""Progress of a run on the terminal: one bar over all network evaluations, a line per cell."""
+"""Progress of a run: on a terminal a bar over all evaluations, else a plain line per cell."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from samplebench.bench.plan import Cell, plain
 from samplebench.bench.view import caveats
 from samplebench.parameters import label
 from samplebench.solver import Solver
+from samplebench.ticker import Ticker, duration, say, terminal
 
 
 class Progress:
-    """A tqdm bar whose unit is one evaluation of one image, so that its ETA holds across cells.
+    """Counts evaluations of one image, so that its time left holds across cells.
 
     Args:
         quiet: print nothing.
@@ -23,56 +24,105 @@ class Progress:
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._bar: Any = None
+        self._bar: Any = None  # of tqdm, on a terminal
+        self._all = self._cell = Ticker(None)
+        self._place, self._count = 0, 0
+        self._name = self._resumed = ""
         self._nfe = 0
 
     @contextmanager
     def over(self, cells: Sequence[Cell]) -> Iterator[None]:
-        """Shows a bar over these cells within the block."""
+        """Shows progress over these cells within the block."""
+        total = sum(_work(cell) for cell in cells)
+        self._all, self._place, self._count = Ticker(total), 0, len(cells)
+        if not terminal():
+            yield
+            return
         from tqdm import tqdm
 
-        total = sum(cell.nfe * cell.conditions["num_samples"] for cell in cells)
-        interval = 0.2 if sys.stderr.isatty() else 10.0
         with tqdm(
             total=total,
             disable=self.quiet or not cells,
             unit="eval",
             unit_scale=True,
-            mininterval=interval,
+            mininterval=0.2,
             file=sys.stderr,
             dynamic_ncols=True,
         ) as bar:
             self._bar = bar
             yield
+        self._bar = None
 
     def note(self, text: str | None) -> None:
         """A line above the bar."""
-        from tqdm import tqdm
-
         if text and not self.quiet:
-            tqdm.write(text, file=sys.stderr)
+            self._say(text)
 
     def start_cell(self, cell: Cell, done: int) -> None:
         """Announces a cell of which `done` samples are there already."""
-        self._nfe = cell.nfe
-        self._bar.set_description(describe(cell.conditions, cell.nfe), refresh=False)
-        self.advance(done)
+        self._nfe, self._place = cell.nfe, self._place + 1
+        self._name = describe(cell.conditions, cell.nfe)
+        self._cell = Ticker(_work(cell), done * cell.nfe)
+        n = cell.conditions["num_samples"]
+        self._resumed = f" (resumed at {done} of {n} samples)" if done else ""
+        # What was there before is no work, and says nothing about the pace.
+        self._all.skip(done * cell.nfe)
+        if self._bar is not None:
+            self._bar.set_description(self._name, refresh=False)
+            self._bar.update(done * cell.nfe)
 
     def advance(self, samples: int) -> None:
-        self._bar.update(samples * self._nfe)
+        self._all.advance(samples * self._nfe)
+        due = self._cell.advance(samples * self._nfe)
+        if self._bar is not None:
+            self._bar.update(samples * self._nfe)
+        elif due and not self.quiet and not self._cell.finished:
+            whole = f"; {self._all} in all" if self._count > 1 else ""
+            say(f"{self._head()}: {self._cell}{whole}")
 
     def finish_cell(self, cell: Cell, record: dict[str, Any]) -> None:
         """Prints the cell's values, and what is to be known of them."""
-        from tqdm import tqdm
-
         if self.quiet:
             return
-        text = describe(cell.conditions, record["nfe"])
-        for name, value in record["values"].items():
-            text += f"  {name} {_number(value['value'])} ± {_number(value['stderr'])}"
-        for note in caveats(record):
-            text += f"\n  note: {note}"
-        tqdm.write(text, file=sys.stderr)
+        notes = [f"note: {text}" for text in caveats(record)]
+        if self._bar is not None:
+            text = describe(cell.conditions, record["nfe"])
+            for name, value in record["values"].items():
+                text += f"  {name} {_number(value['value'])} ± {_number(value['stderr'])}"
+            if record.get("failed"):
+                text += f"  failed: {record['failed']}"
+            self._say("\n  ".join([text + self._resumed, *notes]))
+            return
+        self._name = describe(cell.conditions, record["nfe"])
+        seconds = self._cell.seconds
+        took = f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+        text = f"{self._head()}: {_values(record)}, {took}{self._resumed}"
+        say("; ".join([text, *notes]))
+
+    def _head(self) -> str:
+        return f"[{self._place}/{self._count}] {self._name}"
+
+    def _say(self, text: str) -> None:
+        if self._bar is None:
+            say(text)
+        else:
+            self._bar.write(text, file=sys.stderr)
+
+
+def _work(cell: Cell) -> int:
+    return cell.nfe * cell.conditions["num_samples"]
+
+
+def _values(record: Mapping[str, Any]) -> str:
+    """E.g. "fd-digits 0.464 ± 0.040", or why there is none."""
+    from samplebench.report.fields import value_text
+
+    if record.get("failed"):
+        return f"failed: {record['failed']}"
+    return ", ".join(
+        f"{name} {'nan' if value['value'] is None else value_text(value['value'], value['stderr'])}"
+        for name, value in record["values"].items()
+    )
 
 
 def describe(conditions: Mapping[str, Any], nfe: float) -> str:

@@ -23,7 +23,8 @@ class View:
         rows: one per curve point; keys as in `COLUMNS`, then `<metric>` and
             `<metric>_stderr` for every metric, then `cell`.
         cells: cell hash -> cell record (the parsed JSON).
-        sheets: cell hash -> lossless PNG of its first 64 samples, 8 x 8 tiles of H x W pixels.
+        sheets: cell hash -> lossless PNG of its first 64 samples, 8 x 8 tiles of H x W pixels with
+            gutters between them (`images.gutter`; older ones have none).
         pending: number of planned cells that have no result yet.
     """
 

@@ -12,10 +12,11 @@ from samplebench.published.grids import NOT_STATED
 from samplebench.published.record import CALLED
 from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Row, Series, Table
 from samplebench.report.fields import counted
+from samplebench.report.looks import COLOURS, SYMBOLS
 
 _FIGURE = "field"
 # Variants in their order of use, without the one whose marker looks like a bound's arrow.
-_MARKS = (0, 1, 3, 4, 5, 6, 7)
+_MARKS = [place for place, symbol in enumerate(SYMBOLS) if symbol != "triangle-up"]
 _CAPTION = (
     "A line joins values of one source that agree in checkpoint, sampler with its parameters, "
     "discretization, number of samples, reference statistics and evaluator; protocols are never "
@@ -65,11 +66,13 @@ def chart_of(rows: Sequence[Published], uncertain: bool = False) -> Chart:
     models = _checkpoints(rows)
     colours = _colours(rows, models[0])
     series: list[Series] = []
-    variants: Counter[tuple[str, str]] = Counter()
+    variants: Counter[tuple[str, int]] = Counter()
     for line in sorted(lines(rows), key=lambda line: models.index(line.rows[0].model)):
-        place = line.rows[0].model, line.rows[0].sampler.name
+        colour = colours[line.rows[0].sampler.name]
+        # Samplers whose colours look alike share their variants out.
+        place = line.rows[0].model, colour % COLOURS
         turn, mark = divmod(variants[place], len(_MARKS))
-        series += _series(line, colours[place[1]], 8 * turn + _MARKS[mark])
+        series += _series(line, colour, len(SYMBOLS) * turn + _MARKS[mark])
         variants[place] += 1
     series += [_range(band, colours[band.setting.sampler]) for band in bands(rows)]
     figure = Figure(

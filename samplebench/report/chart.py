@@ -76,8 +76,8 @@ class Series:
         name: in the legend.
         facets: by facet key; a series without a facet's key is always on.
         points: by increasing x.
-        colour: counts what colours tell apart (samplers); colours repeat after seven.
-        variant: counts what dashes and markers tell apart (rho, conditions).
+        colour: hue and filling, of what colours tell apart (samplers), see `looks`.
+        variant: marker and dash, of what those tell apart (rho, conditions).
         line: whether its points are joined.
         band: "error" bars become a shaded band around the line; "range" is the spread of
             repeated measurements.

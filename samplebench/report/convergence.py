@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from samplebench.files import write_atomic
 from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Row, Series, Table
 from samplebench.report.fields import grid_label, number, printable, rho_label, sampler_label
+from samplebench.report.looks import apart
 
 if TYPE_CHECKING:
     from samplebench.trajectory.result import Curve, Level, Spread, Truncation
@@ -70,14 +71,12 @@ def chart_of(result: Truncation) -> Chart:
             "trajectory-levels",
         ),
     ]
-    colours, grids = colours_of(result), grids_of(result)
-    counts = steps_of(result)
+    ends, states = end_looks(result), state_looks(result)
     series = []
-    for curve in result.curves:
-        colour, grid = colours.index(name_of(curve)), grids.index(grid_of(curve))
+    for place, curve in enumerate(result.curves):
         name, facets = label_of(curve, result), _facets(curve)
         points = [_end(run, name) for run in curve.points]
-        series.append(Series("end", name, facets, points, colour, grid))
+        series.append(Series("end", name, facets, points, *ends[place]))
         for run in curve.points:
             series.append(
                 Series(
@@ -85,8 +84,7 @@ def chart_of(result: Truncation) -> Chart:
                     f"{name}, {run.steps} steps",
                     {**facets, "steps": str(run.steps)},
                     [_state(level, name, run) for level in reversed(run.levels) if level.sigma],
-                    colour,
-                    grid * len(counts) + counts.index(run.steps),
+                    *states[place, run.steps],
                 )
             )
     titles = {"sampler": "sampler", "grid": "discretization", "rho": "rho", "steps": "steps"}
@@ -163,9 +161,26 @@ def label_of(curve: Curve, result: Truncation) -> str:
     return f"{name_of(curve)}, {grid_of(curve)}" if len(grids_of(result)) > 1 else name_of(curve)
 
 
-def colours_of(result: Truncation) -> list[str]:
-    """What colours tell apart."""
-    return list(dict.fromkeys(map(name_of, result.curves)))
+def end_looks(result: Truncation) -> list[tuple[int, int]]:
+    """(colour, variant) of the curves: one colour per sampler, one variant per discretization."""
+    return apart(_places(result))
+
+
+def state_looks(result: Truncation) -> dict[tuple[int, int], tuple[int, int]]:
+    """(colour, variant) by the place of a curve and a step count; variants tell both apart."""
+    counts = steps_of(result)
+    wanted = {
+        (place, run.steps): (colour, grid * len(counts) + counts.index(run.steps))
+        for place, (colour, grid) in enumerate(_places(result))
+        for run in result.curves[place].points
+    }
+    return dict(zip(wanted, apart(list(wanted.values())), strict=True))
+
+
+def _places(result: Truncation) -> list[tuple[int, int]]:
+    """Which sampler and which discretization each curve has."""
+    names, grids = list(dict.fromkeys(map(name_of, result.curves))), grids_of(result)
+    return [(names.index(name_of(c)), grids.index(grid_of(c))) for c in result.curves]
 
 
 def grids_of(result: Truncation) -> list[str]:

@@ -7,24 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from samplebench.report import looks
 from samplebench.report.convergence import (
-    colours_of,
     drawable,
+    end_looks,
     grid_of,
     grids_of,
     label_of,
     name_of,
+    state_looks,
     steps_of,
 )
-from samplebench.report.curves import DASHES, MARKERS, PALETTE
 from samplebench.report.fields import printable
-from samplebench.report.plots import FAINT, MARGIN, RULE, settings
+from samplebench.report.plots import FAINT, MARGIN, RULE, both, settings, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from samplebench.trajectory.result import Curve, Spread, Truncation
+    from samplebench.trajectory.result import Spread, Truncation
 
 # Inches; as wide as the figures of a sweep.
 _WIDTH, _AXES_HEIGHT = 4.9, 2.9
@@ -32,6 +33,7 @@ _LEFT, _RIGHT, _HEAD, _BELOW = 0.76, 0.14, 0.42, 0.56
 _LINE, _TITLE, _CAPTION = 14.0 / 72, 0.3, 0.45
 # About as many markers tell lines apart without hiding them.
 _MARKERS = 10
+_SMALL = {"markersize": 3.5, "linewidth": 1.2}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class _Panel:
     @property
     def height(self) -> float:
         """Inches."""
-        return _HEAD + _AXES_HEIGHT + _BELOW + _LINE * (len(self.legend) + 0.8)
+        lines = sum(label.count("\n") + 1 for label, _ in self.legend)
+        return _HEAD + _AXES_HEIGHT + _BELOW + _LINE * (lines + 0.8)
 
 
 def draw(result: Truncation) -> Figure:
@@ -84,49 +87,42 @@ def draw(result: Truncation) -> Figure:
 
 def _ends(result: Truncation) -> _Panel:
     lines, legend = [], []
-    for curve in result.curves:
-        look = _look(curve, result, grids_of(result).index(grid_of(curve)))
-        runs = curve.points
+    for curve, (colour, variant) in zip(result.curves, end_looks(result), strict=True):
+        look, runs = _look(colour, variant), curve.points
         lines.append(_Line([run.nfe for run in runs], [run.end for run in runs], look))
-        legend.append((label_of(curve, result), look))
+        legend.append((wrapped(label_of(curve, result)), look))
     return _Panel("error at the end", "NFE (model evaluations per sample, counted)", lines, legend)
 
 
 def _levels(result: Truncation) -> _Panel:
-    grid, counts = grids_of(result)[0], steps_of(result)
-    curves = [curve for curve in result.curves if grid_of(curve) == grid]
-    lines = []
-    for curve in curves:
-        for run in curve.points:
-            states = [level for level in run.levels if level.sigma > 0]
-            look = _look(curve, result, counts.index(run.steps))
-            sigmas = [level.sigma for level in states]
-            lines.append(_Line(sigmas, [level.error for level in states], look))
-    shown = sorted({run.steps for curve in curves for run in curve.points})
-    legend = [
-        (name_of(curve), {"color": _hue(curve, result), "linewidth": 4, "solid_capstyle": "butt"})
-        for curve in curves
-    ]
-    legend += [(f"{n} steps", {"color": FAINT, **_style(counts.index(n))}) for n in shown]
+    grid, counts, states = grids_of(result)[0], steps_of(result), state_looks(result)
+    lines, named = [], []
+    for place, curve in enumerate(result.curves):
+        for run in curve.points if grid_of(curve) == grid else ():
+            levels = [level for level in run.levels if level.sigma > 0]
+            look = _look(*states[place, run.steps])
+            sigmas = [level.sigma for level in levels]
+            lines.append(_Line(sigmas, [level.error for level in levels], look))
+            name, steps = name_of(curve), f"{run.steps} steps"
+            named.append(looks.Named(name, steps, f"{name}, {steps}", *states[place, run.steps]))
     several = f", {grid}" if len(grids_of(result)) > 1 else ""
-    return _Panel(f"error after every step{several}", "noise level σ of the state", lines, legend)
+    title = f"error after every step{several}"
+    legend = [(wrapped(label), look) for label, look in _legend(named, counts)]
+    return _Panel(title, "noise level σ of the state", lines, legend)
 
 
-def _hue(curve: Curve, result: Truncation) -> str:
-    return PALETTE[colours_of(result).index(name_of(curve)) % len(PALETTE)][0]
+def _legend(named: list[looks.Named], counts: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
+    """Samplers by colour and step counts by style, where they are; else every line."""
+    if not looks.crossed(named):
+        return [(each.label, _look(each.colour, each.variant)) for each in named]
+    names = dict.fromkeys((each.name, each.colour) for each in named)
+    details = {each.detail: each.variant for each in named}
+    shown = [(f"{n} steps", details[f"{n} steps"]) for n in counts if f"{n} steps" in details]
+    return both(names, shown)
 
 
-def _style(variant: int) -> dict[str, Any]:
-    return {
-        "marker": MARKERS[variant % len(MARKERS)],
-        "linestyle": DASHES[variant % len(DASHES)],
-        "markersize": 3.5,
-        "linewidth": 1.2,
-    }
-
-
-def _look(curve: Curve, result: Truncation, variant: int) -> dict[str, Any]:
-    return {"color": _hue(curve, result), **_style(variant)}
+def _look(colour: int, variant: int) -> dict[str, Any]:
+    return {"color": looks.hue(colour), **looks.line(colour, variant), **_SMALL}
 
 
 def _draw_panel(figure: Figure, panel: _Panel, top: float, height: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.bench.view import View
+from samplebench.report import looks
 from samplebench.report.best import direction
 from samplebench.report.fields import (
     CONDITIONS,
@@ -22,20 +23,9 @@ from samplebench.report.fields import (
     rho_label,
     sampler_label,
 )
-
-# (on white, on near-black). Each column keeps a contrast of 3:1 to its background and its members
-# at least 23 apart in CIELAB as seen with protanopia or deuteranopia.
-PALETTE = (
-    ("#0b4a9e", "#7fa8ff"),
-    ("#d17a00", "#dd8400"),
-    ("#12a06e", "#3ddc97"),
-    ("#b86fc0", "#c2419c"),
-    ("#7d2308", "#96794f"),
-    ("#262626", "#ececec"),
-    ("#4f7dff", "#6a5cff"),
-)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)), (0, (8, 2, 2, 2)))
+from samplebench.report.looks import DASHES as DASHES
+from samplebench.report.looks import MARKERS as MARKERS
+from samplebench.report.looks import PALETTE as PALETTE
 
 
 @dataclass(frozen=True)
@@ -44,8 +34,8 @@ class Curve:
 
     name: str  # sampler with its parameters
     detail: str  # what else tells it apart: rho, discretization, conditions; may be ""
-    colour: int  # counts samplers with their parameters
-    variant: int  # counts discretizations, rho and conditions
+    colour: int  # hue and filling, see `looks`; of the sampler with its parameters
+    variant: int  # marker and dash; of discretization, rho and conditions
     rows: list[Row]
 
     @property
@@ -54,21 +44,16 @@ class Curve:
 
     @property
     def hollow(self) -> bool:
-        """Past the palette's end the colours repeat with hollow markers."""
-        return self.colour // len(PALETTE) % 2 == 1
+        return looks.hollow(self.colour)
 
     @property
     def hue(self) -> str:
-        return PALETTE[self.colour % len(PALETTE)][0]
+        return looks.hue(self.colour)
 
     @property
     def look(self) -> dict[str, Any]:
         """Properties of the line for matplotlib, but for its colour."""
-        return {
-            "marker": MARKERS[self.variant % len(MARKERS)],
-            "linestyle": DASHES[self.variant % len(DASHES)],
-            "fillstyle": "none" if self.hollow else "full",
-        }
+        return looks.line(self.colour, self.variant)
 
 
 @dataclass(frozen=True)
@@ -100,23 +85,32 @@ def _varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     return [key for key in keys if len({row.get(key) for row in rows}) > 1]
 
 
+def _looks_of(view: View) -> dict[tuple[Hashable, Hashable], tuple[int, int]]:
+    """(colour, variant) of every curve of the view, sampler by sampler."""
+    colours = list(dict.fromkeys(map(_colour, view.rows)))
+    variants = list(dict.fromkeys(map(_variant, view.rows)))
+    places = {
+        (colours.index(colour), variants.index(variant)): (colour, variant)
+        for colour, variant in dict.fromkeys((_colour(r), _variant(r)) for r in view.rows)
+    }
+    wanted = sorted(places)
+    return {places[p]: look for p, look in zip(wanted, looks.apart(wanted), strict=True)}
+
+
 def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Curve]:
     """Curves of one model; nothing but points of equal conditions share a curve.
 
-    Colours and markers count over all rows of `view`, so they agree between its figures.
+    Looks are those among all rows of `view`, so they agree between its figures.
     """
-    colours = list(dict.fromkeys(map(_colour, view.rows)))
-    variants = list(dict.fromkeys(map(_variant, view.rows)))
-    groups: dict[tuple[int, int], list[Row]] = {}
+    styles = _looks_of(view)
+    groups: dict[tuple[Hashable, Hashable], list[Row]] = {}
     for row in rows:
-        groups.setdefault((colours.index(_colour(row)), variants.index(_variant(row))), []).append(
-            row
-        )
+        groups.setdefault((_colour(row), _variant(row)), []).append(row)
     several = bool(_varying(rows, ["discretization"]))
     differing = _varying(rows, CONDITIONS)
     made = []
-    for (colour, variant), group in sorted(groups.items(), key=lambda item: item[0]):
-        first = group[0]
+    for pair in filter(groups.__contains__, styles):
+        first = groups[pair][0]
         alias = alias_of(first, view.cells)
         name = sampler_label(first) + (f" (computed as {printable(alias)})" if alias else "")
         parts = [
@@ -124,7 +118,7 @@ def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Curve
             *(condition_label(key, [first.get(key)]) for key in differing),
         ]
         detail = ", ".join(part for part in parts if part)
-        made.append(Curve(name, detail, colour, variant, sorted(group, key=order_of)))
+        made.append(Curve(name, detail, *styles[pair], sorted(groups[pair], key=order_of)))
     return made
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.report.chart import Chart, Table
-from samplebench.report.curves import PALETTE
+from samplebench.report.looks import PALETTE, STROKES, SYMBOLS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_SCRIPTS = ("plot.js", "table.js", "page.js")
+_SCRIPTS = ("plot.js", "table.js", "zoom.js", "page.js")
 
 
 def render_page(
@@ -58,7 +58,9 @@ def render_page(
         chart=chart,
         table=table,
         style=_raw(_source("page.css") + _palette_css()),
-        hues=_json([light for light, _ in PALETTE]),
+        looks=_json(
+            {"hues": [light for light, _ in PALETTE], "symbols": SYMBOLS, "strokes": STROKES}
+        ),
         data=_json(data),
         library=_raw(get_plotlyjs()),
         script=_raw("\n".join(map(_source, _SCRIPTS))),
@@ -91,4 +93,4 @@ def _palette_css() -> str:
         "".join(f"--hue{index}:{pair[side]};" for index, pair in enumerate(PALETTE))
         for side in (0, 1)
     )
-    return f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    return f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"

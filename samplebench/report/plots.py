@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.view import View
 from samplebench.files import write_atomic
+from samplebench.report import looks
 from samplebench.report.axes import scale_axes
 from samplebench.report.best import better_words
 from samplebench.report.curves import Curve, Plot, plots_of
@@ -28,6 +29,7 @@ INK, FAINT, RULE = "#1b1d21", "#5d636e", "#d9dce2"
 _WIDTH, _AXES_HEIGHT = 4.9, 3.1  # inches
 _LEFT, _RIGHT, _TOP, _BELOW = 0.62, 0.14, 0.66, 0.6  # inches around the axes
 _LEGEND_LINE, _CAPTION_LINE = 13.6 / 72, 12.2 / 72  # inches
+_LABEL = 0.9  # inches from the left to a label of the legend, or to its second line
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -55,7 +57,7 @@ def settings() -> Iterator[None]:
                 "xtick.labelcolor": INK,
                 "ytick.labelcolor": INK,
                 "lines.linewidth": 1.5,
-                "lines.markersize": 5,
+                "lines.markersize": 5.5,
             }
         )
         yield
@@ -64,19 +66,24 @@ def settings() -> Iterator[None]:
 def _legend(plot: Plot) -> list[tuple[str, dict[str, Any]]]:
     """Labels with line properties: one for each curve, or, if shorter, colours and then styles."""
     curves = plot.curves
-    names = {curve.colour: curve for curve in reversed(curves)}
-    details = {curve.variant: curve for curve in reversed(curves)}
-    if len(names) + len(details) >= len(curves):
-        return [(curve.label, {"color": curve.hue, **curve.look}) for curve in curves]
+    named = [looks.Named(c.name, c.detail, c.label, c.colour, c.variant) for c in curves]
+    names = dict.fromkeys((curve.name, curve.colour) for curve in curves)
+    details = dict.fromkeys((curve.detail or "no ρ", curve.variant) for curve in curves)
+    if len(names) + len(details) < len(curves) and looks.crossed(named):
+        return both(names, details)
+    return [(curve.label, {"color": curve.hue, **curve.look}) for curve in curves]
+
+
+def both(
+    names: Iterable[tuple[str, int]], details: Iterable[tuple[str, int]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """A legend of what colours stand for, then of what markers and dashes do."""
     entries: list[tuple[str, dict[str, Any]]] = []
-    for _, curve in sorted(names.items()):
-        text = curve.name + (", hollow markers" if curve.hollow else "")
-        entries.append((text, {"color": curve.hue, "linewidth": 4, "solid_capstyle": "butt"}))
-    for _, curve in sorted(details.items()):
-        entries.append(
-            (curve.detail or "no ρ", {"color": FAINT, **curve.look, "fillstyle": "full"})
-        )
-    return entries
+    for text, colour in names:
+        text += ", hollow markers" if looks.hollow(colour) else ""
+        bar = {"color": looks.hue(colour), "linewidth": 4, "solid_capstyle": "butt"}
+        entries.append((text, bar))
+    return entries + [(text, {"color": FAINT, **looks.line(0, place)}) for text, place in details]
 
 
 def draw(plot: Plot, caption: bool = True) -> Figure:
@@ -85,8 +92,8 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
     from matplotlib.lines import Line2D
 
     entries = _legend(plot)
-    labels = [_wrapped(label, 52, "\n    ") for label, _ in entries]
-    below = _wrapped(plot.caption, 70, "\n") if caption else ""
+    labels = [wrapped(label) for label, _ in entries]
+    below = "\n".join(_lines(plot.caption, 70, _WIDTH - 2 * MARGIN, 9)) if caption else ""
     foot = _BELOW + _LEGEND_LINE * (sum(label.count("\n") + 1 for label in labels) + 1)
     foot += _CAPTION_LINE * (below.count("\n") + 1.5) if below else 0
     height = _TOP + _AXES_HEIGHT + foot
@@ -139,8 +146,27 @@ def _fit(text: Text, words: str, room: float) -> None:
         text.set_text(words)
 
 
-def _wrapped(text: str, width: int, newline: str) -> str:
-    return newline.join(textwrap.wrap(text, width, break_on_hyphens=False))
+def wrapped(label: str) -> str:
+    """A label of a legend in lines that have room beside their mark."""
+    return "\n    ".join(_lines(label, 52, _WIDTH - _LABEL - MARGIN, 10))
+
+
+def _lines(text: str, most: int, room: float, size: float) -> list[str]:
+    """Lines of at most so many characters that fit into `room` inches."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    with settings():
+        font = get_font(findfont(FontProperties()))
+    font.set_size(size, 72)
+    found: list[str] = []
+    for width in range(most, 8, -4):
+        found, widths = textwrap.wrap(text, width, break_on_hyphens=False), [0.0]
+        for line in found:
+            font.set_text(line)
+            widths.append(font.get_width_height()[0] / 64)  # of a point
+        if max(widths) <= 72 * room:
+            break
+    return found
 
 
 def _draw_curve(axes: Axes, curve: Curve, metric: str) -> None:

@@ -57,8 +57,8 @@ def _sheet(row: Row, curve: Curve, view: View, prefix: str) -> Sheet | None:
     ]
     values = [text.replace(" ± ", _PLUS_MINUS) for text in values]
     source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
-    # Whole multiples: a pixel of a sample stays a square.
-    wide, narrow = (width * max(1, room // width) for room in (192, 128))
+    # Whole multiples: a pixel of a sample stays a square. What has no room for one is shrunk.
+    wide, narrow = (width * max(1, room // width) for room in (220, 160))
     asked = row.get("nfe_requested")
     budget = str(row.get("nfe") if asked is None else asked)
     facets = facets_of(row)

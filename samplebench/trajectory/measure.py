@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from samplebench.model import Bound, threads_of
 from samplebench.noise import check_seeds, stream
 from samplebench.samplers.step import Step
 from samplebench.sampling import Setting
+from samplebench.ticker import bar
 from samplebench.trajectory.plan import Family, families
 from samplebench.trajectory.reference import Reference, solve, tolerance
 from samplebench.trajectory.result import Truncation
@@ -149,14 +148,14 @@ def _measure_block(
         rtol = (
             known.rtol if known else tolerance(bound, latents, math.sqrt(sigma_max * min(levels)))
         )
-        with _bar("reference", None, quiet) as advance:
+        with bar(None, "reference", "eval", quiet) as advance:
             reference = solve(
                 bound, latents, sigma_max, levels, rtol,
                 lambda sigma: advance(1, f"reference, sigma={sigma:.3g}"),
             )  # fmt: skip
         tally.add_truth(reference.truth)
         total = sum(setting.solver.evaluations(setting.steps) for setting in settings)
-        with _bar("samplers", total, quiet) as advance:
+        with bar(total, "samplers", "eval", quiet) as advance:
             for setting in settings:
                 squares, images = _run(setting, reference, latents)
                 tally.add(setting, squares, images)
@@ -191,21 +190,3 @@ def _run(
 
 def _squares(x: Tensor, truth: Tensor) -> np.ndarray:
     return (x.cpu().double() - truth).square().flatten(1).mean(1).numpy()
-
-
-@contextmanager
-def _bar(title: str, total: int | None, quiet: bool) -> Iterator[Callable[[int, str], None]]:
-    """A bar over evaluations of the model, moved by (evaluations, what is under way)."""
-    from tqdm import tqdm
-
-    interval = 0.2 if sys.stderr.isatty() else 10.0
-    with tqdm(
-        total=total, desc=title, unit="eval", unit_scale=True, mininterval=interval,
-        file=sys.stderr, dynamic_ncols=True, disable=quiet,
-    ) as bar:  # fmt: skip
-
-        def advance(evaluations: int, text: str) -> None:
-            bar.set_description(text, refresh=False)
-            bar.update(evaluations)
-
-        yield advance

@@ -9,8 +9,12 @@ import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from itertools import pairwise
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from samplebench.bench.view import View
+from samplebench.images import contact_sheet
 from samplebench.report.chart import (
     Axis,
     Cell,
@@ -22,6 +26,7 @@ from samplebench.report.chart import (
     Series,
     Table,
 )
+from samplebench.report.html import render_html
 from samplebench.report.page import render_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -278,6 +283,122 @@ def test_nothing_overflows_or_overlaps(sweep, opened, width, scheme):
         assert (shades[0] > shades[1]) == (scheme == "light")
         if out := os.environ.get("SAMPLEBENCH_SHOTS"):
             page.screenshot(path=f"{out}/sweep-{width}-{scheme}.png", full_page=True)
+
+
+LOOK = """[...document.querySelectorAll(".legend li")].map((li) => {
+    const [line, mark] = li.querySelectorAll("path"), hue = line.style.stroke;
+    const dash = line.getAttribute("stroke-dasharray");
+    return [hue, dash, mark.getAttribute("d"), mark.style.fill === hue].join();
+})"""
+DRAWN = """document.querySelector(".plot").data.filter((t) => t.marker).map((t) =>
+    [t.line.color, t.line.dash, t.marker.symbol[0]].join())"""
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """A page of 24 curves: 4 samplers with 4 rho each, and 8 more samplers; each has a sheet."""
+    settings = [(f"sampler-{i}", float(rho)) for i in range(4) for rho in (1, 3, 5, 7)]
+    settings += [(f"another-sampler-of-a-long-name-{i} S_churn=40", 7.0) for i in range(8)]
+    folder, rows, sheets = tmp_path_factory.mktemp("crowded"), [], {}
+    for place, (sampler, rho) in enumerate(settings):
+        for nfe in (5, 10):
+            cell = f"{place:032x}{nfe:032x}"
+            rows.append({
+                "model": "toy", "sampler": sampler, "params": "", "discretization": "edm",
+                "rho": rho, "steps": nfe, "nfe": nfe, "nfe_requested": nfe, "seed": 0,
+                "repeats": 1, "num_samples": 64, "protocol": "toy", "dtype": "float64",
+                "fd-toy": (place + 9) / nfe, "fd-toy_stderr": 0.1, "cell": cell,
+            })  # fmt: skip
+            sheets[cell] = folder / "sheet.png"
+    images = np.random.default_rng(0).integers(0, 256, (64, 8, 8), dtype=np.uint8)
+    Image.fromarray(contact_sheet(images[..., None])[..., 0]).save(folder / "sheet.png")
+    (folder / "report.html").write_text(render_html(View("crowded", rows, {}, sheets)), "utf-8")
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("width", [390, pytest.param(1440, marks=pytest.mark.slow)])
+def test_the_legend_of_many_curves_is_whole_and_tells_them_apart(crowded, opened, width):
+    with opened(crowded, width) as page:
+        assert len(set(page.evaluate(DRAWN))) == len(set(page.evaluate(LOOK))) == 24
+        plot = page.locator(".plot").bounding_box()
+        caption = page.locator("figcaption").first.bounding_box()
+        boxes = [entry.bounding_box() for entry in page.locator(".legend li").all()]
+        for place, box in enumerate(boxes):
+            assert 0 <= box["x"] and box["x"] + box["width"] <= width
+            assert plot["y"] + plot["height"] <= box["y"]
+            assert box["y"] + box["height"] <= caption["y"]
+            assert not any(overlap(box, other) for other in boxes[:place])
+        inner = page.evaluate(
+            "[...document.querySelectorAll('.legend li')]"
+            ".every((e) => e.scrollWidth <= e.clientWidth)"
+        )
+        assert inner and page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def overlap(one, other):
+    return all(
+        one[at] < other[at] + other[size] - 0.5 and other[at] < one[at] + one[size] - 0.5
+        for at, size in (("x", "width"), ("y", "height"))
+    )
+
+
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
+def test_the_printed_page_is_light_and_has_its_legend(crowded, opened, scheme):
+    with opened(crowded, scheme=scheme) as page:
+        screen = page.evaluate(DRAWN)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print", color_scheme=scheme)
+        page.set_viewport_size({"width": 700, "height": 1000})  # of an A4 page
+        page.wait_for_timeout(300)
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") in (
+            "rgb(255, 255, 255)", "rgba(0, 0, 0, 0)",
+        )  # fmt: skip
+        printed = page.evaluate(DRAWN)
+        assert len(set(printed)) == 24 and (printed == screen) == (scheme == "light")
+        paper = page.evaluate("document.querySelector('.plot').layout.paper_bgcolor")
+        assert paper == "#ffffff"
+        assert page.locator(".legend li:visible").count() == 24
+        wide = page.evaluate(
+            "[...document.querySelectorAll('.main-svg, table, .legend, .sheets, .sheets figure')]"
+            ".map((e) => e.getBoundingClientRect().right)"
+        )
+        assert max(wide) <= 700
+        rows = page.locator("table.sortable tbody tr").all()
+        assert (
+            len(rows) == 48
+            and page.locator(".tall").evaluate("e => e.scrollHeight - e.clientHeight") <= 1
+        )
+        assert not page.locator(".controls, .search, .quiet-button").first.is_visible()
+        page.emulate_media(media="screen", color_scheme=scheme)
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        page.wait_for_timeout(300)
+        assert page.evaluate(DRAWN) == screen
+
+
+@pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.slow), 1440])
+def test_a_sheet_is_enlarged_in_whole_multiples_by_mouse_and_keyboard(crowded, opened, width):
+    with opened(crowded, width) as page:
+        small = page.locator(".enlarge:visible").first
+        thumbnail = small.locator("img").bounding_box()
+        assert thumbnail["width"] % 71 == 0
+        dialog, image = page.locator("#zoom"), page.locator("#zoom img")
+        for begin, end in (
+            (small.click, lambda: page.keyboard.press("Escape")),
+            (lambda: small.press("Enter"), lambda: page.keyboard.press("Enter")),
+            (small.click, image.click),
+            (small.click, lambda: page.mouse.click(2, 2)),
+        ):
+            assert not dialog.is_visible()
+            begin()
+            dialog.wait_for(state="visible")
+            box = image.bounding_box()
+            assert box["width"] == box["height"] > 1.9 * thumbnail["width"]
+            assert box["width"] % 71 == 0 and 0 <= box["x"] and box["x"] + box["width"] <= width
+            assert image.evaluate("e => getComputedStyle(e).imageRendering") == "pixelated"
+            assert "sampler-0, ρ=1, NFE 10" in dialog.inner_text()
+            end()
+            dialog.wait_for(state="hidden")
+        assert small.evaluate("e => e === document.activeElement")
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def test_the_record(run):
     assert set(record["seconds"]) == {"sampling", "features", "metrics"}
     assert record["conditions"]["num_samples"] == N
     assert record["provenance"]["checkpoint"]["id"] == "digits-exact"
-    assert sheet.shape == (64, 64, 1) and sheet.dtype == np.uint8
+    assert sheet.shape == (71, 71, 1) and sheet.dtype == np.uint8
 
 
 def test_operations_are_counted_beside_the_evaluations(run):

@@ -53,12 +53,19 @@ def test_unknown_rule():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("n", "columns", "rows"), [(1, 8, 1), (8, 8, 1), (9, 8, 2), (5, 2, 3)])
-def test_contact_sheet(n, columns, rows, channels):
-    h, w = 2, 3
+@pytest.mark.parametrize(("h", "w", "gap"), [(2, 3, 1), (8, 8, 1), (32, 32, 2), (64, 40, 2)])
+def test_contact_sheet(n, columns, rows, channels, h, w, gap):
     images = np.random.default_rng(0).integers(1, 256, (n, h, w, channels), dtype=np.uint8)
     sheet = contact_sheet(images, columns)
-    assert sheet.shape == (rows * h, columns * w, channels) and sheet.dtype == np.uint8
+    tall, wide = rows * h + (rows - 1) * gap, columns * w + (columns - 1) * gap
+    assert sheet.shape == (tall, wide, channels) and sheet.dtype == np.uint8
+    between = np.ones(sheet.shape, dtype=bool)
     for i in range(rows * columns):
         r, c = divmod(i, columns)
-        tile = sheet[r * h : (r + 1) * h, c * w : (c + 1) * w]
+        top, left = r * (h + gap), c * (w + gap)
+        tile = sheet[top : top + h, left : left + w]
         assert np.array_equal(tile, images[i] if i < n else np.zeros_like(tile))
+        between[top : top + h, left : left + w] = False
+    # One grey, far from black and from white.
+    shades = set(sheet[between].tolist())
+    assert len(shades) == (rows * columns > 1) and all(64 <= shade <= 192 for shade in shades)

@@ -20,23 +20,27 @@ for (const facet of facets) {
 }
 const passes = (of) => facets.every((f) => of[f.key] === undefined || state.on[f.key].has(of[f.key]));
 
-function swatch(facet, value) {
-  const mine = chart.series.filter((s) => s.facets[facet.key] === value);
-  const only = (field, count) => {
-    const kinds = new Set(mine.map((s) => s[field] % count));
-    const all = new Set(chart.series.map((s) => s[field] % count));
-    return kinds.size === 1 && all.size > 1 ? [...kinds][0] : null;
-  };
-  const coloured = new Set(chart.series.map((s) => `${s.colour} ${s.facets[facet.key]}`)).size === new Set(chart.series.map((s) => s.colour)).size;
-  const colour = coloured ? only("colour", HUES) : null;
-  const dash = coloured ? null : only("variant", DASHES.length);
-  if (colour === null && dash === null) return "";
-  const mark = make("i", { className: "swatch" });
-  if (colour !== null) {
-    mark.style.setProperty("--hue", `var(--hue${colour})`);
-    mark.classList.add(Math.floor(mine[0].colour / HUES) % 2 ? "ring" : "dot");
+// For each value of a facet a mark of what is its own: hue, marker and dash, or all of it. None if two are alike.
+function swatches(facet) {
+  const shown = chart.series.filter((s) => s.facets[facet.key] !== undefined && s.band !== "range");
+  const count = new Set(shown.map((s) => s.facets[facet.key])).size;
+  for (const [kind, look] of [["hue", (s) => s.colour], ["style", (s) => s.variant], ["whole", (s) => `${s.colour} ${s.variant}`]]) {
+    const pairs = new Set(shown.map((s) => JSON.stringify([s.facets[facet.key], look(s)])));
+    if (count > 1 && pairs.size === count && new Set(shown.map(look)).size === count)
+      return (value) => swatch(kind, shown.find((s) => s.facets[facet.key] === value));
   }
-  if (dash !== null) mark.append(sample("var(--faint)", dash));
+  return () => "";
+}
+
+function swatch(kind, series) {
+  if (!series) return "";
+  const mark = make("i", { className: "swatch" });
+  if (kind === "whole") mark.append(entry(series));
+  else if (kind === "style") mark.append(sample("var(--faint)", series.variant, SYMBOLS[series.variant % SYMBOLS.length]));
+  else {
+    mark.style.setProperty("--hue", `var(--hue${series.colour % HUES})`);
+    mark.classList.add(faded(series) ? "ring" : "dot");
+  }
   return mark;
 }
 
@@ -45,7 +49,9 @@ const SHAPES = {
   circle: "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", square: "M-3.5-3.5h7v7h-7z", diamond: "M0-5L5 0 0 5-5 0z",
   "triangle-up": "M0-4.5L4.5 3.5h-9z", "triangle-down": "M0 4.5L4.5-3.5h-9z", "arrow-up": "M0-5L4 5h-8z",
   cross: "M-1.5-4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z", x: "M-2-4.5L0-2.5 2-4.5 4.5-2 2.5 0 4.5 2 2 4.5 0 2.5-2 4.5-4.5 2-2.5 0-4.5-2z",
-  pentagon: "M0-4.5L4.3-1.4 2.6 3.6h-5.2L-4.3-1.4z",
+  pentagon: "M0-4.5L4.3-1.4 2.6 3.6h-5.2L-4.3-1.4z", "diamond-tall": "M0-5.5L3 0 0 5.5-3 0z",
+  "triangle-left": "M-4.5 0L3.5-4.5v9z", "triangle-right": "M4.5 0L-3.5-4.5v9z",
+  star: "M0-5.2L1.2-1.6 4.9-1.6 1.9.6 3.1 4.2 0 2-3.1 4.2-1.9.6-4.9-1.6-1.2-1.6z",
 };
 
 // A piece of a line, if `variant` is one, with a marker, if `symbol` is one.
@@ -77,9 +83,9 @@ function choice(facet) {
 }
 
 function toggles(facet) {
-  const on = state.on[facet.key];
+  const on = state.on[facet.key], mark = swatches(facet);
   const chips = facet.values.map((value) => {
-    const chip = make("button", { type: "button", className: "chip", title: "click: on or off; double click: only this" }, swatch(facet, value), value);
+    const chip = make("button", { type: "button", className: "chip", title: "click: on or off; double click: only this" }, mark(value), value);
     chip.dataset.value = value;
     chip.addEventListener("click", () => { on.has(value) ? on.delete(value) : on.add(value); refresh(); });
     chip.addEventListener("dblclick", () => { on.clear(); on.add(value); refresh(); });
@@ -113,15 +119,17 @@ const axisNow = (plot) => plot.figure.x.find((axis) => axis.key === state.x[plot
 const visible = (plot) => plot.mine.filter((s) => passes(s.facets));
 const sizeOf = (area) => ({ width: area.clientWidth, height: area.clientWidth < 600 ? 340 : 460 });
 
+const PAPER = { width: 680, height: 420 }; // CSS pixels between the margins of A4 and Letter
+
 const entry = (s) => sample(`var(--hue${s.colour % HUES})`, s.line && s.points.length > 1 ? s.variant : null, symbolOf(s, s.points[0]));
 
-async function paint(plot) {
-  const list = visible(plot);
-  const { traces, layout } = drawing(plot.figure, list, axisNow(plot), theme(), state.bands, sizeOf(plot.area), state.zoom[plot.figure.key]);
+async function paint(plot, printed = false) {
+  const list = visible(plot), size = printed ? PAPER : sizeOf(plot.area), look = printed ? PRINT : theme();
+  const { traces, layout } = drawing(plot.figure, list, axisNow(plot), look, state.bands, size, state.zoom[plot.figure.key]);
+  if (printed) Object.assign(layout, { ...size, autosize: false });
   await Plotly.react(plot.area, traces, layout, { displayModeBar: false, doubleClick: false });
   const entries = list.filter((s) => s.band !== "range" && placed(s, axisNow(plot)).length);
-  const named = [entries, entries.filter((s) => s.line)].find((some) => some.length <= 14) ?? []; // above that, the switches tell
-  plot.legend.replaceChildren(...named.map((s) => make("li", {}, entry(s), s.name)));
+  plot.legend.replaceChildren(...entries.map((s) => make("li", {}, entry(s), make("span", { textContent: s.name }))));
   plot.area.dataset.series = entries.length;
   plot.area.dataset.axis = state.x[plot.figure.key];
 }
@@ -177,7 +185,7 @@ function refresh() {
   facets.forEach((f) => f.paint?.());
   updateTable();
   pictures.forEach((picture, i) => { picture.hidden = !passes(chart.pictures[i].facets) || !pictured(chart.pictures[i]); });
-  return Promise.all(plots.map(paint));
+  return Promise.all(plots.map((plot) => paint(plot)));
 }
 
 const budget = document.getElementById("budget");
@@ -198,10 +206,15 @@ if (controls) {
 document.getElementById("csv")?.addEventListener("click", () => {
   save(URL.createObjectURL(new Blob([chart.csv[1]], { type: "text/csv" })), chart.csv[0]);
 });
+const zoom = document.getElementById("zoom");
+if (zoom) wireZoom(zoom);
 document.querySelectorAll('a[href^="#"]').forEach((a) => a.addEventListener("click", () => open(a.hash.slice(1))));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
 let resized = 0; // ticks and height follow the width
-addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => plots.forEach(paint), 100); });
+const repaint = (printed) => { clearTimeout(resized); plots.forEach((plot) => paint(plot, printed)); };
+addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => repaint(matchMedia("print").matches), 100); });
+addEventListener("beforeprint", () => repaint(true));
+addEventListener("afterprint", () => repaint(false));
 await refresh();
 plots.forEach(wireFigure);
 document.documentElement.dataset.ready = "true";

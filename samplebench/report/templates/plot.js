@@ -1,18 +1,17 @@
 // Figures: from series and what is switched on to Plotly's traces and layout.
 
-const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "pentagon"];
-const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
-const HUES = 7;
+const { hues: PRINTED, symbols: SYMBOLS, strokes: DASHES } = JSON.parse(document.getElementById("looks").textContent);
+const HUES = PRINTED.length;
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const theme = () => ({
   ink: css("--ink"), faint: css("--faint"), rule: css("--rule"), page: css("--page"), panel: css("--panel"),
   hues: Array.from({ length: HUES }, (_, i) => css(`--hue${i}`)),
 });
-// What a downloaded figure looks like, whatever the page looks like now.
+// What a downloaded or printed figure looks like, whatever the page looks like now.
 const PRINT = {
   ink: "#1b1d21", faint: "#5d636e", rule: "#d9dce2", page: "#ffffff", panel: "#ffffff",
-  hues: JSON.parse(document.getElementById("hues").textContent),
+  hues: PRINTED,
 };
 
 // Plotly reads tags, entities and, between two dollars, math.
@@ -20,13 +19,13 @@ const escaped = (text) => text.replace(/[&<>$]/g, (c) => `&#${c.charCodeAt(0)};`
 const alpha = (hex, share) => hex + Math.round(255 * share).toString(16).padStart(2, "0");
 const floored = (low, y, log) => (low > 0 || !log ? low : y / 3); // a log axis has no zero
 
-function band(points, hue, log) {
+function band(points, hue, log, share) {
   const low = points.map((p) => floored(p.low ?? p.y, p.y, log));
   const high = points.map((p) => p.high ?? p.y);
   return {
     x: [...points.map((p) => p.at), ...points.map((p) => p.at).reverse()],
     y: [...high, ...low.reverse()],
-    fill: "toself", fillcolor: alpha(hue, 0.16), line: { width: 0 }, mode: "lines", hoverinfo: "skip", showlegend: false,
+    fill: "toself", fillcolor: alpha(hue, share), line: { width: 0 }, mode: "lines", hoverinfo: "skip", showlegend: false,
   };
 }
 
@@ -43,13 +42,13 @@ function symbolOf(series, point) {
   return shape + (point.hollow || (faded(series) && series.line) ? "-open" : "");
 }
 
-function tracesOf(series, axis, log, look, bands) {
+function tracesOf(series, axis, log, look, bands, share) {
   const points = placed(series, axis);
   if (!points.length) return [];
   const hue = look.hues[series.colour % HUES];
   const ranged = points.some((p) => p.low !== null || p.high !== null);
   const traces = [];
-  if (bands && ranged && series.line && points.length > 1) traces.push(band(points, hue, log));
+  if (bands && ranged && series.line && points.length > 1) traces.push(band(points, hue, log, share));
   const bars = bands && ranged && (!series.line || points.length === 1);
   const spread = series.band === "range";
   traces.push({
@@ -110,7 +109,8 @@ function axisOf(axis, values, pixels, look, range) {
 }
 
 function drawing(figure, list, axis, look, bands, size, ranges = {}) {
-  const traces = list.flatMap((series) => tracesOf(series, axis, figure.y.log, look, bands));
+  const share = 0.16 * Math.min(1, Math.max(0.35, 6 / list.length)); // many bands over each other stay pale
+  const traces = list.flatMap((series) => tracesOf(series, axis, figure.y.log, look, bands, share));
   const drawn = traces.filter((t) => t.hoverinfo !== "skip");
   const xs = drawn.flatMap((t) => t.x).filter((v) => v > 0);
   const ys = traces.flatMap((t) => t.y.flatMap((y, i) => {
