@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from samplebench.errors import SamplebenchError, UsageError
+from samplebench.answers.blame import Blame
+from samplebench.errors import UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
 from samplebench.model import Bound, BoundDiscrete, BoundLinear
 from samplebench.parameters import accepted, merge, split
@@ -117,10 +118,10 @@ class Solver:
         Args:
             params: those that differ from the sampler's defaults, if the number depends on them.
         """
-        if self.entry.evaluations is not None:
-            own = split(params, accepted(self.entry.evaluations))[0] if params else {}
-            return int(self.entry.evaluations(steps, **own))
         with self.guarded():
+            if self.entry.evaluations is not None:
+                own = split(params, accepted(self.entry.evaluations))[0] if params else {}
+                return int(self.entry.evaluations(steps, **own))
             if self.entry.needs == "linear":
                 return _probe_linear(self.function, steps)
             if self.entry.needs == "discrete":
@@ -176,21 +177,9 @@ class Solver:
             model, x, grid, noise=noise, callback=callback, **extra, **dict(params)
         )
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
+    def guarded(self) -> AbstractContextManager[None]:
         """Turns any failure within the block into one line that names a sampler of others."""
-        try:
-            yield
-        except SamplebenchError:
-            raise
-        except Exception as error:
-            if self.entry.builtin:
-                raise
-            reason = str(error).split("\n")[0]
-            raise UsageError(
-                f"sampler {self.name} failed ({type(error).__name__}: {reason}); "
-                "--debug shows where"
-            ) from error
+        return nullcontext() if self.entry.builtin else Blame(f"sampler {self.name}")
 
 
 def pixel() -> Bound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ def _on_table(
 
     table = torch.from_numpy(sigmas)
 
+    @functools.wraps(denoiser, updated=())
     def network(x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         sigma = table[t.cpu()]
         x = x_t * (1 + sigma.square()).sqrt().to(x_t).reshape(-1, 1, 1, 1)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from samplebench.answers.tensors import checked
 from samplebench.model import Model
 
 
@@ -52,7 +53,7 @@ class EDMNetwork(Model):
         if self.num_classes and labels is not None:
             classes = one_hot(labels.to(x.device), self.num_classes).to(torch.float32)
         denoised = self.network(x, torch.where(clean, 1.0, sigma), classes)
-        return torch.where(clean.reshape(-1, 1, 1, 1), x, denoised.to(x.dtype))
+        return torch.where(clean.reshape(-1, 1, 1, 1), x, checked("the network", denoised, x))
 
     def round_sigma(self, sigma: Any) -> Any:
         own = getattr(self.network, "round_sigma", None)

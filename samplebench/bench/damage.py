@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,6 @@ import numpy as np
 
 from samplebench.errors import EnvironmentError_, InputError
 
-# None where samples were not finite.
-_NUMBER = (int, float, type(None))
 _AGAIN = "run its sweep again, and only this cell is computed anew"
 
 
@@ -69,12 +68,19 @@ def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str,
         whole = record["nfe"] > 0 and bool(record["values"])
         for metric in {*metrics, *conditions["metrics"]}:
             found = record["values"][metric]
-            whole &= all(isinstance(found[key], _NUMBER) for key in ("value", "stderr"))
+            whole &= all(_is_number(found[key]) for key in ("value", "stderr"))
     except (KeyError, TypeError):
         whole = False
     if not whole:
         raise Damaged(path, "values are missing", _AGAIN)
     return record
+
+
+def _is_number(value: Any) -> bool:
+    """A finite number, or None where a cell has failed."""
+    if value is None:
+        return True
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
 def check_sheet(path: Path) -> None:
@@ -92,10 +98,16 @@ def read_partial(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a cell under way.
 
     Raises:
-        Damaged: they cannot be read.
+        Damaged: they cannot be read, or are not finite.
     """
+    anew = "delete it, and its cell starts anew"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
+            found = dict(archive)
     except Exception:  # a broken archive fails in any of a dozen ways
-        raise Damaged(path, "not a whole archive", "delete it, and its cell starts anew") from None
+        raise Damaged(path, "not a whole archive", anew) from None
+    numbers = (array for array in found.values() if array.dtype.kind == "f")
+    if not all(np.isfinite(array).all() for array in numbers):
+        # Older versions kept features that were not finite.
+        raise Damaged(path, "numbers that are not finite", anew)
+    return found

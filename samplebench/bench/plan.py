@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -291,5 +292,6 @@ def _conditions(request: Request, entry: Checkpoint, measure: Measure) -> dict[s
 
 
 def plain(value: Any) -> Any:
-    """JSON has no infinity."""
-    return str(value) if value in (float("inf"), -float("inf")) else value
+    """JSON has no infinity, and no NaN."""
+    endless = isinstance(value, float) and not math.isfinite(value)
+    return str(value) if endless else value

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from samplebench import __version__
+from samplebench.answers.blame import said
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import (
     check,
@@ -91,6 +92,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except SystemExit as error:
+        # Somebody's code called exit() where nobody was there to name it: never a 0.
+        if debug:
+            raise
+        print(f"samplebench: defect: {said(error)}; --debug shows where", file=sys.stderr)
+        return 3
     except BrokenPipeError:
         # The reader of our output has gone; Python must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, OSError):
             # Not 1: a crash must not look like a curve that moved.
             print(
-                f"samplebench: defect: {type(error).__name__}: {error}; --debug shows where",
+                f"samplebench: defect: {said(error)}; --debug shows where",
                 file=sys.stderr,
             )
             return 3
