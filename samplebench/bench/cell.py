@@ -187,20 +187,32 @@ def _run_block(
     _synchronize(model.device)
     sampled = time.perf_counter()
     lost = int((~finite | (bound.watch.look()[:n] > 0)).sum())
-    if lost and not partial.why:
-        partial.why = bound.watch.why(n) or f"sampler {setting.solver.name} ended in no finite image"
-    partial.nonfinite += lost
-    partial.evaluated += bound.images
-    partial.rows += len(seeds)
-    if first < _SHEET:
-        kept = images[: min(end, _SHEET) - first].permute(0, 2, 3, 1).cpu().numpy()
-        partial.sheet = np.concatenate([partial.sheet.reshape(-1, *kept.shape[1:]), kept])
-    name, dim = (conditions["extractor"][key] for key in ("name", "feature_dim"))
-    with watched_extractor(name, bench.extractor, start, images.device, partial):
-        found = features(bench.extractor, images, name, dim, n)
+    why = bound.watch.why(n) or f"sampler {setting.solver.name} ended in no finite image"
+    kept = images[: max(0, min(end, _SHEET) - first)].permute(0, 2, 3, 1).cpu().numpy()
+    try:
+        found = _features(bench.extractor, images, n, conditions, start, partial)
+    except Failed:
+        # The cell ends here, and says what it took so far.
+        partial.count(bound.images, len(seeds), lost, why, kept)
+        raise
+    partial.count(bound.images, len(seeds), lost, why, kept)
     partial.moments.add(found, first)
     partial.seconds["sampling"] += sampled - began
     partial.seconds["features"] += time.perf_counter() - sampled
+
+
+def _features(
+    extractor: Any,
+    images: Tensor,
+    n: int,
+    conditions: Mapping[str, Any],
+    seed: int,
+    partial: Partial,
+) -> np.ndarray:
+    """Features of the first n images, float64 [n, D]."""
+    name, dim = (conditions["extractor"][key] for key in ("name", "feature_dim"))
+    with watched_extractor(name, extractor, seed, images.device, partial):
+        return features(extractor, images, name, dim, n)
 
 
 def _synchronize(device: torch.device) -> None:

@@ -55,6 +55,19 @@ class Partial:
         nfe = self.evaluated / self.rows
         return int(nfe) if nfe.is_integer() else nfe
 
+    def count(self, evaluated: int, rows: int, nonfinite: int, why: str, first: np.ndarray) -> None:
+        """Adds a block: what it took, and its part of the sheet, uint8 [n, H, W, C].
+
+        Args:
+            why: who was not finite, if any sample was.
+        """
+        self.evaluated += evaluated
+        self.rows += rows
+        self.nonfinite += nonfinite
+        self.why = self.why or (why if nonfinite else "")
+        if len(first):
+            self.sheet = np.concatenate([self.sheet.reshape(-1, *first.shape[1:]), first])
+
     def doubt(self, reason: str) -> None:
         """Notes a reason why the same seeds give other samples."""
         if reason not in self.unsteady:
