@@ -97,14 +97,17 @@ class Solver:
         return merge(f"parameter of sampler {self.name}", self.defaults, params)
 
     def stochastic(self, params: Mapping[str, Any]) -> bool:
-        return bool(self.entry.stochastic(self.effective(params)))
+        effective = self.effective(params)
+        with self.guarded():
+            return bool(self.entry.stochastic(effective))
 
     def canonical(self, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Name and effective parameters of the algorithm that runs, shared by all its aliases."""
         full = self.effective(params)
         if self.entry.canonical is None:
             return self.name, full
-        name, kept = self.entry.canonical(full)
+        with self.guarded():
+            name, kept = self.entry.canonical(full)
         return name, Solver.of(name).effective(kept)
 
     @property

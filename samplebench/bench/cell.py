@@ -80,6 +80,12 @@ class Bench:
                 f"reference {reference.id} was made with other weights of extractor "
                 f"{reference.extractor}; make it again with 'samplebench reference make'"
             )
+        if extractor.feature_dim != reference.feature_dim:
+            raise InputError(
+                f"reference {reference.id} holds {reference.feature_dim} features an image, "
+                f"extractor {reference.extractor} has {extractor.feature_dim}; make it again with "
+                "'samplebench reference make'"
+            )
         batch, foreign = min(block, _COUNTED), is_foreign(model)
         doubt = try_network(model, batch) if foreign else None
         with probed(model):

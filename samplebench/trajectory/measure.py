@@ -144,7 +144,7 @@ def _measure_block(
             groups[start_of(setting)].append(setting)
     for sigma_max, settings in groups.items():
         levels = {float(level) for s in settings for level in s.grid.levels[:-1]}
-        bound = Bound(model, labels, len(latents))
+        bound = Bound(model, labels, len(latents), blamed=True)
         known = tally.truths.get(sigma_max)
         rtol = (
             known.rtol if known else tolerance(bound, latents, math.sqrt(sigma_max * min(levels)))
@@ -170,7 +170,8 @@ def _run(
     """Mean square errors [N] of a sampler's states by step, and the images evaluated."""
     import torch
 
-    bound = Bound(reference.model.model, reference.model.labels, len(latents))
+    model = reference.model
+    bound = Bound(model.model, model.labels, len(latents), blamed=True)
     levels = setting.grid.levels.tolist()
     scaled = setting.params.get("scaling") == "vp"
     squares: dict[int, np.ndarray] = {}
@@ -180,17 +181,25 @@ def _run(
         # A sampler of others may report something else than the state on the next level.
         if at > 0 and abs(step.sigma / at - 1) < _SAME_LEVEL:
             x = step.x * math.sqrt(1 + at**2) if scaled else step.x
-            squares[step.index] = _squares(x, reference.states[at])
+            squares[step.index] = _squares(x, reference.states[at], setting)
 
     noise = stream("portable", range(len(latents)), latents.device, latents.dtype)
     with torch.no_grad(), setting.solver.guarded():
         x = setting.run(bound, latents, noise, note)
-    squares[setting.steps - 1] = _squares(x, reference.end(levels[-2]))
+    squares[setting.steps - 1] = _squares(x, reference.end(levels[-2]), setting)
     return squares, bound.images
 
 
-def _squares(x: Tensor, truth: Tensor) -> np.ndarray:
-    return (x.cpu().double() - truth).square().flatten(1).mean(1).numpy()
+def _squares(x: Tensor, truth: Tensor, setting: Setting) -> np.ndarray:
+    """Mean square errors [N] of states that a sampler gave.
+
+    Raises:
+        UsageError: they are not finite, so there is no error to measure.
+    """
+    squares = (x.cpu().double() - truth).square().flatten(1).mean(1).numpy()
+    if not np.isfinite(squares).all():
+        raise UsageError(f"sampler {setting.solver.name} gave states that are not finite")
+    return squares
 
 
 @contextmanager
