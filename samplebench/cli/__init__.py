@@ -73,7 +73,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns the exit code.
 
-    0 fine, 1 regression found or a cell that failed, 2 usage or input, 3 environment, 128 + n stopped by signal n.
+    0 fine, 1 regression found or a cell failed, 2 usage or input, 3 environment, 128 + n stopped
+    by signal n.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     top = parser()
