@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import EnvironmentError_, InputError, UsageError
 from samplebench.files import sha256
+from samplebench.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
 
@@ -138,6 +140,16 @@ def _check(model: Model, entry: Checkpoint, path: Path) -> None:
         raise InputError(
             f"adapter {entry.format} returned {described(model)} without {', '.join(missing)}; "
             "return a samplebench.model.Model"
+        )
+    try:
+        low, high = model_range(model)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not 0 <= low < high:
+        raise InputError(
+            f"adapter {entry.format} returned a model of noise levels from "
+            f"{described(model.sigma_min)} to {described(model.sigma_max)}; 0 <= sigma_min < "
+            "sigma_max is needed"
         )
     found = str(model.provenance.get("structure", ""))
     if entry.structure and found != entry.structure:

@@ -85,6 +85,8 @@ def _rows(who: str, answer: Any, shape: tuple[int, int]) -> np.ndarray:
             host = answer.detach().cpu()
             array = (host.double() if host.dtype.is_floating_point else host).numpy()
     numeric = isinstance(array, np.ndarray) and array.dtype.kind in "fiu"
+    # What is masked would count.
+    numeric = numeric and not isinstance(array, np.ma.MaskedArray)
     if not numeric or array.shape != shape:
         raise UsageError(
             f"{who} returned {described(answer)} where {list(shape)} real numbers were expected, "

@@ -64,7 +64,8 @@ def described(answer: Any, device: torch.device | None = None) -> str:
         place = "" if device is None or answer.device == device else f" on {answer.device}"
         return f"{list(answer.shape)} {_name(answer.dtype)}{place}"
     if isinstance(answer, np.ndarray):
-        return f"a numpy array {list(answer.shape)} {answer.dtype}"
+        name = "array" if type(answer) is np.ndarray else kind
+        return f"a numpy {name} {list(answer.shape)} {answer.dtype}"
     if isinstance(answer, bool | int | float | complex | str | bytes):
         return f"{kind} {line_of(repr(answer))[:40]}"
     article = "an" if kind[:1].lower() in "aeiou" else "a"

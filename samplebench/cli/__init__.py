@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from samplebench import __version__
@@ -96,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as error:
         # Somebody's code called exit() where nobody was there to name it: never a 0.
         if debug:
-            raise
+            traceback.print_exc()
         print(f"samplebench: defect: {said(error)}; --debug shows where", file=sys.stderr)
         return 3
     except BrokenPipeError:

@@ -185,7 +185,7 @@ NETWORKS = {
     "numpy's generator": (lambda net, x, a: a * np.random.rand(), 0, "draws from numpy's", False),
     "Python's generator": (lambda net, x, a: a * random.random(), 0, "from Python's", False),
     "a state of its own": (
-        lambda net, x, a: a * (1 + net.calls / 1e9), 0, "answers the same states diff", False,
+        lambda net, x, a: a * (1 + net.calls / 1e4), 0, "answers the same states diff", False,
     ),
     "in training mode": (training, 0, "is in training mode", True),
 }  # fmt: skip
@@ -230,6 +230,7 @@ EXTRACTORS = {
     "nan": (lambda i, f: spoilt(f, torch.nan), 1, "extractor faulty: .* of 1 of 8 images"),
     "inf": (lambda i, f: spoilt(f, -torch.inf, 3), 1, "are not finite"),
     "too large to square": (lambda i, f: spoilt(f, 1e200), 1, "are not finite"),
+    "a masked array": (lambda i, f: np.ma.masked_less(f.numpy(), 0.5), 2, "MaskedArray"),
     "draws": (lambda i, f: f + 0 * torch.rand(1), 0, "extractor faulty draws from torch's"),
     "fewer rows": (lambda i, f: f[:-1], 2, r"returned \[7, 64\] float64 where \[8, 64\]"),
     "more rows": (lambda i, f: torch.cat([f, f]), 2, r"\[16, 64\]"),

@@ -20,9 +20,11 @@ from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted, Stop
 from samplebench.bench.store import Store, _values
 from samplebench.bench.view import caveats
+from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.cli import main
 from samplebench.errors import InputError, UsageError
-from samplebench.registry import extractors, metrics
+from samplebench.model import Model
+from samplebench.registry import Entry, adapters, extractors, metrics
 
 N = 24
 SWEEP = {"num_samples": N, "batch_size": 8, "nfe": 3, "device": "cpu", "quiet": True}
@@ -209,7 +211,9 @@ def words_of():
     return {key: value for key, value in SWEEP.items() if key != "quiet"}
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 10**400])
+@pytest.mark.parametrize(
+    "value", [np.nan, np.inf, -np.inf, 10**400], ids=["nan", "inf", "-inf", "huge"]
+)
 def test_numbers_that_are_none_are_a_damaged_cell(tmp_path, value):
     sb.run(**SWEEP, sampler="euler", out=tmp_path)
     ((name, record),) = records(tmp_path).items()
@@ -266,6 +270,20 @@ def test_references_are_made_of_features_alone(tmp_path, replaced, capsys, chang
     assert re.search(words, said) and not out.exists()
 
 
+@pytest.mark.parametrize("name", ["mean", "cov", "root"])
+def test_a_metric_cannot_spoil_the_reference_of_the_others(tmp_path, replaced, name):
+    def spoiling(known):
+        def metric(moments, reference):
+            getattr(reference, name)[:] = 0
+            return known(moments, reference)
+
+        return metric
+
+    replaced(metrics, "fd-digits", spoiling)
+    with pytest.raises(UsageError, match=r"metric fd-digits failed \(ValueError: .*read-only"):
+        sb.run(**SWEEP, sampler="euler", out=tmp_path)
+
+
 def test_a_module_that_exits_when_it_is_imported(tmp_path, monkeypatch, capsys):
     (tmp_path / "leaves_at_once.py").write_text("exit(0)\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -274,17 +292,27 @@ def test_a_module_that_exits_when_it_is_imported(tmp_path, monkeypatch, capsys):
     assert "cannot be imported: SystemExit: 0;" in capsys.readouterr().err
 
 
-def test_an_adapter_that_returns_no_model(tmp_path):
-    from samplebench.checkpoints.catalog import Checkpoint
-    from samplebench.registry import Entry, adapters
-
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: None, "returned None without shape"),
+        (lambda: exit(0), "failed .*SystemExit: 0"),
+        (lambda: np.empty(3), r"returned a numpy array \[3\] float64 without num_classes"),
+        (lambda: model_of(sigma_min=None), "noise levels from None to"),
+        (lambda: model_of(sigma_max=float("nan")), "to float nan; 0 <= sigma_min"),
+    ],
+)
+def test_an_adapter_that_returns_no_model(tmp_path, monkeypatch, made, words):
     (tmp_path / "net.bin").write_bytes(b"x")
-    entry = Checkpoint("own", "nothing", str(tmp_path / "net.bin"), (1, 8, 8))
     adapters._load()
-    for answer, words in ((None, "returned None without shape"), (exit, "failed .*SystemExit")):
-        made = answer if callable(answer) else lambda *given, **words: None
-        with pytest.MonkeyPatch.context() as patch:
-            adapter = lambda path, config, *, device, dtype, made=made: made()  # noqa: E731
-            patch.setitem(adapters._entries, "nothing", Entry("nothing", adapter))
-            with pytest.raises((InputError, UsageError), match=f"adapter nothing {words}"):
-                sb.load(entry)
+    function = lambda path, config, *, device, dtype: made()  # noqa: E731
+    monkeypatch.setitem(adapters._entries, "nothing", Entry("nothing", function))
+    with pytest.raises((InputError, UsageError), match=f"adapter nothing .*{words}"):
+        sb.load(Checkpoint("own", "nothing", str(tmp_path / "net.bin"), (1, 8, 8)))
+
+
+def model_of(**attributes):
+    made = Model()
+    made.shape, made.device, made.state_dtype = (1, 8, 8), torch.device("cpu"), torch.float64
+    vars(made).update(attributes)
+    return made
