@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench import plan as planning
 from samplebench.bench.plan import Plan
-from samplebench.bench.progress import Progress
+from samplebench.bench.progress import Progress, describe
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Stop
 from samplebench.bench.store import Store
+from samplebench.bench.view import failure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,16 +32,30 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
 
     Returns:
         One row per point of a curve, with the columns of results.csv. Cells that the results
-        folder holds already are not computed again.
+        folder holds already are not computed again. A cell that failed has the value NaN, and a
+        warning says why.
 
     Raises:
-        UsageError: a word that cannot be meant; nothing was computed.
+        UsageError: a word that cannot be meant; nothing was computed. Or a network, sampler,
+            extractor or metric of others that fails or answers wrongly; finished cells are kept.
     """
     from samplebench.bench.ready import ready
     from samplebench.report.tables import to_frame
 
     plan = ready(planning.make(Request.of(**words)), quiet)
-    return to_frame(sweep(plan, Progress(quiet)).rows)
+    view = sweep(plan, Progress(quiet))
+    for line in failures(view):
+        warnings.warn(f"failed: {line}", stacklevel=2)
+    return to_frame(view.rows)
+
+
+def failures(view: View) -> list[str]:
+    """The cells of a view that have no value, and why, a line each."""
+    return [
+        f"{describe(record['conditions'], record['nfe'])}: {reason}"
+        for record in view.cells.values()
+        if (reason := failure(record))
+    ]
 
 
 def sweep(plan: Plan, progress: Progress) -> View:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from samplebench.answers.blame import blame
 from samplebench.errors import UsageError
 from samplebench.model import model_range
 from samplebench.parameters import accepted, label, merge
@@ -185,14 +186,15 @@ def build(
         raise UsageError(
             f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max"
         )
-    try:
-        with np.errstate(all="ignore"):  # what is not finite is told below
-            found = function(steps, sigma_min=low, sigma_max=high, **constants)
-        levels = _float64(found)
-    except (ArithmeticError, ValueError, TypeError) as error:
-        raise UsageError(
-            f"discretization {name} has no levels for {label(constants)}: {error}"
-        ) from None
+    with blame(f"discretization {name}", function):
+        try:
+            with np.errstate(all="ignore"):  # what is not finite is told below
+                found = function(steps, sigma_min=low, sigma_max=high, **constants)
+            levels = _float64(found)
+        except (ArithmeticError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"discretization {name} has no levels for {label(constants)}: {error}"
+            ) from None
     if len(levels) - (levels[-1:] == 0).sum() != steps:
         raise UsageError(f"discretization {name} gave {len(levels)} levels for {steps} steps")
     return _finish(f"discretization {name}", levels, low, high, model)

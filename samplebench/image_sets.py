@@ -10,7 +10,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from samplebench.errors import InputError
+from samplebench.answers.blame import Failed
+from samplebench.answers.features import features
+from samplebench.errors import InputError, UsageError
 from samplebench.metrics.moments import Moments
 from samplebench.ticker import bar
 
@@ -36,19 +38,25 @@ class ImageSet:
     batches: Callable[[], Iterator[np.ndarray]]
 
     def moments(self, extractor: Callable[[Tensor], Tensor], *, quiet: bool = False) -> Moments:
-        """Moments of an extractor's features over all images."""
+        """Moments of an extractor's features over all images.
+
+        Raises:
+            InputError: fewer than 2 images, or the extractor fails on them or returns something
+                else than a row of finite numbers for each.
+        """
         import torch
 
         if self.count < 2:
             raise InputError(f"{self.description}: statistics need at least 2 images")
-        total = Moments.zeros(extractor.feature_dim)  # type: ignore[attr-defined]
+        dim: int = extractor.feature_dim  # type: ignore[attr-defined]
+        total, name = Moments.zeros(dim), getattr(extractor, "name", type(extractor).__name__)
         with bar(self.count, self.description, "image", quiet) as advance:
             for batch in self.batches():
+                images = torch.from_numpy(batch)
                 try:
-                    features = extractor(torch.from_numpy(batch))
-                except ValueError as error:
+                    total.add(features(extractor, images, name, dim, len(images)))
+                except (Failed, UsageError) as error:
                     raise InputError(f"{self.description}: {error}") from None
-                total.add(features.cpu().numpy())
                 advance(len(batch))
         return total
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.blame import blame
+from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import EnvironmentError_, InputError, UsageError
 from samplebench.files import sha256
+from samplebench.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
 
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from samplebench.model import Model
+
+
+# What everything that is sampled from has; a `Model` that sets its own has it all.
+_NEEDED = ("shape", "num_classes", "sigma_min", "sigma_max", "device", "state_dtype", "provenance")
 
 
 def load(
@@ -67,7 +75,8 @@ def load(
         print(f"note: {entry.id}: {entry.caveat}", file=sys.stderr)
     path = local_file(entry, offline=offline, quiet=quiet)
     try:
-        model = adapter(path, entry.config, device=where, dtype=precision)
+        with blame(f"adapter {entry.format}", adapter):
+            model = adapter(path, entry.config, device=where, dtype=precision)
         _check(model, entry, path)
     except InputError as error:
         raise rejected(entry, path, error) from None
@@ -127,6 +136,21 @@ def load_classifier(
 
 def _check(model: Model, entry: Checkpoint, path: Path) -> None:
     """Raises `InputError` if a file's content is not what the catalogue says."""
+    if missing := [name for name in _NEEDED if not hasattr(model, name)]:
+        raise InputError(
+            f"adapter {entry.format} returned {described(model)} without {', '.join(missing)}; "
+            "return a samplebench.model.Model"
+        )
+    try:
+        low, high = model_range(model)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not 0 <= low < high:
+        raise InputError(
+            f"adapter {entry.format} returned a model of noise levels from "
+            f"{described(model.sigma_min)} to {described(model.sigma_max)}; 0 <= sigma_min < "
+            "sigma_max is needed"
+        )
     found = str(model.provenance.get("structure", ""))
     if entry.structure and found != entry.structure:
         raise InputError(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.blame import Blame, blame, ours
+from samplebench.answers.draws import torch_moved, torch_state
+from samplebench.answers.tensors import checked, described
+from samplebench.answers.watch import Watch
 from samplebench.errors import UsageError
 from samplebench.rounding import rounded
 
@@ -96,6 +100,20 @@ def model_range(model: Any) -> tuple[float, float]:
     return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", float("inf")))
 
 
+def is_foreign(model: Any) -> bool:
+    """Whether samplebench did not write a model, or the network within it."""
+    network = getattr(model, "network", None)
+    return not (ours(model) and (network is None or ours(network)))
+
+
+def in_training(model: Any) -> bool:
+    """Whether a part of a model's network is in training mode, as far as it is a torch module."""
+    network = getattr(model, "network", None)
+    network = model if network is None else getattr(network, "__wrapped__", network)
+    modules = getattr(network, "modules", None)
+    return callable(modules) and any(getattr(part, "training", False) for part in modules())
+
+
 @contextmanager
 def threads_of(model: Any) -> Iterator[None]:
     """Within the block torch uses as many CPU threads as the model asks for."""
@@ -112,6 +130,10 @@ def threads_of(model: Any) -> Iterator[None]:
 class Bound:
     """A model with its labels bound and its evaluations counted: all that a sampler sees.
 
+    What the network answers is judged here: it has the state's shape and dtype, and whether it is
+    finite is noted in `watch`. One of others gets copies, and its answers are copied: it may write
+    on them, or return the same memory again.
+
     Args:
         model: a `Model` or any callable (x, sigma, labels) -> x0 with sigma_min, sigma_max and
             round_sigma.
@@ -120,6 +142,12 @@ class Bound:
         clip_x0: whether the denoised images are clipped to [-1, 1].
         guidance: callable (x_t, t_net, labels) -> gradient, already scaled, for the samplers that
             step on a discrete model's own time steps.
+        blamed: whether an exception in a network of others becomes a line that names it.
+        foreign: whether it is one of others; None to look.
+
+    Attributes:
+        drew: whether the network has drawn from torch's global generator, where it is looked for:
+            in one of others.
     """
 
     def __init__(
@@ -129,26 +157,63 @@ class Bound:
         batch: int,
         clip_x0: bool = False,
         guidance: Callable[..., Tensor] | None = None,
+        *,
+        blamed: bool = False,
+        foreign: bool | None = None,
     ) -> None:
         self.model, self.labels, self.batch, self.clip_x0 = model, labels, batch, clip_x0
-        self.guidance = guidance
-        self.images = self.classified = 0
+        self.guidance, self.blamed = guidance, blamed
+        self.images = self.classified = self.calls = 0
         self.sigma_min, self.sigma_max = model_range(model)
+        self.foreign = is_foreign(model) if foreign is None else foreign
+        self.name = name_of(model)
+        self.blame = Blame(self.name) if blamed and self.foreign else nullcontext()
+        self.watch, self.drew = Watch(batch), False
 
     def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """D(x; sigma), counted; sigma a Python float, a scalar tensor or [N]."""
+        """D(x; sigma), counted; sigma a Python float, a scalar tensor or [N].
+
+        Raises:
+            UsageError: the network returned something else than a tensor like x.
+        """
         import torch
 
-        self.images += x.shape[0]
         # A host scalar: no device synchronisation, and models may call tensor methods on it.
         sigma = torch.as_tensor(sigma, dtype=torch.float64)
-        # The state keeps its precision, whatever the network answers in.
-        denoised = self.model(x, sigma, self.labels).to(x.dtype)
+        answer = self.ask(lambda x, sigma, labels: self.model(x, sigma, labels), x, sigma)
+        denoised = self.judge(answer, x, "sigma", sigma)
         return denoised.clip(-1, 1) if self.clip_x0 else denoised
 
     def round_sigma(self, sigma: Any) -> Any:
         """The nearest level the model knows: of a number a float, of a tensor one like it."""
         return rounded(getattr(self.model, "round_sigma", float), sigma)
+
+    def ask(self, question: Callable[..., Any], x: Tensor, *given: Any) -> Any:
+        """What the model answers to x, further tensors and the labels, counted and not yet judged.
+
+        Raises:
+            UsageError: it failed, and is to be blamed.
+        """
+        self.images += x.shape[0]
+        self.calls += 1
+        if not self.foreign:
+            return question(x, *given, self.labels)
+        x, *rest = (_copy(value) for value in (x, *given, self.labels))
+        before = torch_state(x.device)
+        with self.blame:
+            answer = question(x, *rest)
+        self.drew = self.drew or torch_moved(before, x.device)
+        return answer
+
+    def judge(self, answer: Any, x: Tensor, kind: str, at: Any) -> Tensor:
+        """A network's answer, like x, watched.
+
+        Args:
+            kind, at: where it was asked, e.g. "sigma" and its value.
+        """
+        kept = checked(self.name, answer, x, copy=self.foreign)
+        self.watch.see(kept, self.name, self.calls, kind, at)
+        return kept
 
     def respaced(self, diffusion: DiscreteProcess) -> BoundDiscrete:
         """The same model, labels and counts on the kept steps of its discrete process."""
@@ -198,19 +263,37 @@ class BoundDiscrete:
         return self._ask(self.bound.model.predict_x0, x_t, j)  # type: ignore[attr-defined]
 
     def gradient(self, x_t: Tensor, j: int) -> Tensor | None:
-        """The guidance at step j in x_t's dtype, counted apart; None without guidance."""
+        """The guidance at step j in x_t's dtype, counted apart; None without guidance.
+
+        Raises:
+            UsageError: it returned something else than a tensor like x_t.
+        """
         bound = self.bound
         if bound.guidance is None:
             return None
         bound.classified += x_t.shape[0]
         time = bound.model.time(self.diffusion.timestep_map[j], len(x_t))  # type: ignore[attr-defined]
-        return bound.guidance(x_t, time, bound.labels).to(x_t.dtype)
+        with blame("the guidance", bound.guidance) if bound.blamed else nullcontext():
+            answer = bound.guidance(x_t.clone(), time, bound.labels)
+        gradient = checked("the guidance", answer, x_t)
+        bound.watch.see(gradient, "the guidance", bound.calls, "step", j)
+        return gradient
 
     def _ask(
         self, method: Callable[..., tuple[Tensor, Tensor | None]], x_t: Tensor, j: int
     ) -> tuple[Tensor, Tensor | None]:
-        self.bound.images += x_t.shape[0]
-        return method(x_t, j, self.bound.labels, self.diffusion)
+        bound = self.bound
+        answer = bound.ask(lambda x_t, labels: method(x_t, j, labels, self.diffusion), x_t)
+        if not (isinstance(answer, tuple) and len(answer) == 2):
+            raise UsageError(
+                f"{bound.name} returned {described(answer)} where a pair was expected: the mean's "
+                "part and the variance channels, or None"
+            )
+        mean, v = answer
+        return (
+            bound.judge(mean, x_t, "step", j),
+            None if v is None else bound.judge(v, x_t, "step", j),
+        )
 
 
 class BoundLinear:
@@ -230,8 +313,20 @@ class BoundLinear:
 
         if not is_linear(self.bound.model):
             return isotropic_eps(self.bound, self.process, u, t)
-        self.bound.images += u.shape[0]
-        return self.bound.model.eps(u, t, self.bound.labels)  # type: ignore[attr-defined]
+        bound = self.bound
+        answer = bound.ask(lambda u, labels: bound.model.eps(u, t, labels), u)  # type: ignore[attr-defined]
+        return bound.judge(answer, u, "t", t)
+
+
+def name_of(model: Any) -> str:
+    """What a model's network is called in a message."""
+    provenance = getattr(model, "provenance", None)
+    known = provenance.get("id") if isinstance(provenance, Mapping) else None
+    return f"the network of {known}" if known else "the network"
+
+
+def _copy(value: Any) -> Any:
+    return value.clone() if hasattr(value, "clone") else value
 
 
 def _each(images: int, batch: int) -> float:

@@ -102,4 +102,6 @@ def _checked(found: Statistics) -> Statistics:
     tolerance = 1e-6 * (np.abs(variances).max() + np.square(found.mean).max())
     if variances.min() < -tolerance or np.abs(found.cov - found.cov.T).max() > tolerance:
         raise ValueError("its sigma is no covariance")
+    # All cells of a sweep share them, and a metric of others may write on what it gets.
+    found.mean.flags.writeable = found.cov.flags.writeable = False
     return found

@@ -85,7 +85,9 @@ class Reference:
     @cached_property
     def root(self) -> np.ndarray:
         """The square root of cov; one eigen-decomposition for a whole sweep."""
-        return symmetric_root(self.cov)
+        root = symmetric_root(self.cov)
+        root.flags.writeable = False
+        return root
 
     def fetch(self, *, offline: bool, quiet: bool) -> Path:
         """The file, verified and here.

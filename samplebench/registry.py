@@ -17,6 +17,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
+from samplebench.answers.blame import said
 from samplebench.errors import InputError, UsageError, unknown
 from samplebench.parameters import word
 
@@ -177,10 +178,10 @@ class Registry:
             if point.name not in self._entries:
                 try:
                     obj = point.load()
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     raise InputError(
                         f"{self.kind} '{point.name}' of an installed plugin cannot be loaded "
-                        f"({type(error).__name__}: {error}); mend or uninstall {point.value}"
+                        f"({said(error)}); mend or uninstall {point.value}"
                     ) from error
                 # A plugin that used the decorator has said more than its entry point can.
                 if point.name not in self._entries:
@@ -193,11 +194,10 @@ class Registry:
         try:
             module = importlib.import_module(module_name)
             obj = getattr(module, attribute)
-        except Exception as error:  # a module may fail in any way when it is imported
-            reason = str(error).split("\n")[0] or type(error).__name__
+        except (Exception, SystemExit) as error:  # a module may fail in any way, or call exit()
             raise UsageError(
-                f"{self.kind} '{path}' cannot be imported: {reason}; write package.module:function "
-                "of a module in this folder or on PYTHONPATH"
+                f"{self.kind} '{path}' cannot be imported: {said(error)}; write "
+                "package.module:function of a module in this folder or on PYTHONPATH"
             ) from error
         if not callable(obj):
             raise UsageError(f"{self.kind} '{path}' is not callable")

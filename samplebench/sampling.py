@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench import discretizations, registry
+from samplebench.answers.tensors import checked
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.linear import (
@@ -18,7 +20,14 @@ from samplebench.linear import (
     settled,
     times_of,
 )
-from samplebench.model import Bound, BoundDiscrete, is_discrete, is_linear
+from samplebench.model import (
+    Bound,
+    BoundDiscrete,
+    BoundLinear,
+    in_training,
+    is_discrete,
+    is_linear,
+)
 from samplebench.native import grid_of, kept_steps, refuse_grid
 from samplebench.noise import check_seeds, stream
 from samplebench.parameters import label, split
@@ -76,6 +85,9 @@ class Setting:
 
         On a discrete process the latents are the first state itself, on a linear one they have the
         state's shape.
+
+        Raises:
+            UsageError: the sampler returned something else than a state like the one that it got.
         """
         import torch
 
@@ -87,16 +99,7 @@ class Setting:
         else:
             view, x = model.respaced(self.diffusion), latents
             grid = torch.arange(self.steps).flip(0)
-        return self.solver(
-            view,
-            x,
-            grid,
-            sigma_min=self.grid.sigma_min,
-            sigma_max=self.grid.sigma_max,
-            noise=noise,
-            callback=callback,
-            params=self.params,
-        )
+        return self._solve(view, x, grid, noise, callback)
 
     def _run_linear(
         self,
@@ -108,17 +111,31 @@ class Setting:
     ) -> Tensor:
         import torch
 
-        u = self.solver(
-            model.on(law),
-            first_state(law, latents),
-            torch.from_numpy(self.grid.levels),
+        u, times = first_state(law, latents), torch.from_numpy(self.grid.levels)
+        return law.decode(self._solve(model.on(law), u, times, noise, callback))
+
+    def _solve(
+        self,
+        view: Bound | BoundDiscrete | BoundLinear,
+        x: Tensor,
+        grid: Tensor,
+        noise: Callable[[Tensor], Tensor] | None,
+        callback: Callable[[Step], None] | None,
+    ) -> Tensor:
+        """The state that the sampler returns, which is like the one that it got."""
+        # Before the sampler, which may resize what it gets.
+        like, shape = x.new_empty(0), tuple(x.shape)
+        end = self.solver(
+            view,
+            x,
+            grid,
             sigma_min=self.grid.sigma_min,
             sigma_max=self.grid.sigma_max,
             noise=noise,
             callback=callback,
             params=self.params,
         )
-        return law.decode(u)
+        return checked(f"sampler {self.solver.name}", end, like, shape)
 
 
 def prepare(
@@ -239,10 +256,13 @@ def sample(
 
     Returns:
         Images [N, C, H, W], nominally in [-1, 1], in the dtype of the latents; those drawn from
-        seeds are in the model's state dtype.
+        seeds are in the model's state dtype. A warning says where an answer of the network or a
+        sample is not finite, or the network is random or in training mode.
 
     Raises:
-        UsageError: unknown names, impossible values, or not exactly one of the alternatives.
+        UsageError: unknown names, impossible values, not exactly one of the alternatives, or a
+            network or sampler that returns something else than a tensor like the state. What they
+            raise themselves comes through as it is.
     """
     import torch
 
@@ -285,7 +305,34 @@ def sample(
 
     source = noise if callable(noise) else streams
     with torch.no_grad():
-        return setting.run(bound, latents, source, report if callback else None)
+        x = setting.run(bound, latents, source, report if callback else None)
+    for doubt in doubts(bound, x):
+        warnings.warn(doubt, stacklevel=2)
+    return x
+
+
+def doubts(bound: Bound, x: Tensor) -> list[str]:
+    """What must be known of samples x [N, ...] beside them, a line each.
+
+    Args:
+        bound: the model that they were drawn from.
+    """
+    lost = (bound.watch.look() > 0) | ~x.isfinite().flatten(1).all(1).cpu().numpy()
+    found = []
+    if lost.any():
+        why = bound.watch.why() or "not finite at the end"
+        found.append(f"{lost.sum()} of {len(x)} samples: {why}")
+    if bound.drew:
+        found.append(
+            f"{bound.name} draws from torch's global generator: other samples every time from the "
+            "same seeds"
+        )
+    if bound.foreign and in_training(bound.model):
+        found.append(
+            f"{bound.name} is in training mode, where dropout and batch norm change its answers; "
+            "call its .eval()"
+        )
+    return found
 
 
 def _in_time(
@@ -324,9 +371,7 @@ def rehearse(setting: Setting) -> None:
             model = pixel() if table is None else discrete_pixel(table.original_steps)
             model = model if law is None else linear_pixels(law)
             latents = torch.ones(1, *setting.latent_shape(shape), dtype=torch.float64)
-            x = setting.run(model, latents, torch.randn_like)
-            if not isinstance(x, torch.Tensor) or x.shape != (1, *shape):
-                raise TypeError("it must return the state, of the shape it was given")
+            setting.run(model, latents, torch.randn_like)
     except (ArithmeticError, ValueError, TypeError) as error:
         params = label(setting.params) or "its defaults"
         raise UsageError(

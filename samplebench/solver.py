@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from samplebench.errors import SamplebenchError, UsageError
+from samplebench.answers.blame import Blame
+from samplebench.errors import UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
 from samplebench.model import Bound, BoundDiscrete, BoundLinear
 from samplebench.parameters import accepted, merge, split
@@ -97,14 +98,17 @@ class Solver:
         return merge(f"parameter of sampler {self.name}", self.defaults, params)
 
     def stochastic(self, params: Mapping[str, Any]) -> bool:
-        return bool(self.entry.stochastic(self.effective(params)))
+        effective = self.effective(params)
+        with self.guarded():
+            return bool(self.entry.stochastic(effective))
 
     def canonical(self, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Name and effective parameters of the algorithm that runs, shared by all its aliases."""
         full = self.effective(params)
         if self.entry.canonical is None:
             return self.name, full
-        name, kept = self.entry.canonical(full)
+        with self.guarded():
+            name, kept = self.entry.canonical(full)
         return name, Solver.of(name).effective(kept)
 
     @property
@@ -118,14 +122,14 @@ class Solver:
         Args:
             params: those that differ from the sampler's defaults, if the number depends on them.
         """
-        if self.entry.evaluations is not None:
-            own = split(params, accepted(self.entry.evaluations))[0] if params else {}
-            return int(self.entry.evaluations(steps, **own))
-        if steps not in self._counted:
-            probe = _PROBES.get(self.entry.needs, _probe)
-            with self.guarded():
+        with self.guarded():
+            if self.entry.evaluations is not None:
+                own = split(params, accepted(self.entry.evaluations))[0] if params else {}
+                return int(self.entry.evaluations(steps, **own))
+            if steps not in self._counted:
+                probe = _PROBES.get(self.entry.needs, _probe)
                 self._counted[steps] = probe(self.function, steps)
-        return self._counted[steps]
+            return self._counted[steps]
 
     def steps_for(self, nfe: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
         """The largest step count whose evaluations stay within the budget `nfe`.
@@ -176,21 +180,9 @@ class Solver:
             model, x, grid, noise=noise, callback=callback, **extra, **dict(params)
         )
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
+    def guarded(self) -> AbstractContextManager[None]:
         """Turns any failure within the block into one line that names a sampler of others."""
-        try:
-            yield
-        except SamplebenchError:
-            raise
-        except Exception as error:
-            if self.entry.builtin:
-                raise
-            reason = str(error).split("\n")[0]
-            raise UsageError(
-                f"sampler {self.name} failed ({type(error).__name__}: {reason}); "
-                "--debug shows where"
-            ) from error
+        return nullcontext() if self.entry.builtin else Blame(f"sampler {self.name}")
 
 
 def pixel() -> Bound:

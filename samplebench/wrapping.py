@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError, unknown
@@ -99,6 +99,7 @@ def _on_table(
 
     table = torch.from_numpy(sigmas)
 
+    @functools.wraps(denoiser, updated=())
     def network(x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         sigma = table[t.cpu()]
         x = x_t * (1 + sigma.square()).sqrt().to(x_t).reshape(-1, 1, 1, 1)
@@ -132,14 +133,14 @@ def _dtype(network: Any) -> torch.dtype | None:
     if module is None or getattr(module, "takes_any_dtype", False):
         return None
     kinds = [tensor.dtype for tensor in _tensors(module) if tensor.is_floating_point()]
-    return reduce(torch.promote_types, kinds) if kinds else None
+    return functools.reduce(torch.promote_types, kinds) if kinds else None
 
 
 def _module(network: Any) -> torch.nn.Module | None:
     """The torch module that a network is, or whose method or partial call it is."""
     import torch
 
-    while isinstance(network, partial):
+    while isinstance(network, functools.partial):
         network = network.func
     network = getattr(network, "__self__", network)
     return network if isinstance(network, torch.nn.Module) else None

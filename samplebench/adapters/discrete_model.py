@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from samplebench.answers.tensors import checked
 from samplebench.errors import InputError, UsageError, unknown
 from samplebench.model import Model
 from samplebench.networks.preconditioning import noise_levels
@@ -158,12 +159,13 @@ class DiscreteModel(Model):
             labels = labels.to(x_t.device)
         raw = self.network(x_t.to(self.dtype or x_t.dtype), self.time(t, len(x_t)), labels)
         learned, channels = self.diffusion.variance == "learned", x_t.shape[1]
-        if raw.shape[1] != (1 + learned) * channels:
+        wanted = [len(x_t), (1 + learned) * channels, *x_t.shape[2:]]
+        if isinstance(raw, Tensor) and raw.ndim == x_t.ndim and raw.shape[1] != wanted[1]:
             raise InputError(
                 f"the network returns {raw.shape[1]} channels for images of {channels}; with "
                 f"learn_sigma={str(learned).lower()} it must be {(1 + learned) * channels}"
             )
-        raw = raw.to(x_t.dtype)
+        raw = checked("the network", raw, x_t, wanted)
         return raw[:, :channels], raw[:, channels:] if learned else None
 
 

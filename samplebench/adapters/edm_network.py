@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from samplebench.answers.tensors import checked
 from samplebench.model import Model
 from samplebench.rounding import rounded
 
@@ -57,7 +58,8 @@ class EDMNetwork(Model):
         own = self.dtype or x.dtype
         level = torch.where(clean, torch.ones_like(sigma), sigma)
         denoised = self.network(x.to(own), level.to(own), classes)
-        return torch.where(clean.reshape(-1, 1, 1, 1), x, denoised.to(x.dtype))
+        denoised = checked("the network", denoised, x)
+        return torch.where(clean.reshape(-1, 1, 1, 1), x, denoised)
 
     def round_sigma(self, sigma: Any) -> Any:
         own = getattr(self.network, "round_sigma", None)

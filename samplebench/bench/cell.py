@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from samplebench.answers.blame import Failed
+from samplebench.answers.features import extractor_of, features
+from samplebench.answers.values import judged
 from samplebench.bench.chunks import Chunked
 from samplebench.bench.flops import gflop_per_evaluation
 from samplebench.bench.grids import RESPACING, TIME
+from samplebench.bench.partial import Partial
 from samplebench.bench.plan import Cell, Source
 from samplebench.bench.progress import Progress
 from samplebench.bench.provenance import partial_stamp, provenance
+from samplebench.bench.rehearsal import probed, try_network
+from samplebench.bench.steady import watched_extractor, watched_metric, watched_sampling
 from samplebench.bench.stop import Stop
 from samplebench.bench.store import SCHEMA, Store
-from samplebench.errors import InputError
+from samplebench.errors import InputError, SamplebenchError, UsageError
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.loading import load, resolve_dtype
 from samplebench.metrics.moments import BlockedMoments
 from samplebench.metrics.uncertainty import delete_one, spread
-from samplebench.model import Bound, Model, threads_of
+from samplebench.model import Bound, Model, is_foreign, threads_of
 from samplebench.noise import stream
 from samplebench.references import Reference
-from samplebench.registry import Entry, extractors, metrics
+from samplebench.registry import Entry, metrics
 from samplebench.sampling import Setting, prepare
 
 if TYPE_CHECKING:
@@ -39,58 +44,8 @@ _SAVE_SHARE = 0.05
 _SHEET = 64
 # Operations are counted on that many images: a quarter of the usual block, whole for exact models.
 _COUNTED = 16
-
-
-@dataclass
-class Partial:
-    """A cell under way: everything a resumed run needs to end with the same bits."""
-
-    moments: BlockedMoments
-    stamp: str
-    next_block: int = 0
-    evaluated: int = 0
-    rows: int = 0
-    nonfinite: int = 0
-    seed_reproducible: bool = True
-    sheet: np.ndarray = field(default_factory=lambda: np.zeros((0,), dtype=np.uint8))
-    seconds: dict[str, float] = field(default_factory=lambda: {"sampling": 0.0, "features": 0.0})
-
-    def state(self) -> dict[str, Any]:
-        counts = (self.next_block, self.evaluated, self.rows, self.nonfinite)
-        return {
-            **self.moments.state(),
-            "stamp": np.array(self.stamp),
-            "counts": np.array([*counts, self.seed_reproducible], dtype=np.int64),
-            "sheet": self.sheet,
-            "seconds": np.array([self.seconds["sampling"], self.seconds["features"]]),
-        }
-
-    @property
-    def nfe(self) -> float:
-        """Network evaluations per sample, counted over all blocks."""
-        nfe = self.evaluated / self.rows
-        return int(nfe) if nfe.is_integer() else nfe
-
-    def accepts(self, state: Mapping[str, np.ndarray]) -> bool:
-        """Whether `load` may take it: the same arrays, from a machine and version like this one.
-
-        Half a cell from another would end as a mixture of both.
-        """
-        blocks, dim = len(self.moments.blocks), len(self.moments.blocks[0].total)
-        shapes = {
-            "stamp": (), "count": (blocks,), "total": (blocks, dim), "outer": (blocks, dim, dim),
-            "counts": (5,), "seconds": (2,),
-        }  # fmt: skip
-        fits = all(key in state and state[key].shape == shape for key, shape in shapes.items())
-        return fits and "sheet" in state and str(state["stamp"]) == self.stamp
-
-    def load(self, state: Mapping[str, np.ndarray]) -> None:
-        self.moments.load(dict(state))
-        counts = state["counts"].tolist()
-        self.next_block, self.evaluated, self.rows, self.nonfinite, reproducible = counts
-        self.seed_reproducible = bool(reproducible)
-        self.sheet = state["sheet"]
-        self.seconds = dict(zip(("sampling", "features"), state["seconds"].tolist(), strict=True))
+# What JSON has as text; see plan.plain.
+_ENDLESS = ("inf", "-inf", "nan")
 
 
 @dataclass(frozen=True)
@@ -99,12 +54,16 @@ class Bench:
 
     Attributes:
         gflop: per evaluation of one image, None where it cannot be counted.
+        foreign: whether samplebench did not write the network.
+        unsteady: what makes every cell of the model irreproducible, lines.
     """
 
     model: Model
     extractor: Callable[[Tensor], Tensor]
     reference: Reference
     gflop: float | None
+    foreign: bool = False
+    unsteady: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, source: Source, block: int, device: torch.device, dtype: str | None) -> Bench:
@@ -112,16 +71,27 @@ class Bench:
 
         Raises:
             InputError: the reference was made with other weights than the extractor has.
+            UsageError: a network or an extractor of others that fails or answers wrongly.
         """
         model, reference = load(source.checkpoint, device=device, dtype=dtype), source.reference
-        extractor = extractors.get(reference.extractor)(device=device)
+        extractor = extractor_of(reference.extractor, device)
         if reference.weights_sha256 not in ("", extractor.weights_sha256):
             raise InputError(
                 f"reference {reference.id} was made with other weights of extractor "
                 f"{reference.extractor}; make it again with 'samplebench reference make'"
             )
-        gflop = gflop_per_evaluation(model, min(block, _COUNTED))
-        return cls(cast(Model, Chunked(model)), extractor, reference, gflop)
+        if extractor.feature_dim != reference.feature_dim:
+            raise InputError(
+                f"reference {reference.id} holds {reference.feature_dim} features an image, "
+                f"extractor {reference.extractor} has {extractor.feature_dim}; make it again with "
+                "'samplebench reference make'"
+            )
+        batch, foreign = min(block, _COUNTED), is_foreign(model)
+        doubt = try_network(model, batch) if foreign else None
+        with probed(model):
+            gflop = gflop_per_evaluation(model, batch)
+        unsteady = () if doubt is None else (doubt,)
+        return cls(cast(Model, Chunked(model)), extractor, reference, gflop, foreign, unsteady)
 
 
 def run_cell(
@@ -132,17 +102,26 @@ def run_cell(
     setting = _setting(bench.model, conditions)
     n, size = conditions["num_samples"], conditions["block"]
     moments = BlockedMoments(n, conditions["extractor"]["feature_dim"])
-    partial = Partial(moments, stamp=partial_stamp(bench.model))
+    partial = Partial(moments, stamp=partial_stamp(bench.model), unsteady=list(bench.unsteady))
     kept = store.load_partial(cell.hash)
     if kept is not None and partial.accepts(kept):
         partial.load(kept)
     blocks = math.ceil(n / size)
     progress.start_cell(cell, done=min(partial.next_block * size, n))
-    saved, cost = time.monotonic(), 0.0
+    saved, cost, failed = time.monotonic(), 0.0, ""
     for block in range(partial.next_block, blocks):
         first = block * size
-        with threads_of(bench.model):
-            _run_block(bench, setting, conditions, partial, first, min(first + size, n))
+        try:
+            with threads_of(bench.model):
+                _run_block(bench, setting, conditions, partial, first, min(first + size, n))
+        except Failed as failure:
+            failed = str(failure)
+            break
+        except SamplebenchError:
+            # Code of others that fails now and then: what is whole is kept.
+            if partial.next_block:
+                store.save_partial(cell.hash, partial.state())
+            raise
         partial.next_block = block + 1
         progress.advance(min(size, n - first))
         now = time.monotonic()
@@ -152,12 +131,12 @@ def run_cell(
             saved = time.monotonic()
             cost = saved - now
         stop.check()
-    return _record(cell, bench, partial), contact_sheet(partial.sheet)
+    return _record(cell, bench, partial, failed), contact_sheet(partial.sheet)
 
 
 def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
     grid = conditions["discretization"]
-    params = {k: math.inf if v == "inf" else v for k, v in conditions["params"].items()}
+    params = {k: float(v) if v in _ENDLESS else v for k, v in conditions["params"].items()}
     if isinstance(grid, list):
         return prepare(model, conditions["sampler"], discretization=tuple(grid), params=params)
     if grid["name"] == RESPACING:
@@ -185,55 +164,62 @@ def _run_block(
     first: int,
     end: int,
 ) -> None:
-    """Samples first .. end - 1, padded to the fixed block by more seeds, into the moments."""
+    """Samples first .. end - 1, padded to the fixed block by more seeds, into the moments.
+
+    Raises:
+        Failed: features are not finite; nothing of the block is in the moments.
+        UsageError: a network, sampler or extractor of others fails or answers wrongly.
+    """
     import torch
 
     model, rules = bench.model, conditions["protocol"]
-    start = conditions["seed"] + first
+    start, n = conditions["seed"] + first, end - first
     seeds = range(start, start + conditions["block"])
     dtype = resolve_dtype(rules["state_dtype"])
     assert dtype is not None
     began = time.perf_counter()
     noise = stream(rules["noise"], seeds, model.device, dtype)
     latents, labels = noise.start(setting.latent_shape(model.shape), model.num_classes)
-    bound = Bound(model, labels, len(seeds), rules["clip_x0"])
-    watched = _watched_generator(setting, start, partial)
-    with torch.no_grad(), setting.solver.guarded(), watched:
+    bound = Bound(model, labels, len(seeds), rules["clip_x0"], blamed=True, foreign=bench.foreign)
+    with (
+        torch.no_grad(),
+        setting.solver.guarded(),
+        watched_sampling(setting, bound, partial, start),
+    ):
         x = setting.run(bound, latents, noise)
+    if not bound.images:
+        raise UsageError(f"sampler {setting.solver.name} never asks the network for anything")
     images = to_uint8(x, rules["quantization"])
-    finite = torch.isfinite(x).flatten(1).all(1)[: end - first]
+    finite = torch.isfinite(x).flatten(1).all(1)[:n].cpu().numpy()
     _synchronize(model.device)
     sampled = time.perf_counter()
-    features = bench.extractor(images)[: end - first].cpu().numpy()
-    done = time.perf_counter()
-
-    partial.nonfinite += int((~finite).sum())
-    partial.evaluated += bound.images
-    partial.rows += len(seeds)
-    partial.moments.add(features, first)
-    if first < _SHEET:
-        kept = images[: min(end, _SHEET) - first].permute(0, 2, 3, 1).cpu().numpy()
-        partial.sheet = np.concatenate([partial.sheet.reshape(-1, *kept.shape[1:]), kept])
+    lost = int((~finite | (bound.watch.look()[:n] > 0)).sum())
+    why = bound.watch.why(n) or f"sampler {setting.solver.name} ended in no finite image"
+    kept = images[: max(0, min(end, _SHEET) - first)].permute(0, 2, 3, 1).cpu().numpy()
+    try:
+        found = _features(bench.extractor, images, n, conditions, start, partial)
+    except Failed:
+        # The cell ends here, and says what it took so far.
+        partial.count(bound.images, len(seeds), lost, why, kept)
+        raise
+    partial.count(bound.images, len(seeds), lost, why, kept)
+    partial.moments.add(found, first)
     partial.seconds["sampling"] += sampled - began
-    partial.seconds["features"] += done - sampled
+    partial.seconds["features"] += time.perf_counter() - sampled
 
 
-@contextmanager
-def _watched_generator(setting: Setting, seed: int, partial: Partial) -> Iterator[None]:
-    """Seeds torch's global generator for samplers of others, and notes when they draw from it."""
-    import torch
-
-    if setting.solver.entry.builtin:
-        yield
-        return
-    cuda = torch.cuda.is_available()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        before = [torch.random.get_rng_state(), *(torch.cuda.get_rng_state_all() if cuda else [])]
-        yield
-        after = [torch.random.get_rng_state(), *(torch.cuda.get_rng_state_all() if cuda else [])]
-        if not all(map(torch.equal, before, after)):
-            partial.seed_reproducible = False
+def _features(
+    extractor: Any,
+    images: Tensor,
+    n: int,
+    conditions: Mapping[str, Any],
+    seed: int,
+    partial: Partial,
+) -> np.ndarray:
+    """Features of the first n images, float64 [n, D]."""
+    name, dim = (conditions["extractor"][key] for key in ("name", "feature_dim"))
+    with watched_extractor(name, extractor, seed, images.device, partial):
+        return features(extractor, images, name, dim, n)
 
 
 def _synchronize(device: torch.device) -> None:
@@ -243,12 +229,21 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
-    """The JSON record of a finished cell."""
+def _record(cell: Cell, bench: Bench, partial: Partial, failed: str) -> dict[str, Any]:
+    """The JSON record of a finished cell; `failed` says why it can have no value."""
     began = time.perf_counter()
-    values = {}
-    for name in cell.conditions["metrics"]:
-        values[name] = _estimate(metrics.entry(name), bench.reference, partial)
+    names = cell.conditions["metrics"]
+    values: dict[str, Any] = {}
+    lost = f"{partial.nonfinite} of {cell.conditions['num_samples']} samples: {partial.why}"
+    failed = "; ".join(filter(None, (lost if partial.nonfinite else "", failed)))
+    try:
+        for name in () if failed else names:
+            with watched_metric(name, cell.conditions["seed"], partial):
+                values[name] = _estimate(judged(metrics.entry(name)), bench.reference, partial)
+    except (Failed, UsageError) as error:
+        failed = str(error)
+    if failed:
+        values = {name: {"value": None, "stderr": None} for name in names}
     seconds = {**partial.seconds, "metrics": time.perf_counter() - began}
     return {
         "schema": SCHEMA,
@@ -260,21 +255,28 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> dict[str, Any]:
         "gflop_per_image": None if bench.gflop is None else bench.gflop * partial.nfe,
         "values": values,
         "nonfinite": partial.nonfinite,
-        "seed_reproducible": partial.seed_reproducible,
+        "seed_reproducible": not partial.unsteady,
+        **({"unsteady": partial.unsteady} if partial.unsteady else {}),
         **({"reusable": False, "not_reusable": cell.not_reusable} if cell.not_reusable else {}),
+        **({"failed": failed} if failed else {}),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "provenance": provenance(bench.model),
     }
 
 
 def _estimate(metric: Entry, reference: Reference, partial: Partial) -> dict[str, Any]:
-    """Value, its terms, the jackknife's standard error and its delete-one values; None where
-    samples are not finite. Of a metric of others also which way is better, as a report may have
-    to do without it."""
-    if partial.nonfinite:
-        return {"value": None, "stderr": None}
+    """Value, its terms, the jackknife's standard error and its delete-one values.
+
+    Of a metric of others also which way is better, as a report may have to do without it.
+
+    Raises:
+        Failed: the value or a term of it is not finite.
+    """
     terms = metric.obj(partial.moments.total(), reference)
-    left_out = delete_one(partial.moments.blocks, lambda m: metric.obj(m, reference)["value"])
+    try:
+        left_out = delete_one(partial.moments.blocks, lambda m: metric.obj(m, reference)["value"])
+    except Failed:
+        left_out = []
     stderr = spread(left_out)
     known = math.isfinite(stderr)
     return {

@@ -31,7 +31,8 @@ class Measure:
         A released reference does not bind them: it was made with a port from elsewhere.
         """
         reference = self.reference
-        return reference.weights_sha256 or extractors.get(reference.extractor).weights_sha256
+        made = extractors.get(reference.extractor)
+        return reference.weights_sha256 or str(getattr(made, "weights_sha256", ""))
 
 
 def measure_of(request: Request, entry: Checkpoint) -> Measure:

@@ -12,8 +12,6 @@ import numpy as np
 
 from samplebench.errors import EnvironmentError_, InputError
 
-# None where samples were not finite.
-_NUMBER = (int, float, type(None))
 _AGAIN = "run its sweep again, and only this cell is computed anew"
 
 
@@ -70,7 +68,7 @@ def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str,
         whole = record["nfe"] > 0 and bool(record["values"])
         for metric in {*metrics, *conditions["metrics"]}:
             found = record["values"][metric]
-            whole &= all(isinstance(found[key], _NUMBER) for key in ("value", "stderr"))
+            whole &= all(_is_number(found[key]) for key in ("value", "stderr"))
             # Missing in records of older versions.
             whole &= _all_finite(found.get("deleted", []))
     except (KeyError, TypeError):
@@ -82,12 +80,15 @@ def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str,
 
 def _all_finite(values: Any) -> bool:
     """Whether it is a list of finite numbers."""
-    return isinstance(values, list) and all(
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) <= sys.float_info.max
-        for value in values
-    )
+    return isinstance(values, list) and all(v is not None and _is_number(v) for v in values)
+
+
+def _is_number(value: Any) -> bool:
+    """A finite number, or None where a cell has failed."""
+    if value is None:
+        return True
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
 def check_sheet(path: Path) -> None:
@@ -105,10 +106,16 @@ def read_partial(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a cell under way.
 
     Raises:
-        Damaged: they cannot be read.
+        Damaged: they cannot be read, or are not finite.
     """
+    anew = "delete it, and its cell starts anew"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
+            found = dict(archive)
     except Exception:  # a broken archive fails in any of a dozen ways
-        raise Damaged(path, "not a whole archive", "delete it, and its cell starts anew") from None
+        raise Damaged(path, "not a whole archive", anew) from None
+    numbers = (array for array in found.values() if array.dtype.kind == "f")
+    if not all(np.isfinite(array).all() for array in numbers):
+        # Older versions kept features that were not finite.
+        raise Damaged(path, "numbers that are not finite", anew)
+    return found

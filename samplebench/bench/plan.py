@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -314,5 +315,6 @@ def _said(value: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """JSON has no infinity."""
-    return str(value) if value in (float("inf"), -float("inf")) else value
+    """JSON has no infinity, and no NaN."""
+    endless = isinstance(value, float) and not math.isfinite(value)
+    return str(value) if endless else value

@@ -24,4 +24,5 @@ def probe(model: Model, batch: int) -> Callable[[], Tensor]:
     if is_linear(model):
         assert model.law is not None
         return partial(model.eps, model.law.encode(x), model.law.T / 2, labels)
-    return partial(model, x, min(max(1.0, model.sigma_min), model.sigma_max), labels)
+    sigma = torch.as_tensor(min(max(1.0, model.sigma_min), model.sigma_max), dtype=torch.float64)
+    return partial(model, x, sigma, labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from samplebench.answers.blame import blame
 from samplebench.bench import plan as planning
 from samplebench.bench.plan import Plan
 from samplebench.checkpoints.announce import announce
@@ -46,5 +47,6 @@ def fetch_extractor(name: str, *, offline: bool, quiet: bool) -> Path | None:
     extractor = extractors.get(name)
     if not hasattr(extractor, "fetch"):
         return None
-    path: Path = extractor.fetch(offline=offline, quiet=quiet)
+    with blame(f"extractor {name}", extractor):
+        path: Path = extractor.fetch(offline=offline, quiet=quiet)
     return path

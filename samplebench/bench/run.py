@@ -8,6 +8,7 @@ from samplebench.bench.cell import Bench, run_cell
 from samplebench.bench.estimate import estimate
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
+from samplebench.bench.rehearsal import probed, try_measures
 from samplebench.bench.stop import Stop
 from samplebench.bench.store import Store
 from samplebench.loading import resolve_device
@@ -32,6 +33,8 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
 
     Raises:
         Interrupted: `stop` was asked for; all finished blocks are kept.
+        UsageError: a network, sampler, extractor or metric of others fails, or returns something
+            else than what is asked of it; all finished cells and blocks are kept.
     """
     device = plan_device(plan)
     missing = [cell for cell in plan.cells.values() if not store.has(cell.hash)]
@@ -47,7 +50,10 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
                 )
                 name = bench.model.provenance["id"]
                 own = [cell for cell in missing if cell.conditions["model"] == name]
-                progress.note(estimate(bench.model, own, plan.request.yes))
+                try_measures(bench.model, bench.extractor, bench.reference, cell.conditions)
+                with probed(bench.model):
+                    expected = estimate(bench.model, own, plan.request.yes)
+                progress.note(expected)
             record, sheet = run_cell(cell, bench, store, progress, stop)
             store.write_cell(record, sheet)
             progress.finish_cell(cell, record)

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samplebench.bench.columns import total
 from samplebench.bench.damage import Damaged, check_sheet, read_cell, read_json, read_partial
 from samplebench.bench.requests import Asked, merged, read_all
 from samplebench.bench.view import View
@@ -155,7 +154,9 @@ class Store:
         with atomic(self.out / "cells" / f"{cell}.png") as temporary:
             Image.fromarray(picture).save(temporary, format="PNG")
         with atomic(self._cell(cell)) as temporary:
-            temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+            # JSON has no NaN: what is not finite has been told as a failure long before.
+            text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+            temporary.write_text(text + "\n")
         self._partial(cell).unlink(missing_ok=True)
 
     def save_partial(self, cell: str, state: Mapping[str, Any]) -> None:
@@ -175,7 +176,9 @@ class Store:
 
     def add_request(self, plan: Plan) -> None:
         """Remembers the rows of a plan, so that a report can be made from the folder alone."""
-        content: dict[str, Any] = {"request": plan.request.words(), "rows": _rows_of(plan)}
+        # JSON has no infinity either.
+        words = json.loads(json.dumps(plan.request.words()), parse_constant=str)
+        content: dict[str, Any] = {"request": words, "rows": _rows_of(plan)}
         name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
         content["number"] = max((asked.number for asked in self.requests()), default=0) + 1
         with atomic(self.out / "requests" / f"{name}.json") as temporary:
@@ -267,6 +270,7 @@ def _values(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dic
         found = [record["values"][name] for record in records]
         values = [math.nan if v["value"] is None else v["value"] for v in found]
         errors = [math.nan if v["stderr"] is None else v["stderr"] for v in found]
-        columns[name] = total(values) / len(values)
-        columns[f"{name}_stderr"] = math.sqrt(total(e * e for e in errors)) / len(errors)
+        columns[name] = math.fsum(value / len(values) for value in values)
+        # Without a square that overflows.
+        columns[f"{name}_stderr"] = math.hypot(*errors) / len(errors)
     return {**columns, "cell": " ".join(row["cells"])}

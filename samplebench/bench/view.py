@@ -35,17 +35,29 @@ class View:
     pending: int = 0
 
 
+def failure(record: Mapping[str, Any]) -> str:
+    """Why a cell has no value, a line; "" where it has one."""
+    if record.get("failed"):
+        return str(record["failed"])
+    if record.get("nonfinite"):  # a record of an older version
+        n = record.get("conditions", {}).get("num_samples", 0)
+        return f"{record['nonfinite']} of {n} samples are not finite"
+    return ""
+
+
 def caveats(record: Mapping[str, Any]) -> list[str]:
     """What a reader must know beside a cell's values, in words."""
     found = []
     conditions = record.get("conditions", {})
     n, dim = conditions.get("num_samples", 0), conditions.get("extractor", {}).get("feature_dim", 0)
-    if record.get("nonfinite"):
-        found.append(f"{record['nonfinite']} of {n} samples are not finite: no value")
+    if reason := failure(record):
+        found.append(f"{reason}: no value")
     if record.get("nfe_planned", record.get("nfe")) != record.get("nfe"):
         found.append(f"{record['nfe']} evaluations counted, {record['nfe_planned']} planned")
-    if not record.get("seed_reproducible", True):
-        found.append("not seed-reproducible: the sampler draws from torch's global generator")
+    doubts = record.get("unsteady", [])
+    if not (doubts or record.get("seed_reproducible", True)):  # a record of an older version
+        doubts = ["the sampler draws from torch's global generator"]
+    found += [f"not seed-reproducible: {doubt}" for doubt in doubts]
     if record.get("not_reusable"):
         found.append(f"computed anew each time: {record['not_reusable']}")
     if 0 < n <= dim:

@@ -6,11 +6,13 @@ import argparse
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
 from samplebench import __version__
+from samplebench.answers.blame import said
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import (
     check,
@@ -78,7 +80,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns the exit code.
 
-    0 fine, 1 a verdict against it, 2 usage or input, 3 environment, 128 + n stopped by signal n.
+    0 fine, 1 a verdict against it or a failed cell, 2 usage or input, 3 environment, 128 + n
+    stopped by signal n.
     """
     try:
         return _main(sys.argv[1:] if argv is None else list(argv))
@@ -109,6 +112,12 @@ def _main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say("stopped")
         return 130
+    except SystemExit as error:
+        # Somebody's code called exit() where nobody was there to name it: never a 0.
+        if getattr(args, "debug", False):
+            traceback.print_exc()
+        say(f"samplebench: defect: {said(error)}; --debug shows where")
+        return 3
     except BrokenPipeError:
         # The reader of our output has gone; what was decided before stands.
         return int(getattr(args, "verdict", 0))
@@ -125,7 +134,7 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
         return error.exit_code
     if not isinstance(error, OSError):
         # Not 1: a crash must not look like a curve that moved.
-        say(f"samplebench: defect: {type(error).__name__}: {error}; --debug shows where")
+        say(f"samplebench: defect: {said(error)}; --debug shows where")
         return 3
     name = f" ({error.filename})" if error.filename else ""
     say(f"samplebench: error: {error.strerror or error}{name}")

@@ -54,13 +54,13 @@ def main(args: argparse.Namespace) -> int:
     if target.is_dir() or (target.exists() and source.exists() and target.samefile(source)):
         what = "a folder" if target.is_dir() else "the images themselves"
         raise UsageError(f"--out {target} is {what}; name a new file, e.g. mine.reference.npz")
+    from samplebench.answers.features import extractor_of
     from samplebench.bench.ready import fetch_extractor
     from samplebench.image_sets import read
     from samplebench.loading import resolve_device
-    from samplebench.registry import extractors
 
     fetch_extractor(args.extractor, offline=False, quiet=args.quiet)
-    extractor = extractors.get(args.extractor)(device=resolve_device(args.device))
+    extractor = extractor_of(args.extractor, resolve_device(args.device))
     images = read(source)
     moments = images.moments(extractor, quiet=args.quiet)
     with writing(target, "choose another --out"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     if args.dry_run:
         _print_plan(plan, args)
         return 0
-    from samplebench.api import sweep
+    from samplebench.api import failures, sweep
     from samplebench.bench.progress import Progress
     from samplebench.bench.ready import ready
     from samplebench.bench.run import plan_device
@@ -97,7 +98,10 @@ def main(args: argparse.Namespace) -> int:
     print(to_json(view.rows) if args.json else view_text(view))
     if not args.quiet and not args.json:
         print(f"\nreport: {folder / 'report.html'}")
-    return 0
+    lost = failures(view)
+    for line in lost:
+        print(f"samplebench: failed: {line}", file=sys.stderr)
+    return 1 if lost else 0
 
 
 def _from_file(path: str) -> dict[str, Any]:
@@ -145,8 +149,6 @@ def _done(plan: Any) -> set[str]:
 
 def _announce(plan: Any, device: Any) -> None:
     """On stderr: what is about to run, with every default that was filled in."""
-    import sys
-
     from samplebench.parameters import label
 
     done = _done(plan)

@@ -143,7 +143,7 @@ def _measure_block(
             groups[start_of(setting)].append(setting)
     for sigma_max, settings in groups.items():
         levels = {float(level) for s in settings for level in s.grid.levels[:-1]}
-        bound = Bound(model, labels, len(latents))
+        bound = Bound(model, labels, len(latents), blamed=True)
         known = tally.truths.get(sigma_max)
         rtol = (
             known.rtol if known else tolerance(bound, latents, math.sqrt(sigma_max * min(levels)))
@@ -169,7 +169,8 @@ def _run(
     """Mean square errors [N] of a sampler's states by step, and the images evaluated."""
     import torch
 
-    bound = Bound(reference.model.model, reference.model.labels, len(latents))
+    model = reference.model
+    bound = Bound(model.model, model.labels, len(latents), blamed=True)
     levels = setting.grid.levels.tolist()
     scaled = setting.params.get("scaling") == "vp"
     squares: dict[int, np.ndarray] = {}

@@ -16,6 +16,7 @@ from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted, Stop
 from samplebench.bench.store import Store
+from samplebench.errors import UsageError
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.solver import Solver
 
@@ -151,7 +152,7 @@ def test_a_crash_at_any_block_loses_no_more_than_work(setting, run):
             if done == limit:
                 raise Crash
 
-        with pytest.raises(Crash):
+        with pytest.raises(UsageError, match=r"extractor digits failed \(Crash\)"):
             run(cell, "crashed", after=crash)
     record, again, _ = run(cell, "crashed")
     assert record == expected

@@ -1,0 +1,102 @@
+"""Code of others is tried before hours are spent: what is wrong by its type is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplebench.answers.blame import Blame, Failed, ours
+from samplebench.answers.draws import watched_generators
+from samplebench.answers.features import features
+from samplebench.answers.values import judged
+from samplebench.metrics.moments import Moments
+from samplebench.model import Bound, is_foreign, is_linear, name_of
+from samplebench.noise import stream
+from samplebench.references import Reference
+from samplebench.registry import metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from samplebench.model import Model
+
+# Of an answer's size: by as much two evaluations of one input may differ. Kernels are chosen anew
+# after the first call, and on a GPU sums have no fixed order.
+_ROUNDING, _ROUNDING_OF_GPU = 1e-5, 1e-3
+
+
+def try_network(model: Model, batch: int) -> str | None:
+    """Asks a network of others twice about the same states.
+
+    Returns:
+        None, or how it is not a function of its input, a line.
+
+    Raises:
+        UsageError: it fails, or returns something else than a tensor like its input.
+    """
+    import torch
+
+    given = torch.zeros(batch, dtype=torch.int64, device=model.device)
+    labels = given if model.num_classes else None
+    noise = stream("portable", range(batch), model.device, model.state_dtype)
+    x, _ = noise.start(model.shape, 0)
+    bound = Bound(model, labels, batch, blamed=True, foreign=True)
+
+    def ask() -> Tensor:
+        if is_linear(model):
+            assert model.law is not None
+            return bound.on(model.law).eps(model.law.encode(x), model.law.T / 2)
+        return bound(x, min(max(1.0, model.sigma_min), model.sigma_max))
+
+    with torch.no_grad(), watched_generators(0, model.device):
+        first, second = ask(), ask()
+    size = float(first.abs().max())
+    apart = float((first - second).abs().max())
+    # What is not finite is told by the cells.
+    if apart > size * (_ROUNDING if model.device.type == "cpu" else _ROUNDING_OF_GPU):
+        return f"{bound.name} answers the same states differently from call to call"
+    return None
+
+
+@contextmanager
+def probed(model: Model) -> Iterator[None]:
+    """Around looks at what a model costs: a failure names it, and nothing is drawn."""
+    if not is_foreign(model):
+        yield
+        return
+    with watched_generators(0, model.device), Blame(name_of(model)):
+        yield
+
+
+def try_measures(
+    model: Model, extractor: Any, reference: Reference, rules: Mapping[str, Any]
+) -> None:
+    """Tries extractor and metrics of others, on black images and on the reference's own moments.
+
+    Args:
+        rules: conditions of a cell.
+
+    Raises:
+        UsageError: one fails, or returns something else than what is asked for.
+    """
+    import torch
+
+    name, dim, block = rules["extractor"]["name"], reference.feature_dim, rules["block"]
+    with watched_generators(0, model.device), suppress(Failed):
+        if not ours(extractor):
+            black = torch.zeros(block, *model.shape, dtype=torch.uint8, device=model.device)
+            features(extractor, black, name, dim, block)
+    for entry in map(metrics.entry, rules["metrics"]):
+        with watched_generators(0, model.device), suppress(Failed):
+            if not entry.builtin:
+                judged(entry).obj(_moments_of(reference, rules["num_samples"]), reference)
+
+
+def _moments_of(reference: Reference, count: int) -> Moments:
+    """Moments of so many samples that have the reference's mean and covariance."""
+    mean = reference.mean
+    outer = reference.cov * (count - 1) + count * np.outer(mean, mean)
+    return Moments(count, mean * count, outer)
