@@ -38,8 +38,10 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
     from samplebench.bench.ready import ready
     from samplebench.report.tables import to_frame
 
-    plan = ready(planning.make(Request.of(**words)), quiet)
-    return to_frame(sweep(plan, Progress(quiet)).rows)
+    plan, progress = ready(planning.make(Request.of(**words)), quiet), Progress(quiet)
+    for note in plan.notes:
+        progress.note(f"note: {note}")
+    return to_frame(sweep(plan, progress).rows)
 
 
 def sweep(plan: Plan, progress: Progress) -> View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,6 +56,17 @@ def label(params: Mapping[str, Any]) -> str:
 def word(value: Any) -> str:
     """A value as text; floats to 12 digits."""
     return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def plain(value: Any) -> Any:
+    """JSON has no infinity."""
+    return str(value) if value in (float("inf"), -float("inf")) else value
+
+
+def unplain(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a cell's conditions as the sampler takes them."""
+    infinite = {"inf": math.inf, "-inf": -math.inf}
+    return {name: infinite.get(value, value) for name, value in params.items()}
 
 
 def _like(where: str, default: Any, value: Any) -> Any:

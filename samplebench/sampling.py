@@ -128,7 +128,7 @@ def prepare(
     steps: int | None = None,
     nfe: int | None = None,
     respacing: str | None = None,
-    discretization: Discretization = "edm",
+    discretization: Discretization | None = None,
     rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
@@ -138,6 +138,9 @@ def prepare(
 
     `params` may hold the sampler's parameters and the discretization's constants; a name both
     know (epsilon_s) goes to both.
+
+    Raises:
+        UsageError: a word that does not apply, an unknown name or an impossible value.
     """
     discrete = is_discrete(model)
     solver = Solver.of(sampler, discrete=discrete)
@@ -145,15 +148,14 @@ def prepare(
         "this one", discrete=discrete, linear=model.law.name if is_linear(model) else ""
     )
     words = {
-        "discretization": None if discretization == "edm" else discretization,
-        "rho": None if rho == 7 else rho,
+        "discretization": discretization,
+        "rho": rho,
         "sigma_min": sigma_min,
         "sigma_max": sigma_max,
     }
     levels = {k: v for k, v in words.items() if v is not None}
     if solver.entry.needs == "linear":
-        refused = {"rho": rho, "respacing": respacing}
-        refuse_levels(solver, levels | {k: v for k, v in refused.items() if v is not None})
+        refuse_levels(solver, levels | ({} if respacing is None else {"respacing": respacing}))
         return _in_time(model, solver, steps, nfe, params or {})
     if solver.entry.needs == "discrete":
         refuse_grid(solver, levels)
@@ -166,6 +168,7 @@ def prepare(
             f"respacing={respacing} is for samplers on a discrete model's own steps; sampler "
             f"{solver.name} takes steps or nfe"
         )
+    discretization = "edm" if discretization is None else discretization
     if isinstance(discretization, str) or callable(discretization):
         if (steps is None) == (nfe is None):
             raise UsageError("give exactly one of steps and nfe")
@@ -176,12 +179,21 @@ def prepare(
         if nfe is not None or steps not in (None, count):
             raise UsageError(f"explicit noise levels fix the steps to {count}; drop steps and nfe")
         steps = count
+        levels.pop("discretization")
+        if levels:
+            raise UsageError(f"explicit noise levels are the whole grid; drop {', '.join(levels)}")
     constants, _ = split(params or {}, known)
     own, foreign = split(params or {}, solver.defaults)
     for name in foreign:
         if name not in known:
             raise unknown(f"parameter of sampler {solver.name}", name, {*solver.defaults, *known})
-    if "rho" in known and rho is not None:
+    if rho is not None:
+        if "rho" not in known:
+            others = ", ".join(known) or "none"
+            raise UsageError(
+                f"rho={rho}: discretization {_name(discretization)} has no rho; drop it "
+                f"(its constants: {others})"
+            )
         constants["rho"] = check_rho(rho)
     grid = discretizations.build(
         discretization, steps, sigma_min=sigma_min, sigma_max=sigma_max, model=model, **constants
@@ -199,7 +211,7 @@ def sample(
     seeds: Sequence[int] | None = None,
     latents: Tensor | None = None,
     labels: Tensor | Sequence[int] | int | None = None,
-    discretization: Discretization = "edm",
+    discretization: Discretization | None = None,
     rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
@@ -224,7 +236,7 @@ def sample(
             a linear process in the shape of its state: cld [N, 2, C, H, W], bdm frequencies.
         labels: int64 [N] or one for all; None draws them from the seeds if the model has classes,
             or else the guidance.
-        discretization: a registered name, a function, or explicit decreasing levels.
+        discretization: a registered name, a function, or explicit decreasing levels; None: "edm".
         rho: exponent of the discretization, None for its own default (edm: 7).
         sigma_min, sigma_max: range of the noise levels, clamped to the model's.
         guidance: callable (x_t, t_net, labels) -> gradient, already scaled (see guidance.py), for
@@ -242,7 +254,8 @@ def sample(
         seeds are in the model's state dtype.
 
     Raises:
-        UsageError: unknown names, impossible values, or not exactly one of the alternatives.
+        UsageError: unknown names, impossible values, words that do not apply to this sampler or
+            grid, or not exactly one of the alternatives.
     """
     import torch
 
@@ -273,6 +286,7 @@ def sample(
         streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
         latents, drawn = streams.start(setting.latent_shape(tuple(shape)), num_classes)
     given = _labels(labels, drawn, n, num_classes, device, guidance is not None)
+    _check_noise(setting, noise, seeds, drawn if labels is None else None)
     bound = Bound(model, given, n, guidance=guidance)
 
     def report(step: Step) -> None:
@@ -282,6 +296,20 @@ def sample(
     source = noise if callable(noise) else streams
     with torch.no_grad():
         return setting.run(bound, latents, source, report if callback else None)
+
+
+def _name(discretization: Any) -> str:
+    return discretization if isinstance(discretization, str) else discretization.__name__
+
+
+def _check_noise(setting: Setting, noise: Any, seeds: Any, drawn: Any) -> None:
+    """Raises `UsageError` for a kind of noise of which nothing is drawn."""
+    uses = seeds is not None or drawn is not None or setting.solver.stochastic(setting.params)
+    if isinstance(noise, str) and setting.solver.entry.builtin and not uses:
+        raise UsageError(
+            f"noise={noise}: the latents are given and sampler {setting.solver.name} draws nothing "
+            "with these parameters; drop it"
+        )
 
 
 def _in_time(

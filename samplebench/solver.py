@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from samplebench.errors import SamplebenchError, UsageError
+from samplebench.errors import OutOfBudget, SamplebenchError, UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
 from samplebench.model import Bound, BoundDiscrete, BoundLinear
 from samplebench.parameters import accepted, merge, split
@@ -106,6 +106,22 @@ class Solver:
         name, kept = self.entry.canonical(full)
         return name, Solver.of(name).effective(kept)
 
+    def idle(self, params: Mapping[str, Any]) -> set[str]:
+        """Of these parameters those that the others leave without effect."""
+        full, algorithm = self.effective(params), self.canonical(params)
+        return {
+            name
+            for name in params
+            if full[name] != self.defaults[name]
+            and self.canonical({**full, name: self.defaults[name]}) == algorithm
+        }
+
+    def decisive(self, params: Mapping[str, Any], steps: int) -> dict[str, Any]:
+        """What decides the images of so many steps: equal for parameters of one algorithm."""
+        if self.entry.decisive is None:
+            return dict(params)
+        return dict(self.entry.decisive(self.effective(params), steps))
+
     @property
     def least_steps(self) -> int:
         """A time discretization has two noise levels at least, a linear process's time one step."""
@@ -134,15 +150,12 @@ class Solver:
             params: as for `evaluations`.
 
         Raises:
-            UsageError: even the least number of steps needs more.
+            OutOfBudget: even the least number of steps needs more.
         """
         low, high = self.least_steps, 2 * _MAX_STEPS
-        if self.evaluations(low, params) > nfe:
-            raise UsageError(
-                f"nfe={nfe} is too small for sampler {self.name}: {low} "
-                f"step{'s need' if low > 1 else ' needs'} {self.evaluations(low, params)} "
-                "evaluations"
-            )
+        if (needed := self.evaluations(low, params)) > nfe:
+            steps = f"{low} step{'s need' if low > 1 else ' needs'}"
+            raise OutOfBudget(self.name, nfe, "too small", f"{steps} {needed} evaluations")
         while high - low > 1:
             # Doubling first: an undeclared count is found by running, which large steps make slow.
             middle = min(2 * low, (low + high) // 2)

@@ -26,6 +26,7 @@ from samplebench.metrics.moments import BlockedMoments, Moments
 from samplebench.metrics.uncertainty import jackknife
 from samplebench.model import Bound, Model, threads_of
 from samplebench.noise import stream
+from samplebench.parameters import unplain
 from samplebench.references import Reference
 from samplebench.registry import extractors, metrics
 from samplebench.sampling import Setting, prepare
@@ -156,7 +157,7 @@ def run_cell(
 
 def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
     grid = conditions["discretization"]
-    params = {k: math.inf if v == "inf" else v for k, v in conditions["params"].items()}
+    params = unplain(conditions["params"])
     if isinstance(grid, list):
         return prepare(model, conditions["sampler"], discretization=tuple(grid), params=params)
     if grid["name"] == RESPACING:
