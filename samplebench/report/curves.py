@@ -109,7 +109,9 @@ def curves_of(rows: Sequence[Row], view: View) -> list[Curve]:
     made = []
     for (colour, variant), group in sorted(groups.items(), key=lambda item: item[0]):
         first = group[0]
-        alias = alias_of(first, view.cells)
+        # One of all its points: what is clipped at few steps is itself again at many.
+        (alias, *others) = {alias_of(row, view.cells) for row in group}
+        alias = None if others else alias
         name = sampler_label(first) + (f" (computed as {printable(alias)})" if alias else "")
         parts = [
             grid_label(first, "ρ") if several else rho_label(first, "ρ"),
