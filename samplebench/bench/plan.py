@@ -233,7 +233,7 @@ def _rows_of_sampler(
 
     for where in possible_steps(request, entry, solver, given, leave_out):
         grid, constants = where.grid, where.constants
-        note_words(survey, solver, given, where, canonical)
+        note_words(survey, solver, given, where)
         written = {**changed, **{k: v for k, v in constants.items() if k in given}}
         columns = {
             "model": entry.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from samplebench.parameters import split, word
 from samplebench.solver import Solver
 
 # Of these no sampler of a sweep may take any notice; a parameter's name always has its sampler's.
-_WORDS = ("nfe", "rho", "discretization", "preset")
+_WORDS = ("nfe", "steps", "rho", "discretization", "preset")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Survey:
         ]
         return left_out + idle
 
+    def show(self) -> None:
+        """Prints the notes on stderr."""
+        for note in self.notes():
+            print(f"note: {note}", file=sys.stderr)
+
     def _untouched(self, name: str) -> str:
         """E.g. "ddim (respacing), gddim (time)"."""
         grids = {who: ", ".join(filter(None, where)) for who, where in self._idle[name].items()}
@@ -94,10 +100,12 @@ def _reasons(points: Iterable[_Point]) -> str:
     return ", ".join(texts)
 
 
-def note_words(
-    survey: Survey, solver: Solver, given: Mapping[str, Any], where: Steps, canonical: str
-) -> None:
-    """Which of the words have an effect on one point."""
+def note_words(survey: Survey, solver: Solver, given: Mapping[str, Any], where: Steps) -> None:
+    """Notes which of the words have an effect on one point.
+
+    Args:
+        given: the sampler's parameters and the grid's constants.
+    """
     grid = where.grid if isinstance(where.grid, str) else "/".join(map(word, where.grid))
     survey.word("nfe", where.requested is not None, solver.name, grid)
     survey.word("rho", "rho" in where.constants, solver.name, grid)
@@ -108,5 +116,5 @@ def note_words(
         if name in where.constants or (name in own and name not in idle):
             survey.word(f"{solver.name}.{name}", True, solver.name)
         else:
-            because = f"computed as {canonical}" if name in idle else grid
+            because = f"computed as {solver.canonical(own)[0]}" if name in idle else grid
             survey.word(f"{solver.name}.{name}", False, solver.name, because)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samplebench.bench.request import Request
+from samplebench.bench.survey import Survey
 from samplebench.errors import UsageError
 from samplebench.model import Bound, threads_of
 from samplebench.noise import check_seeds, stream
@@ -68,7 +69,10 @@ def truncation(
     request = Request.of(sampler=sampler, nfe=nfe if steps is None else steps, **words)
     if steps is None and nfe is None and any(isinstance(g, str) for g in request.discretization):
         raise UsageError("give one of steps and nfe")
-    found = families(model, request, () if steps is None else request.nfe)
+    survey = Survey(request.given if steps is None else request.given - {"nfe"} | {"steps"})
+    found = families(model, request, survey, () if steps is None else request.nfe)
+    if not quiet:
+        survey.show()
     return measure(model, found, seeds=seeds, latents=latents, labels=labels, quiet=quiet)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
+from samplebench.bench.survey import Survey
 from samplebench.errors import UsageError
+from samplebench.trajectory.plan import families
 
 
 def make(**words):
@@ -108,3 +111,37 @@ class TestWords:
     def test_a_dumped_request_is_not_refused(self, words):
         request = make(**words).request
         assert planning.make(Request.of(**request.words())).cells == make(**words).cells
+
+
+class TestTrajectory:
+    """The same words of `samplebench trajectory`, and the same rule."""
+
+    MODEL = SimpleNamespace(sigma_min=0.0, sigma_max=float("inf"))
+
+    def ask(self, *steps, **words):
+        request = Request.of(**words)
+        survey = Survey(request.given | ({"steps"} if steps else set()))
+        found = families(self.MODEL, request, survey, steps)
+        return [(f.sampler, len(f.settings)) for f in found], survey.notes()
+
+    @pytest.mark.parametrize(
+        ("steps", "words", "message"),
+        [
+            ((), {"rho": 3, "discretization": "ve"}, "--rho has no effect on anything in this"),
+            ((), {"nfe": 9, "discretization": "80/5/1"}, "--nfe has no effect on anything"),
+            ((9,), {"discretization": "80/5/1"}, "--steps has no effect on anything"),
+            ((), {"nfe": 1}, "nfe=1 is too small for sampler heun"),
+        ],
+        ids=str,
+    )
+    def test_refused(self, steps, words, message):
+        with pytest.raises(UsageError, match=message):
+            self.ask(*steps, sampler="heun", **words)
+
+    def test_told(self):
+        found, notes = self.ask(sampler="heun,euler", nfe="2,9", rho=3, discretization="edm,ve")
+        assert found == [("heun", 1), ("heun", 1), ("euler", 2), ("euler", 2)]
+        assert notes == [
+            "heun: NFE 2 is too small (2 steps need 3 evaluations); left out",
+            "rho has no effect on: heun (ve), euler (ve)",
+        ]
