@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench import discretizations
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
+from samplebench.labels import labels_for
 from samplebench.linear import (
     TIMES,
     first_state,
@@ -26,7 +27,6 @@ from samplebench.samplers.step import Step
 from samplebench.solver import Solver, discrete_pixel, linear_pixels, pixel
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from samplebench.processes.discrete import DiscreteProcess
@@ -285,7 +285,7 @@ def sample(
         dtype = getattr(model, "state_dtype", torch.float64)
         streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
         latents, drawn = streams.start(setting.latent_shape(tuple(shape)), num_classes)
-    given = _labels(labels, drawn, n, num_classes, device, guidance is not None)
+    given = labels_for(labels, drawn, n, num_classes, device, guidance is not None)
     _check_noise(setting, noise, seeds, drawn if labels is None else None)
     bound = Bound(model, given, n, guidance=guidance)
 
@@ -375,29 +375,3 @@ def _whole(name: str, value: Any) -> int:
     if not (numeric and 1 <= value < float("inf") and value == value // 1):
         raise UsageError(f"{name}={value} must be a positive whole number")
     return int(value)
-
-
-def _labels(
-    given: Any,
-    drawn: Tensor | None,
-    n: int,
-    num_classes: int,
-    device: torch.device,
-    guided: bool,
-) -> Tensor | None:
-    import torch
-
-    if given is None:
-        return drawn
-    if not num_classes and not guided:
-        raise UsageError("labels given, but the model is unconditional")
-    try:
-        labels = torch.as_tensor(given, dtype=torch.int64, device=device)
-    except (TypeError, ValueError, RuntimeError):
-        raise UsageError(f"labels {given!r} are not whole numbers") from None
-    if labels.ndim and labels.shape != (n,):
-        raise UsageError(f"{len(labels)} labels for {n} samples; pass one for each or one for all")
-    labels = labels.expand(n)
-    if num_classes and (labels.min() < 0 or labels.max() >= num_classes):
-        raise UsageError(f"labels must lie in [0, {num_classes})")
-    return labels

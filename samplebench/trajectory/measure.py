@@ -14,6 +14,7 @@ import numpy as np
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey
 from samplebench.errors import UsageError
+from samplebench.labels import labels_for
 from samplebench.model import Bound, threads_of
 from samplebench.noise import check_seeds, stream
 from samplebench.samplers.step import Step
@@ -86,12 +87,9 @@ def measure(
     quiet: bool = False,
 ) -> Truncation:
     """Truncation errors of planned runs; arguments as for `truncation`."""
-    import torch
-
     latents, drawn = _start(model, seeds, latents)
-    if labels is not None:
-        drawn = torch.as_tensor(labels, dtype=torch.int64, device=latents.device)
-        drawn = drawn.expand(len(latents))
+    num_classes = int(getattr(model, "num_classes", 0))
+    drawn = labels_for(labels, drawn, len(latents), num_classes, latents.device, False)
     tally = Tally()
     with threads_of(model):
         for first in range(0, len(latents), _BLOCK):
