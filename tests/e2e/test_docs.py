@@ -1,8 +1,9 @@
 """Every command and every block of README.md and docs/*.md runs, as it is written.
 
-Only the number of samples is another one (README's gate has the written one). What is released
-comes from a local server, in the genuine containers around small random networks; at real size:
-test_headline, test_released, test_gddim_released. What does not run is in SKIPPED with its reason.
+Only the number of samples is another one, and with it the block of large models (README's gate
+has the written one). What is released comes from a local server, in the genuine containers around
+small random networks; at real size: test_headline, test_released, test_gddim_released. What does
+not run is in SKIPPED with its reason.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
-N = "40"
+N, FEW = "40", "4"
 # First word -> why such a line is not run here.
 SKIPPED = {
     "make": "sets up .venv and runs this suite: it is how this test is started",
@@ -48,6 +49,8 @@ SKIPPED = {
 }
 # Commands whose exit code is not 0, where their networks are made here.
 RANDOM = {"doctor vp-cifar10": 1}  # random weights do not denoise
+# This one takes half an hour whatever N is: one of its twelve differences is measured.
+LESS = {"benchmarks/gddim_differences.py": ["--only", "truncation"]}
 # Local and quick: what `make test` runs; all others are slow.
 QUICK = {
     "README.md": ("run --model digits-exact", "list", "report", "check", "reference", "cite"),
@@ -123,7 +126,9 @@ class Reader:
 
     def __init__(self, name: str, folder: Path, capsys) -> None:
         self.name, self.folder, self.capsys = name, folder, capsys
-        self.space: dict = {"__name__": "mypackage.mymodule"}
+        self.space: dict = {"__name__": "__main__"}
+        if (folder / "mypackage").is_dir():
+            self.space = vars(importlib.import_module("mypackage.mymodule"))
         self.counts: Counter[str] = Counter()
         self.whole: tuple[str, ...] = ()
 
@@ -146,12 +151,16 @@ class Reader:
         if "--num-samples" in rest:
             rest[rest.index("--num-samples") + 1] = N
         if program == "python":
-            done = subprocess.run([sys.executable, *rest], capture_output=True, text=True)
+            words = [sys.executable, *rest, *LESS.get(rest[0], [])]
+            done = subprocess.run(words, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             return
         less = rest[0] in ("run", "trajectory") and "--num-samples" not in rest
         if less and not " ".join(rest).startswith(self.whole):
-            rest += ["--num-samples", "4" if rest[0] == "trajectory" else N]
+            few = rest[0] == "trajectory" or any("cifar" in w or "imagenet" in w for w in rest)
+            rest += ["--num-samples", FEW if few else N]
+            # A block is padded: Inception would see 64 images.
+            rest += ["--batch-size", FEW] if few and rest[0] == "run" else []
         try:
             code = main(rest)
         except SystemExit as stopped:
