@@ -271,6 +271,10 @@ def sample(
     if (seeds is None) == (latents is None):
         raise UsageError("give exactly one of seeds and latents")
     num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
+    if not (noise is None or isinstance(noise, str) or callable(noise)):
+        raise UsageError(
+            f"noise={noise!r} is neither a kind of noise nor a function like randn_like"
+        )
     mode = noise if isinstance(noise, str) else "portable"
     if latents is not None:
         n, device, dtype = len(latents), latents.device, latents.dtype
@@ -286,7 +290,6 @@ def sample(
         streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
         latents, drawn = streams.start(setting.latent_shape(tuple(shape)), num_classes)
     given = labels_for(labels, drawn, n, num_classes, device, guidance is not None)
-    _check_noise(setting, noise, seeds, drawn if labels is None else None)
     bound = Bound(model, given, n, guidance=guidance)
 
     def report(step: Step) -> None:
@@ -300,16 +303,6 @@ def sample(
 
 def _name(discretization: Any) -> str:
     return discretization if isinstance(discretization, str) else discretization.__name__
-
-
-def _check_noise(setting: Setting, noise: Any, seeds: Any, drawn: Any) -> None:
-    """Raises `UsageError` for a kind of noise of which nothing is drawn."""
-    uses = seeds is not None or drawn is not None or setting.solver.stochastic(setting.params)
-    if isinstance(noise, str) and setting.solver.entry.builtin and not uses:
-        raise UsageError(
-            f"noise={noise}: the latents are given and sampler {setting.solver.name} draws nothing "
-            "with these parameters; drop it"
-        )
 
 
 def _in_time(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Filled in by the engine from the grid, not by the user as a sampler's parameter.
 _FROM_GRID = ("sigma_min", "sigma_max")
 _MAX_STEPS = 100_000
+# A method of others may need a few steps before it runs at all.
+_LOOK_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ class Solver:
         Raises:
             OutOfBudget: even the least number of steps needs more.
         """
-        low, high = self.least_steps, 2 * _MAX_STEPS
-        if (needed := self.evaluations(low, params)) > nfe:
+        (low, needed), high = self._least(params), 2 * _MAX_STEPS
+        if needed > nfe:
             steps = f"{low} step{'s need' if low > 1 else ' needs'}"
             raise OutOfBudget(self.name, nfe, "too small", f"{steps} {needed} evaluations")
         while high - low > 1:
@@ -168,6 +170,16 @@ class Solver:
                 f"nfe={nfe}: the evaluations of sampler {self.name} do not grow with its steps"
             )
         return low
+
+    def _least(self, params: Mapping[str, Any]) -> tuple[int, int]:
+        """The least number of steps on which the sampler runs, and its evaluations."""
+        least = self.least_steps
+        for steps in range(least, least + _LOOK_AHEAD):
+            try:
+                return steps, self.evaluations(steps, params)
+            except UsageError:
+                continue
+        return least, self.evaluations(least, params)
 
     def __call__(
         self,

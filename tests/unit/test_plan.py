@@ -199,6 +199,11 @@ class TestBudget:
         assert [row.columns["nfe"] for row in plan.rows] == [5]
         assert plan.notes[0].startswith("ahead: NFE 2 is out of reach (sampler ahead failed (Index")
 
+    def test_a_method_of_others_that_needs_more_steps(self):
+        plan = make(sampler=ahead, nfe="2,5")
+        assert [row.columns["nfe"] for row in plan.rows] == [5]
+        assert "ahead: NFE 2 is too small (3 steps need 3 evaluations); left out" in plan.notes[0]
+
     def test_a_model_of_which_nothing_is_left_is_not_fetched(self):
         words = {"sampler": "rk45-flow", "nfe": 6, "model": "digits-cld-exact,digits-bdm-exact"}
         assert list(make(**words).sources) == ["digits-bdm-exact"]
