@@ -157,7 +157,9 @@ class Reader:
             return
         less = rest[0] in ("run", "trajectory") and "--num-samples" not in rest
         if less and not " ".join(rest).startswith(self.whole):
-            few = rest[0] == "trajectory" or any("cifar" in w or "imagenet" in w for w in rest)
+            few = rest[0] == "trajectory" or any(
+                re.search("cifar|imagenet|my-network", word) for word in rest
+            )
             rest += ["--num-samples", FEW if few else N]
             # A block is padded: Inception would see 64 images.
             rest += ["--batch-size", FEW] if few and rest[0] == "run" else []
