@@ -13,13 +13,12 @@ import hashlib
 import importlib.util
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -33,14 +32,13 @@ from samplebench import references, registry
 from samplebench.checkpoints import catalog
 from samplebench.checkpoints.download.address import address
 from samplebench.checkpoints.local import artefact
-from samplebench.cli import main
+from samplebench.cli import main, parser
 from samplebench.features import inception_weights
 from samplebench.features.inception import InceptionExtractor
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+NAMES = ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
 N, FEW = "40", "4"
 # First word -> why such a line is not run here.
 SKIPPED = {
@@ -56,69 +54,19 @@ QUICK = {
     "README.md": ("run --model digits-exact", "list", "report", "check", "reference", "cite"),
     "docs/check.md": ("check",),
 }
-COMMANDS = ("samplebench", "python", *SKIPPED)
 
 
-@dataclass(frozen=True)
-class Part:
-    """One command, one Python or TOML block, or what a program printed.
-
-    Attributes:
-        kind: "command", "python", "toml" or "listing".
-        line: of the document, from 1.
-    """
-
-    kind: str
-    line: int
-    text: str
+def script(path: Path):
+    """A module of the tests by its place: these folders are no packages."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
 
 
-def parts_of(path: Path) -> list[Part]:
-    """All code blocks of a document, fenced or indented, in order."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found, i = [], 0
-    while i < len(lines):
-        start = i
-        if lines[i].startswith("```"):
-            kind, i = lines[i][3:], lines.index("```", i + 1)
-            found += _parts(kind, start + 2, lines[start + 1 : i])
-        elif lines[i].startswith("    ") and not lines[i - 1].strip():
-            while i + 1 < len(lines) and (lines[i + 1].startswith("    ") or not lines[i + 1]):
-                i += 1
-            found += _parts("", start + 1, [line[4:] for line in lines[start : i + 1]])
-        i += 1
-    return found
-
-
-def _parts(kind: str, line: int, lines: list[str]) -> list[Part]:
-    if kind:
-        return [Part(kind, line, "\n".join(lines))]
-    found: list[Part] = []
-    while lines:
-        count = 1
-        if lines[0].split(" ")[0] in COMMANDS:
-            while lines[count - 1].endswith("\\"):
-                count += 1
-            found.append(Part("command", line, "\n".join(lines[:count])))
-        elif lines[0]:
-            later = [i for i, text in enumerate(lines) if text.split(" ")[0] in COMMANDS]
-            count = later[0] if later else len(lines)
-            text = "\n".join(lines[:count])
-            found.append(Part("python" if _is_python(text) else "listing", line, text))
-        lines, line = lines[count:], line + count
-    return found
-
-
-def _is_python(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except SyntaxError:
-        return False
-    return True
-
-
-def words_of(part: Part) -> list[str]:
-    return shlex.split(part.text.replace("\\\n", " "), comments=True)
+_documents = script(HERE / "documents.py")
+parts_of, words_of = _documents.parts_of, _documents.words_of
 
 
 class Reader:
@@ -132,7 +80,7 @@ class Reader:
         self.counts: Counter[str] = Counter()
         self.whole: tuple[str, ...] = ()
 
-    def read(self, part: Part) -> None:
+    def read(self, part) -> None:
         self.counts[part.kind] += 1
         if part.kind == "command":
             self.call(words_of(part))
@@ -171,7 +119,7 @@ class Reader:
         assert code == RANDOM.get(" ".join(rest[:2]), 0), f"{words}\n{out}\n{err}"
         assert out.strip(), words
 
-    def execute(self, part: Part) -> None:
+    def execute(self, part) -> None:
         path = self.folder / f"block-{part.line}.py"
         path.write_text(part.text, encoding="utf-8")
         exec(compile(part.text, str(path), "exec"), self.space)
@@ -219,15 +167,6 @@ def sweep(tmp_path_factory):
     update = ["--baseline", str(folder / "FILE.csv"), "--update"]
     assert main(["check", str(folder / "RESULTS"), *update]) == 0
     return folder
-
-
-def script(path: Path):
-    """A module of the tests by its place: these folders are no packages."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
-    return module
 
 
 def small_edm(path: Path, **arguments) -> None:
@@ -360,6 +299,20 @@ def test_every_sweep_of_a_document_can_be_planned(name, tmp_path, monkeypatch, c
             assert main([*words, "--dry-run"]) == 0, capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_named_in_passing_exists(name):
+    """Commands, options and scripts within the text."""
+    commands = next(a.choices for a in parser()._actions if isinstance(a.choices, dict))
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for program, rest in re.findall(r"`(samplebench|python) ([^`]+)`", text):
+        first, *words = rest.split()
+        if program == "python":
+            assert (ROOT / first).is_file(), rest
+        else:
+            options = commands[first]._option_string_actions
+            assert {word for word in words if word.startswith("-")} <= {*options}, rest
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_what_is_quick_runs(name, reader, tmp_path, sweep):
     furnish(name, tmp_path, sweep)
@@ -382,7 +335,7 @@ def test_what_is_quick_runs(name, reader, tmp_path, sweep):
 def test_a_document_runs_from_top_to_bottom(name, reader, released, tmp_path, sweep):
     furnish(name, tmp_path, sweep)
     read, parts = reader(name), parts_of(ROOT / name)
-    # The sweep that is then compared with the committed baseline has the baseline's N.
+    # README's sweep is compared with the committed baseline, which has its own N.
     read.whole = QUICK["README.md"][:1] if name == "README.md" else ()
     for part in parts:
         read.read(part)
