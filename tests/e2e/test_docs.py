@@ -39,7 +39,7 @@ from samplebench.features.inception import InceptionExtractor
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NAMES = ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
-N, FEW = "40", "4"
+N, FEW = "40", "2"
 # First word -> why such a line is not run here.
 SKIPPED = {
     "make": "sets up .venv and runs this suite: it is how this test is started",
