@@ -42,8 +42,10 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
     from samplebench.bench.ready import ready
     from samplebench.report.tables import to_frame
 
-    plan = ready(planning.make(Request.of(**words)), quiet)
-    view = sweep(plan, Progress(quiet))
+    plan, progress = ready(planning.make(Request.of(**words)), quiet), Progress(quiet)
+    for note in plan.notes:
+        progress.note(f"note: {note}")
+    view = sweep(plan, progress)
     for line in failures(view):
         warnings.warn(f"failed: {line}", stacklevel=2)
     return to_frame(view.rows)

@@ -19,6 +19,20 @@ class UsageError(SamplebenchError):
     """A request that cannot be met as written: unknown name, bad value, impossible pair."""
 
 
+class OutOfBudget(UsageError):
+    """A point that its budget of evaluations makes impossible; other budgets may be fine.
+
+    Attributes:
+        sampler, nfe: of the point.
+        size: what the budget is, e.g. "too small".
+        reason: why.
+    """
+
+    def __init__(self, sampler: str, nfe: int, size: str, reason: str) -> None:
+        super().__init__(f"nfe={nfe} is {size} for sampler {sampler}: {reason}")
+        self.sampler, self.nfe, self.size, self.reason = sampler, nfe, size, reason
+
+
 class InputError(SamplebenchError):
     """A file or folder that is not what it should be."""
 

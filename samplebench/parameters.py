@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -77,6 +78,21 @@ def label(params: Mapping[str, Any]) -> str:
 def word(value: Any) -> str:
     """A value as text; floats to 12 digits."""
     return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+# As JSON, which has neither infinity nor NaN, holds them.
+_ENDLESS = ("inf", "-inf", "nan")
+
+
+def plain(value: Any) -> Any:
+    """A parameter as a cell's conditions hold it."""
+    endless = isinstance(value, float) and not math.isfinite(value)
+    return str(value) if endless else value
+
+
+def unplain(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a cell's conditions as the sampler takes them."""
+    return {name: float(v) if v in _ENDLESS else v for name, v in params.items()}
 
 
 def _like(where: str, default: Any, value: Any) -> Any:

@@ -229,6 +229,8 @@ def _never(params: dict[str, Any]) -> bool:
 # guided: whether it follows a guidance; only those on discrete steps can.
 # draws: whether it makes images from noise, and not noise from images.
 # canonical: effective parameters -> (sampler, parameters) of the same algorithm, see plan.py.
+# decisive: (effective parameters, steps) -> what of them decides the images, where several values
+#   are one algorithm at that many steps; None where the parameters themselves do.
 # cite: keys of citations.bib, here and below.
 samplers = Registry(
     "sampler",
@@ -241,6 +243,7 @@ samplers = Registry(
     guided=False,
     draws=True,
     canonical=None,
+    decisive=None,
     cite=(),
 )
 # lowest: constants -> default sigma_min, where it follows from them.

@@ -11,6 +11,7 @@ from samplebench import discretizations, registry
 from samplebench.answers.tensors import checked
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
+from samplebench.labels import labels_for
 from samplebench.linear import (
     TIMES,
     first_state,
@@ -35,7 +36,6 @@ from samplebench.samplers.step import Step
 from samplebench.solver import Solver, discrete_pixel, linear_pixels, pixel
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from samplebench.processes.discrete import DiscreteProcess
@@ -145,7 +145,7 @@ def prepare(
     steps: int | None = None,
     nfe: int | None = None,
     respacing: str | None = None,
-    discretization: Discretization = "edm",
+    discretization: Discretization | None = None,
     rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
@@ -155,6 +155,9 @@ def prepare(
 
     `params` may hold the sampler's parameters and the discretization's constants; a name both
     know (epsilon_s) goes to both.
+
+    Raises:
+        UsageError: a word that does not apply, an unknown name or an impossible value.
     """
     discrete = is_discrete(model)
     solver = Solver.of(sampler, discrete=discrete)
@@ -162,15 +165,14 @@ def prepare(
         "this one", discrete=discrete, linear=model.law.name if is_linear(model) else ""
     )
     words = {
-        "discretization": None if discretization == "edm" else discretization,
-        "rho": None if rho == 7 else rho,
+        "discretization": discretization,
+        "rho": rho,
         "sigma_min": sigma_min,
         "sigma_max": sigma_max,
     }
     levels = {k: v for k, v in words.items() if v is not None}
     if solver.entry.needs == "linear":
-        refused = {"rho": rho, "respacing": respacing}
-        refuse_levels(solver, levels | {k: v for k, v in refused.items() if v is not None})
+        refuse_levels(solver, levels | ({} if respacing is None else {"respacing": respacing}))
         return _in_time(model, solver, steps, nfe, params or {})
     if solver.entry.needs == "discrete":
         refuse_grid(solver, levels)
@@ -183,6 +185,7 @@ def prepare(
             f"respacing={respacing} is for samplers on a discrete model's own steps; sampler "
             f"{solver.name} takes steps or nfe"
         )
+    discretization = "edm" if discretization is None else discretization
     if isinstance(discretization, str) or callable(discretization):
         if (steps is None) == (nfe is None):
             raise UsageError("give exactly one of steps and nfe")
@@ -193,12 +196,21 @@ def prepare(
         if nfe is not None or steps not in (None, count):
             raise UsageError(f"explicit noise levels fix the steps to {count}; drop steps and nfe")
         steps = count
+        levels.pop("discretization")
+        if levels:
+            raise UsageError(f"explicit noise levels are the whole grid; drop {', '.join(levels)}")
     constants, _ = split(params or {}, known)
     own, foreign = split(params or {}, solver.defaults)
     for name in foreign:
         if name not in known:
             raise unknown(f"parameter of sampler {solver.name}", name, {*solver.defaults, *known})
-    if "rho" in known and rho is not None:
+    if rho is not None:
+        if "rho" not in known:
+            others = ", ".join(known) or "none"
+            raise UsageError(
+                f"rho={rho}: discretization {_name(discretization)} has no rho; drop it "
+                f"(its constants: {others})"
+            )
         constants["rho"] = check_rho(rho)
     grid = discretizations.build(
         discretization, steps, sigma_min=sigma_min, sigma_max=sigma_max, model=model, **constants
@@ -216,7 +228,7 @@ def sample(
     seeds: Sequence[int] | None = None,
     latents: Tensor | None = None,
     labels: Tensor | Sequence[int] | int | None = None,
-    discretization: Discretization = "edm",
+    discretization: Discretization | None = None,
     rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
@@ -241,7 +253,7 @@ def sample(
             a linear process in the shape of its state: cld [N, 2, C, H, W], bdm frequencies.
         labels: int64 [N] or one for all; None draws them from the seeds if the model has classes,
             or else the guidance.
-        discretization: a registered name, a function, or explicit decreasing levels.
+        discretization: a registered name, a function, or explicit decreasing levels; None: "edm".
         rho: exponent of the discretization, None for its own default (edm: 7).
         sigma_min, sigma_max: range of the noise levels, clamped to the model's.
         guidance: callable (x_t, t_net, labels) -> gradient, already scaled (see guidance.py), for
@@ -260,9 +272,9 @@ def sample(
         sample is not finite, or the network is random or in training mode.
 
     Raises:
-        UsageError: unknown names, impossible values, not exactly one of the alternatives, or a
-            network or sampler that returns something else than a tensor like the state. What they
-            raise themselves comes through as it is.
+        UsageError: unknown names, impossible values, words that do not apply to this sampler or
+            grid, not exactly one of the alternatives, or a network or sampler that returns
+            something else than a tensor like the state. What they raise themselves comes through.
     """
     import torch
 
@@ -282,6 +294,10 @@ def sample(
     if (seeds is None) == (latents is None):
         raise UsageError("give exactly one of seeds and latents")
     num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
+    if not (noise is None or isinstance(noise, str) or callable(noise)):
+        raise UsageError(
+            f"noise={noise!r} is neither a kind of noise nor a function like randn_like"
+        )
     mode = noise if isinstance(noise, str) else "portable"
     if latents is not None:
         n, device, dtype = len(latents), latents.device, latents.dtype
@@ -296,7 +312,7 @@ def sample(
         dtype = getattr(model, "state_dtype", torch.float64)
         streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
         latents, drawn = streams.start(setting.latent_shape(tuple(shape)), num_classes)
-    given = _labels(labels, drawn, n, num_classes, device, guidance is not None)
+    given = labels_for(labels, drawn, n, num_classes, device, guidance is not None)
     bound = Bound(model, given, n, guidance=guidance)
 
     def report(step: Step) -> None:
@@ -333,6 +349,10 @@ def doubts(bound: Bound, x: Tensor) -> list[str]:
             "call its .eval()"
         )
     return found
+
+
+def _name(discretization: Any) -> str:
+    return discretization if isinstance(discretization, str) else discretization.__name__
 
 
 def _in_time(
@@ -396,29 +416,3 @@ def _whole(name: str, value: Any) -> int:
     if not (numeric and 1 <= value < float("inf") and value == value // 1):
         raise UsageError(f"{name}={value} must be a positive whole number")
     return int(value)
-
-
-def _labels(
-    given: Any,
-    drawn: Tensor | None,
-    n: int,
-    num_classes: int,
-    device: torch.device,
-    guided: bool,
-) -> Tensor | None:
-    import torch
-
-    if given is None:
-        return drawn
-    if not num_classes and not guided:
-        raise UsageError("labels given, but the model is unconditional")
-    try:
-        labels = torch.as_tensor(given, dtype=torch.int64, device=device)
-    except (TypeError, ValueError, RuntimeError):
-        raise UsageError(f"labels {given!r} are not whole numbers") from None
-    if labels.ndim and labels.shape != (n,):
-        raise UsageError(f"{len(labels)} labels for {n} samples; pass one for each or one for all")
-    labels = labels.expand(n)
-    if num_classes and (labels.min() < 0 or labels.max() >= num_classes):
-        raise UsageError(f"labels must lie in [0, {num_classes})")
-    return labels

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import Blame
-from samplebench.errors import UsageError
+from samplebench.errors import OutOfBudget, UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
 from samplebench.model import Bound, BoundDiscrete, BoundLinear
 from samplebench.parameters import accepted, merge, split
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Filled in by the engine from the grid, not by the user as a sampler's parameter.
 _FROM_GRID = ("sigma_min", "sigma_max")
 _MAX_STEPS = 100_000
+# A method of others may need a few steps before it runs at all.
+_LOOK_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,22 @@ class Solver:
             name, kept = self.entry.canonical(full)
         return name, Solver.of(name).effective(kept)
 
+    def idle(self, params: Mapping[str, Any]) -> set[str]:
+        """Of these parameters those that the others leave without effect."""
+        full, algorithm = self.effective(params), self.canonical(params)
+        return {
+            name
+            for name in params
+            if full[name] != self.defaults[name]
+            and self.canonical({**full, name: self.defaults[name]}) == algorithm
+        }
+
+    def decisive(self, params: Mapping[str, Any], steps: int) -> dict[str, Any]:
+        """What decides the images of so many steps: equal for parameters of one algorithm."""
+        if self.entry.decisive is None:
+            return dict(params)
+        return dict(self.entry.decisive(self.effective(params), steps))
+
     @property
     def least_steps(self) -> int:
         """A time discretization has two noise levels at least, a linear process's time one step."""
@@ -138,15 +156,12 @@ class Solver:
             params: as for `evaluations`.
 
         Raises:
-            UsageError: even the least number of steps needs more.
+            OutOfBudget: even the least number of steps needs more.
         """
-        low, high = self.least_steps, 2 * _MAX_STEPS
-        if self.evaluations(low, params) > nfe:
-            raise UsageError(
-                f"nfe={nfe} is too small for sampler {self.name}: {low} "
-                f"step{'s need' if low > 1 else ' needs'} {self.evaluations(low, params)} "
-                "evaluations"
-            )
+        (low, needed), high = self._least(params), 2 * _MAX_STEPS
+        if needed > nfe:
+            steps = f"{low} step{'s need' if low > 1 else ' needs'}"
+            raise OutOfBudget(self.name, nfe, "too small", f"{steps} {needed} evaluations")
         while high - low > 1:
             # Doubling first: an undeclared count is found by running, which large steps make slow.
             middle = min(2 * low, (low + high) // 2)
@@ -159,6 +174,16 @@ class Solver:
                 f"nfe={nfe}: the evaluations of sampler {self.name} do not grow with its steps"
             )
         return low
+
+    def _least(self, params: Mapping[str, Any]) -> tuple[int, int]:
+        """The least number of steps on which the sampler runs, and its evaluations."""
+        least = self.least_steps
+        for steps in range(least, least + _LOOK_AHEAD):
+            try:
+                return steps, self.evaluations(steps, params)
+            except UsageError:
+                continue
+        return least, self.evaluations(least, params)
 
     def __call__(
         self,

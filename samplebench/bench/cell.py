@@ -31,6 +31,7 @@ from samplebench.metrics.moments import BlockedMoments
 from samplebench.metrics.uncertainty import delete_one, spread
 from samplebench.model import Bound, Model, is_foreign, threads_of
 from samplebench.noise import stream
+from samplebench.parameters import unplain
 from samplebench.references import Reference
 from samplebench.registry import Entry, metrics
 from samplebench.sampling import Setting, prepare
@@ -45,7 +46,6 @@ _SHEET = 64
 # Operations are counted on that many images: a quarter of the usual block, whole for exact models.
 _COUNTED = 16
 # What JSON has as text; see plan.plain.
-_ENDLESS = ("inf", "-inf", "nan")
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def run_cell(
 
 def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
     grid = conditions["discretization"]
-    params = {k: float(v) if v in _ENDLESS else v for k, v in conditions["params"].items()}
+    params = unplain(conditions["params"])
     if isinstance(grid, list):
         return prepare(model, conditions["sampler"], discretization=tuple(grid), params=params)
     if grid["name"] == RESPACING:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from samplebench import references
 from samplebench.bench.request import Request
+from samplebench.bench.survey import Survey
 from samplebench.checkpoints.catalog import Checkpoint, Preset
 from samplebench.errors import UsageError, unknown
 from samplebench.protocols import Protocol, protocol
@@ -120,6 +121,18 @@ def samplers_of(request: Request, entry: Checkpoint) -> tuple[tuple[Any, ...], M
         samplers if preset.sampler in named else (*samplers, preset.sampler),
         {**params, preset.sampler: {**tuned, **params.get(preset.sampler, {})}},
     )
+
+
+def preset_of(
+    request: Request, models: Sequence[Checkpoint], entry: Checkpoint, survey: Survey
+) -> Request:
+    """The request without its preset where the model has none and another model has one."""
+    if request.preset is None:
+        return request
+    known = request.preset in entry.presets
+    survey.word("preset", known, entry.id)
+    elsewhere = any(request.preset in other.presets for other in models)
+    return request if known or not elsewhere else replace(request, preset=None)
 
 
 def _preset(request: Request, entry: Checkpoint) -> Preset | None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.discretizations import grid_constants
-from samplebench.errors import UsageError
+from samplebench.errors import OutOfBudget, UsageError
 from samplebench.linear import TIMES, isotropic, settled, times_of
 from samplebench.native import grid_of, kept_steps
-from samplebench.parameters import merge, split
+from samplebench.parameters import label, merge, split
 from samplebench.sampling import Setting, prepare, rehearse
 from samplebench.solver import Solver
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Names of a model's own time steps, and of those in a linear process's time, where a discretization
 # has its name.
 RESPACING, TIME = "respacing", "time"
+# Step counts that tell a budget's fault from that of a grid or of parameters: least and EDM's.
+_USUAL = (2, 18)
 
 
 @dataclass(frozen=True)
@@ -55,20 +58,30 @@ class Steps:
 
 
 def steps_of(
-    request: Request, entry: Checkpoint, solver: Solver, given: Mapping[str, Any]
+    request: Request,
+    entry: Checkpoint,
+    solver: Solver,
+    given: Mapping[str, Any],
+    leave_out: Callable[[OutOfBudget], None],
 ) -> Iterator[Steps]:
-    """All steps on which a sampler with these parameters runs."""
+    """All steps on which a sampler with these parameters runs.
+
+    Args:
+        leave_out: called for each budget that is too small for any.
+    """
     if solver.entry.needs == "discrete":
-        for nfe in request.nfe:
-            count = _kept(entry, solver, nfe).steps
+        for nfe, count in counts_of(
+            request.nfe, lambda nfe: _kept(entry, solver, nfe).steps, leave_out
+        ):
             yield Steps(RESPACING, count, solver.evaluations(count), nfe, {})
         return
     if solver.entry.needs == "linear":
         constants = {**TIMES, **split(given, TIMES)[0]}
         law = planned_law(entry, constants["process"])
         params = settled(solver, split(given, solver.defaults)[0], law)
-        for nfe in request.nfe:
-            count = solver.steps_for(nfe, params)
+        for nfe, count in counts_of(
+            request.nfe, lambda nfe: solver.steps_for(nfe, params), leave_out
+        ):
             yield Steps(TIME, count, solver.evaluations(count, params), nfe, constants)
         return
     for grid in request.discretization:
@@ -81,28 +94,97 @@ def steps_of(
         for rho in (request.rho if "rho" in known else ()) or (known.get("rho"),):
             if rho is not None:
                 constants = {**constants, "rho": rho}
-            for nfe in request.nfe:
-                count = solver.steps_for(nfe)
+            for nfe, count in counts_of(request.nfe, solver.steps_for, leave_out):
                 yield Steps(grid, count, solver.evaluations(count), nfe, constants)
 
 
-def try_out(entry: Checkpoint, solver: Solver, own: Mapping[str, Any], where: Steps) -> None:
-    """Runs the sampler on one pixel, so that bad values are found before anything is computed.
+def possible_steps(
+    request: Request,
+    entry: Checkpoint,
+    solver: Solver,
+    given: Mapping[str, Any],
+    leave_out: Callable[[OutOfBudget], None],
+) -> Iterator[Steps]:
+    """The steps on which a sampler can run; those that a budget makes impossible are left out."""
+    own, _ = split(given, solver.defaults)
+    fewest: dict[Any, int] = {}
+    for where in steps_of(request, entry, solver, given, leave_out):
+        tried = (where.grid, label(where.constants))
+        # A method that runs at all fails with few steps, a grid with many.
+        run = where.steps < fewest.get(tried, math.inf)
+        if run or where.grid not in (RESPACING, TIME):
+            try:
+                try_out(entry, solver, own, where, run)
+            except OutOfBudget as error:
+                leave_out(error)
+                continue
+            fewest[tried] = min(where.steps, fewest.get(tried, where.steps))
+        yield where
+
+
+def counts_of(
+    budgets: Iterable[int], count: Callable[[int], int], leave_out: Callable[[OutOfBudget], None]
+) -> Iterator[tuple[int, int]]:
+    """Budgets with their step counts; those without one are left out."""
+    for nfe in budgets:
+        try:
+            found = count(nfe)
+        except OutOfBudget as error:
+            leave_out(error)
+            continue
+        yield nfe, found
+
+
+def try_out(
+    entry: Checkpoint, solver: Solver, own: Mapping[str, Any], where: Steps, run: bool = True
+) -> None:
+    """Builds the grid, so that bad values are found before anything is computed.
+
+    Args:
+        run: whether the sampler runs on one pixel, too.
 
     Raises:
-        UsageError: it cannot run there.
+        OutOfBudget: it cannot run there, but would with other steps.
+        UsageError: it cannot run at all.
     """
+    try:
+        _try(entry, solver, own, where, run)
+    except UsageError as error:
+        if where.requested is None or not _runs_elsewhere(entry, solver, own, where):
+            raise
+        raise OutOfBudget(solver.name, where.requested, "out of reach", str(error)) from error
+
+
+def _runs_elsewhere(
+    entry: Checkpoint, solver: Solver, own: Mapping[str, Any], where: Steps
+) -> bool:
+    for steps in _USUAL:
+        try:
+            _try(entry, solver, own, replace(where, steps=steps), run=True)
+        except UsageError:
+            continue
+        return True
+    return False
+
+
+def _try(
+    entry: Checkpoint, solver: Solver, own: Mapping[str, Any], where: Steps, run: bool
+) -> None:
+    setting = _setting(entry, solver, own, where)
+    if run:
+        rehearse(setting)
+
+
+def _setting(entry: Checkpoint, solver: Solver, own: Mapping[str, Any], where: Steps) -> Setting:
     if where.grid == RESPACING:
         kept = _kept(entry, solver, where.steps)
-        rehearse(Setting(solver, solver.effective(own), grid_of(kept), kept))
-        return
+        return Setting(solver, solver.effective(own), grid_of(kept), kept)
     constants = where.constants
     if where.grid == TIME:
         law = planned_law(entry, constants["process"])
         times = times_of(law, where.steps, constants["ts_order"])
-        rehearse(Setting(solver, settled(solver, own, law), times, law=law))
-        return
-    setting = prepare(
+        return Setting(solver, settled(solver, own, law), times, law=law)
+    return prepare(
         None,
         solver.entry.obj,
         steps=where.steps,
@@ -110,7 +192,6 @@ def try_out(entry: Checkpoint, solver: Solver, own: Mapping[str, Any], where: St
         rho=constants.get("rho"),
         params={**own, **{k: v for k, v in constants.items() if k != "rho"}},
     )
-    rehearse(setting)
 
 
 def planned_law(entry: Checkpoint, given: str | None) -> LinearProcess:

@@ -9,25 +9,26 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from samplebench import registry
-from samplebench.bench.choices import Measure, measure_of, preset_notes, samplers_of
+from samplebench.bench.aliases import shared
+from samplebench.bench.choices import Measure, measure_of, preset_notes, preset_of, samplers_of
 from samplebench.bench.codes import Codes
-from samplebench.bench.grids import RESPACING, TIME, planned_law, steps_of, try_out
+from samplebench.bench.grids import RESPACING, TIME, planned_law, possible_steps
 from samplebench.bench.request import Request
+from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
 from samplebench.discretizations import grid_constants
-from samplebench.errors import UsageError, unknown
+from samplebench.errors import OutOfBudget, UsageError, unknown
 from samplebench.linear import TIMES, settled
 from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.noise import check_mode
-from samplebench.parameters import altered, label, split, word
+from samplebench.parameters import altered, label, plain, split, word
 from samplebench.references import Reference
 from samplebench.registry import adapters, discretizations, extractors, metrics
 from samplebench.solver import Solver
@@ -101,23 +102,34 @@ def make(request: Request) -> Plan:
     """Plans a request.
 
     Raises:
-        UsageError: an unknown name or an impossible combination, before anything is computed.
+        UsageError: an unknown name, an impossible combination, a word without any effect, or
+            budgets that leave nothing, before anything is computed.
     """
     checkpoints = checkpoints_of(request)
     request = _resolved(request, checkpoints)
     rows: dict[str, Row] = {}
     codes = Codes()
-    sources, notes = {}, []
+    sources, notes, survey = {}, [], Survey(request.given)
+    first: dict[str, Mapping[str, Any]] = {}
     for entry in checkpoints:
-        measure = measure_of(request, entry)
-        sources[entry.id] = Source(entry, measure.reference)
-        own = list(_rows_of_model(request, entry, measure, codes))
-        notes += preset_notes(request, entry, (row.columns for row in own))
-        if entry.caveat:
+        words = preset_of(request, checkpoints, entry, survey)
+        measure = measure_of(words, entry)
+        own = list(_rows_of_model(words, entry, measure, codes, survey, first))
+        if own:
+            sources[entry.id] = Source(entry, measure.reference)
+        notes += preset_notes(words, entry, (row.columns for row in own))
+        if own and entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
         for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
-    return Plan(request, tuple(rows.values()), sources, (*notes, *codes.notes))
+    survey.check(rows)
+    # A default that nothing takes is no word of the request: its dump could not be run.
+    request = replace(
+        request,
+        nfe=request.nfe if "nfe" in survey.taken else (),
+        discretization=request.discretization if "discretization" in survey.taken else (),
+    )
+    return Plan(request, tuple(rows.values()), sources, (*survey.notes(), *notes, *codes.notes))
 
 
 def checkpoints_of(request: Request) -> list[Checkpoint]:
@@ -169,7 +181,12 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
 
 
 def _rows_of_model(
-    request: Request, entry: Checkpoint, measure: Measure, codes: Codes
+    request: Request,
+    entry: Checkpoint,
+    measure: Measure,
+    codes: Codes,
+    survey: Survey,
+    first: dict[str, Mapping[str, Any]],
 ) -> Iterator[Row]:
     rules = measure.rules
     check_mode(rules.noise)
@@ -191,17 +208,16 @@ def _rows_of_model(
         codes.look(solver.entry)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))
-            yield from _rows_of_sampler(request, base, entry, measure, solver, given, codes)
+            found = _rows_of_sampler(request, base, entry, measure, solver, given, codes, survey)
+            yield from (shared(row, first) for row in found)
 
 
 def _check_names(solver: Solver, table: Mapping[str, Any], request: Request) -> None:
     """Every parameter must belong to the sampler or to where its steps are."""
-    constants: set[str] = set()
-    for name in request.discretization:
+    constants = set(TIMES) if solver.entry.needs == "linear" else set()
+    for name in request.discretization if solver.entry.needs == "sigma" else ():
         if isinstance(name, str):
             constants |= set(grid_constants(name)) - {"rho"}
-    if solver.entry.needs == "linear":
-        constants = set(TIMES)
     for name in table:
         if name not in solver.defaults and name not in constants:
             raise unknown(
@@ -217,18 +233,20 @@ def _rows_of_sampler(
     solver: Solver,
     given: Mapping[str, Any],
     codes: Codes,
+    survey: Survey,
 ) -> Iterator[Row]:
     rules = measure.rules
     own, _ = split(given, solver.defaults)
     canonical, effective = solver.canonical(_settled(entry, solver, own, given))
     changed = altered(solver.effective(own), solver.defaults)
     ran = solver.entry if canonical == solver.name else Solver.of(canonical).entry
-    rehearsed = set()
-    for where in steps_of(request, entry, solver, given):
+
+    def leave_out(error: OutOfBudget) -> None:
+        survey.leave_out(error, entry.id, label(changed))
+
+    for where in possible_steps(request, entry, solver, given, leave_out):
         grid, constants = where.grid, where.constants
-        if (tried := (grid, label(constants))) not in rehearsed:
-            rehearsed.add(tried)
-            try_out(entry, solver, own, where)
+        note_words(survey, solver, given, where)
         written = {**changed, **{k: v for k, v in constants.items() if k in given}}
         columns = {
             "model": entry.id,
@@ -312,9 +330,3 @@ def _said(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_said, value))
     return value is None or isinstance(value, str | int | float)
-
-
-def plain(value: Any) -> Any:
-    """JSON has no infinity, and no NaN."""
-    endless = isinstance(value, float) and not math.isfinite(value)
-    return str(value) if endless else value

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from samplebench.bench.grids import RESPACING
-from samplebench.bench.plan import Cell, plain
+from samplebench.bench.plan import Cell
 from samplebench.bench.view import caveats
-from samplebench.parameters import label
+from samplebench.parameters import label, plain
 from samplebench.solver import Solver
 from samplebench.ticker import Ticker, duration, say, terminal
 

@@ -36,6 +36,7 @@ class Request:
         offline: open no connection.
         yes: start a sweep that takes more than a day.
         out: results folder; None for reports/<model>.
+        given: names of the words that were written, not left to a default.
     """
 
     model: tuple[str, ...] = ()
@@ -61,6 +62,7 @@ class Request:
     offline: bool = False
     yes: bool = False
     out: str | None = None
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     @classmethod
     def of(cls, **words: Any) -> Request:
@@ -69,7 +71,7 @@ class Request:
         Raises:
             UsageError: an unknown word or a value that cannot be meant.
         """
-        known = [f.name for f in fields(cls)]
+        known = [f.name for f in fields(cls) if f.name != "given"]
         for name in words:
             if name not in known:
                 raise unknown("option", name, known)
@@ -77,7 +79,7 @@ class Request:
         checked: dict[str, Any] = {}
         for name, value in given.items():
             checked[name] = _CHECKS[name](name, value)
-        return cls(**checked)
+        return cls(**checked, given=frozenset(checked))
 
     @classmethod
     def merged(cls, base: Mapping[str, Any], flags: Mapping[str, Any]) -> Request:
@@ -100,7 +102,7 @@ class Request:
         plain: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            if value is None or value is False or value in ((), {}):
+            if f.name == "given" or value is None or value is False or value in ((), {}):
                 continue
             if f.name == "param":
                 value = {s: {k: list(v) for k, v in p.items()} for s, p in value.items()}

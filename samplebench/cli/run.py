@@ -175,6 +175,12 @@ def _announce(plan: Any, device: Any) -> None:
     }
     for name, text in facts.items():
         print(f"{name:<9} {text}", file=sys.stderr)
+    _print_notes(plan)
+
+
+def _print_notes(plan: Any) -> None:
+    import sys
+
     for note in plan.notes:
         print(f"note: {note}", file=sys.stderr)
 
@@ -203,3 +209,5 @@ def _print_plan(plan: Any, args: argparse.Namespace) -> None:
     print_table(rows, args.json)
     if not args.json and not args.quiet:
         print(f"\n{_summary(plan, done)}")
+    if not args.quiet:
+        _print_notes(plan)

@@ -54,6 +54,7 @@ def add(commands: Any) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from samplebench.bench.plan import checkpoints_of
+    from samplebench.bench.survey import Survey
     from samplebench.checkpoints.announce import announce
     from samplebench.checkpoints.catalog import DEFAULT_MODEL
     from samplebench.discretizations import grid_constants
@@ -84,9 +85,12 @@ def main(args: argparse.Namespace) -> int:
     if not (args.quiet or args.offline):
         announce(entry, sys.stderr)
     model = load(entry, device=request.device, offline=args.offline, quiet=args.quiet)
-    asked = families(model, request, steps)
+    survey = Survey(request.given | ({"steps"} if args.steps else set()))
+    asked = families(model, request, survey, steps)
     out = _folder(request.out or f"reports/{entry.id}-trajectory")
     seeds = range(request.seed, request.seed + (request.num_samples or 0))
+    if not args.quiet:
+        survey.show()
     result = measure(model, asked, seeds=seeds, quiet=args.quiet)
     with writing(out, "choose another --out"):
         paths = write_convergence(result, out)

@@ -110,8 +110,11 @@ def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Curve
     differing = _varying(rows, CONDITIONS)
     made = []
     for pair in filter(groups.__contains__, styles):
-        first = groups[pair][0]
-        alias = alias_of(first, view.cells)
+        group = groups[pair]
+        first = group[0]
+        # One of all its points: what is clipped at few steps is itself again at many.
+        (alias, *others) = {alias_of(row, view.cells) for row in group}
+        alias = None if others else alias
         name = sampler_label(first) + (f" (computed as {printable(alias)})" if alias else "")
         parts = [
             grid_label(first, symbol) if several else rho_label(first, symbol),

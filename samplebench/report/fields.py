@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from samplebench.bench.view import COLUMNS
+from samplebench.parameters import label, word
 
 Row = dict[str, Any]
 
@@ -41,9 +42,24 @@ def hashes_of(row: Row) -> list[str]:
 
 
 def alias_of(row: Row, cells: dict[str, dict[str, Any]]) -> str | None:
-    """Sampler that computed the row's cells, if it has another name than the row's sampler."""
-    names = (cells.get(key, {}).get("conditions", {}).get("sampler") for key in hashes_of(row))
-    return next((str(name) for name in names if name and name != row.get("sampler")), None)
+    """What computed the row's cells, where that is another sampler or has other parameters.
+
+    E.g. "heun", or "edm S_churn=5" for a larger S_churn that is clipped to the same.
+    """
+    written = f" {row.get('params') or ''} "
+    for key in hashes_of(row):
+        conditions = cells.get(key, {}).get("conditions", {})
+        name, params = conditions.get("sampler"), conditions.get("params")
+        if name and name != row.get("sampler"):
+            return str(name)
+        other = {
+            k: v
+            for k, v in (params if isinstance(params, dict) else {}).items()
+            if f" {k}=" in written and f" {k}={word(v)} " not in written and number(v) is not None
+        }
+        if name and other:
+            return f"{name} {label(other)}"
+    return None
 
 
 def printable(text: object) -> str:

@@ -7,7 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from samplebench.registry import samplers
-from samplebench.samplers.probability_flow import Churn, churns, draw, without_idle
+from samplebench.samplers.probability_flow import (
+    Churn,
+    churns,
+    decisive,
+    draw,
+    moves,
+    without_idle,
+)
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return ("edm", params) if churns(params) else ("heun", without_idle(params))
+    return ("edm", params) if moves(params) else ("heun", without_idle(params))
 
 
 @samplers.register(
@@ -26,6 +33,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     evaluations=lambda steps: 2 * steps - 1,
     stochastic=churns,
     canonical=_canonical,
+    decisive=decisive,
     cite=("karras2022edm",),
 )
 def edm(

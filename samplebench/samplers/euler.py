@@ -8,7 +8,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from samplebench.registry import samplers
-from samplebench.samplers.probability_flow import Churn, ProbabilityFlow, churns, without_idle
+from samplebench.samplers.probability_flow import (
+    Churn,
+    ProbabilityFlow,
+    churns,
+    decisive,
+    without_idle,
+)
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     evaluations=lambda steps: steps,
     stochastic=churns,
     canonical=lambda params: ("euler", without_idle(params)),
+    decisive=decisive,
     cite=("song2021score", "karras2022edm"),
 )
 def euler(

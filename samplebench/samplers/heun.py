@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from samplebench.errors import UsageError
 from samplebench.registry import samplers
-from samplebench.samplers.probability_flow import Churn, ProbabilityFlow, churns, without_idle
+from samplebench.samplers.probability_flow import (
+    Churn,
+    ProbabilityFlow,
+    churns,
+    decisive,
+    without_idle,
+)
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     evaluations=lambda steps: 2 * steps - 1,
     stochastic=churns,
     canonical=lambda params: ("heun", without_idle(params)),
+    decisive=decisive,
     cite=("karras2022edm",),
 )
 def heun(

@@ -76,7 +76,7 @@ class Churn:
     def gamma(self, sigma: float, steps: int) -> float:
         """Relative increase of the noise level; 0 outside [S_min, S_max]."""
         inside = self.S_min <= sigma <= self.S_max
-        return min(self.S_churn / steps, math.sqrt(2) - 1) if inside else 0.0
+        return _clipped(self.S_churn, steps) if inside else 0.0
 
     def __call__(
         self, flow: ProbabilityFlow, x: Tensor, t: float, noise: Callable[[Tensor], Tensor] | None
@@ -93,6 +93,11 @@ class Churn:
         return x * (at.s(t_hat) / at.s(t)) + std * draw(noise, x), t_hat
 
 
+def _clipped(S_churn: float, steps: int) -> float:
+    """Relative increase of the noise level per step (EDM, Algorithm 2, line 4)."""
+    return min(S_churn / steps, math.sqrt(2) - 1)
+
+
 def draw(noise: Callable[[Tensor], Tensor] | None, x: Tensor) -> Tensor:
     """One draw of noise like x; without a source, torch's global generator."""
     if noise is not None:
@@ -107,13 +112,28 @@ def churns(params: dict[str, Any]) -> bool:
     return params["S_churn"] > 0
 
 
+def moves(params: dict[str, Any]) -> bool:
+    """Whether noise is added anywhere: it is drawn, and its window holds a noise level.
+
+    Only where sigma is the time itself does an empty window leave the bits of the others' steps.
+    """
+    empty = params["S_max"] <= 0 or params["S_min"] > params["S_max"]
+    return churns(params) and not (empty and params.get("schedule", "linear") == "linear")
+
+
+def decisive(params: dict[str, Any], steps: int) -> dict[str, Any]:
+    """S_churn counts up to its clip only, which is nearer the fewer steps there are."""
+    return {**params, "S_churn": _clipped(params["S_churn"], steps)}
+
+
 def without_idle(params: dict[str, Any]) -> dict[str, Any]:
     """The parameters that have an effect.
 
-    Window and scale of the churn need S_churn > 0, epsilon_s the "vp" schedule.
+    Window and scale of the churn need S_churn > 0 and a window that is not empty, epsilon_s the
+    "vp" schedule.
     """
     idle = set()
-    if params["S_churn"] <= 0:
+    if not moves(params):
         idle |= {"S_churn", "S_min", "S_max", "S_noise"}
     if params.get("schedule") != "vp":
         idle.add("epsilon_s")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samplebench.bench.request import Request
+from samplebench.bench.survey import Survey
 from samplebench.errors import UsageError
+from samplebench.labels import labels_for
 from samplebench.model import Bound, threads_of
 from samplebench.noise import check_seeds, stream
 from samplebench.samplers.step import Step
@@ -67,7 +69,10 @@ def truncation(
     request = Request.of(sampler=sampler, nfe=nfe if steps is None else steps, **words)
     if steps is None and nfe is None and any(isinstance(g, str) for g in request.discretization):
         raise UsageError("give one of steps and nfe")
-    found = families(model, request, () if steps is None else request.nfe)
+    survey = Survey(request.given if steps is None else request.given - {"nfe"} | {"steps"})
+    found = families(model, request, survey, () if steps is None else request.nfe)
+    if not quiet:
+        survey.show()
     return measure(model, found, seeds=seeds, latents=latents, labels=labels, quiet=quiet)
 
 
@@ -81,12 +86,9 @@ def measure(
     quiet: bool = False,
 ) -> Truncation:
     """Truncation errors of planned runs; arguments as for `truncation`."""
-    import torch
-
     latents, drawn = _start(model, seeds, latents)
-    if labels is not None:
-        drawn = torch.as_tensor(labels, dtype=torch.int64, device=latents.device)
-        drawn = drawn.expand(len(latents))
+    num_classes = int(getattr(model, "num_classes", 0))
+    drawn = labels_for(labels, drawn, len(latents), num_classes, latents.device, False)
     tally = Tally()
     with threads_of(model):
         for first in range(0, len(latents), _BLOCK):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from samplebench.bench.grids import Steps, counts_of
 from samplebench.bench.request import Request
+from samplebench.bench.survey import Survey, note_words
 from samplebench.discretizations import grid_constants
 from samplebench.errors import SamplebenchError, UsageError, unknown
 from samplebench.model import is_linear
@@ -33,16 +35,20 @@ class Family:
     settings: tuple[Setting, ...]
 
 
-def families(model: Any, request: Request, steps: tuple[int, ...] = ()) -> list[Family]:
+def families(
+    model: Any, request: Request, survey: Survey, steps: tuple[int, ...] = ()
+) -> list[Family]:
     """The runs of a request on a model.
 
     Args:
         model: whose range clamps the grids.
         request: sampler, rho, discretization and param count, and nfe where `steps` is empty.
+        survey: is told of budgets that are too small and of words without effect.
         steps: numbers of positive noise levels.
 
     Raises:
-        UsageError: an unknown name, an impossible combination, or a sampler that draws noise.
+        UsageError: an unknown name, an impossible combination, a word that nothing takes, or a
+            sampler that draws noise.
     """
     for sampler in request.sampler:
         if isinstance(sampler, str):
@@ -63,10 +69,11 @@ def families(model: Any, request: Request, steps: tuple[int, ...] = ()) -> list[
         _check_names(solver, table, request)
         for values in itertools.product(*table.values()):
             for family in _of_sampler(
-                model, request, steps, solver, dict(zip(table, values, strict=True))
+                model, request, survey, steps, solver, dict(zip(table, values, strict=True))
             ):
                 key = (family.sampler, family.params, family.discretization, family.rho)
                 made.setdefault(key, family)
+    survey.check(made)
     return list(made.values())
 
 
@@ -82,6 +89,7 @@ def _check_names(solver: Solver, names: Iterable[str], request: Request) -> None
 def _of_sampler(
     model: Any,
     request: Request,
+    survey: Survey,
     steps: tuple[int, ...],
     solver: Solver,
     given: Mapping[str, Any],
@@ -93,7 +101,13 @@ def _of_sampler(
         # Explicit levels fix their steps.
         counts: list[int | None] = [None]
         if isinstance(grid, str):
-            counts = [*sorted(set(steps or map(solver.steps_for, request.nfe)))]
+            found = counts_of(request.nfe, solver.steps_for, survey.leave_out)
+            counts = [*sorted(set(steps or (count for _, count in found)))]
+            if not counts:
+                continue
+        requested = 0 if isinstance(grid, str) else None
+        note_words(survey, solver, given, Steps(grid, 0, 0, requested, known))
+        survey.word("steps", requested is not None, solver.name, named["discretization"])
         for rho in (request.rho if "rho" in known else ()) or (known.get("rho"),):
             settings = tuple(
                 prepare(

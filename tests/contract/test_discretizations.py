@@ -99,17 +99,15 @@ def test_calls_do_not_affect_each_other(discretization):
 
 def test_rho_changes_the_grid_of_those_that_have_it(discretization):
     sampler = next(entry.name for entry in registry.samplers if entry.needs == "sigma")
-    model = Ranged(0, float("inf"))
-    two, five = (
-        prepare(model, sampler, steps=5, discretization=discretization.name, rho=rho).grid.levels
-        for rho in (2, 5)
-    )
+    model, words = Ranged(0, float("inf")), {"steps": 5, "discretization": discretization.name}
     if "rho" in grid_constants(discretization.name):
+        two, five = (prepare(model, sampler, rho=rho, **words).grid.levels for rho in (2, 5))
         assert not np.array_equal(two, five)
         own = build(discretization.name, 5, rho=5).levels
         assert np.array_equal(five, own)
     else:
-        assert np.array_equal(two, five)
+        with pytest.raises(UsageError, match=f"rho=7: discretization {discretization.name} has no"):
+            prepare(model, sampler, rho=7, **words)
         with pytest.raises(UsageError, match="rho"):
             build(discretization.name, 5, rho=5)
 

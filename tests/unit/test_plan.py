@@ -16,6 +16,7 @@ from samplebench.bench.request import Request
 from samplebench.bench.view import COLUMNS
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import SamplebenchError, UsageError
+from samplebench.registry import Entry, samplers
 from samplebench.sampling import prepare
 from samplebench.solver import Solver
 
@@ -41,6 +42,11 @@ def custom(model, x, grid, *, noise=None, callback=None, strength=1.0):
         denoised = model(x, sigma)
         x = denoised + strength * sigma_next / sigma * (x - denoised)
     return x
+
+
+def ahead(model, x, grid, *, noise=None, callback=None):
+    """A sampler of the user's own that looks three steps ahead."""
+    return custom(model, x, grid) + 0 * grid[3]
 
 
 class TestRows:
@@ -149,10 +155,77 @@ class TestBudget:
         with pytest.raises(UsageError, match="nfe=2 is too small for sampler heun: 2 steps need 3"):
             make(sampler="heun", nfe=2)
 
+    @pytest.mark.parametrize(
+        ("words", "left", "note"),
+        [
+            ({"sampler": "heun,euler", "nfe": "2,5"}, 3, "heun: NFE 2 is too small (2 steps need"),
+            ({"sampler": "heun,edm,euler", "nfe": 2}, 1, "edm: NFE 2 is too small (2 steps need 3"),
+            ({"model": "digits-cld-exact"}, 15, "rk45-flow: NFE 5 is too small (1 step needs 7 ev"),
+            (
+                {"model": "digits-cld-exact,digits-bdm-exact", "nfe": "5,6"},
+                6 + 7,
+                "rk45-flow: NFE 5, 6 on digits-cld-exact are too small (1 step needs 7 evaluations)"
+                ", NFE 5 on digits-bdm-exact is too small (1 step needs 6 evaluations); left out",
+            ),
+            (
+                {"sampler": "gddim", "nfe": "1,4", "param": "gddim.denoise=false,true"},
+                3,
+                "gddim: NFE 1 with denoise=True is too small (1 step needs 2 evaluations); left",
+            ),
+            (
+                {"model": "digits-bdm-exact,digits-exact", "sampler": "rk45-flow,gddim", "nfe": 2},
+                2,
+                "rk45-flow: NFE 2 is too small",
+            ),
+            (
+                {"sampler": "euler,heun", "discretization": "iddpm", "nfe": "9,1500"},
+                3,
+                "euler: NFE 1500 is out of reach (discretization iddpm gave 1500 levels",
+            ),
+        ],
+        ids=str,
+    )
+    def test_a_point_without_room_is_left_out_with_a_note(self, words, left, note):
+        plan = make(**words)
+        assert len(plan.rows) == left
+        (found,) = (line for line in plan.notes if note in line)
+        assert "\n" not in found and found.endswith("; left out")
+
+    @pytest.mark.parametrize("nfe", ["2,5", "5,2"])
+    def test_a_method_that_needs_more_steps(self, nfe, monkeypatch):
+        facts = {**samplers.entry("euler").facts, "canonical": None, "decisive": None}
+        monkeypatch.setitem(samplers._entries, "ahead", Entry("ahead", ahead, "", facts))
+        plan = make(sampler="ahead", nfe=nfe)
+        assert [row.columns["nfe"] for row in plan.rows] == [5]
+        assert plan.notes[0].startswith("ahead: NFE 2 is out of reach (sampler ahead failed (Index")
+
+    def test_a_method_of_others_that_needs_more_steps(self):
+        plan = make(sampler=ahead, nfe="2,5")
+        assert [row.columns["nfe"] for row in plan.rows] == [5]
+        assert "ahead: NFE 2 is too small (3 steps need 3 evaluations); left out" in plan.notes[0]
+
+    def test_a_model_of_which_nothing_is_left_is_not_fetched(self):
+        words = {"sampler": "rk45-flow", "nfe": 6, "model": "digits-cld-exact,digits-bdm-exact"}
+        assert list(make(**words).sources) == ["digits-bdm-exact"]
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            {"sampler": "euler,heun", "nfe": "5", "param": "heun.alpha=2"},
+            {"sampler": "euler", "nfe": "2,5", "param": "euler.schedule=pv"},
+            {"sampler": "euler", "discretization": "iddpm,edm", "param": "euler.M=1"},
+            {"model": "digits-exact,digits-adm", "sampler": "euler,respaced"},
+        ],
+        ids=str,
+    )
+    def test_a_mistake_is_no_matter_of_the_budget(self, words):
+        with pytest.raises(UsageError):
+            make(**words)
+
 
 class TestExplicitLevels:
     def test_they_fix_the_steps(self):
-        found = rows(sampler="euler,heun", nfe="5,10", rho="3,7", discretization="80/20/5/1/0.1")
+        found = rows(sampler="euler,heun", discretization="80/20/5/1/0.1")
         assert [
             (r["sampler"], r["steps"], r["nfe"], r["nfe_requested"], r["rho"]) for r in found
         ] == [
@@ -404,7 +477,7 @@ def test_a_cell_plans_what_the_engine_does(words, mixture):
         mixture("gauss1"),
         words["sampler"],
         nfe=words["nfe"],
-        rho=words.get("rho", 7),
+        rho=words.get("rho"),
         discretization=words.get("discretization", "edm"),
         params={name: values[0] for name, values in params.items()},
     )

@@ -12,6 +12,7 @@ import samplebench as sb
 from samplebench.errors import UsageError
 from samplebench.noise import stream
 from samplebench.sampling import prepare
+from samplebench.solver import discrete_pixel
 
 
 @pytest.fixture
@@ -22,6 +23,10 @@ def model(mixture):
 @pytest.fixture(scope="module")
 def digits():
     return sb.load("digits-exact", device="cpu")
+
+
+def _without_rho(steps, *, sigma_min=0.01, sigma_max=10.0):
+    return np.geomspace(sigma_max, sigma_min, steps)
 
 
 LATENTS = torch.randn(3, 1, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -186,6 +191,64 @@ def test_refused(model, words, message):
     words = {"latents": LATENTS, "sampler": "euler", **words}
     with pytest.raises(UsageError, match=re.escape(message)):
         sb.sample(model, **words)
+
+
+class TestWordsThatDoNotApply:
+    """Refused in one line, never dropped."""
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            ({"rho": 7, "discretization": "logsnr"}, "rho=7: discretization logsnr has no rho"),
+            ({"rho": 3, "discretization": "vp"}, "discretization vp has no rho"),
+            ({"rho": 3, "discretization": _without_rho}, "discretization _without_rho has no rho"),
+            ({"rho": 7, "discretization": [5, 1]}, "explicit noise levels are the whole grid; d"),
+            ({"sigma_max": 5, "discretization": [5, 1]}, "whole grid; drop sigma_max"),
+            ({"sigma_min": 1, "rho": 7, "discretization": [5, 1]}, "drop rho, sigma_min"),
+            ({"respacing": "5"}, "respacing=5 is for samplers on a discrete model's own"),
+            ({"respacing": ""}, "respacing= is for samplers on a discrete model's own"),
+            ({"guidance": lambda x, t, y: x}, "sampler euler follows no guidance here"),
+            ({"noise": 3}, "noise=3 is neither a kind of noise nor a function"),
+            ({"sampler": "gddim", "rho": 7}, "steps in its process's own time; drop rho"),
+            ({"sampler": "gddim", "discretization": "edm"}, "drop discretization"),
+            ({"sampler": "gddim", "sigma_max": 80, "rho": 3}, "drop rho, sigma_max"),
+            ({"sampler": "gddim", "S_churn": 3}, "unknown parameter of sampler gddim 'S_churn'"),
+            ({"process": "vp"}, "unknown parameter of sampler euler 'process'"),
+            ({"discretization": "edm", "M": 9}, "unknown parameter of sampler euler 'M'"),
+        ],
+        ids=str,
+    )
+    def test_on_noise_levels_and_in_time(self, model, words, message):
+        steps = {} if isinstance(words.get("discretization"), list) else {"steps": 5}
+        with pytest.raises(UsageError, match=re.escape(message)) as caught:
+            sb.sample(model, **{"sampler": "euler", "latents": LATENTS, **steps, **words})
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "words", [{"rho": 7}, {"discretization": "edm"}, {"sigma_min": 0.1}, {"sigma_max": 9}],
+        ids=str,
+    )  # fmt: skip
+    @pytest.mark.parametrize("sampler", ["ddim", "respaced"])
+    def test_on_a_models_own_steps(self, sampler, words):
+        model = discrete_pixel(10).model
+        with pytest.raises(UsageError, match=f"own process; drop {next(iter(words))}"):
+            sb.sample(model, sampler, steps=5, latents=torch.ones(1, 1, 1, 1), **words)
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            {"discretization": "edm", "rho": 7},
+            {"noise": "nvlabs", "seeds": [0, 1]},
+            {"noise": "nvlabs", "latents": LATENTS, "S_churn": 1, "sampler": "edm"},
+            {"discretization": [5.0, 1.0], "steps": 2},
+            {"discretization": "logsnr", "sigma_max": 9, "sigma_min": 0.1},
+        ],
+        ids=lambda words: ", ".join(words),
+    )
+    def test_what_applies_is_taken(self, model, words):
+        steps = {"steps": 4} if "steps" not in words else {}
+        start = {} if "seeds" in words else {"latents": LATENTS}
+        sb.sample(model, **{"sampler": "euler", **start, **steps, **words})
 
 
 def test_seeds_need_a_shape():

@@ -9,7 +9,7 @@ import pytest
 
 from samplebench.bench.view import COLUMNS
 from samplebench.report import tables
-from samplebench.report.fields import value_text
+from samplebench.report.fields import alias_of, value_text
 
 
 def rounded(row):
@@ -135,3 +135,22 @@ def test_frame_is_typed(make_view):
     assert str(frame["nfe_requested"].dtype) == "Int64"
     assert frame["nfe"].tolist() == [row["nfe"] for row in rows]
     assert frame["fd-toy"].tolist() == [row["fd-toy"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("row", "cell", "alias"),
+    [
+        ({"sampler": "edm", "params": ""}, {"sampler": "heun"}, "heun"),
+        ({"sampler": "edm", "params": "S_churn=10"}, {"params": {"S_churn": 10.0}}, None),
+        ({"sampler": "edm", "params": "S_churn=10"}, {"params": {"S_churn": 5.0}}, "edm S_churn=5"),
+        ({"sampler": "edm", "params": "S_churn=1"}, {"params": {"S_churn": 9}}, "edm S_churn=9"),
+        ({"sampler": "edm", "params": ""}, {"params": {"S_noise": 1.0}}, None),
+        ({"sampler": "edm", "params": "mode=b"}, {"params": {"mode": "a"}}, None),
+        ({"sampler": "edm", "params": "S_churn=10"}, {"params": None}, None),
+        ({"sampler": "edm"}, {}, None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_computed_a_row(row, cell, alias):
+    conditions = {"sampler": "edm", **cell}
+    assert alias_of({**row, "cell": "ab"}, {"ab": {"conditions": conditions}}) == alias

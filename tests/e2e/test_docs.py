@@ -1,0 +1,342 @@
+"""Every command and every block of README.md and docs/*.md runs, as it is written.
+
+Only the number of samples is another one, and with it the block of large models (README's gate
+has the written one). What is released comes from a local server, in the genuine containers around
+small random networks; at real size: test_headline, test_released, test_gddim_released. What does
+not run is in SKIPPED with its reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import samplebench
+from samplebench import references, registry
+from samplebench.checkpoints import catalog
+from samplebench.checkpoints.download.address import address
+from samplebench.checkpoints.local import artefact
+from samplebench.cli import main, parser
+from samplebench.features import inception_weights
+from samplebench.features.inception import InceptionExtractor
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+NAMES = ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+N, FEW = "40", "2"
+# First word -> why such a line is not run here.
+SKIPPED = {
+    "make": "sets up .venv and runs this suite: it is how this test is started",
+    "pip": "installs samplebench, which is what a workflow does before this test",
+}
+# Commands whose exit code is not 0, where their networks are made here.
+RANDOM = {"doctor vp-cifar10": 1}  # random weights do not denoise
+# This one takes half an hour whatever N is: one of its twelve differences is measured.
+LESS = {"benchmarks/gddim_differences.py": ["--only", "truncation"]}
+# Local and quick: what `make test` runs; all others are slow.
+QUICK = {
+    "README.md": ("run --model digits-exact", "list", "report", "check", "reference", "cite"),
+    "docs/check.md": ("check",),
+}
+
+
+def script(path: Path):
+    """A module of the tests by its place: these folders are no packages."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+_documents = script(HERE / "documents.py")
+parts_of, words_of = _documents.parts_of, _documents.words_of
+
+
+class Reader:
+    """Somebody who tries a document from top to bottom, in a folder that holds what it names."""
+
+    def __init__(self, name: str, folder: Path, capsys) -> None:
+        self.name, self.folder, self.capsys = name, folder, capsys
+        self.space: dict = {"__name__": "__main__"}
+        if (folder / "mypackage").is_dir():
+            self.space = vars(importlib.import_module("mypackage.mymodule"))
+        self.counts: Counter[str] = Counter()
+        self.whole: tuple[str, ...] = ()
+
+    def read(self, part) -> None:
+        self.counts[part.kind] += 1
+        if part.kind == "command":
+            self.call(words_of(part))
+        elif part.kind == "python":
+            self.execute(part)
+        elif part.kind == "toml":
+            self.keep(tomllib.loads(part.text), part.text)
+        self.capsys.readouterr()
+
+    def call(self, words: list[str]) -> None:
+        """Runs a command; its exit code must be the documented one."""
+        program, *rest = words
+        if program in SKIPPED:
+            self.counts["skipped"] += 1
+            return
+        if "--num-samples" in rest:
+            rest[rest.index("--num-samples") + 1] = N
+        if program == "python":
+            words = [sys.executable, *rest, *LESS.get(rest[0], [])]
+            done = subprocess.run(words, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            return
+        less = rest[0] in ("run", "trajectory") and "--num-samples" not in rest
+        if less and not " ".join(rest).startswith(self.whole):
+            few = rest[0] == "trajectory" or any(
+                re.search("cifar|imagenet|my-network", word) for word in rest
+            )
+            rest += ["--num-samples", FEW if few else N]
+            # A block is padded: Inception would see 64 images.
+            rest += ["--batch-size", FEW] if few and rest[0] == "run" else []
+        try:
+            code = main(rest)
+        except SystemExit as stopped:
+            code = stopped.code
+        out, err = self.capsys.readouterr()
+        assert code == RANDOM.get(" ".join(rest[:2]), 0), f"{words}\n{out}\n{err}"
+        assert out.strip(), words
+
+    def execute(self, part) -> None:
+        path = self.folder / f"block-{part.line}.py"
+        path.write_text(part.text, encoding="utf-8")
+        exec(compile(part.text, str(path), "exec"), self.space)
+
+    def keep(self, tables: dict, text: str) -> None:
+        """A table of models becomes the file that the document names, a plugin is installed."""
+        if "project" not in tables:
+            (self.folder / "mine.toml").write_text(text)
+            return
+        points = tables["project"]["entry-points"]
+        info = self.folder / "mypackage-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Name: mypackage\nVersion: 1\n")
+        lines = (
+            f"[{g}]\n" + "".join(f"{k} = {v}\n" for k, v in t.items()) for g, t in points.items()
+        )
+        (info / "entry_points.txt").write_text("".join(lines))
+        for group, table in points.items():
+            kind = group.removeprefix("samplebench.").removesuffix("s")
+            fresh = registry.Registry(kind, f"samplebench.{kind}s", **registry.samplers.defaults)
+            assert all(callable(fresh.get(name)) for name in table)
+
+
+@pytest.fixture
+def reader(request, tmp_path, monkeypatch, capsys):
+    """`reader("docs/check.md")`: a Reader whose traces in this process are removed afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    for one in (registry.samplers, registry.discretizations, registry.metrics,
+                registry.extractors, registry.adapters):  # fmt: skip
+        one.names()
+        monkeypatch.setattr(one, "_entries", dict(one._entries))
+    monkeypatch.setattr(samplebench, "run", partial(samplebench.run, num_samples=int(N)))
+    yield lambda name: Reader(name, tmp_path, capsys)
+    for name in ("mypackage", "mypackage.mymodule"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory):
+    """A results folder and its baseline, as somebody has them who opens docs/check.md."""
+    folder = tmp_path_factory.mktemp("sweep")
+    words = ["--sampler", "euler", "--nfe", "5", "--num-samples", N, "--quiet"]
+    assert main(["run", *words, "--out", str(folder / "RESULTS")]) == 0
+    update = ["--baseline", str(folder / "FILE.csv"), "--update"]
+    assert main(["check", str(folder / "RESULTS"), *update]) == 0
+    return folder
+
+
+def small_edm(path: Path, **arguments) -> None:
+    """A network pickle in EDM's container, of random weights."""
+    small = {"model_type": "SongUNet", "img_resolution": 32, "img_channels": 3,
+             "model_channels": 16, "channel_mult": [1, 1], "num_blocks": 1}  # fmt: skip
+    made = script(HERE.parent / "unit" / "checkpoints" / "genuine.py")
+    made.main("VPPrecond", json.dumps(small | arguments), str(path))
+
+
+def small_adm(path: Path, config: dict) -> None:
+    """A state dict as OpenAI's, of random weights."""
+    from samplebench.networks.openai_flags import unet
+
+    with torch.device("meta"):
+        network = unet(config["family"], config)
+    torch.manual_seed(0)
+    torch.save({k: 0.05 * torch.randn(v.shape) for k, v in network.state_dict().items()}, path)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Stand-ins of the released files by address, and the catalogue's entries that fit them."""
+    folder, known = tmp_path_factory.mktemp("released"), catalog._shipped()
+    adm, cld = known["adm-imagenet64"], known["cld-cifar10"]
+    less = {"num_channels": 32, "num_head_channels": 32, "num_res_blocks": 1}
+    model_config = cld.config["model_config"] | {
+        "nf": 16, "num_res_blocks": 1, "fourier_size": 16, "temb_dim": 64,
+    }  # fmt: skip
+    configs = {
+        "vp-cifar10": {},
+        "adm-imagenet64": {**adm.config, **less},
+        "cld-cifar10": {**cld.config, "model_config": model_config},
+    }
+    small_edm(folder / "vp-cifar10")
+    small_adm(folder / "adm-imagenet64", configs["adm-imagenet64"])
+    writer = script(HERE.parent / "unit" / "checkpoints" / "flax_writer.py")
+    writer.main(json.dumps(model_config), str(folder / "cld-cifar10"))
+    inception = script(HERE.parent / "unit" / "features" / "random_inception.py")
+    torch.save(inception.random_inception(), folder / "inception")
+    draw = np.random.default_rng(0)
+    statistics = {"mu": draw.random(2048), "sigma": np.diag(draw.random(2048))}
+    np.savez(folder / "statistics.npz", **statistics)
+    entries = {
+        name: replace(known[name], config=config, structure="", parameters=None)
+        for name, config in configs.items()
+    }
+    return folder, entries
+
+
+@pytest.fixture
+def released(made, monkeypatch, tmp_path):
+    """A mirror with everything that the documents fetch."""
+    folder, entries = made
+    weights = (folder / "inception").read_bytes()
+    digest = hashlib.sha256(weights).hexdigest()
+    for name, entry in entries.items():
+        monkeypatch.setitem(catalog._shipped(), name, entry)
+        reference = dict(references._released()[entry.reference])
+        reference.pop("sha256", None)
+        monkeypatch.setitem(references._released(), entry.reference, reference)
+    own = replace(inception_weights.WEIGHTS, sha256=digest, size=len(weights))
+    monkeypatch.setattr(inception_weights, "WEIGHTS", own)
+    monkeypatch.setattr(InceptionExtractor, "weights_sha256", digest)
+    with script(HERE.parent / "unit" / "checkpoints" / "server.py").serving() as server:
+        monkeypatch.setenv("SAMPLEBENCH_MIRROR", server.address)
+        monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path / "cache"))
+        artefacts = {own: weights}
+        for name, entry in entries.items():
+            artefacts[artefact(entry)] = (folder / name).read_bytes()
+            statistics = references.load(entry.reference).artefact
+            artefacts[statistics] = (folder / "statistics.npz").read_bytes()
+        for one, content in artefacts.items():
+            server.put(address(one).removeprefix(server.address), content)
+        yield server
+
+
+def furnish(name: str, folder: Path, sweep: Path) -> None:
+    """What a document takes for granted in the folder where it is read."""
+    if name in ("docs/gddim.md", "README.md"):
+        (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
+    elif name == "docs/check.md":
+        for target in ("RESULTS", "build/curves"):
+            shutil.copytree(sweep / "RESULTS", folder / target)
+        (folder / "curves").mkdir()
+        for file in sweep.glob("FILE*"):
+            shutil.copy(file, folder)
+    elif name == "docs/checkpoints.md":
+        entry = catalog.checkpoint("digits-vp")
+        (folder / "vp.json").write_text(json.dumps(dict(entry.config)))
+        shutil.copy(catalog.embedded("digits-vp.pth"), folder / "checkpoint_8.pth")
+        shutil.copy(catalog.embedded("digits-edm.pkl"), folder / "network.pkl")
+        small_edm(folder / "my-network.pkl", label_dim=10)
+        (folder / "cifar10-train").mkdir()
+        for i, pixels in enumerate(np.random.default_rng(0).integers(256, size=(30, 32, 32, 3))):
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"cifar10-train/{i}.png")
+    elif name == "docs/extending.md":
+        (folder / "mypackage").mkdir()
+        code = ast.parse("\n".join(p.text for p in parts_of(ROOT / name) if p.kind == "python"))
+        kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+        kept = [ast.unparse(node) for node in code.body if isinstance(node, kinds)]
+        (folder / "mypackage" / "mymodule.py").write_text("\n".join(kept))
+        images = np.random.default_rng(0).integers(256, size=(99, 1, 8, 8), dtype=np.uint8)
+        np.savez(folder / "digits.npz", images=images)
+
+
+def test_every_block_is_of_a_known_kind():
+    """Nothing is left out in silence: what is no command and no code is a listing, counted here."""
+    counts = {name: Counter(p.kind for p in parts_of(ROOT / name)) for name in NAMES}
+    listings = {name: found["listing"] for name, found in counts.items() if found["listing"]}
+    assert listings == {"docs/results.md": 1, "docs/trajectory.md": 1}
+    for name in NAMES:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        fenced = re.findall(r"^```\w+\n(.*?)^```$", text, re.M | re.S)
+        rest = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+        indented = re.findall(r"^    .*\S", rest, re.M)
+        written = [line for block in (*fenced, *indented) for line in block.splitlines()]
+        found = [line for part in parts_of(ROOT / name) for line in part.text.splitlines()]
+        assert len(list(filter(None, found))) == len(list(filter(None, written)))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if any(
+    p.kind == "command" and words_of(p)[1] == "run" for p in parts_of(ROOT / n)
+)])  # fmt: skip
+def test_every_sweep_of_a_document_can_be_planned(name, tmp_path, monkeypatch, capsys):
+    """As it is written, N too; what is not fetched yet needs no network for it."""
+    known = [words_of(p)[1:] for p in parts_of(ROOT / name) if p.kind == "command"]
+    for words in known:
+        if words[0] == "run" and not any("mypackage" in w or ".npz" in w for w in words):
+            assert main([*words, "--dry-run"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_named_in_passing_exists(name):
+    """Commands, options and scripts within the text."""
+    commands = next(a.choices for a in parser()._actions if isinstance(a.choices, dict))
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for program, rest in re.findall(r"`(samplebench|python) ([^`]+)`", text):
+        first, *words = rest.split()
+        if program == "python":
+            assert (ROOT / first).is_file(), rest
+        else:
+            options = commands[first]._option_string_actions
+            assert {word for word in words if word.startswith("-")} <= {*options}, rest
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_what_is_quick_runs(name, reader, tmp_path, sweep):
+    furnish(name, tmp_path, sweep)
+    if name == "README.md":
+        (tmp_path / "benchmarks").unlink()
+        (tmp_path / "benchmarks" / "baselines").mkdir(parents=True)
+    read = reader(name)
+    for part in parts_of(ROOT / name):
+        words = " ".join(words_of(part)[1:]) if part.kind == "command" else ""
+        if words.startswith("check") and name == "README.md":
+            # The committed one has another N; `make test` compares with it.
+            assert main([*words_of(part)[1:], "--update"]) == 0
+        if words.startswith(QUICK[name]):
+            read.read(part)
+    assert read.counts["command"] >= len(QUICK[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_document_runs_from_top_to_bottom(name, reader, released, tmp_path, sweep):
+    furnish(name, tmp_path, sweep)
+    read, parts = reader(name), parts_of(ROOT / name)
+    # README's sweep is compared with the committed baseline, which has its own N.
+    read.whole = QUICK["README.md"][:1] if name == "README.md" else ()
+    for part in parts:
+        read.read(part)
+    assert sum(read.counts.values()) - read.counts["skipped"] == len(parts)
