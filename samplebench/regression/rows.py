@@ -85,7 +85,7 @@ def _of_csv(source: Path) -> list[Row]:
     try:
         found = numbered_rows(source)
         if not found or not {*COLUMNS, "cell"} <= set(found[0][1]):
-            raise ValueError("columns or rows are missing")
+            raise InputError(f"{source} is not a results.csv: columns or rows are missing")
         _check([(f"line {line}", row) for line, row in found])
     except ValueError as error:
         raise InputError(f"{source} is not a results.csv ({printable(error)})") from None

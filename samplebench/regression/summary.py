@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from samplebench.regression.statistical import Family
 from samplebench.regression.tolerance import ABSOLUTE, RELATIVE, Rule
-from samplebench.regression.verdict import NEW, STATUSES, Verdict
+from samplebench.regression.verdict import NEW, NO_VALUE, OUTSIDE, STATUSES, Verdict
 from samplebench.report.fields import counted
 
 
@@ -61,7 +61,12 @@ class Summary:
 
     def next_step(self) -> str:
         """What a user can do now; "" where all is well."""
-        if self.failed:
+        failed = {verdict.status for verdict in self.verdicts if verdict.failed}
+        if NO_VALUE in failed:
+            return "rows without a value make no baseline: see what their cells say, run them again"
+        if failed == {OUTSIDE}:
+            return "meant? then change the bound: no baseline does"
+        if failed:
             return "meant? the same command with --update makes these results the baseline"
         new = sum(verdict.status == NEW for verdict in self.verdicts)
         if new:

@@ -61,6 +61,22 @@ def test_counts_and_rules(outcome, passed):
     assert passed.rules() == ["relative tolerance 1e-06"]
 
 
+def test_the_next_step_is_one_that_helps(rows):
+    odd = [{**rows[0], "fd-digits": math.nan}]
+    bound = Gate(parse(["fd-digits<=1"], ["fd-digits"]))
+    for outcome in (
+        compare(Table(odd), Table(odd), Gate()),
+        compare(Table(rows), Table(rows), bound),
+    ):
+        assert outcome.failed and "--update" not in outcome.next_step()
+
+
+def test_failures_are_a_line_each(outcome):
+    found = outcome.failures()
+    assert [line.partition(":")[0] for line in found] == ["moved", "missing", "conditions differ"]
+    assert found[0].startswith("moved: digits-exact euler, edm rho=7, NFE 5, seed 0: nfe 5 -> 6 (")
+
+
 def test_a_line_per_number(outcome):
     found = lines(outcome.verdicts)
     assert len({tuple(line) for line in found}) == 1
