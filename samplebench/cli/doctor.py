@@ -117,7 +117,11 @@ def _progress(quiet: bool) -> Iterator[Callable[[int], None]]:
         dynamic_ncols=True,
         leave=False,
     ) as bar:
-        yield bar.update
+
+        def report(images: int) -> None:
+            bar.update(images)
+
+        yield report
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

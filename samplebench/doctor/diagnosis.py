@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from samplebench.doctor.data_range import USUAL, DataRange, nearest
 
 # Of what the best scaling of the noisy pixels leaves. Measured at the five levels: trained networks
-# leave up to 0.51; with noise for weights 0.98 and more, with permuted time embeddings 0.87.
+# leave up to 0.55; with noise for weights 0.98 and more, with permuted time embeddings 0.87.
 HEALTHY = 0.7
 # Where there is no network: the noise in the images of a closed form is no other than the lightest
 # that is added. Measured: 0.83, and 0.55 from 0.2 on.

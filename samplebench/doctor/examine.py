@@ -137,7 +137,7 @@ def _findings(
         return float(answer.double().square().sum(1).mean())
 
     low, high = _range_of(model)
-    closed = getattr(model, "network", None) is None
+    closed = not hasattr(getattr(model, "network", None), "parameters")
     found = {}
     for sigma in SIGMAS:
         s = min(max(scale * sigma, low), high)
