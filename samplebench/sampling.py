@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench import discretizations
+from samplebench.answers.doubts import doubts
 from samplebench.answers.tensors import checked
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
@@ -24,7 +25,6 @@ from samplebench.model import (
     Bound,
     BoundDiscrete,
     BoundLinear,
-    in_training,
     is_discrete,
     is_linear,
 )
@@ -305,30 +305,6 @@ def sample(
     for doubt in doubts(bound, x):
         warnings.warn(doubt, stacklevel=2)
     return x
-
-
-def doubts(bound: Bound, x: Tensor) -> list[str]:
-    """What must be known of samples x [N, ...] beside them, a line each.
-
-    Args:
-        bound: the model that they were drawn from.
-    """
-    lost = (bound.watch.look() > 0) | ~x.isfinite().flatten(1).all(1).cpu().numpy()
-    found = []
-    if lost.any():
-        why = bound.watch.why() or "not finite at the end"
-        found.append(f"{lost.sum()} of {len(x)} samples: {why}")
-    if bound.drew:
-        found.append(
-            f"{bound.name} draws from torch's global generator: other samples every time from the "
-            "same seeds"
-        )
-    if bound.foreign and in_training(bound.model):
-        found.append(
-            f"{bound.name} is in training mode, where dropout and batch norm change its answers; "
-            "call its .eval()"
-        )
-    return found
 
 
 def _in_time(
