@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench import discretizations
 from samplebench.answers.doubts import doubts
+from samplebench.answers.draws import kept_generators
 from samplebench.answers.tensors import checked
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
@@ -337,7 +338,7 @@ def rehearse(setting: Setting) -> None:
     import torch
 
     try:
-        with setting.solver.guarded(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with setting.solver.guarded(), torch.no_grad(), kept_generators():
             table, law = setting.diffusion, setting.law
             shape = (1, 1, 1) if law is None else (1, *law.size)
             model = pixel() if table is None else discrete_pixel(table.original_steps)
