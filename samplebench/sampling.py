@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench import discretizations, registry
+from samplebench.answers.doubts import doubts
+from samplebench.answers.draws import kept_generators
 from samplebench.answers.tensors import checked
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
@@ -25,7 +27,6 @@ from samplebench.model import (
     Bound,
     BoundDiscrete,
     BoundLinear,
-    in_training,
     is_discrete,
     is_linear,
 )
@@ -327,30 +328,6 @@ def sample(
     return x
 
 
-def doubts(bound: Bound, x: Tensor) -> list[str]:
-    """What must be known of samples x [N, ...] beside them, a line each.
-
-    Args:
-        bound: the model that they were drawn from.
-    """
-    lost = (bound.watch.look() > 0) | ~x.isfinite().flatten(1).all(1).cpu().numpy()
-    found = []
-    if lost.any():
-        why = bound.watch.why() or "not finite at the end"
-        found.append(f"{lost.sum()} of {len(x)} samples: {why}")
-    if bound.drew:
-        found.append(
-            f"{bound.name} draws from torch's global generator: other samples every time from the "
-            "same seeds"
-        )
-    if bound.foreign and in_training(bound.model):
-        found.append(
-            f"{bound.name} is in training mode, where dropout and batch norm change its answers; "
-            "call its .eval()"
-        )
-    return found
-
-
 def _name(discretization: Any) -> str:
     return discretization if isinstance(discretization, str) else discretization.__name__
 
@@ -385,7 +362,7 @@ def rehearse(setting: Setting) -> None:
     import torch
 
     try:
-        with setting.solver.guarded(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with setting.solver.guarded(), torch.no_grad(), kept_generators():
             table, law = setting.diffusion, setting.law
             shape = (1, 1, 1) if law is None else (1, *law.size)
             model = pixel() if table is None else discrete_pixel(table.original_steps)

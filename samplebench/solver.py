@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import Blame
+from samplebench.answers.draws import kept_generators
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.foreign import as_sampler, is_k_diffusion
 from samplebench.model import Bound, BoundDiscrete, BoundLinear
@@ -264,7 +265,7 @@ def _probe(function: Callable[..., Any], steps: int) -> int:
     model = pixel()
     grid = torch.zeros(steps + 1, dtype=torch.float64)
     grid[:-1] = torch.logspace(1, -2, steps, dtype=torch.float64)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with kept_generators(), torch.no_grad():
         function(model, torch.full((1, 1, 1, 1), 10.0).double(), grid, noise=torch.randn_like)
     return int(model.nfe)
 
@@ -276,7 +277,7 @@ def _probe_discrete(function: Callable[..., Any], steps: int) -> int:
     model = discrete_pixel(steps)
     view = model.respaced(model.model.diffusion)  # type: ignore[attr-defined]
     x, grid = torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.arange(steps).flip(0)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with kept_generators(), torch.no_grad():
         function(view, x, grid, noise=torch.randn_like)
     return int(model.nfe)
 
@@ -290,7 +291,7 @@ def _probe_linear(function: Callable[..., Any], steps: int) -> int:
     law = VP()
     model, grid = linear_pixels(law), torch.from_numpy(law.grid(steps))
     u = torch.ones(1, 1, 1, 1, 1, dtype=torch.float64)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with kept_generators(), torch.no_grad():
         function(model.on(law), u, grid, noise=torch.randn_like)
     return int(model.nfe)
 

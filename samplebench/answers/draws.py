@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +76,13 @@ def watched_generators(seed: int, device: torch.device) -> Iterator[Draws]:
         finally:
             np.random.set_state(numpy)
             random.setstate(python)
+
+
+def kept_generators() -> AbstractContextManager[Draws]:
+    """The same on the host, for a look at a sampler whose draws do not matter."""
+    import torch
+
+    return watched_generators(0, torch.device("cpu"))
 
 
 def _same(first: Any, second: Any) -> bool:

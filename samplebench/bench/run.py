@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samplebench.answers.draws import watched_generators
 from samplebench.bench.cell import Bench, run_cell
 from samplebench.bench.estimate import estimate
 from samplebench.bench.plan import Plan
@@ -42,12 +43,14 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
     with progress.over(missing):
         for cell in missing:
             if bench is None or bench.model.provenance["id"] != cell.conditions["model"]:
-                bench = Bench.of(
-                    plan.sources[cell.conditions["model"]],
-                    cell.conditions["block"],
-                    device,
-                    cell.conditions["dtype"],
-                )
+                # Networks draw their first weights, before they are given others.
+                with watched_generators(0, device):
+                    bench = Bench.of(
+                        plan.sources[cell.conditions["model"]],
+                        cell.conditions["block"],
+                        device,
+                        cell.conditions["dtype"],
+                    )
                 name = bench.model.provenance["id"]
                 own = [cell for cell in missing if cell.conditions["model"] == name]
                 try_measures(bench.model, bench.extractor, bench.reference, cell.conditions)

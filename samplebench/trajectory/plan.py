@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from samplebench.answers.draws import kept_generators
 from samplebench.bench.grids import Steps, counts_of
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
@@ -163,11 +164,12 @@ def _noisy(setting: Setting) -> bool:
         noise: Callable[[torch.Tensor], torch.Tensor] = lambda x: torch.randn(  # noqa: E731
             x.shape, generator=draw, dtype=torch.float64
         )
-        torch.manual_seed(seed)
+        # The host's alone: those of GPUs are not put back.
+        torch.default_generator.manual_seed(seed)
         return setting.run(pixel(), torch.ones(1, 1, 1, 1, dtype=torch.float64), noise)
 
     try:
-        with setting.solver.guarded(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with setting.solver.guarded(), torch.no_grad(), kept_generators():
             return not torch.allclose(run(0), run(1), rtol=0, atol=0, equal_nan=True)
     except SamplebenchError:
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -81,6 +82,27 @@ def test_the_others_go_on_and_it_is_not_computed_again(tmp_path):
         seconds = {name: record["seconds"] for name, record in records(tmp_path).items()}
         assert len(seconds) == 3
         assert seconds == {name: record["seconds"] for name, record in records(tmp_path).items()}
+
+
+def restless(model, x, grid, *, noise=None, callback=None):
+    return straight(model, x, grid) + torch.rand(1) * np.random.rand() * random.random()
+
+
+def test_global_generators_are_left_alone_and_seeded(tmp_path):
+    def states():
+        _, keys, *rest = np.random.get_state()
+        return torch.random.get_rng_state().tolist(), random.getstate(), keys.tolist(), rest
+
+    before, values = states(), []
+    for folder in ("first", "second"):
+        frame = sb.run(**SWEEP, sampler=restless, out=tmp_path / folder)
+        values.append(frame["fd-digits"].item())
+        assert states() == before
+    assert values[0] == values[1]
+    (record,) = records(tmp_path / "first").values()
+    words = "draws from torch's and numpy's and Python's global generator"
+    assert record["unsteady"] == [f"the sampler {words}"]
+    assert f"not seed-reproducible: the sampler {words}" in caveats(record)
 
 
 def test_what_ends_the_run_loses_nothing(tmp_path):
