@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samplebench.bench.request import Request
-from samplebench.cli.common import command, output_flags, print_json, writing
+from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
 from samplebench.errors import InputError
 
 _EXAMPLES = """
@@ -95,13 +95,14 @@ def main(args: argparse.Namespace) -> int:
         _announce(plan, device)
     with writing(folder):
         view = sweep(plan, Progress(args.quiet))
+    lost = failures(view)
+    decide(args, 1 if lost else 0)
     print(to_json(view.rows) if args.json else view_text(view))
     if not args.quiet and not args.json:
         print(f"\nreport: {folder / 'report.html'}")
-    lost = failures(view)
     for line in lost:
-        print(f"samplebench: failed: {line}", file=sys.stderr)
-    return 1 if lost else 0
+        say(f"samplebench: failed: {line}")
+    return int(args.verdict)
 
 
 def _from_file(path: str) -> dict[str, Any]:
