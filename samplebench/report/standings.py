@@ -12,6 +12,8 @@ from samplebench.report.fields import HEADS, STDERR, Row, metrics_of, number, pr
 from samplebench.report.layout import Column
 
 _FACTS = ("model", "metric", "protocol", "num_samples", "reference")
+# So many ties are named, the others counted: the table marks them all.
+_NAMED = 3
 _WORDS = {"protocol": "protocol {}", "num_samples": "N={}", "reference": "reference {}"}
 
 
@@ -32,6 +34,13 @@ class Standing:
     best: str
     value: str
     tied: tuple[str, ...]
+
+    @property
+    def ties(self) -> str:
+        """The first ties by name, the number of the others."""
+        named = self.tied if len(self.tied) <= _NAMED + 1 else self.tied[:_NAMED]
+        more = len(self.tied) - len(named)
+        return "; ".join([*named, *([f"{more} more"] if more else [])]) or "-"
 
 
 def standings(view: View, symbol: str = "ρ") -> list[Standing]:
@@ -92,14 +101,11 @@ def _said(one: Standing, keys: Sequence[str]) -> str:
     return ", ".join(_WORDS.get(key, "{}").format(one.facts[key]) for key in keys)
 
 
-def best_columns(
-    found: Sequence[Standing], most: int
-) -> tuple[list[tuple[str, str]], list[Column]]:
+def best_columns(found: Sequence[Standing]) -> tuple[list[tuple[str, str]], list[Column]]:
     """Facts that hold at every budget as (name, text), and the columns of the others.
 
     Args:
         found: at least one.
-        most: so many ties are named, the others counted.
     """
     same, differing = shared(found)
     return [(HEADS.get(key, key), found[0].facts[key]) for key in same], [
@@ -107,11 +113,5 @@ def best_columns(
         Column("nfe_requested", HEADS["nfe_requested"], [one.budget for one in found]),
         Column("best", "best", [one.best for one in found]),
         Column("value", "value", [one.value for one in found], metric=True),
-        Column("tied", "tied with it", [_listed(one.tied, most) for one in found]),
+        Column("tied", "tied with it", [one.ties for one in found]),
     ]
-
-
-def _listed(labels: Sequence[str], most: int) -> str:
-    named = labels if len(labels) <= most + 1 else labels[:most]
-    more = [f"{len(labels) - len(named)} more"] if len(named) < len(labels) else []
-    return "; ".join([*named, *more]) or "-"

@@ -20,8 +20,6 @@ from samplebench.report.standings import best_columns, standings
 if TYPE_CHECKING:
     import pandas as pd
 
-# So many ties are named in a line of the terminal.
-_TIES = 3
 # The last digits of a float64 differ between processors; twelve do not.
 _DIGITS = ".12g"
 # What `float` reads beyond these, 1_000 or other alphabets' digits, nobody means.
@@ -142,7 +140,7 @@ def view_text(view: View) -> str:
     table, found = to_text(view.rows), standings(view, "rho")
     if not found:
         return table
-    facts, columns = best_columns(found, _TIES)
+    facts, columns = best_columns(found)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
     head = "best per budget; tied: at most 2 standard errors of the difference apart"
     return "\n".join([table, "", head, *([said] if said else []), "", *_lines(columns)])

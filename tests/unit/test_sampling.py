@@ -25,6 +25,13 @@ def digits():
     return sb.load("digits-exact", device="cpu")
 
 
+def _words(value):
+    """An id without addresses, which differ between the workers."""
+    if not isinstance(value, dict):
+        return str(value)
+    return " ".join(f"{k}={getattr(v, '__name__', v)}" for k, v in value.items())
+
+
 def _without_rho(steps, *, sigma_min=0.01, sigma_max=10.0):
     return np.geomspace(sigma_max, sigma_min, steps)
 
@@ -216,7 +223,7 @@ class TestWordsThatDoNotApply:
             ({"process": "vp"}, "unknown parameter of sampler euler 'process'"),
             ({"discretization": "edm", "M": 9}, "unknown parameter of sampler euler 'M'"),
         ],
-        ids=str,
+        ids=_words,
     )
     def test_on_noise_levels_and_in_time(self, model, words, message):
         steps = {} if isinstance(words.get("discretization"), list) else {"steps": 5}
@@ -226,7 +233,7 @@ class TestWordsThatDoNotApply:
 
     @pytest.mark.parametrize(
         "words", [{"rho": 7}, {"discretization": "edm"}, {"sigma_min": 0.1}, {"sigma_max": 9}],
-        ids=str,
+        ids=_words,
     )  # fmt: skip
     @pytest.mark.parametrize("sampler", ["ddim", "respaced"])
     def test_on_a_models_own_steps(self, sampler, words):
