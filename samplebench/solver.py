@@ -159,10 +159,10 @@ class Solver:
         Raises:
             OutOfBudget: even the least number of steps needs more.
         """
-        (low, needed), high = self._least(params), 2 * _MAX_STEPS
+        (low, needed, why), high = self._least(params), 2 * _MAX_STEPS
         if needed > nfe:
-            steps = f"{low} step{'s need' if low > 1 else ' needs'}"
-            raise OutOfBudget(self.name, nfe, "too small", f"{steps} {needed} evaluations")
+            reason = f"{low} step{'s need' if low > 1 else ' needs'} {needed} evaluations"
+            raise OutOfBudget(self.name, nfe, "too small", reason + (f" ({why})" if why else ""))
         while high - low > 1:
             # Doubling first: an undeclared count is found by running, which large steps make slow.
             middle = min(2 * low, (low + high) // 2)
@@ -176,15 +176,16 @@ class Solver:
             )
         return low
 
-    def _least(self, params: Mapping[str, Any]) -> tuple[int, int]:
-        """The least number of steps on which the sampler runs, and its evaluations."""
-        least = self.least_steps
+    def _least(self, params: Mapping[str, Any]) -> tuple[int, int, str]:
+        """The least number of steps on which the sampler runs, its evaluations, and what it said
+        to fewer."""
+        least, why = self.least_steps, ""
         for steps in range(least, least + _LOOK_AHEAD):
             try:
-                return steps, self.evaluations(steps, params)
-            except UsageError:
-                continue
-        return least, self.evaluations(least, params)
+                return steps, self.evaluations(steps, params), why
+            except UsageError as error:
+                why = "" if error.__cause__ else str(error)
+        return least, self.evaluations(least, params), ""
 
     def __call__(
         self,

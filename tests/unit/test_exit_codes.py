@@ -82,11 +82,18 @@ def test_a_terminal_that_lacks_a_letter(tables, monkeypatch, baseline, code):
 @pytest.mark.parametrize("error", ERRORS, ids=["pipe", "full"])
 def test_the_doctor_s_stands_too(monkeypatch, healthy, error):
     found = SimpleNamespace(
-        healthy=healthy, findings=[], parameters=1, gflop=None, seconds={1: 1.0, 64: 1.0}
+        healthy=healthy,
+        denoises=healthy,
+        verdict="a verdict",
+        findings=[],
+        extremes=SimpleNamespace(low=-1.0, high=1.0),
+        parameters=1,
+        gflop=None,
+        seconds={1: 1.0, 64: 1.0},
     )
     monkeypatch.setattr("samplebench.doctor.examine", lambda *args, **words: found)
     monkeypatch.setattr(sys, "stdout", Broken(error))
-    assert main(["doctor", "digits-exact"]) == (0 if healthy else 1)
+    assert main(["doctor", "digits-exact", "--quiet"]) == (0 if healthy else 1)
 
 
 def test_what_is_no_verdict_says_that_it_was_lost(monkeypatch, capsys):
