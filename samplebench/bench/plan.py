@@ -25,6 +25,7 @@ from samplebench.discretizations import grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.linear import TIMES, settled
 from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
+from samplebench.metrics.moments import rank_note
 from samplebench.noise import check_mode
 from samplebench.parameters import altered, label, split, word
 from samplebench.references import Reference
@@ -114,9 +115,13 @@ def make(request: Request) -> Plan:
         notes += preset_notes(request, entry, (row.columns for row in own))
         if entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
+        reference, number = measure.reference, measure.rules.num_samples
+        notes += rank_note(f"N = {number:,}", number, reference.feature_dim)
+        name = f"reference {reference.id}"
+        notes += rank_note(name, reference.num_images, reference.feature_dim)
         for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
-    return Plan(request, tuple(rows.values()), sources, (*notes, *codes.notes))
+    return Plan(request, tuple(rows.values()), sources, (*dict.fromkeys(notes), *codes.notes))
 
 
 def checkpoints_of(request: Request) -> list[Checkpoint]:
