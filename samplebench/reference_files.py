@@ -64,7 +64,8 @@ def read(path: Path) -> Statistics:
         if path.suffix == ".pkl":
             make = f"save mu and sigma of it, as EDM2 releases them, with np.savez; or {make}"
         raise InputError(
-            f"{path} is not a reference of samplebench or a released one ({images or error}); {make}"
+            f"{path} is not a reference of samplebench or a released one ({images or error}); "
+            f"{make}"
         ) from None
 
 

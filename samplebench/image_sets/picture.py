@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -93,9 +94,10 @@ def header(source: Path | IO[bytes], suffix: str) -> Header:
             done = "of 16 bits, divided by 257"
         elif image.mode in ("CMYK", "YCbCr"):
             done = f"{image.mode}, converted to RGB without colour profiles"
-        channels = 3 if image.mode in _COLOUR else 1
-        _without_alpha(image)
-        _alone(image)
+        channels = 3 if image.mode in _COLOUR and not _grey(image) else 1
+        with _mute() if image.format == "TIFF" else nullcontext():
+            _without_alpha(image)
+            _alone(image)
     return Header(channels, height, width, done)
 
 
@@ -110,15 +112,16 @@ def pixels(source: Path | IO[bytes], suffix: str) -> np.ndarray:
     """
     with _opened(source, suffix) as image:
         _check(image)
-        image.load()
+        with _mute() if image.format == "TIFF" else nullcontext():
+            image.load()
         orientation = 1 if image.format == "TIFF" else _orientation(image)
+        grey = _grey(image)
         plain = _without_alpha(image)
         if orientation in _TURNS:
             plain = plain.transpose(_TURNS[orientation])
         if plain.mode in _SIXTEEN or plain.mode == "I":
             deep = np.asarray(plain).astype(np.int64)
             return ((deep + 128) // 257).astype(np.uint8)[None]
-        grey = plain.mode in _GREY
         array = np.asarray(plain.convert("L" if grey else "RGB"))
     return array[None] if grey else array.transpose(2, 0, 1)
 
@@ -146,6 +149,23 @@ def _opened(source: Path | IO[bytes], suffix: str) -> Iterator[Image.Image]:
         ImageFile.LOAD_TRUNCATED_IMAGES = lenient
 
 
+@contextmanager
+def _mute() -> Iterator[None]:
+    """Keeps stderr clear of what libtiff writes there of damaged files, past Python."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _check(image: Image.Image) -> None:
     """Raises `Unreadable` where the pixels are not 8 bits without a choice of ours."""
     width, height = image.size
@@ -160,7 +180,7 @@ def _check(image: Image.Image) -> None:
         raise Unreadable(f"{kind}, whose scale nobody states: save it with 8 bits")
     if not deep and image.mode not in (*_GREY, *_COLOUR):
         raise Unreadable(f"its mode is {image.mode}: save it as grey or RGB")
-    raw = [_raw_mode(tile) for tile in image.tile]
+    raw = [_raw_mode(tile) for tile in getattr(image, "tile", ())]
     if any(mode == "SGI16" or _CUT.match(mode) for mode in raw):
         raise Unreadable("16 bits per channel, which Pillow cuts to 8: save it with 8 bits")
     if deep and ("transparency" in image.info or "I;12" in raw or _negative(image)):
@@ -199,7 +219,15 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     lowest, _ = whole.getchannel("A").getextrema()
     if lowest < 255:  # type: ignore[operator]
         raise Unreadable("transparent pixels, of unknown background: save it without alpha")
-    return whole.convert("L" if image.mode in _GREY else "RGB")
+    return whole.convert("L" if _grey(image) else "RGB")
+
+
+def _grey(image: Image.Image) -> bool:
+    """Whether it is in shades of grey, by its mode or by all colours of its palette."""
+    if image.mode != "P":
+        return image.mode in _GREY
+    colours = np.array(image.getpalette("RGB") or [0, 1, 2]).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
 
 
 def _alone(image: Image.Image) -> None:
