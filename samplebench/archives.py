@@ -58,10 +58,10 @@ class _Bounded(io.FileIO):
 
     def __init__(self, path: Path) -> None:
         super().__init__(regular(path))
-        size = self.seek(0, io.SEEK_END)
+        self.size = self.seek(0, io.SEEK_END)
         self.seek(0)
         # Every member takes more outside of the directory than in it.
-        self.limit: float = max(_DIRECTORY, size / 2)
+        self.limit: float = max(_DIRECTORY, self.size / 2)
 
     def read(self, count: int | None = -1, /) -> bytes:
         if count is not None and count > self.limit:
@@ -74,7 +74,8 @@ def opened(path: Path) -> Iterator[ZipFile]:
     """A zip archive; what fails inside is `Unreadable` too.
 
     Raises:
-        Unreadable: not a whole archive, or one with encrypted members or two of one name.
+        Unreadable: not a whole archive, or one with encrypted members, impossible sizes or two
+            members of one name.
     """
     with one_line(), _Bounded(path) as file, ZipFile(file) as archive:
         file.limit = math.inf
@@ -82,6 +83,8 @@ def opened(path: Path) -> Iterator[ZipFile]:
         for info in archive.infolist():
             if info.flag_bits & 1:
                 raise Unreadable(f"its member '{shown(info.filename)}' is encrypted")
+            if info.compress_size > file.size:
+                raise Unreadable(f"its member '{shown(info.filename)}' is larger than the file")
             if info.filename in seen:
                 raise Unreadable(f"it has two members '{shown(info.filename)}'")
             seen.add(info.filename)

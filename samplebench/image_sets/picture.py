@@ -143,7 +143,7 @@ def _opened(source: Path | IO[bytes], suffix: str) -> Iterator[Image.Image]:
                     with Image.open(file, formats=formats) as image:
                         yield image
                 except UnidentifiedImageError:
-                    damaged = "its header is damaged"
+                    damaged = "a damaged header, or a variant that Pillow does not know"
                     raise Unreadable(damaged if looks_like_one(start) else what(start)) from None
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = lenient
