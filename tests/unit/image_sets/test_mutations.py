@@ -171,3 +171,9 @@ def test_the_hook_sees_what_must_not_be(tmp_path):
         assert [deed.split()[0] for deed in watch["deeds"]] == ["os.system", "open"]
     finally:
         watch["deeds"] = None
+
+
+def test_a_pipe_in_the_place_of_a_contact_sheet(tmp_path):
+    os.mkfifo(tmp_path / "sheet.png")
+    with pytest.raises(InputError, match=r"sheet\.png is damaged \(not a whole PNG\)"):
+        check_sheet(tmp_path / "sheet.png")
