@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ from samplebench.checkpoints.announce import announce_artefact
 from samplebench.checkpoints.catalog import embedded
 from samplebench.checkpoints.download.artefact import Artefact
 from samplebench.checkpoints.fetch import fetch, known_sha256, path_of
-from samplebench.errors import unknown
-from samplebench.files import atomic, sha256
+from samplebench.errors import InputError, unknown
+from samplebench.files import atomic, expanded, regular, sha256
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
 from samplebench.reference_files import DIM, FEATURES, Statistics, read
@@ -151,16 +152,24 @@ def load(source: str) -> Reference:
 
     Raises:
         UsageError: neither an id nor a file.
-        InputError: the file holds no reference statistics.
+        InputError: the file holds no reference statistics, or cannot be read.
     """
     if source in _released():
         return _of_table(source, _released()[source])
-    path = Path(source)
+    path = expanded(source)
     if source in shipped():
         path = embedded("references") / f"{source}{_SUFFIX}"
-    elif not path.is_file():
+    elif os.path.isdir(path):
+        raise InputError(
+            f"{path} is a folder, not a reference; make one of the images in it with "
+            f"'samplebench reference make --images {path}'"
+        )
+    elif not os.path.lexists(path):
         raise unknown("reference", source, names(), "samplebench reference list")
-    found = read(path)
+    try:
+        found = read(regular(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
     return Reference(
         id=path.name.removesuffix(_SUFFIX),
         path=path,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from samplebench.errors import EnvironmentError_, InputError
+from samplebench.files import regular
 
 _AGAIN = "run its sweep again, and only this cell is computed anew"
 
@@ -96,9 +97,9 @@ def check_sheet(path: Path) -> None:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with Image.open(regular(path), formats=["PNG"]) as picture:
             picture.verify()
-    except (OSError, SyntaxError, ValueError):  # what Pillow raises for broken files
+    except Exception:  # Pillow raises a dozen things for broken files
         raise Damaged(path, "not a whole PNG", "delete it, and the page leaves it out") from None
 
 

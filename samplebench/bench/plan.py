@@ -27,6 +27,7 @@ from samplebench.discretizations import grid_constants
 from samplebench.errors import OutOfBudget, UsageError, unknown
 from samplebench.linear import TIMES, settled
 from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
+from samplebench.metrics.moments import rank_note
 from samplebench.noise import check_mode
 from samplebench.parameters import altered, label, plain, split, word
 from samplebench.references import Reference
@@ -120,6 +121,11 @@ def make(request: Request) -> Plan:
         notes += preset_notes(words, entry, (row.columns for row in own))
         if own and entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
+        if own:
+            reference, number = measure.reference, measure.rules.num_samples
+            notes += rank_note(f"N = {number:,}", number, reference.feature_dim)
+            name = f"reference {reference.id}"
+            notes += rank_note(name, reference.num_images, reference.feature_dim)
         for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
     survey.check(rows)
@@ -129,7 +135,12 @@ def make(request: Request) -> Plan:
         nfe=request.nfe if "nfe" in survey.taken else (),
         discretization=request.discretization if "discretization" in survey.taken else (),
     )
-    return Plan(request, tuple(rows.values()), sources, (*survey.notes(), *notes, *codes.notes))
+    return Plan(
+        request,
+        tuple(rows.values()),
+        sources,
+        (*survey.notes(), *dict.fromkeys(notes), *codes.notes),
+    )
 
 
 def checkpoints_of(request: Request) -> list[Checkpoint]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from samplebench.cli.common import command, output_flags, print_json, print_table, writing
 from samplebench.errors import UsageError
+from samplebench.files import expanded
 
 _EXAMPLES = """
 samplebench reference list
@@ -22,7 +25,7 @@ def add(commands: Any) -> None:
     parser.add_argument("action", choices=("make", "describe", "list"))
     parser.add_argument("source", nargs="?", metavar="ID|FILE", help="what to describe")
     parser.add_argument(
-        "--images", metavar="PATH", help="folder of images, or .npz / .npy of uint8"
+        "--images", metavar="PATH", help="folder or zip of images, or .npz / .npy of uint8"
     )
     parser.add_argument("--extractor", metavar="NAME", default="digits", help="default: digits")
     parser.add_argument("--out", metavar="FILE", help="where to write the reference")
@@ -48,25 +51,44 @@ def main(args: argparse.Namespace) -> int:
             raise UsageError(f"name a reference: {', '.join(references.names())}, or a file")
         _print_facts(references.load(args.source).describe(), args.json)
         return 0
+    _make(args)
+    return 0
+
+
+def _make(args: argparse.Namespace) -> None:
+    """Makes a reference of images and prints what it is."""
+    from samplebench import references
+
     if not args.images or not args.out:
         raise UsageError("reference make needs --images PATH and --out FILE")
-    source, target = Path(args.images), Path(args.out)
-    if target.is_dir() or (target.exists() and source.exists() and target.samefile(source)):
-        what = "a folder" if target.is_dir() else "the images themselves"
-        raise UsageError(f"--out {target} is {what}; name a new file, e.g. mine.reference.npz")
+    source, target = expanded(args.images), expanded(args.out)
+    _check_target(source, target)
     from samplebench.answers.features import extractor_of
     from samplebench.bench.ready import fetch_extractor
     from samplebench.image_sets import read
     from samplebench.loading import resolve_device
+    from samplebench.metrics.moments import rank_note
 
     fetch_extractor(args.extractor, offline=False, quiet=args.quiet)
     extractor = extractor_of(args.extractor, resolve_device(args.device))
-    images = read(source)
+    images = read(source, quiet=args.quiet)
+    few = rank_note(images.description, images.count, extractor.feature_dim)
+    if not args.quiet:
+        for note in (*images.notes, *few):
+            print(f"note: {note}", file=sys.stderr)
     moments = images.moments(extractor, quiet=args.quiet)
     with writing(target, "choose another --out"):
         made = references.save(target, moments, extractor, images.description)
     _print_facts(made.describe(), args.json)
-    return 0
+
+
+def _check_target(source: Path, target: Path) -> None:
+    """Raises `UsageError` where the reference would take the place of something else."""
+    folder = os.path.isdir(target)
+    both = os.path.exists(target) and os.path.exists(source)
+    if folder or (both and target.samefile(source)):
+        what = "a folder" if folder else "the images themselves"
+        raise UsageError(f"--out {target} is {what}; name a new file, e.g. mine.reference.npz")
 
 
 def _print_facts(facts: dict[str, Any], as_json: bool) -> None:

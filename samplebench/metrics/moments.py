@@ -57,6 +57,22 @@ class Moments:
         return (centred + centred.T) / 2 / (self.count - 1)
 
 
+def rank_note(what: str, count: int | None, dim: int) -> tuple[str, ...]:
+    """The line on statistics of too few images for their features, if they are.
+
+    Args:
+        what: whose statistics.
+        count: number of images; None where it is not known.
+        dim: D, the feature dimension.
+    """
+    if count is None or count > dim:
+        return ()
+    return (
+        f"{what}: {count:,} images are few for {dim:,} features; their covariance is singular, and "
+        "distances come out too large and depend on that number",
+    )
+
+
 class BlockedMoments:
     """Moments in up to 20 blocks of samples, by sample index: block(i) = i * blocks // N.
 

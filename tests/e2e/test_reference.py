@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from samplebench.cli import main
+
 
 @pytest.fixture
 def images(tmp_path):
@@ -81,6 +83,27 @@ def _folder(*makers):
             maker(path / f"{name}.png")
 
     return make
+
+
+def test_what_is_left_out_or_converted_is_said(tmp_path, monkeypatch, capsys):
+    """On stderr, before the work; the count is that of the images."""
+    (tmp_path / "set").mkdir()
+    for i in range(3):
+        Image.new("L" if i else "RGB", (8, 8), i).save(tmp_path / "set" / f"{i}.png")
+    (tmp_path / "set" / "labels.json").write_text("{}")
+    (tmp_path / "set" / "._0.png").write_bytes(b"fork")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    words = ["reference", "make", "--images", "~/set", "--extractor", "pixels", "--json"]
+    assert main([*words, "--out", "~/made.npz"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["num_images"] == 3 and (tmp_path / "made.npz").is_file()
+    notes = [line for line in err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 3
+    assert "1 hidden" in notes[0] and "1 .json" in notes[0]
+    assert "2 of 3 images are grey" in notes[1]
+    assert "3 images are few for 192 features" in notes[2]
+    assert main([*words, "--out", "~/made.npz", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 SOURCES = {

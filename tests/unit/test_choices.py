@@ -107,12 +107,29 @@ def test_a_plan_of_a_model_that_is_not_here_yet(reference, tmp_path):
     assert {row.columns["sampler"] for row in plan.rows} == {"euler", "heun", "edm"}
     cells = list(plan.cells.values())
     assert {cell.conditions["checkpoint_sha256"] for cell in cells} == {""}
-    assert len(plan.notes) == 1
+    # It was tuned at another NFE; 8 images are few for 192 features.
+    assert [note.split()[0] for note in plan.notes] == ["preset", "N"]
     path = tmp_path / "network.pkl"
     path.write_bytes(b"not read before it runs")
     here = planning.make(Request.of(model="vp-cifar10", file=str(path), device="cpu", **words))
     (found,) = {cell.conditions["checkpoint_sha256"] for cell in here.cells.values()}
     assert len(found) == 64
+
+
+@pytest.mark.parametrize(
+    ("number", "images", "said"),
+    [(192, 192, ["N = 192", "reference"]), (193, 192, ["reference"]), (193, 193, [])],
+)
+def test_statistics_of_too_few_images_are_said(tmp_path, number, images, said):
+    """Below D + 1 a covariance of D features is singular."""
+    rows = np.random.default_rng(0).standard_normal((images, 192))
+    path = tmp_path / "mine.reference.npz"
+    references.save(path, Moments.of(rows), extractors.get("pixels")(), f"{images} images")
+    words = {"nfe": "5", "num_samples": number, "metric": "fd-pixels", "reference": str(path)}
+    plan = planning.make(Request.of(model="edm-imagenet64", device="cpu", **words))
+    found = [note for note in plan.notes if "are few for 192 features" in note]
+    assert len(found) == len(said)
+    assert all(note.startswith(start) for note, start in zip(found, said, strict=True))
 
 
 def test_half_precision_is_for_gpus(reference):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from pathlib import Path
+
 import pytest
 
-from samplebench.files import atomic
+from samplebench.errors import InputError
+from samplebench.files import atomic, expanded, regular
 
 
 def test_the_file_appears_at_the_end(tmp_path):
@@ -25,3 +30,33 @@ def test_an_error_leaves_things_as_they_were(tmp_path, before):
         temporary.write_text("half of it")
         _ = 1 / 0
     assert [p.read_text() for p in tmp_path.iterdir()] == ([before] if before else [])
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "a socket", "a device"])
+def test_only_files_are_opened(tmp_path, kind, monkeypatch):
+    path = Path("/dev/null") if kind == "a device" else tmp_path / "it"
+    if kind == "a folder":
+        path.mkdir()
+    if kind == "a pipe":
+        os.mkfifo(path)
+    if kind == "a socket":
+        monkeypatch.chdir(tmp_path)
+        socket.socket(socket.AF_UNIX).bind("it")
+    (tmp_path / "link").symlink_to(path)
+    for name in (path, tmp_path / "link"):
+        with pytest.raises(InputError, match=f"{name} is {kind}, not a file"):
+            regular(name)
+
+
+def test_a_link_to_a_file_is_one(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("file")
+    assert regular(tmp_path / "link") == tmp_path / "link"
+    with pytest.raises(FileNotFoundError):
+        regular(tmp_path / "missing")
+
+
+def test_home_in_paths(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert expanded("~/images") == Path("/home/ann/images")
+    assert expanded("a~/b") == Path("a~/b") and expanded("~nobody-here/x") == Path("~nobody-here/x")

@@ -105,7 +105,7 @@ def test_a_folder_without_images(tmp_path):
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"neither"),
         lambda path: path.write_bytes(b"PK\x03\x04 a damaged archive"),
-        lambda path: np.savez(path, pictures=pixels(2, 1, 2, 2)),
+        lambda path: np.savez(path, train=pixels(2, 1, 2, 2), test=pixels(2, 1, 2, 2)),
         lambda path: np.savez(path, images=np.array([None, {}], dtype=object)),
     ],
     ids=["missing", "empty", "text", "damaged", "other names", "objects"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -70,6 +72,19 @@ def test_ours(tmp_path):
     assert found.mean.shape == (3,)
 
 
+@pytest.mark.parametrize(
+    ("keys", "kind"), [(("m", "s"), ">f4"), (("mean", "cov"), "fortran"), (("mu", "sigma"), ">f8")]
+)
+def test_other_names_orders_and_types(tmp_path, gaussian, keys, kind):
+    mean, cov = gaussian
+    if kind != "fortran":
+        mean, cov = mean.astype(kind), cov.astype(kind)
+    np.savez(tmp_path / "other.npz", **dict(zip(keys, (mean, np.asfortranarray(cov)), strict=True)))
+    found = read(tmp_path / "other.npz")
+    assert np.array_equal(found.mean, mean) and np.array_equal(found.cov, cov)
+    assert found.mean.dtype == found.cov.dtype == np.dtype("=f8")
+
+
 WIDE, COV = np.zeros(2048), np.eye(2048)
 ARRAYS = {
     "another width": ({"mu": np.zeros(192), "sigma": np.eye(192)}, "mu has 2048 numbers"),
@@ -82,6 +97,13 @@ ARRAYS = {
     "one activation": ({"pool_3": np.zeros((1, 2048))}, "pool_3 is"),
     "narrow activations": ({"pool_3": np.zeros((9, 64))}, "mu has 2048 numbers"),
     "images": ({"arr_0": np.zeros((2, 8, 8, 3), np.uint8)}, "pool_3"),
+    "images of ours": ({"images": np.zeros((2, 8, 8), np.uint8)}, "images, uint8.*make --images"),
+    "other keys": ({"mu": WIDE, "covariance": WIDE}, "mu, covariance; needed are mu and sigma; or"),
+    "deviations": ({"mean": WIDE, "cov": WIDE + 1}, "cov of"),
+    "labels too": ({"x": WIDE, "y": WIDE}, "holds x, y"),
+    "large": ({"mu": WIDE + 1e200, "sigma": COV}, "not all finite"),
+    "structures": ({"mu": np.zeros(2048, [("a", "f8")]), "sigma": WIDE}, "no plain array"),
+    "empty": ({"mu": np.zeros(0), "sigma": np.zeros((0, 0))}, "mu has 2048 numbers"),
     "objects": ({"mu": np.array([object()]), "sigma": COV}, "allow_pickle"),
 }
 
@@ -103,3 +125,80 @@ def test_a_bare_array_and_a_damaged_archive(tmp_path, gaussian):
     for name in ("bare.npy", "cut.npz"):
         with pytest.raises(InputError, match="is not a reference of samplebench"):
             read(tmp_path / name)
+
+
+OURS = {"num_images": 7, "extractor": "toy", "weights_sha256": "ab", "made_from": "7 toys"}
+FACTS = {
+    "a list": "[]",
+    "a number as text": json.dumps({**OURS, "num_images": "7"}),
+    "half an image": json.dumps({**OURS, "num_images": 7.5}),
+    "true": json.dumps({**OURS, "num_images": True}),
+    "negative": json.dumps({**OURS, "num_images": -7}),
+    "endless": '{"num_images": 1' + 5000 * "0" + "}",
+    "a table": json.dumps({**OURS, "extractor": {"name": "toy"}}),
+    "more": json.dumps({**OURS, "further": 1}),
+    "deep": "[" * 9999,
+    "long": json.dumps({**OURS, "made_from": "x" * 20_000}),
+    "bytes": np.bytes_(b"{}"),
+    "several": np.array(["{}", "{}"]),
+}
+
+
+@pytest.mark.parametrize("case", FACTS)
+def test_facts_of_another_kind(tmp_path, case):
+    np.savez(tmp_path / "own.npz", mu=np.zeros(3), sigma=np.eye(3), facts=FACTS[case])
+    with pytest.raises(InputError, match=r"is not a reference of samplebench.*\(its fact"):
+        read(tmp_path / "own.npz")
+
+
+def test_no_array_is_read_before_its_shape_fits(tmp_path):
+    """A small file whose sigma, pool_3 or mu would take gigabytes."""
+    shapes = {"mu": "(2048,)", "sigma": "(268435456, 1)", "pool_3": "(1048576, 2048)"}
+    for keys in (("mu", "sigma"), ("pool_3",)):
+        path = tmp_path / "bomb.npz"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for key in keys:
+                head = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shapes[key]}, }}"
+                head = head.ljust(117) + "\n"
+                data = b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head.encode()
+                archive.writestr(f"{key}.npy", data + bytes(2048 * 8))
+        tracemalloc.start()
+        try:
+            with pytest.raises(InputError, match=r"sigma of \[268435456, 1\]|cut off"):
+                read(path)
+            assert tracemalloc.get_traced_memory()[1] < 2 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_activations_that_unpack_to_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr("samplebench.archives._FREE", 1 << 20)
+    np.savez_compressed(tmp_path / "bomb.npz", pool_3=np.zeros((500, 2048), np.float32))
+    with pytest.raises(InputError, match="unpack to 4,096,000"):
+        read(tmp_path / "bomb.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("edm2.pkl", b"\x80\x04.", "a pickle.*EDM2.*np.savez"),
+        ("r.npz", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("r.npz", b"<html>", "a web page"),
+        ("r.npz", b"", "it is empty"),
+    ],
+)
+def test_what_else_is_given_as_reference_is_named(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / name)
+
+
+def test_other_zip_archives(tmp_path):
+    with zipfile.ZipFile(tmp_path / "r.npz", "w") as archive:
+        archive.writestr("0.png", b"")
+    with pytest.raises(InputError, match="a zip archive without arrays"):
+        read(tmp_path / "r.npz")
+    with zipfile.ZipFile(tmp_path / "r.npz", "w") as archive:
+        archive.writestr("stats/data.pkl", b"")
+    with pytest.raises(InputError, match=r"a file of torch\.save"):
+        read(tmp_path / "r.npz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -172,3 +173,21 @@ def test_another_file_is_refused(tmp_path, write):
     write(path)
     with pytest.raises(InputError, match="is not a reference of samplebench"):
         references.load(str(path))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "broken link"])
+def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
+    path = tmp_path / "it"
+    if kind == "folder":
+        path.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    if kind == "broken link":
+        path.symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"make --images .*/it|is a pipe|cannot be read \(No such"):
+        references.load(str(path))
+
+
+def test_home_in_the_path_of_a_reference(saved, monkeypatch):
+    monkeypatch.setenv("HOME", str(saved.path.parent))
+    assert references.load("~/toy.reference.npz").sha256 == saved.sha256
