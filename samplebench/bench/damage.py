@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from samplebench import texts
 from samplebench.errors import EnvironmentError_, InputError
 
 _AGAIN = "run its sweep again, and only this cell is computed anew"
@@ -36,12 +36,12 @@ def read_json(path: Path, mend: str = _AGAIN) -> dict[str, Any]:
         EnvironmentError_: it cannot be read at all, which says nothing of what is in it.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = texts.json_value(texts.read_bytes(path, texts.MOST_JSON), lenient=True)
     except OSError as error:
         raise EnvironmentError_(
             f"{path} cannot be read ({error.strerror}); make it readable and try again"
         ) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise Damaged(path, "not JSON", mend) from None
     if not isinstance(content, dict):
         raise Damaged(path, "not a JSON object", mend)
