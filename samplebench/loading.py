@@ -201,7 +201,7 @@ def _config(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         return given
     try:
-        content = texts.json_value(texts.read_bytes(expanded(str(given)), texts.MOST_JSON))
+        content = texts.json_value(texts.read_bytes(expanded(str(given)), texts.MOST_TEXT))
     except OSError as error:
         raise InputError(f"config {given} cannot be read ({error.strerror})") from None
     except ValueError as error:

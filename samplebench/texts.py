@@ -18,7 +18,7 @@ from samplebench.files import regular
 
 # tomllib takes the square of a key's parts.
 MOST_TOML = 1024**2
-MOST_JSON = 64 * 1024**2
+MOST_TEXT = 64 * 1024**2
 # What is nested deeper than this has no meaning here, and stops whoever walks through it.
 _MOST_DEPTH = 50
 # As many digits have a meaning as a count, a size or a seed.
@@ -40,18 +40,24 @@ def read_bytes(path: Path, most: int) -> bytes:
 
     Raises:
         OSError: it cannot be read.
-        InputError: a folder, pipe or device is there.
+        InputError: a pipe or a device is there.
         ValueError: it is larger.
     """
-    with regular(path).open("rb") as file:
+    if not path.is_dir():  # which no system opens
+        regular(path)
+    with path.open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
         raise ValueError(f"larger than {most:,} bytes")
     return data
 
 
-def decoded(data: bytes) -> str:
+def decoded(data: bytes, *, zeros: bool = False) -> str:
     """Text in UTF-8, without the byte order mark that editors put before it.
+
+    Args:
+        data: of a file.
+        zeros: whether zero bytes are characters, which the reader tells by their place.
 
     Raises:
         ValueError: another encoding, with what to do; zero bytes.
@@ -60,7 +66,8 @@ def decoded(data: bytes) -> str:
         if data.startswith(mark):
             raise ValueError(f"in {name}, not UTF-8; save it as UTF-8")
     data = data.removeprefix(codecs.BOM_UTF8)
-    if (place := data.find(b"\0")) >= 0:
+    place = data.find(b"\0")
+    if 0 <= place < 2 or (place >= 0 and not zeros):
         # UTF-16 without its mark has every other byte of plain text zero.
         kind = "in UTF-16, not UTF-8; save it as UTF-8" if place < 2 else "not text: a zero byte"
         raise ValueError(f"{kind} (at {position(data[:place])})")

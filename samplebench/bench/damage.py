@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from samplebench import texts
+from samplebench.archives import Arrays
 from samplebench.errors import EnvironmentError_, InputError
 
 _AGAIN = "run its sweep again, and only this cell is computed anew"
@@ -36,11 +37,13 @@ def read_json(path: Path, mend: str = _AGAIN) -> dict[str, Any]:
         EnvironmentError_: it cannot be read at all, which says nothing of what is in it.
     """
     try:
-        content = texts.json_value(texts.read_bytes(path, texts.MOST_JSON), lenient=True)
+        content = texts.json_value(texts.read_bytes(path, texts.MOST_TEXT), lenient=True)
     except OSError as error:
         raise EnvironmentError_(
             f"{path} cannot be read ({error.strerror}); make it readable and try again"
         ) from None
+    except InputError as error:
+        raise EnvironmentError_(f"{path} cannot be read ({error}); move it away") from None
     except ValueError:
         raise Damaged(path, "not JSON", mend) from None
     if not isinstance(content, dict):
@@ -110,9 +113,9 @@ def read_partial(path: Path) -> dict[str, np.ndarray]:
     """
     anew = "delete it, and its cell starts anew"
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = dict(archive)
-    except Exception:  # a broken archive fails in any of a dozen ways
+        arrays = Arrays(path)
+        found = {key: arrays[key].whole() for key in arrays.keys}
+    except ValueError:
         raise Damaged(path, "not a whole archive", anew) from None
     numbers = (array for array in found.values() if array.dtype.kind == "f")
     if not all(np.isfinite(array).all() for array in numbers):
