@@ -19,7 +19,7 @@ from samplebench.checkpoints.catalog import embedded
 from samplebench.checkpoints.download.artefact import Artefact
 from samplebench.checkpoints.fetch import fetch, known_sha256, path_of
 from samplebench.errors import unknown
-from samplebench.files import atomic, sha256
+from samplebench.files import atomic, expanded, sha256
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
 from samplebench.reference_files import DIM, FEATURES, Statistics, read
@@ -155,7 +155,7 @@ def load(source: str) -> Reference:
     """
     if source in _released():
         return _of_table(source, _released()[source])
-    path = Path(source)
+    path = expanded(source)
     if source in shipped():
         path = embedded("references") / f"{source}{_SUFFIX}"
     elif not path.is_file():
