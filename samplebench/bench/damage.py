@@ -11,6 +11,7 @@ import numpy as np
 
 from samplebench import texts
 from samplebench.archives import Arrays
+from samplebench.bench import shape
 from samplebench.errors import EnvironmentError_, InputError
 
 _AGAIN = "run its sweep again, and only this cell is computed anew"
@@ -74,10 +75,12 @@ def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str,
             whole &= all(_is_number(found[key]) for key in ("value", "stderr"))
             # Missing in records of older versions.
             whole &= _all_finite(found.get("deleted", []))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise Damaged(path, "values are missing", _AGAIN)
+    if found := shape.fault(record):
+        raise Damaged(path, f"{found} is not what a run writes", _AGAIN)
     return record
 
 
