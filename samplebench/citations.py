@@ -91,17 +91,19 @@ def uses_of_view(view: View) -> list[Use]:
         uses |= dict.fromkeys([("model", row["model"]), ("sampler", row["sampler"])])
     for cell in view.cells.values():
         conditions = cell["conditions"]
-        uses["sampler", conditions["sampler"]] = None
-        if isinstance(conditions["discretization"], Mapping):  # else explicit noise levels
-            uses["discretization", conditions["discretization"]["name"]] = None
+        if "sampler" in conditions:
+            uses["sampler", conditions["sampler"]] = None
+        grid = conditions.get("discretization")
+        if isinstance(grid, Mapping):  # else explicit noise levels
+            uses["discretization", grid["name"]] = None
         uses |= dict.fromkeys(("metric", name) for name in conditions["metrics"])
     return list(uses)
 
 
 def versions_of_view(view: View) -> list[str]:
     """The versions of samplebench that computed the cells."""
-    found = {cell["provenance"]["versions"]["samplebench"] for cell in view.cells.values()}
-    return sorted(found)
+    known = (cell.get("provenance", {}).get("versions", {}) for cell in view.cells.values())
+    return sorted({str(versions.get("samplebench") or "unknown") for versions in known})
 
 
 def cited(uses: Iterable[Use], versions: Sequence[str] = (__version__,)) -> list[Citation]:

@@ -8,11 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+# Characters of a message, and of each end of a longer one.
+_LONGEST, _HEAD = 2000, 400
+
 
 class SamplebenchError(Exception):
     """Base of every error that is the user's or the environment's, not a defect of samplebench."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """The message; of one that repeats a whole file, both ends."""
+        text = super().__str__()
+        return text if len(text) <= _LONGEST else f"{text[:_HEAD]} ... {text[-_HEAD:]}"
 
 
 class UsageError(SamplebenchError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -10,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench import texts
 from samplebench.answers.blame import blame
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import EnvironmentError_, InputError, UsageError
-from samplebench.files import sha256
+from samplebench.files import expanded, sha256
 from samplebench.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
@@ -118,7 +118,7 @@ def load_classifier(
     from samplebench.adapters.openai import load_classifier as build
 
     where = resolve_device(device)
-    path, words = Path(source), {} if config is None else _config(config)
+    path, words = expanded(str(source)), {} if config is None else _config(config)
     if str(source) in catalog():
         entry = checkpoint(str(source)).classifier
         if entry is None:
@@ -182,7 +182,7 @@ def _entry(
     elif isinstance(source, str) and source in catalog():
         entry = checkpoint(source)
     else:
-        path = Path(source)
+        path = expanded(str(source))
         if not path.is_file():
             if isinstance(source, str) and not path.suffix and "/" not in source:
                 return checkpoint(source)  # says what it may have meant
@@ -201,10 +201,10 @@ def _config(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         return given
     try:
-        content = json.loads(Path(given).read_text(encoding="utf-8"))
+        content = texts.json_value(texts.read_bytes(expanded(str(given)), texts.MOST_TEXT))
     except OSError as error:
         raise InputError(f"config {given} cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"config {given} is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"config {given} is not a JSON object; write {{...}}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from samplebench.errors import UsageError
+from samplebench.archives import Arrays
+from samplebench.errors import InputError, UsageError
 from samplebench.model import Model
 from samplebench.registry import adapters
 
@@ -121,10 +123,45 @@ def load(
 def density(
     path: Path, config: Mapping[str, Any], device: torch.device, dtype: torch.dtype | None
 ) -> tuple[Tensor, Tensor | None, float]:
-    """Images in [-1, 1], their classes if it is conditional, and the bandwidth."""
-    with np.load(path, allow_pickle=False) as archive:
-        images, labels = archive["images"], archive["labels"].astype(np.int64)
+    """Images in [-1, 1], their classes if it is conditional, and the bandwidth.
+
+    Raises:
+        InputError: the file is no such archive, or config has no bandwidth above 0.
+    """
+    bandwidth, conditional = config.get("bandwidth"), config.get("conditional", True)
+    number = isinstance(bandwidth, int | float) and not isinstance(bandwidth, bool)
+    if not (number and 0 < bandwidth < math.inf):
+        raise InputError(f"{path}: config has bandwidth {bandwidth!r}; it is a number above 0")
+    if not isinstance(conditional, bool):
+        raise InputError(f"{path}: config has conditional {conditional!r}; it is true or false")
+    try:
+        images, labels = _arrays(path, conditional)
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not an archive of an exact model ({error}); it holds uint8 images "
+            "[K, C, H, W] and labels [K]"
+        ) from None
     precision = dtype or torch.float64
     pixels = (torch.from_numpy(images).to(torch.float64) / 127.5 - 1).to(device, precision)
-    classes = torch.from_numpy(labels).to(device) if config.get("conditional", True) else None
-    return pixels, classes, float(config["bandwidth"])
+    classes = None if labels is None else torch.from_numpy(labels).to(device)
+    return pixels, classes, float(bandwidth)
+
+
+def _arrays(path: Path, conditional: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Raises ValueError where they are not images and the class of each."""
+    arrays = Arrays(path)
+    if missing := [key for key in ("images", "labels") if key not in arrays.keys]:
+        raise ValueError(f"it has {arrays.named()}, no {' and no '.join(missing)}")
+    pixels, classes = arrays["images"], arrays["labels"]
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or 0 in pixels.shape:
+        raise ValueError(f"images are {pixels.text}")
+    if not conditional:
+        return pixels.whole(), None
+    if classes.dtype.kind not in "iu" or classes.shape != pixels.shape[:1]:
+        raise ValueError(f"{pixels.shape[0]} images, and labels are {classes.text}")
+    labels = classes.whole().astype(np.int64)
+    found = np.unique(labels)
+    # A class without an image has no density.
+    if not np.array_equal(found, np.arange(len(found))):
+        raise ValueError(f"labels from {found[0]} to {found[-1]}, of which some have no image")
+    return pixels.whole(), labels

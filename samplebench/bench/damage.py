@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from samplebench import texts
+from samplebench.archives import Arrays
+from samplebench.bench import shape
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import regular
 
@@ -37,12 +39,14 @@ def read_json(path: Path, mend: str = _AGAIN) -> dict[str, Any]:
         EnvironmentError_: it cannot be read at all, which says nothing of what is in it.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = texts.json_value(texts.read_bytes(path, texts.MOST_TEXT), lenient=True)
     except OSError as error:
         raise EnvironmentError_(
             f"{path} cannot be read ({error.strerror}); make it readable and try again"
         ) from None
-    except (ValueError, RecursionError):
+    except InputError as error:
+        raise EnvironmentError_(f"{path} cannot be read ({error}); move it away") from None
+    except ValueError:
         raise Damaged(path, "not JSON", mend) from None
     if not isinstance(content, dict):
         raise Damaged(path, "not a JSON object", mend)
@@ -72,10 +76,12 @@ def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str,
             whole &= all(_is_number(found[key]) for key in ("value", "stderr"))
             # Missing in records of older versions.
             whole &= _all_finite(found.get("deleted", []))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise Damaged(path, "values are missing", _AGAIN)
+    if found := shape.fault(record):
+        raise Damaged(path, f"{found} is not what a run writes", _AGAIN)
     return record
 
 
@@ -111,9 +117,9 @@ def read_partial(path: Path) -> dict[str, np.ndarray]:
     """
     anew = "delete it, and its cell starts anew"
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = dict(archive)
-    except Exception:  # a broken archive fails in any of a dozen ways
+        arrays = Arrays(path)
+        found = {key: arrays[key].whole() for key in arrays.keys}
+    except ValueError:
         raise Damaged(path, "not a whole archive", anew) from None
     numbers = (array for array in found.values() if array.dtype.kind == "f")
     if not all(np.isfinite(array).all() for array in numbers):

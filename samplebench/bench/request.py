@@ -10,6 +10,7 @@ from typing import Any
 
 from samplebench.discretizations import explicit
 from samplebench.errors import UsageError, unknown
+from samplebench.files import expanded
 from samplebench.registry import name_of
 from samplebench.sampling import check_rho
 
@@ -254,9 +255,18 @@ def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
 
 
 def _text(name: str, value: Any) -> str:
+    if isinstance(value, list | tuple) and len(value) == 1:
+        (value,) = value
     if not isinstance(value, str | Path) or not str(value):
         raise UsageError(f"--{name.replace('_', '-')} {value!r} is not a name")
     return str(value)
+
+
+def _path(name: str, value: Any) -> str:
+    text = _text(name, value)
+    if "\0" in text:
+        raise UsageError(f"--{name} {text!r} is not a path")
+    return str(expanded(text)) if text.startswith("~") else text
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -285,7 +295,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "seed": lambda n, v: _whole(n, v, 0),
     "repeats": lambda n, v: _whole(n, v, 1, 1000),
     "metric": _texts,
-    "reference": _text,
+    "reference": _path,
     "preset": _text,
     "protocol": _text,
     "noise": _text,
@@ -293,9 +303,9 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "batch_size": lambda n, v: _whole(n, v, 1, 65536),
     "device": _text,
     "dtype": _text,
-    "checkpoints": _text,
-    "file": _text,
+    "checkpoints": _path,
+    "file": _path,
     "offline": _flag,
     "yes": _flag,
-    "out": _text,
+    "out": _path,
 }

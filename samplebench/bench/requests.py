@@ -13,6 +13,8 @@ from samplebench.bench.damage import Damaged, read_json
 from samplebench.bench.view import COLUMNS
 
 Row = dict[str, Any]
+STDERR = "_stderr"
+_TAKEN = frozenset({*COLUMNS, "cell"})
 _MEND = "delete it and run its sweep again; finished cells are kept"
 
 
@@ -99,6 +101,8 @@ def _fault(row: Any) -> str:
         return "rows are missing"
     if not all(isinstance(text, str) and text for text in (*row["cells"], *row["metrics"])):
         return "a cell or a metric is no text"
+    if taken := next((m for m in row["metrics"] if m in _TAKEN or m.endswith(STDERR)), ""):
+        return f"a metric is called {taken}, which is a column"
     if not all(HASH.fullmatch(cell) for cell in row["cells"]):
         return "a cell is no hash"
     return fault_of_columns(row["columns"])

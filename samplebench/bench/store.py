@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench import locks
 from samplebench.bench.damage import Damaged, check_sheet, read_cell, read_json, read_partial
 from samplebench.bench.requests import Asked, merged, read_all
 from samplebench.bench.view import View
@@ -92,16 +93,22 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the folder against a second run."""
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
+        path = self.out / ".lock"
         try:
-            with FileLock(self.out / ".lock", timeout=0):
-                self._sweep_up()
-                yield
+            lock = locks.acquire(path, timeout=0)
         except Timeout:
+            left = locks.soft(path)
+            none = f" (if there is none, delete {left})" if left.exists() else ""
             raise EnvironmentError_(
-                f"another run is writing to {self.out}; wait for it or choose another --out"
+                f"another run is writing to {self.out}{none}; wait for it or choose another --out"
             ) from None
+        try:
+            self._sweep_up()
+            yield
+        finally:
+            lock.release()
 
     def _sweep_up(self) -> None:
         """Removes what killed runs left, half-written files and partials of finished cells, and

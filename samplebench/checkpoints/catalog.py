@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from samplebench.checkpoints.download.artefact import safe
+from samplebench import texts
+from samplebench.checkpoints import entries
 from samplebench.errors import InputError, unknown
+from samplebench.files import expanded
 
 DEFAULT_MODEL = "digits-exact"
-DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,9 @@ def catalog(extra: str | Path | None = None) -> dict[str, Checkpoint]:
     Raises:
         InputError: it cannot be read or is not of that form.
     """
-    return dict(_shipped()) if extra is None else {**_shipped(), **_read(Path(extra), extra)}
+    return (
+        dict(_shipped()) if extra is None else {**_shipped(), **_read(expanded(str(extra)), extra)}
+    )
 
 
 def checkpoint(name: str, known: Mapping[str, Checkpoint] | None = None) -> Checkpoint:
@@ -138,22 +140,6 @@ def embedded(name: str) -> Path:
     return Path(str(resources.files("samplebench") / "embedded" / name))
 
 
-# What a field of the file must be, where it is not text.
-_KINDS: Mapping[str, type] = {
-    **dict.fromkeys(("size", "parameters", "num_classes"), int),
-    **dict.fromkeys(("shape", "samplers", "cite", "published", "same_weights"), tuple),
-    **dict.fromkeys(("params", "presets", "config", "classifier"), dict),
-    "unverified": bool,
-}
-_CALLED = {
-    str: "text",
-    int: "a whole number",
-    tuple: "a list",
-    dict: "a table",
-    bool: "true or false",
-}
-
-
 @cache
 def _shipped() -> dict[str, Checkpoint]:
     package = Path(str(resources.files("samplebench")))
@@ -165,64 +151,35 @@ def _shipped() -> dict[str, Checkpoint]:
 def _read(path: Path, given: str | Path | None) -> dict[str, Checkpoint]:
     name = path.name if given is None else f"--checkpoints {given}"
     try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
+        tables = texts.toml(texts.read_bytes(path, texts.MOST_TOML))
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror})") from None
-    # A number too long for Python is a plain ValueError.
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{name} is not TOML: {error}") from None
     found = {}
     for key, table in tables.items():
         found[key] = _checkpoint(key, table, name)
+        if given is not None:
+            entries.check_foreign(found[key], f"{name}, table [{key[:80]}]")
+            found[key] = replace(found[key], reference=_reference(path, found[key].reference))
         if not (found[key].embedded or found[key].remote):
-            found[key] = replace(found[key], location=str(path.parent / found[key].location))
+            location = path.parent / expanded(found[key].location)
+            found[key] = replace(found[key], location=str(location))
     return found
 
 
 def _checkpoint(key: str, table: Any, name: str) -> Checkpoint:
-    where = f"{name}, table [{key}]"
-    if not isinstance(table, Mapping):
-        raise InputError(f"{where}: it is not a table; write [{key}] above its fields")
-    if not safe(key):
-        raise InputError(f"{where}: a model's id names its folders; use letters, digits and ._-+")
-    known = {f.name for f in fields(Checkpoint)} - {"id", "path"}
-    for field_name in table:
-        if field_name not in known:
-            raise InputError(f"{where}: {unknown('field', field_name, known)}")
-    missing = [f for f in ("format", "location", "shape") if f not in table]
-    if missing:
-        raise InputError(f"{where}: {' and '.join(missing)} missing; see the top of the file")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-    for field_name, value in values.items():
-        kind: Any = _KINDS.get(field_name, str)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise InputError(f"{where}: {field_name} = {value!r} is not {_CALLED[kind]}")
-        texts = kind is not tuple or field_name == "shape" or all(isinstance(v, str) for v in value)
-        if not texts:
-            raise InputError(f"{where}: {field_name} = {list(value)!r} is not a list of texts")
-    for sampler, own in values.get("params", {}).items():
-        if not isinstance(own, Mapping):
-            raise InputError(f"{where}: params.{sampler} = {own!r} is not a table of parameters")
-    if values.get("dtype", "float32") not in DTYPES:
-        raise InputError(f"{where}: {unknown('dtype', values['dtype'], DTYPES)}")
-    if values.get("num_classes", 0) < 0:
-        raise InputError(f"{where}: num_classes = {values['num_classes']} is below 0")
-    shape = values["shape"]
-    if len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
-        raise InputError(f"{where}: shape is [channels, height, width], e.g. [3, 32, 32]")
-    presets = {k: _preset(v, where) for k, v in values.pop("presets", {}).items()}
+    values = entries.checked(key, table, f"{name}, table [{key[:80]}]")
+    presets = {k: Preset(**v) for k, v in values.pop("presets", {}).items()}
     if classifier := values.pop("classifier", None):
         own = {"format": table["format"], "shape": table["shape"], **classifier}
         values["classifier"] = _checkpoint(f"{key}-classifier", own, name)
     return Checkpoint(id=key, presets=presets, **values)
 
 
-def _preset(table: Any, where: str) -> Preset:
-    wanted = {"sampler": str, "params": dict, "nfe": int, "source": str}
-    if not isinstance(table, dict) or {k: type(v) for k, v in table.items()} != wanted:
-        raise InputError(
-            f"{where}: a preset has sampler, params, nfe and source: a text, a table, a whole "
-            "number and a text"
-        )
-    return Preset(**table)
+def _reference(path: Path, reference: str) -> str:
+    """A file of statistics beside the catalogue at `path`, else what was written."""
+    from samplebench.references import names
+
+    beside = path.parent / expanded(reference)
+    return str(beside) if reference not in ("", *names()) and beside.is_file() else reference

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from samplebench import locks
 from samplebench.checkpoints.download import cache, drive, trust
 from samplebench.checkpoints.download.address import address, by_hand, shown
 from samplebench.checkpoints.download.artefact import Artefact
@@ -155,13 +156,13 @@ def _locked(path: Path, progress: bool) -> Iterator[None]:
     """Holds the file against other processes that want it."""
     with cache.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        guard = path.with_name(f".{path.name}.lock")
         try:
-            lock.acquire(timeout=0)
+            lock = locks.acquire(guard, timeout=0)
         except Timeout:
             if progress:
                 print(f"{path.name}: waiting for another process", file=sys.stderr)
-            lock.acquire()
+            lock = locks.acquire(guard)
     try:
         yield
     finally:

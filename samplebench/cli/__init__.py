@@ -29,6 +29,7 @@ from samplebench.cli import (
 )
 from samplebench.cli.common import say
 from samplebench.errors import SamplebenchError, unknown
+from samplebench.files import expanded
 
 _COMMANDS = (
     run, listing, fetch, doctor, reference, report, check, forget, trajectory, published, cite,
@@ -100,6 +101,7 @@ def _main(arguments: list[str]) -> int:
     args, rest = top.parse_known_args(arguments)
     if rest:
         getattr(args, "parser", top).error(f"unrecognized arguments: {' '.join(rest)}")
+    _expand(args)
     _any_text(sys.stdout)
     try:
         code = int(args.main(args))
@@ -125,6 +127,16 @@ def _main(arguments: list[str]) -> int:
         if getattr(args, "debug", False):
             raise
         return _ended(args, error)
+
+
+def _expand(args: argparse.Namespace) -> None:
+    """`~` in every word: no shell expands it behind `--out=`, and no name begins so."""
+    for name, value in vars(args).items():
+        if isinstance(value, str) and value.startswith("~"):
+            setattr(args, name, str(expanded(value)))
+        elif isinstance(value, list):
+            words = [str(expanded(v)) if str(v).startswith("~") else v for v in value]
+            setattr(args, name, words)
 
 
 def _ended(args: argparse.Namespace, error: Exception) -> int:

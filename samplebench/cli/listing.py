@@ -15,26 +15,26 @@ samplebench list samplers --json
 
 
 def add(commands: Any) -> None:
-    text = "list models, samplers, discretizations, metrics or protocols"
+    text = "list models, samplers, discretizations, metrics, protocols and what reads files"
     parser = command(commands, "list", main, text, _EXAMPLES)
-    parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_TABLES))
+    parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_ALL))
     output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     from samplebench.errors import unknown
 
-    if args.kind is not None and args.kind not in _TABLES:
-        raise unknown("kind", args.kind, _TABLES)
+    if args.kind is not None and args.kind not in _ALL:
+        raise unknown("kind", args.kind, _ALL)
     kinds = [args.kind] if args.kind else list(_TABLES)
     if args.json:
-        tables = {kind: _TABLES[kind]() for kind in kinds}
+        tables = {kind: _ALL[kind]() for kind in kinds}
         print_json(tables[args.kind] if args.kind else tables)
         return 0
     for i, kind in enumerate(kinds):
         if len(kinds) > 1:
             print(("\n" if i else "") + kind)
-        print_table(_TABLES[kind](), as_json=False)
+        print_table(_ALL[kind](), as_json=False)
     return 0
 
 
@@ -95,6 +95,18 @@ def _metrics() -> list[dict[str, Any]]:
     ]
 
 
+def _extractors() -> list[dict[str, Any]]:
+    from samplebench.registry import extractors
+
+    return [{"name": entry.name, "summary": entry.summary} for entry in extractors]
+
+
+def _adapters() -> list[dict[str, Any]]:
+    from samplebench.registry import adapters
+
+    return [{"name": entry.name, "summary": entry.summary} for entry in adapters]
+
+
 def _protocols() -> list[dict[str, Any]]:
     from samplebench.protocols import PROTOCOLS
 
@@ -111,3 +123,5 @@ _TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "metrics": _metrics,
     "protocols": _protocols,
 }
+# These load torch, so they are listed by name only.
+_ALL = {**_TABLES, "extractors": _extractors, "adapters": _adapters}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from samplebench import texts
 from samplebench.bench.request import Request
 from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
 from samplebench.errors import InputError
@@ -107,22 +107,11 @@ def main(args: argparse.Namespace) -> int:
 
 def _from_file(path: str) -> dict[str, Any]:
     try:
-        data = Path(path).read_bytes()
+        return texts.toml(texts.read_bytes(Path(path), texts.MOST_TOML))
     except OSError as error:
         raise InputError(f"--config {path} cannot be read ({error.strerror})") from None
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        reason = f"not UTF-8 (at {_position(data[: error.start])})"
-    except tomllib.TOMLDecodeError as error:
-        # tomllib names line and column, except of a file that ends too early.
-        reason = str(error).replace("at end of document", f"at {_position(data)}, the end")
-    raise InputError(f"--config {path} is not TOML: {reason}")
-
-
-def _position(before: bytes) -> str:
-    lines = before.split(b"\n")
-    return f"line {len(lines)}, column {len(lines[-1].decode(errors='replace')) + 1}"
+    except ValueError as error:
+        raise InputError(f"--config {path} is not TOML: {error}") from None
 
 
 def _dump(words: dict[str, Any], as_json: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from samplebench.errors import InputError
-from samplebench.files import write_atomic
 from samplebench.regression import sidecar
 from samplebench.regression.compare import Gate, compare
 from samplebench.regression.points import replaced
@@ -47,10 +46,8 @@ def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdic
     if subset:
         new = replaced(old, new)
     verdicts = list(compare(new, old, Gate(_NOT_AT_ALL)).verdicts)
-    if source.is_file() and not subset:
-        write_atomic(baseline, source.read_bytes())
-    else:
-        write_csv(new.rows, baseline)
+    # As samplebench writes it, whatever a spreadsheet made of the source.
+    write_csv(new.rows, baseline)
     cells = {cell for row in new.rows for cell in str(row["cell"]).split()}
     origins = {cell: origin for cell, origin in new.origins.items() if cell in cells}
     sidecar.write(baseline, origins, new.platforms)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from samplebench import texts
 from samplebench.bench.columns import HASH, shown
 from samplebench.errors import InputError
 from samplebench.files import atomic
@@ -60,17 +61,14 @@ def read(table: Path) -> tuple[dict[str, Origin], set[str]]:
     if not path.is_file():
         return {}, set()
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"larger than {_MOST_BYTES:,} bytes")
-        content = json.loads(
-            path.read_text(encoding="utf-8"),
-            object_pairs_hook=_once,
-            parse_constant=lambda word: _no(f"{word} is no JSON"),
-        )
+        content = texts.json_value(texts.read_bytes(path, _MOST_BYTES))
         return _origins(content), _texts(content, "platforms")
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else printable(error)
-        raise InputError(f"{path} is damaged ({reason}); make it again with --update") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged ({printable(error)}); make it again with --update"
+        ) from None
 
 
 def _origins(content: Any) -> dict[str, Origin]:
@@ -106,16 +104,6 @@ def _of(content: Any, key: str, kind: type, default: Any = None) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"{key} is not {_KINDS[kind]}")
     return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose keys differ."""
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else _no("a key is there twice")
-
-
-def _no(reason: str) -> Any:
-    raise ValueError(reason)
 
 
 def _depth(content: Any) -> int:

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench import texts
 from samplebench.bench.columns import shown
 from samplebench.bench.view import View
+from samplebench.errors import InputError
 from samplebench.files import write_atomic
 from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, inert, number
 from samplebench.report.layout import Column, condense
+from samplebench.report.sheet_text import parse
 from samplebench.report.standings import best_columns, standings
 
 if TYPE_CHECKING:
@@ -58,35 +61,20 @@ def read_csv(path: Path) -> list[Row]:
 
 
 def numbered_rows(path: Path) -> list[tuple[int, Row]]:
-    """`read_csv` with the line that each row ends in."""
-    # A spreadsheet's byte-order mark and line ends change no value.
-    with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
+    """`read_csv` with the line that each row ends in; a spreadsheet may have saved the file."""
+    try:
+        text = texts.decoded(texts.read_bytes(Path(path), texts.MOST_TEXT), zeros=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    sheet = parse(text)
+    rows = []
+    for line, entries in sheet.rows:
         try:
-            head = next(reader, [])
-            _check_head(head)
-            rows = []
-            for row in filter(None, reader):
-                if len(row) != len(head):
-                    raise ValueError(f"{len(row)} entries below {len(head)} columns")
-                values = {key: _typed(key, text) for key, text in zip(head, row, strict=True)}
-                rows.append((reader.line_num, values))
-            return rows
-        except (ValueError, csv.Error) as error:
-            if isinstance(error, UnicodeDecodeError):
-                raise ValueError("not text in UTF-8") from None
-            raise ValueError(f"line {reader.line_num}: {error}") from None
-
-
-def _check_head(head: Sequence[str]) -> None:
-    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(head) == 1 and mark in head[0]:
-            raise ValueError(f"separated by {name}; save it with commas")
-    for column in head:
-        if not column:
-            raise ValueError("a column has no name")
-        if head.count(column) > 1:
-            raise ValueError(f"column {shown(column)} is there twice")
+            pairs = zip(sheet.head, entries, strict=True)
+            rows.append((line, {key: _typed(key, sheet.plain(key, text)) for key, text in pairs}))
+        except ValueError as error:
+            raise ValueError(f"line {line}: {error}") from None
+    return rows
 
 
 def _typed(column: str, text: str) -> str | int | float | None:

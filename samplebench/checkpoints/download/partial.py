@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from samplebench import texts
 from samplebench.checkpoints.download import cache
+from samplebench.errors import InputError
 from samplebench.files import write_atomic
 
 _BLOCK = 1 << 20
+_MOST_FACTS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -130,10 +133,15 @@ class Partial:
         self.whole = Whole(self.whole.url)
 
     def _read_facts(self) -> Whole:
+        """What an earlier attempt noted; notes that are damaged are none, and it starts anew."""
         try:
-            return Whole(**json.loads(self._facts.read_bytes()))
-        except (OSError, ValueError, TypeError):
+            content = texts.json_value(texts.read_bytes(self._facts, _MOST_FACTS))
+            found = Whole(**content)
+        except (OSError, ValueError, TypeError, InputError):
             return Whole("")
+        words = (found.url, found.etag, found.modified)
+        size = found.size is None or (type(found.size) is int and found.size > 0)
+        return found if size and all(isinstance(w, str) for w in words) else Whole("")
 
     def _count(self) -> None:
         """Hashes what an earlier attempt left."""

@@ -7,21 +7,22 @@ also remembers size and modification time, so that an unchanged file is not hash
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import tomlkit
-from filelock import FileLock
 
+from samplebench import locks, texts
 from samplebench.checkpoints.download import cache
 from samplebench.errors import InputError
 from samplebench.files import write_atomic
 
+_log = logging.getLogger(__name__)
 _HEAD = "One line per file: what it was when it was first verified. Delete a line to accept another"
 
 
@@ -48,6 +49,10 @@ class Record:
         return (stat.st_size, stat.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
+# Of caches that cannot be written.
+_unwritten: dict[tuple[Path, str], Record] = {}
+
+
 def file() -> Path:
     """Where the lines are."""
     return cache.root() / "trust.lock"
@@ -60,13 +65,15 @@ def record(key: str) -> Record | None:
         InputError: the file is damaged.
     """
     try:
-        table = tomllib.loads(file().read_text(encoding="utf-8")).get(key)
+        table = texts.toml(_content()).get(key)
     except FileNotFoundError:
-        return None
+        table = None
+    except OSError as error:
+        raise InputError(f"{file()} cannot be read ({error.strerror}); mend or delete it") from None
     except ValueError as error:
         raise InputError(f"{file()} is damaged ({error}); mend or delete it") from None
     if table is None:
-        return None
+        return _unwritten.get((file(), key))
     types = {"url": str, "size": int, "sha256": str, "date": str, "mtime_ns": int}
     if not isinstance(table, dict) or {k: type(v) for k, v in table.items()} != types:
         wanted = ", ".join(field.name for field in fields(Record))
@@ -74,6 +81,16 @@ def record(key: str) -> Record | None:
     if not re.fullmatch("[0-9a-f]{64}", table["sha256"]):
         raise InputError(f"{file()}: the line of {key} holds no SHA-256; delete the line")
     return Record(**table)
+
+
+def keep(key: str, entry: Record) -> None:
+    """Remembers a line until the process ends, where the cache cannot be written."""
+    if (file(), key) not in _unwritten:
+        _log.warning(
+            "%s: no hash is published and %s cannot be written: taken as it is, sha256 %s",
+            key, file(), entry.sha256,
+        )  # fmt: skip
+    _unwritten[file(), key] = entry
 
 
 def write(key: str, entry: Record) -> None:
@@ -94,7 +111,7 @@ def forget(key: str) -> None:
     Raises:
         EnvironmentError_: the cache cannot be written.
     """
-    if record(key) is not None:
+    if _unwritten.pop((file(), key), None) is None and record(key) is not None:
         with _editing() as document:
             document.remove(key)
 
@@ -105,11 +122,26 @@ def _editing() -> Iterator[tomlkit.TOMLDocument]:
     path = file()
     with cache.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(".trust.guard")):
-            if path.exists():
-                document = tomlkit.parse(path.read_text(encoding="utf-8"))
-            else:
-                document = tomlkit.document()
-                document.add(tomlkit.comment(_HEAD))
+        lock = locks.acquire(path.with_name(".trust.guard"))
+        try:
+            document = _document()
             yield document
             write_atomic(path, tomlkit.dumps(document).encode())
+        finally:
+            lock.release()
+
+
+def _content() -> bytes:
+    return texts.read_bytes(file(), texts.MOST_TOML)
+
+
+def _document() -> tomlkit.TOMLDocument:
+    """Raises `InputError` where the file is damaged."""
+    try:
+        return tomlkit.parse(texts.decoded(_content()))
+    except FileNotFoundError:
+        document = tomlkit.document()
+        document.add(tomlkit.comment(_HEAD))
+        return document
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file()} is damaged ({error}); mend or delete it") from None

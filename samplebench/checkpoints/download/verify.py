@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from samplebench.checkpoints.download import trust
@@ -20,6 +21,7 @@ def verify(artefact: Artefact, path: Path) -> str:
     """Verifies a file that is here, in the cache or anywhere else.
 
     Where no hash is published, the first file verified is trusted and later ones must equal it.
+    Where that cannot be recorded, the file is taken as it is, and a warning says so.
     The cached file is hashed once, and again whenever its size or modification time changes.
 
     Returns:
@@ -27,12 +29,12 @@ def verify(artefact: Artefact, path: Path) -> str:
 
     Raises:
         InputError: it is not the file; the message says what is wrong.
-        EnvironmentError_: it cannot be read, or it is trusted first and that cannot be recorded.
+        EnvironmentError_: it cannot be read.
     """
     try:
         if not path.is_file():
             raise InputError(f"{path} is no file; give the path of {artefact.file_name}")
-        known, stat = trust.record(artefact.key), path.stat()
+        known, stat = _recorded(artefact), path.stat()
         cached = path == path_of(artefact)
         if (
             cached
@@ -51,8 +53,27 @@ def verify(artefact: Artefact, path: Path) -> str:
     if found := found or distrust(artefact, digest):
         then = "move it away, then fetch it again" if cached else "download it again"
         raise InputError(f"{path} {found}; {then}")
-    remember(artefact, stat, digest, "by hand", cached=cached)
+    try:
+        remember(artefact, stat, digest, "by hand", cached=cached)
+    except EnvironmentError_:
+        # Somebody filled a cache that is read only here.
+        trust.keep(artefact.key, _entry(stat, digest, "by hand", cached))
     return digest
+
+
+def _recorded(artefact: Artefact) -> trust.Record | None:
+    """What is remembered of a file; damaged notes are in nobody's way where a hash is published."""
+    try:
+        return trust.record(artefact.key)
+    except InputError:
+        if artefact.sha256 is None:
+            raise
+        return None
+
+
+def _entry(stat: os.stat_result, digest: str, url: str, cached: bool) -> trust.Record:
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return trust.Record(url, stat.st_size, digest, today, stat.st_mtime_ns if cached else 0)
 
 
 def fault(artefact: Artefact, path: Path) -> str | None:
@@ -102,17 +123,15 @@ def remember(
     Raises:
         EnvironmentError_: a first use that cannot be recorded.
     """
-    known = trust.record(artefact.key)
-    mtime = stat.st_mtime_ns if cached else 0
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    entry = trust.Record(url, stat.st_size, digest, today, mtime)
+    known = _recorded(artefact)
+    entry = _entry(stat, digest, url, cached)
     if known is not None and known.sha256 == digest:
         if not cached or known.remembers(stat):
             return
-        entry = trust.Record(known.url, stat.st_size, digest, known.date, mtime)
+        entry = replace(entry, url=known.url, date=known.date)
     try:
         trust.write(artefact.key, entry)
-    except EnvironmentError_:
-        # In a cache that others fill, what is known already need not be written.
+    except (EnvironmentError_, InputError):
+        # In a cache that others fill or damage, what is known already need not be written.
         if artefact.sha256 is None and (known is None or known.sha256 != digest):
             raise

@@ -1,0 +1,112 @@
+"""What a cell's record may hold, field by field: for whoever reads one that others wrote.
+
+Fields that older versions did not write may be missing; what is there is of its kind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Kind = Callable[[Any], bool] | Mapping[str, Any]
+
+
+def fault(record: Mapping[str, Any]) -> str:
+    """The first field that no run can have written, e.g. "conditions.seed"; "" if there is none."""
+    return _fault("", record, _RECORD)
+
+
+def _fault(name: str, value: Any, kind: Any) -> str:
+    if not isinstance(kind, Mapping):
+        return "" if kind(value) else name
+    if not isinstance(value, Mapping):
+        return name
+    for key, inner in kind.items():
+        if key in value and (found := _fault(f"{name}.{key}".lstrip("."), value[key], inner)):
+            return found
+    return ""
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**63
+
+
+def _positive(value: Any) -> bool:
+    return _whole(value) and value > 0
+
+
+def _number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf
+
+
+def _or_none(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or kind(value)
+
+
+def _scalar(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _scalars(value: Any) -> bool:
+    """A table of values that are no tables; a parameter may be a list of them."""
+    return isinstance(value, Mapping) and all(
+        all(map(_scalar, part)) if isinstance(part, list) else _scalar(part)
+        for part in value.values()
+    )
+
+
+def _grid(value: Any) -> bool:
+    """A discretization with its constants, or explicit noise levels."""
+    if isinstance(value, Mapping):
+        return _text(value.get("name")) and _scalars(value)
+    return _scalar(value) or (isinstance(value, list) and all(map(_number, value)))
+
+
+def _tables(value: Any) -> bool:
+    """By metric; those of others have terms of any kind."""
+    return isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())
+
+
+_RECORD: Mapping[str, Any] = {
+    "conditions": {
+        **dict.fromkeys(("model", "sampler", "dtype", "checkpoint_sha256", "noise_device"), _text),
+        **dict.fromkeys(("num_samples", "block"), _positive),
+        **dict.fromkeys(("seed", "numerics"), _whole),
+        "steps": _or_none(_whole),
+        "metrics": _texts,
+        "params": _scalars,
+        "protocol": _scalars,
+        "config": lambda value: isinstance(value, Mapping),
+        "discretization": _grid,
+        "extractor": {"name": _text, "weights_sha256": _text, "feature_dim": _whole},
+        "reference": {"id": _text, "sha256": _text},
+    },
+    "values": _tables,
+    **dict.fromkeys(("nfe", "nfe_planned"), _number),
+    **dict.fromkeys(("gflop_per_evaluation", "gflop_per_image"), _or_none(_number)),
+    "nonfinite": _whole,
+    **dict.fromkeys(("seed_reproducible", "reusable"), _flag),
+    "unsteady": _texts,
+    **dict.fromkeys(("failed", "not_reusable"), _text),
+    "seconds": dict.fromkeys(("sampling", "features", "metrics"), _number),
+    "provenance": {
+        **dict.fromkeys(("created", "hardware", "platform"), _text),
+        "git_commit": _or_none(_text),
+        "versions": lambda v: isinstance(v, Mapping) and all(map(_or_none(_text), v.values())),
+        "checkpoint": lambda value: isinstance(value, Mapping),
+    },
+}

@@ -1,0 +1,59 @@
+"""Locks between processes, also on file systems that have none."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+# What network and fused file systems answer instead.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+_log = logging.getLogger(__name__)
+_told: set[Path] = set()
+
+
+def soft(path: Path) -> Path:
+    """The file that stands for the lock at `path` where there are no locks."""
+    return path.with_name(f"{path.name}.soft")
+
+
+def acquire(path: Path, *, timeout: float = -1) -> BaseFileLock:
+    """The lock at `path`, held; `release()` it.
+
+    Where the file system has no locks a file takes their place: it outlives a run that is killed on
+    another machine, and somebody must then delete it.
+
+    Args:
+        path: of a file that is made.
+        timeout: seconds to wait for it; -1 waits for ever.
+
+    Raises:
+        filelock.Timeout: another process holds it.
+        OSError: the file cannot be made.
+    """
+    from filelock import FileLock, SoftFileLock, Timeout
+
+    lock: BaseFileLock = FileLock(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a fallback like this one
+            lock.acquire(timeout=timeout)
+        return lock
+    except Timeout:
+        raise
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+    if path not in _told:
+        _told.add(path)
+        _log.warning(
+            "%s: its file system has no locks; %s takes their place", path, soft(path).name
+        )
+    lock = SoftFileLock(soft(path))
+    lock.acquire(timeout=timeout)
+    return lock

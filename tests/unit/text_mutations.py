@@ -1,0 +1,138 @@
+"""Damaged and hostile forms of a text file: bytes changed, values replaced by what nobody means."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import json
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import tomlkit
+
+# A module in the working folder, whose import would be an execution.
+EVIL = "evil_marker"
+ODD = [
+    None, True, False, 0, -1, 3, 10**30, 10**400, 1e308, float("nan"), float("inf"), "", "x",
+    "x" * 10_000, "\x00", "\x1b[31m", "\ud7ff\n=1+1", f"{EVIL}:run", "../../etc/passwd",
+    "package://../x", "file:///etc/passwd", [], [[]], [None], ["x"], {}, {"": {}}, {"x": [1]},
+    [1, 2, 3], {"a": {"b": {"c": 1}}}, datetime.date(2020, 1, 2),
+]  # fmt: skip
+INSERTS = [
+    b"\xef\xbb\xbf",
+    b"\xff\xfe",
+    b"\0",
+    b"[" * 3000,
+    b"9" * 5000,
+    b"\xc3",
+    b'"',
+    b"{",
+    b"\r",
+]
+_EVENTS = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "subprocess",
+    "socket",
+    "pickle.find",
+)
+_deeds: list[str] | None = None
+
+
+def _hook(event, arguments):
+    if _deeds is not None and (
+        event.startswith(_EVENTS) or (event == "import" and arguments[0].startswith(EVIL))
+    ):
+        _deeds.append(f"{event} {arguments!r}"[:200])
+
+
+@contextmanager
+def nothing_runs():
+    """Fails where the block starts a process, opens a connection or imports what a file names."""
+    global _deeds
+    if not getattr(sys, "_texts_hooked", False):
+        sys.addaudithook(_hook)
+        sys._texts_hooked = True
+    _deeds = found = []
+    try:
+        yield
+    finally:
+        _deeds = None
+    assert not found, found
+
+
+def _paths(content, path=()):
+    yield path
+    items = content.items() if isinstance(content, dict) else ()
+    items = enumerate(content) if isinstance(content, list) else items
+    for key, value in items:
+        yield from _paths(value, (*path, key))
+
+
+def replaced(draw, content):
+    """A copy with one value replaced, removed or renamed."""
+    content = copy.deepcopy(content)
+    paths = [path for path in _paths(content) if path]
+    path = paths[draw.integers(len(paths))]
+    inside = content
+    for key in path[:-1]:
+        inside = inside[key]
+    deed = draw.integers(8)
+    if deed == 0:
+        del inside[path[-1]]
+    elif deed == 1 and isinstance(inside, dict):
+        inside[ODD[17] if draw.integers(2) else "x"] = inside.pop(path[-1])
+    else:
+        inside[path[-1]] = ODD[draw.integers(len(ODD))]
+    return content
+
+
+def scrambled(draw, data: bytes) -> bytes:
+    """Bytes with some changed, cut out, repeated or put in."""
+    data = bytearray(data)
+    for _ in range(1 + draw.integers(3)):
+        at, deed = int(draw.integers(len(data) + 1)), draw.integers(5)
+        if deed == 0 and at < len(data):
+            data[at] = draw.integers(256)
+        elif deed == 1:
+            del data[at : at + 1 + int(draw.integers(40))]
+        elif deed == 2:
+            data[at:at] = data[at : at + int(draw.integers(200))]
+        elif deed == 3:
+            data[at:at] = INSERTS[draw.integers(len(INSERTS))]
+        else:
+            del data[max(1, at) :]
+    return bytes(data)
+
+
+def as_json(content) -> bytes:
+    return json.dumps(content, default=str).encode()
+
+
+def as_toml(content) -> bytes:
+    """None, which TOML lacks, is left out."""
+    return tomlkit.dumps(_without_none(content)).encode("utf-8", "replace")
+
+
+def _without_none(content):
+    if isinstance(content, dict):
+        return {k: _without_none(v) for k, v in content.items() if v is not None}
+    if isinstance(content, list):
+        return [_without_none(v) for v in content if v is not None]
+    return content
+
+
+def mutants(seed: int, count: int, content, dump):
+    """`count` forms of a document: half of them well-formed."""
+    draw, whole = np.random.Generator(np.random.Philox(seed)), dump(content)
+    for number in range(count):
+        if number % 2:
+            yield scrambled(draw, whole)
+            continue
+        found = replaced(draw, content)
+        while draw.integers(3) == 0 and len(list(_paths(found))) > 1:
+            found = replaced(draw, found)
+        yield dump(found)
