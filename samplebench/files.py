@@ -1,12 +1,42 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one; reading only what is a file."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from samplebench.errors import InputError
+
+# What opening would wait for, or read without end.
+_OTHER = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def regular(path: Path) -> Path:
+    """`path`, where a regular file is, through links; every file of others is opened after this.
+
+    Raises:
+        InputError: a folder, pipe, socket or device is there.
+        OSError: nothing is there, or it cannot be looked at.
+    """
+    kind = stat.S_IFMT(path.stat().st_mode)
+    if kind != stat.S_IFREG:
+        raise InputError(f"{path} is {_OTHER.get(kind, 'something else')}, not a file")
+    return path
+
+
+def expanded(text: str) -> Path:
+    """The path that a user wrote, with `~` as the shell expands it."""
+    return Path(os.path.expanduser(text))
 
 
 @contextmanager

@@ -100,8 +100,6 @@ WRONG = {
     "without-averages": (lambda c: c[:4], "its list has 4 entries"),
     "no-model": (lambda c: changed(c, 0, None), "model is no state dict"),
     "empty": (lambda c: changed(c, 4, {}), "averages is no state dict"),
-    "prefixless": (lambda c: changed(c, 0, c[4]), "does not begin with 'module.'"),
-    "prefixed": (lambda c: changed(c, 4, c[0]), "is not alike in model and averages"),
     "renamed": (lambda c: changed(c, 4, first_renamed(c[4])), "is not alike"),
     "fewer": (lambda c: changed(c, 4, dict(list(c[4].items())[1:])), "is not alike"),
     "reshaped": (lambda c: changed(c, 4, first_as(c[4], torch.zeros(2))), "is not alike"),
