@@ -11,7 +11,7 @@ import torch
 from samplebench.adapters.preconditioned import PreconditionedModel
 from samplebench.checkpoints.score_sde_file import BUFFER, read
 from samplebench.checkpoints.structure import structure
-from samplebench.checkpoints.weights import assign
+from samplebench.checkpoints.weights import assign, check_extent
 from samplebench.model import Model
 from samplebench.networks.preconditioning import VPPrecond, preconditioner
 from samplebench.networks.score_sde_config import songunet_arguments
@@ -39,6 +39,7 @@ def load(
     class_name, arguments = songunet_arguments(config, file.num_channels)
     with torch.device("meta"):
         network = preconditioner(class_name, arguments)
+    check_extent(file.model, path)
     state = songunet_state(file.model, arguments)
     assign(network, {f"model.{name}": tensor for name, tensor in state.items()}, path)
     model = PreconditionedModel(network, device=device, dtype=dtype)

@@ -100,7 +100,9 @@ class _Machine(Machine):
             super().find(module, name)
         except Refused:
             where = f"{shown(module)}.{shown(name)}"
-            raise Refused(f"global {where} is not part of such a checkpoint") from None
+            raise Refused(
+                f"global {where} is not part of such a checkpoint; a state dict saved alone is read"
+            ) from None
 
     def target(self, wanted: type) -> Any:
         found = self.stack[-1]

@@ -48,14 +48,18 @@ def assign(
         if not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
             raise InputError(f"{path}: {name} holds {kind}; weights are floating-point numbers")
-    _check_extent(tensors, path)
+    check_extent(tensors, path)
     network.load_state_dict(
         {name: t.to(dtype or t.dtype) for name, t in tensors.items()}, assign=True
     )
 
 
-def _check_extent(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Views of the same numbers would take many times the file's size once they are copied."""
+def check_extent(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Views of the same numbers would take many times the file's size once they are copied.
+
+    Raises:
+        InputError: the tensors have more bytes than their storages.
+    """
     used = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     storages = (tensor.untyped_storage() for tensor in tensors.values())
     held = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
