@@ -118,6 +118,9 @@ def _check_kind(archive: ZipFile) -> None:
     names = [info.filename for info in archive.infolist()]
     if names and all(name.endswith(".npy") for name in names):
         raise Refused("a NumPy archive (.npz), not a file of torch.save")
+    inner = [name.partition("/")[2] for name in names]
+    if any(name == "constants.pkl" or name.startswith("code/") for name in inner):
+        raise Refused("a TorchScript archive, not a file of torch.save")
     if "dataset.json" in names:
         raise Refused("a zip file of images (dataset.json), not a file of torch.save")
 
@@ -141,8 +144,6 @@ def _records(archive: ZipFile) -> tuple[str, dict[str, int]]:
     root = min(roots, default="")
     if len(roots) != 1 or len(pickles) > 1:
         raise Refused(f"{len(pickles)} data.pkl in {len(roots)} folders, not one in one")
-    if f"{root}/constants.pkl" in sizes or any(n.startswith(f"{root}/code/") for n in sizes):
-        raise Refused("a TorchScript archive, not a file of torch.save")
     if pickles != [f"{root}/data.pkl"] or f"{root}/version" not in sizes:
         raise Refused("a zip file without data.pkl or version, not a file of torch.save")
     if sizes[pickles[0]] > MAX_PICKLE:

@@ -61,7 +61,7 @@ FILES = {
     "image": (lambda: saved(Image.new("RGB", (2, 2)).save, "PNG"), "an image", "an image"),
     "flax": (lambda: msgpack.packb({"params": 1, "step": 2}), "as Flax writes it", "Flax"),
     "web-page": (lambda: b"\xef\xbb\xbf\n<html>", "a web page", "a web page"),
-    "torchscript": (scripted, "", "a zip archive"),
+    "torchscript": (scripted, "TorchScript", "a zip archive"),
     "torch": (lambda: saved(lambda f, x: torch.save(x, f), {"w": torch.ones(1)}), None, "a zip"),
 }
 
