@@ -13,10 +13,11 @@ from samplebench import texts
 from samplebench.answers.blame import blame
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.config import plain
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import EnvironmentError_, InputError, UsageError
-from samplebench.files import expanded, sha256
+from samplebench.files import expanded, regular, sha256
 from samplebench.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # What everything that is sampled from has; a `Model` that sets its own has it all.
 _NEEDED = ("shape", "num_classes", "sigma_min", "sigma_max", "device", "state_dtype", "provenance")
+
+_DIFFUSERS = ("model_index.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json")
 
 
 def load(
@@ -129,7 +132,7 @@ def load_classifier(
         if found != entry.structure:
             raise InputError(f"{entry.id}: {path.name} has other tensors than the released file")
         return network
-    if not path.is_file():
+    if not _is_file(path):
         raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
     return build(path, words, where)
 
@@ -183,7 +186,7 @@ def _entry(
         entry = checkpoint(source)
     else:
         path = expanded(str(source))
-        if not path.is_file():
+        if not _is_file(path):
             if isinstance(source, str) and not path.suffix and "/" not in source:
                 return checkpoint(source)  # says what it may have meant
             raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
@@ -194,12 +197,32 @@ def _entry(
         entry = Checkpoint(path.stem, format, str(path), (0, 0, 0), protocol=rules)
     if format is not None and format != entry.format:
         raise UsageError(f"{entry.id} has format {entry.format}, not {format}; leave format out")
-    return entry if given is None else replace(entry, config={**entry.config, **given})
+    return replace(entry, config=plain({**entry.config, **(given or {})}))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; False: nothing is.
+
+    Raises:
+        InputError: something else is there, or the path cannot be looked at.
+    """
+    try:
+        if not path.exists():
+            return False
+        if any((path / name).exists() for name in _DIFFUSERS):
+            raise InputError(
+                f"{path} is a folder of diffusers, whose networks have other layers and names; "
+                f"give a file of one of the formats {', '.join(adapters.names())}"
+            )
+        regular(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    return True
 
 
 def _config(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
-        return given
+        return plain(given)
     try:
         content = texts.json_value(texts.read_bytes(expanded(str(given)), texts.MOST_TEXT))
     except OSError as error:

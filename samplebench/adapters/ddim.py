@@ -36,7 +36,7 @@ def load(
         raise UsageError(f"dtype {name}: this network runs in float32")
     with torch.device("meta"):
         network = ddim_unet(config)
-    file = read(path)
+    file = read(path, network.state_dict().keys())
     assign(network, file.model, path)
     network.to(device).eval().requires_grad_(False)
     model = DiscreteModel(
@@ -47,7 +47,6 @@ def load(
     )
     model.provenance = {
         "structure": structure((name, tensor.shape) for name, tensor in file.model.items()),
-        "epoch": file.epoch,
-        "step": file.step,
+        **({} if file.step is None else {"epoch": file.epoch, "step": file.step}),
     }
     return model

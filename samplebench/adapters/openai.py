@@ -34,7 +34,7 @@ def load(
         network = unet(str(config["family"]), config)
     if "architecture" in config:
         flags.setdefault("learn_sigma", network.out_channels == 2 * network.in_channels)
-    tensors = read(path)
+    tensors = read(path, network.state_dict().keys())
     _give(network, tensors, path, device)
     if _half(config, device, dtype):
         network.convert_to_fp16()
@@ -56,7 +56,7 @@ def load_classifier(path: Path, config: Mapping[str, Any], device: torch.device)
     """A classifier of noisy images, in float32: classifier(x_t, t) -> logits [N, classes]."""
     with torch.device("meta"):
         network = classifier(config)
-    _give(network, read(path), path, device)
+    _give(network, read(path, network.state_dict().keys()), path, device)
     return network
 
 
@@ -64,7 +64,7 @@ def _give(
     network: nn.Module, tensors: Mapping[str, Tensor], path: Path, device: torch.device
 ) -> None:
     """Weights in float32, whatever the file stores."""
-    assign(network, {name: tensor.float() for name, tensor in tensors.items()}, path)
+    assign(network, tensors, path, dtype=torch.float32)
     network.to(device).eval().requires_grad_(False)
 
 

@@ -11,11 +11,11 @@ import torch
 from samplebench.adapters.preconditioned import PreconditionedModel
 from samplebench.checkpoints.score_sde_file import BUFFER, read
 from samplebench.checkpoints.structure import structure
-from samplebench.checkpoints.weights import assign
+from samplebench.checkpoints.weights import assign, check_extent
 from samplebench.model import Model
 from samplebench.networks.preconditioning import VPPrecond, preconditioner
 from samplebench.networks.score_sde_config import songunet_arguments
-from samplebench.networks.score_sde_names import songunet_state
+from samplebench.networks.score_sde_names import entries, songunet_state
 from samplebench.registry import adapters
 
 # The smallest time of the VP models' training.
@@ -33,10 +33,13 @@ def load(
     Images are in [-1, 1] and noise levels in that unit for VE models too, which were trained on
     [0, 1].
     """
-    file = read(path)
+    _, arguments = songunet_arguments(config)
+    names = [source for entry in entries(arguments) for source in entry.sources]
+    file = read(path, names=names)
     class_name, arguments = songunet_arguments(config, file.num_channels)
     with torch.device("meta"):
         network = preconditioner(class_name, arguments)
+    check_extent(file.model, path)
     state = songunet_state(file.model, arguments)
     assign(network, {f"model.{name}": tensor for name, tensor in state.items()}, path)
     model = PreconditionedModel(network, device=device, dtype=dtype)
@@ -50,7 +53,6 @@ def load(
         "structure": structure(item for item in file.names_and_shapes if item[0] != BUFFER),
         "class_name": class_name,
         "init_kwargs": arguments,
-        "step": file.step,
-        "ema_decay": file.ema_decay,
+        **({} if file.step is None else {"step": file.step, "ema_decay": file.ema_decay}),
     }
     return model

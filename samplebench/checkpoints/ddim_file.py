@@ -1,24 +1,25 @@
 """The DDIM code base's checkpoints: a list of what its trainer had, averaged weights last.
 
-[state dict, optimizer's state dict, epoch, step, averaged weights by name]; the names of the first
-begin with "module.", those of the averages do not.
+[state dict, optimizer's state dict, epoch, step, averaged weights by name]; as released the names
+of the first begin with "module.", those of the averages do not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.checkpoints.dress import bare, containers, undressed
 from samplebench.checkpoints.pickle_values import shown
 from samplebench.checkpoints.torch_file import read_torch_file
-from samplebench.checkpoints.torch_pickle import PARAMETERS, TENSORS
+from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, PARAMETERS, TENSORS
 from samplebench.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PREFIX = "module."
 _CONTENT = ("model", "optimizer", "epoch", "step", "averages")
 
 
@@ -28,21 +29,31 @@ class DdimFile:
 
     Attributes:
         model: the averaged weights by name, float32, on the CPU; all published values are of them.
-        epoch, step: of the training.
+        epoch, step: of the training; None where the file holds only weights.
     """
 
     model: dict[str, Tensor]
-    epoch: int
-    step: int
+    epoch: int | None = None
+    step: int | None = None
 
 
-def read(path: Path) -> DdimFile:
+def read(path: Path, names: Collection[str] = ()) -> DdimFile:
     """Reads such a file; its tensors stay in it until they are used.
+
+    Args:
+        path: the file.
+        names: the network's; with them a state dict alone is taken too, under whatever prefix and
+            in whatever entry (`dress.undressed`).
 
     Raises:
         InputError: not such a file, one without averages, or one that contradicts itself.
     """
-    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS})
+    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS, **NUMPY_FLOAT64})
+    lists = [value for _, value in containers(state) if _is_training_state(value)]
+    if names and not lists:
+        return DdimFile(_detached(_tensors(path, "it", undressed(path, state, names))))
+    if len(lists) == 1:
+        (state,) = lists
     if not isinstance(state, list):
         raise InputError(f"{path}: its content is no list; not a checkpoint of the DDIM code base")
     if len(state) != len(_CONTENT):
@@ -53,10 +64,8 @@ def read(path: Path) -> DdimFile:
     trained, _, epoch, step, averages = state
     model = _tensors(path, "model", trained)
     found = _tensors(path, "averages", averages)
-    for name in model:
-        if not name.startswith(PREFIX):
-            raise InputError(f"{path}: '{shown(name)}' of model does not begin with '{PREFIX}'")
-    shapes = {name.removeprefix(PREFIX): tensor.shape for name, tensor in model.items()}
+    shapes = {name: tensor.shape for name, tensor in bare(model).items()}
+    found = bare(found)
     for name in {**shapes, **found}:
         if name not in shapes or name not in found or found[name].shape != shapes[name]:
             raise InputError(
@@ -64,10 +73,18 @@ def read(path: Path) -> DdimFile:
                 "belong to the model"
             )
     return DdimFile(
-        model={name: tensor.detach() for name, tensor in found.items()},
+        model=_detached(found),
         epoch=_number(path, "epoch", epoch),
         step=_number(path, "step", step),
     )
+
+
+def _is_training_state(value: Any) -> bool:
+    return isinstance(value, list) and len(value) >= 4 and isinstance(value[0], dict)
+
+
+def _detached(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
 def _tensors(path: Path, what: str, state: Any) -> dict[str, Tensor]:

@@ -13,27 +13,19 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.checkpoints.beginnings import HEAD, is_web_page, named
 from samplebench.checkpoints.edm_modules import init_kwargs, state_dict
 from samplebench.checkpoints.edm_records import PRECONDITIONERS, Module, Records
 from samplebench.checkpoints.legacy_storage import Storage
 from samplebench.checkpoints.pickle_machine import Machine
 from samplebench.checkpoints.pickle_values import Damaged, Refused, kind, shown
 from samplebench.errors import InputError
+from samplebench.files import regular
 
 if TYPE_CHECKING:
     import torch
 
 MAX_BYTES = 8 << 30  # the largest release has 1.2 GB
-
-# What a file that is no pickle begins with -> what it is.
-_OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive, as torch.save writes it",
-    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19": "a torch.save file of an old version of torch",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x89HDF": "an HDF5 file",
-    b"\x93NUMPY": "a numpy array",
-    b"version https://git-lfs": "a pointer of Git LFS",
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ def read(path: Path) -> EdmPickle:
         InputError: the file is no such pickle, is damaged, or holds what genuine ones do not.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             return _read(file)
     except Refused as error:
         raise InputError(f"{path.name}: {error}; {error.advice}") from None
@@ -74,7 +66,7 @@ def _read(file: BufferedReader) -> EdmPickle:
     size = os.fstat(file.fileno()).st_size
     if size > MAX_BYTES:
         raise Refused(f"{size >> 30} GiB, more than any EDM checkpoint has")
-    _check_beginning(file.peek(512)[:512])
+    _check_beginning(file.peek(HEAD)[:HEAD])
     records = Records(size)
     machine = Machine(file, size, records.table())
     data = machine.load()
@@ -102,12 +94,9 @@ def _check_beginning(head: bytes) -> None:
     """Refuses what is no pickle, by name where the first bytes give it away."""
     if not head:
         raise Damaged("is empty")
-    for start, name in _OTHER_FORMATS.items():
-        if head.startswith(start):
-            raise Refused(f"is {name}, not a pickle of EDM")
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if is_web_page(head):
         raise Damaged("is a web page, not a checkpoint")
-    if head[257:262] == b"ustar":
-        raise Refused("is a tar archive, not a pickle of EDM")
+    if found := named(head):
+        raise Refused(f"is {found}, not a pickle of EDM")
     if head[0] != 0x80:
         raise Refused("is not a pickle of protocol 2 to 5")

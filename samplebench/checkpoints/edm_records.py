@@ -6,6 +6,7 @@ whole pickle has been read and checked: during the reading a file could still al
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 from collections.abc import Callable
@@ -39,7 +40,7 @@ META_KEYS = ("type", "version", "module_src", "class_name", "state")
 META_VERSION = 6
 MAX_STORAGES = 10_000
 MAX_DIMS = 8
-_LATIN_IN_UTF8 = bytes(range(0xC4))  # the bytes that U+0000 to U+00FF take in UTF-8
+_PIECE = 1 << 20  # bytes of a text that are decoded at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,20 +156,23 @@ class Records:
         if len(arguments) != 2 or type(arguments[1]) is not str or arguments[1] != "latin1":
             raise Refused("_codecs.encode is called with other arguments than a text and latin1")
         text = arguments[0]
-        if type(text) is Blob and text.text:
-            data = text.read(text.length)
-        elif type(text) is str:
-            data = text.encode("utf-8")
-        else:
+        if type(text) is str:
+            encoded = text.encode("utf-8")
+            text = Blob(io.BytesIO(encoded), 0, len(encoded), text=True)
+        if type(text) is not Blob or not text.text:
             raise Refused(f"_codecs.encode is called with {kind(text)}")
-        self.decoded += len(data)
+        self.decoded += text.length
         if self.decoded > self.size:
             raise Refused("decoded texts hold more than the file does")
-        # A character beyond U+00FF would make the decoded text four times as large.
-        if data.translate(None, _LATIN_IN_UTF8):
-            raise Refused("_codecs.encode is called with a text that is not latin1")
-        data = data.decode("utf-8").encode("latin-1")
-        return Blob(io.BytesIO(data), 0, len(data))
+        # In pieces: whole, the text would be held in UTF-8, decoded and encoded again.
+        data, decoder = io.BytesIO(), codecs.getincrementaldecoder("utf-8")()
+        try:
+            for start in range(0, text.length, _PIECE):
+                last = start + _PIECE >= text.length
+                data.write(decoder.decode(text.read(_PIECE, start), last).encode("latin-1"))
+        except UnicodeEncodeError:
+            raise Refused("_codecs.encode is called with a text that is not latin1") from None
+        return Blob(data, 0, data.tell())
 
 
 def _ordered_dict(arguments: tuple[Any, ...]) -> dict[str, Any]:

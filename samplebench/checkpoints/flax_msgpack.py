@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from samplebench.checkpoints.beginnings import FLAX, HEAD, is_web_page, named
 from samplebench.checkpoints.pickle_values import Damaged, Refused, shown
 from samplebench.errors import InputError
+from samplebench.files import regular
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +32,7 @@ _WIDEST = 1024
 _DEEPEST = 8
 _MOST_DIMENSIONS = 8
 _LONGEST_NAME = 200
+_LONGEST_TEXT = 4 * _LONGEST_NAME  # in bytes; in memory a text may be four times as large
 
 _ARRAY, _COMPLEX, _SCALAR = 1, 2, 3
 # Flax's name -> torch's, bytes of one number.
@@ -82,7 +85,12 @@ def read(path: Path) -> FlaxFile:
 def _top(path: Path) -> dict[str, Any]:
     """The entries that are kept, their maps as dictionaries and their arrays as tensors."""
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
+        start = file.peek(HEAD)[:HEAD]
+        if is_web_page(start):
+            raise Damaged("a web page, not a checkpoint")
+        if (other := named(start)) and other != FLAX:
+            raise Refused(f"{other}, not a Flax checkpoint")
         unpacker = msgpack.Unpacker(
             file,
             read_size=1 << 20,
@@ -91,9 +99,10 @@ def _top(path: Path) -> dict[str, Any]:
             ext_hook=_extension,
             max_map_len=_WIDEST,
             max_array_len=0,
+            max_str_len=_LONGEST_TEXT,
         )
         try:
-            found = _entries(unpacker)
+            keys, found = _entries(unpacker)
             rest = size - unpacker.tell()
         except msgpack.OutOfData:
             raise Damaged("the file breaks off" if size else "an empty file") from None
@@ -102,17 +111,21 @@ def _top(path: Path) -> dict[str, Any]:
         except (msgpack.StackError, RecursionError):
             raise Refused("maps nested too deeply") from None
         except (ValueError, msgpack.UnpackException) as error:
+            if "max_str_len" in str(error):
+                raise Refused(f"a text of more than {_LONGEST_TEXT} bytes") from None
             raise Refused(
                 f"no training state of gDDIM ({shown(str(error) or 'not msgpack')})"
             ) from None
     if rest:
         raise Refused(f"{rest} bytes follow its map")
     if missing := [key for key in KEPT if key not in found]:
-        raise Refused(f"its map lacks '{missing[0]}', no training state of gDDIM")
+        held = ", ".join(map(shown, keys[:4])) or "nothing"
+        raise Refused(f"its map lacks '{missing[0]}' and has {held}, no training state of gDDIM")
     return found
 
 
-def _entries(unpacker: msgpack.Unpacker) -> dict[str, Any]:
+def _entries(unpacker: msgpack.Unpacker) -> tuple[list[str], dict[str, Any]]:
+    """The keys of the map, and the entries that are kept."""
     try:
         count = unpacker.read_map_header()
     except ValueError:
@@ -120,17 +133,17 @@ def _entries(unpacker: msgpack.Unpacker) -> dict[str, Any]:
     if count > _MOST_KEYS:
         raise Refused(f"a map of {count} entries, no training state of gDDIM")
     found: dict[str, Any] = {}
-    seen = set()
+    seen: list[str] = []
     for _ in range(count):
         key = _name(unpacker.unpack())
         if key in seen:
             raise Refused(f"two entries named '{shown(key)}'")
-        seen.add(key)
+        seen.append(key)
         if key in KEPT:
             found[key] = unpacker.unpack()
         else:
             unpacker.skip()
-    return found
+    return seen, found
 
 
 class _Maps:

@@ -25,7 +25,7 @@ SYSTEM = {
     "little_endian": True,
     "type_sizes": {"short": 2, "int": 4, "long": 4},
 }
-MAX_HEADER = 4096  # the five pickles take some 240 bytes
+MAX_HEADER = 2048  # the five pickles take some 240 bytes
 
 # Storage class -> the dtype's name in torch, and bytes per element.
 DTYPES = {

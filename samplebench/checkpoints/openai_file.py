@@ -6,12 +6,14 @@ Source: the releases of improved-diffusion, guided-diffusion and DDPM-IP, which 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.checkpoints.dress import undressed
 from samplebench.checkpoints.pickle_values import shown
 from samplebench.checkpoints.torch_file import read_torch_file
-from samplebench.checkpoints.torch_pickle import PARAMETERS, TENSORS
+from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, PARAMETERS, TENSORS
 from samplebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,8 +22,13 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z_]\w{0,63}(\.\w{1,64}){0,15}", re.ASCII)
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read(path: Path, names: Collection[str] = ()) -> dict[str, Tensor]:
     """Reads a file such as `64x64_diffusion.pt`.
+
+    Args:
+        path: the file.
+        names: the network's; its state dict is looked for under prefixes and entries of training
+            code too (`dress.undressed`). Without: the file must hold nothing but a state dict.
 
     Returns:
         The tensors by state-dict name, in the file's order, float32 or float16, on the CPU.
@@ -29,7 +36,9 @@ def read(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: not such a file.
     """
-    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS})
+    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS, **NUMPY_FLOAT64})
+    if names:
+        state = undressed(path, state, names)
     if not isinstance(state, dict) or not state:
         raise InputError(f"{path}: its content is no state dict; not an OpenAI checkpoint")
     for name, value in state.items():

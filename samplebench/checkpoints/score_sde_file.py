@@ -6,11 +6,12 @@ dict without its buffer and without the frozen Fourier frequencies of VE models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.checkpoints.dress import bare, containers, undressed
 from samplebench.checkpoints.pickle_values import shown
 from samplebench.checkpoints.torch_file import read_torch_file
 from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, TENSORS
@@ -31,15 +32,15 @@ class ScoreSdeFile:
     Attributes:
         model: the network's tensors by name without "module.", the averaged weights in place;
             what has no average (the buffer, frozen frequencies) as it is.
-        step: training steps.
+        step: training steps; this and the next two are None where the file holds only weights.
         ema_decay, ema_updates: rate and number of updates of the average.
         names_and_shapes: of the file's own state dict, in its order, with "module.".
     """
 
     model: dict[str, Tensor]
-    step: int
-    ema_decay: float
-    ema_updates: int
+    step: int | None
+    ema_decay: float | None
+    ema_updates: int | None
     names_and_shapes: list[tuple[str, tuple[int, ...]]]
 
     @property
@@ -48,17 +49,25 @@ class ScoreSdeFile:
         return next(shape[1] for _, shape in self.names_and_shapes if len(shape) == 4)
 
 
-def read(path: Path, *, raw: bool = False) -> ScoreSdeFile:
+def read(path: Path, *, raw: bool = False, names: Collection[str] = ()) -> ScoreSdeFile:
     """Reads a `checkpoint_<k>.pth`; its tensors stay in the file until they are used.
 
     Args:
         path: the file.
         raw: the weights as last trained, not their average, which all published values are of.
+        names: the network's, without "module."; with them a state dict alone is taken too, in
+            whatever entry (`dress.undressed`).
 
     Raises:
         InputError: not such a file, or one that contradicts itself.
     """
     state = read_torch_file(path, allowed={**TENSORS, **NUMPY_FLOAT64})
+    inside = containers(state) if isinstance(state, dict) else ()
+    states = [found for _, found in inside if _is_training_state(found)]
+    if len(states) == 1:
+        (state,) = states
+    elif names and not (isinstance(state, dict) and {"model", "ema"} <= state.keys()):
+        return _alone(path, undressed(path, state, names, [BUFFER.removeprefix(PREFIX)]))
     top = _keys(path, "its content", state, ("model", "ema", "step"))
     ema = _keys(path, "ema", top["ema"], ("decay", "num_updates", "shadow_params"))
     named = _tensors(path, top["model"])
@@ -87,6 +96,18 @@ def read(path: Path, *, raw: bool = False) -> ScoreSdeFile:
     )
 
 
+def _is_training_state(value: Any) -> bool:
+    return isinstance(value, dict) and {"model", "ema", "step"} <= value.keys()
+
+
+def _alone(path: Path, tensors: dict[str, Any]) -> ScoreSdeFile:
+    """Of a state dict that nothing is known about."""
+    named = _tensors(path, tensors)
+    shapes = [(name, tuple(tensor.shape)) for name, tensor in named.items()]
+    model = {name.removeprefix(PREFIX): tensor for name, tensor in named.items()}
+    return ScoreSdeFile(model, None, None, None, shapes)
+
+
 def _keys(path: Path, what: str, found: Any, wanted: tuple[str, ...]) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{path}: {what} is no dictionary; not a score-SDE checkpoint")
@@ -99,9 +120,12 @@ def _keys(path: Path, what: str, found: Any, wanted: tuple[str, ...]) -> Mapping
 
 
 def _tensors(path: Path, model: Any) -> dict[str, Tensor]:
-    """The state dict, checked; at least one image-like kernel is in it."""
+    """The state dict, checked, all names with "module."; an image-like kernel is in it."""
     if not isinstance(model, dict):
         raise InputError(f"{path}: model is no state dict; not a score-SDE checkpoint")
+    plain = bare(model) if all(isinstance(name, str) for name in model) else model
+    if not any(str(name).startswith(PREFIX) for name in plain):
+        model = {f"{PREFIX}{name}": tensor for name, tensor in plain.items()}
     for name, tensor in model.items():
         if not isinstance(name, str) or not name.startswith(PREFIX):
             raise InputError(

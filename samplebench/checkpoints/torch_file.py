@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from samplebench.checkpoints.beginnings import HEAD, is_web_page, named
 from samplebench.checkpoints.pickle_values import Damaged, Global, Refused, shown
 from samplebench.checkpoints.torch_pickle import (
     MAX_PICKLE,
@@ -27,6 +28,7 @@ from samplebench.checkpoints.torch_pickle import (
     float64,
 )
 from samplebench.errors import InputError
+from samplebench.files import regular
 
 # The largest released checkpoint has 3,850 records: 0.5 MiB.
 MAX_DIRECTORY = 4 << 20
@@ -68,6 +70,8 @@ def read_torch_file(path: Path, *, allowed: Mapping[tuple[str, str], Global] = T
             return torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
     except Refused as error:
         raise InputError(f"{path}: {error}; {error.advice}") from None
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:
@@ -78,8 +82,8 @@ def read_torch_file(path: Path, *, allowed: Mapping[tuple[str, str], Global] = T
 
 def _check(path: Path, allowed: Mapping[tuple[str, str], Global]) -> bool:
     """Whether the tensors of a checked file lie so that they can be used in place."""
-    with _File(path) as file:
-        start = file.read(512)
+    with _File(regular(path)) as file:
+        start = file.read(HEAD)
         if start.startswith(_LEGACY):
             size = file.seek(0, io.SEEK_END)
             file.seek(0)
@@ -90,6 +94,7 @@ def _check(path: Path, allowed: Mapping[tuple[str, str], Global]) -> bool:
         try:
             with ZipFile(file) as archive:
                 _check_end(file, archive)
+                _check_kind(archive)
                 offsets = _offsets(file, archive)
                 root, records = _records(archive)
                 data = archive.read(f"{root}/data.pkl")
@@ -106,6 +111,18 @@ class _File(io.FileIO):
         if count is not None and count > MAX_DIRECTORY:
             raise Refused(f"a single read of {count} bytes, of its zip directory or its pickle")
         return super().read(count) or b""
+
+
+def _check_kind(archive: ZipFile) -> None:
+    """Refuses by name the zip files that others than torch.save write."""
+    names = [info.filename for info in archive.infolist()]
+    if names and all(name.endswith(".npy") for name in names):
+        raise Refused("a NumPy archive (.npz), not a file of torch.save")
+    inner = [name.partition("/")[2] for name in names]
+    if any(name == "constants.pkl" or name.startswith("code/") for name in inner):
+        raise Refused("a TorchScript archive, not a file of torch.save")
+    if "dataset.json" in names:
+        raise Refused("a zip file of images (dataset.json), not a file of torch.save")
 
 
 def _records(archive: ZipFile) -> tuple[str, dict[str, int]]:
@@ -127,8 +144,6 @@ def _records(archive: ZipFile) -> tuple[str, dict[str, int]]:
     root = min(roots, default="")
     if len(roots) != 1 or len(pickles) > 1:
         raise Refused(f"{len(pickles)} data.pkl in {len(roots)} folders, not one in one")
-    if f"{root}/constants.pkl" in sizes or any(n.startswith(f"{root}/code/") for n in sizes):
-        raise Refused("a TorchScript archive, not a file of torch.save")
     if pickles != [f"{root}/data.pkl"] or f"{root}/version" not in sizes:
         raise Refused("a zip file without data.pkl or version, not a file of torch.save")
     if sizes[pickles[0]] > MAX_PICKLE:
@@ -216,10 +231,10 @@ def _foreign(start: bytes) -> Refused:
     """What a file is that is no zip file, from its first 512 bytes."""
     if not start:
         return Damaged("an empty file")
-    if start.lstrip()[:1] == b"<":
+    if is_web_page(start):
         return Damaged("a web page, not a checkpoint: the download went wrong")
-    if start[257:262] == b"ustar":
-        return Refused("a tar file, not a file of torch.save")
+    if found := named(start):
+        return Refused(f"{found}, not a file of torch.save")
     if start[0] == 0x80:
         return Refused("a bare pickle, not a file of torch.save (EDM's are: format 'edm')")
     return Refused("not a file of torch.save")

@@ -18,6 +18,7 @@ from samplebench.checkpoints.pickle_machine import Machine
 from samplebench.checkpoints.pickle_values import Buildable, Damaged, Global, Refused, shown
 
 MAX_DIMENSIONS = 8
+MAX_KEY_BITS = 64
 # The largest released checkpoint's pickle has 0.4 MiB.
 MAX_PICKLE = 4 << 20
 
@@ -99,7 +100,9 @@ class _Machine(Machine):
             super().find(module, name)
         except Refused:
             where = f"{shown(module)}.{shown(name)}"
-            raise Refused(f"global {where} is not part of such a checkpoint") from None
+            raise Refused(
+                f"global {where} is not part of such a checkpoint; a state dict saved alone is read"
+            ) from None
 
     def target(self, wanted: type) -> Any:
         found = self.stack[-1]
@@ -113,6 +116,9 @@ class _Machine(Machine):
             # The hash of a deeply nested tuple would overflow the stack.
             if type(key) not in (str, int):
                 raise Refused(f"a dictionary key of type {type(key).__name__}")
+            # Larger numbers can be chosen so that all share a hash; an address has 64 bits.
+            if type(key) is int and key.bit_length() > MAX_KEY_BITS:
+                raise Refused(f"a dictionary key of {key.bit_length()} bits")
             found[key] = value
 
 

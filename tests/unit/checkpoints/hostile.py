@@ -285,6 +285,12 @@ KINDS: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "unheard-of-hooks": (layer(_new_hooks={"0": 1}), "_new_hooks of module"),
     "hooks-are-a-list": (layer(_forward_hooks=[]), "_forward_hooks of module"),
     "volatile-buffers": (layer(_non_persistent_buffers_set={"a"}), "_non_persistent_buffers_set"),
+    "set-of-one-hash": (lambda: raw(op.one_hash(300_000, b"\x8f(", b"", b"\x90")), "than texts"),
+    "set-of-one-hash-in-floats": (
+        lambda: raw(b"\x8f(" + b"".join(op.code(2.0 ** (61 * i)) for i in range(16)) + b"\x90"),
+        "than texts",
+    ),
+    "stream-of-one-hash": (stream(system=Raw(op.one_hash(50, b"}(", b"N", b"u"))), "not text"),
     "module-among-parameters": (layer(weight=op.LINEAR), "is a Module, not a tensor"),
     "number-among-parameters": (layer(weight=1), "is an int, not a tensor"),
     "buffer-among-parameters": (layer(weight=op.MATRIX), "is a buffer in _parameters"),
@@ -347,6 +353,14 @@ KINDS: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "broken-text": (raw(b"X\x02\x00\x00\x00\xff\xff"), "contradicts itself"),
     "stream-1000-times": (lambda: repeated_stream(1 << 20, 1000), "storages hold more than"),
     "small-stream-often": (lambda: repeated_stream(0, 20_000), "more than 10000 storages"),
+    "wide-text-late": (
+        lambda: raw(call(name("_codecs:encode"), "x" * (3 << 20) + "\u20ac", "latin1").code),
+        "not latin1",
+    ),
+    "text-cut-within-a-letter": (
+        raw(name("_codecs:encode").code + b"(X\x01\0\0\0\xc3" + op.text("latin1") + b"tR"),
+        "contradicts itself",
+    ),
     "text-1000-times": (lambda: repeated_text(1 << 20, 1000), "decoded texts hold more"),
     "deep-tuples": (lambda: layer(modules={"a": TOWER}), "not a module"),
     "deep-lists": (lambda: kwargs(a=LIST_TOWER), "nested too deep"),

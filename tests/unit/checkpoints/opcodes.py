@@ -94,6 +94,12 @@ def pickled(value: Any, protocol: int = 4) -> bytes:
     return b"\x80" + bytes([protocol]) + code(value) + b"."
 
 
+def one_hash(count: int, before: bytes, after: bytes, end: bytes) -> bytes:
+    """Whole numbers that Python hashes alike, each followed by `after`."""
+    numbers = (code(((1 << 61) - 1) * i) for i in range(1, count))
+    return before + b"".join(number + after for number in numbers) + end
+
+
 # The parts of a network pickle.
 
 ORDERED = call(name("collections:OrderedDict"))

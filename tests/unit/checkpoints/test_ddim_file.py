@@ -100,8 +100,6 @@ WRONG = {
     "without-averages": (lambda c: c[:4], "its list has 4 entries"),
     "no-model": (lambda c: changed(c, 0, None), "model is no state dict"),
     "empty": (lambda c: changed(c, 4, {}), "averages is no state dict"),
-    "prefixless": (lambda c: changed(c, 0, c[4]), "does not begin with 'module.'"),
-    "prefixed": (lambda c: changed(c, 4, c[0]), "is not alike in model and averages"),
     "renamed": (lambda c: changed(c, 4, first_renamed(c[4])), "is not alike"),
     "fewer": (lambda c: changed(c, 4, dict(list(c[4].items())[1:])), "is not alike"),
     "reshaped": (lambda c: changed(c, 4, first_as(c[4], torch.zeros(2))), "is not alike"),
@@ -165,3 +163,39 @@ def test_another_network_is_refused(written, content):
 def test_another_precision_is_refused(written, content):
     with pytest.raises(UsageError, match="dtype float16: this network runs in float32"):
         load(written(content), CONFIG, device=CPU, dtype=torch.float16)
+
+
+def prefixed(prefix, state):
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+DRESSES = {
+    "prefixless": lambda c: changed(c, 0, c[4]),
+    "prefixed-averages": lambda c: changed(c, 4, c[0]),
+    "compiled": lambda c: changed(c, 4, prefixed("_orig_mod.", c[4])),
+    "wrapped-list": lambda c: {"checkpoint": c},
+    "averages-alone": lambda c: c[4],
+    "in-ema": lambda c: {"ema": c[4], "step": 3},
+    "in-state-dict": lambda c: {"state_dict": prefixed("module.model.", c[4]), "epoch": 3},
+}
+
+
+@pytest.mark.parametrize("name", DRESSES)
+def test_averages_in_another_dress(written, content, averages, name):
+    found = read(written(DRESSES[name](content)), averages.keys())
+    assert found.model.keys() == averages.keys()
+    expected = content[0] if name == "prefixed-averages" else averages
+    prefix = "module." if name == "prefixed-averages" else ""
+    assert all(torch.equal(found.model[n], expected[prefix + n]) for n in averages)
+    assert found.step in (None, 5000)
+
+
+def test_weights_alone_are_a_model(written, content):
+    model = load(written({"model": content[4]}), CONFIG, device=CPU, dtype=None)
+    assert "step" not in model.provenance
+    assert model.provenance["structure"]
+
+
+def test_the_optimizer_alone_is_named(written, content):
+    with pytest.raises(InputError, match="holds an optimizer's state"):
+        load(written(content[1]), CONFIG, device=CPU, dtype=None)

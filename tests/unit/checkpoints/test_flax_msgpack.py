@@ -185,8 +185,8 @@ CLAIM = b"\xff\xff\xff\xff"
 HOSTILE = {
     # Not such a file at all.
     "empty": (lambda: b"", "an empty file"),
-    "web-page": (lambda: b"\n<!DOCTYPE html><title>Quota</title>", "is no map"),
-    "zip": (lambda: b"PK\x03\x04" + bytes(100), "is no map"),
+    "web-page": (lambda: b"\n<!DOCTYPE html><title>Quota</title>", "a web page"),
+    "zip": (lambda: b"PK\x03\x04" + bytes(100), "a zip archive, as torch.save"),
     "pickle": (lambda: b"\x80\x02cos\nsystem\n.", "13 bytes follow"),
     "list": (lambda: packed([genuine()["step"]]), "is no map"),
     "truncated": (lambda: packed(genuine())[:-3], "breaks off"),
@@ -210,7 +210,10 @@ HOSTILE = {
         "is named 'a/b'",
     ),
     "no-name": (lambda: with_weights({"": array([1])}), "is named ''"),
-    "long-name": (lambda: with_weights({"x" * 10_000_000: array([1])}), "is named 'xxx"),
+    "long-name": (
+        lambda: with_weights({"x" * 10_000_000: array([1])}),
+        "a text of more than 800 bytes",
+    ),
     "bytes-as-name": (lambda: raw_weights(b"\x81\xc4\x01a\xc0"), "is named"),
     "number-as-name": (lambda: raw_weights(b"\x81\x01\xc0"), "int is not allowed"),
     "map-as-name": (lambda: raw_weights(b"\x81\x80\xc0"), "no training state"),

@@ -189,7 +189,7 @@ HOSTILE = {
     # Not such a file at all.
     "empty": (lambda: b"", "empty file"),
     "web-page": (lambda: b"\n<!DOCTYPE html><title>Quota exceeded</title>", "web page"),
-    "tar": (tar, "tar file"),
+    "tar": (tar, "tar archive"),
     "noise": (lambda: bytes(range(1, 255)) * 9, "not a file of torch.save"),
     "bare-pickle": (
         lambda: pickled(called(found("os", "system"), *TOUCH), protocol=4),

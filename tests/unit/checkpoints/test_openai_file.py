@@ -221,6 +221,22 @@ HOSTILE = {
     # Tensors.
     "overlapping": (lambda: legacy(content(op.tensor(storage(), **OVERLAP))), "overlap"),
     "beyond": (lambda: legacy(content(op.tensor(storage(), **BEYOND))), "beyond its storage"),
+    # Hashes.
+    "keys-of-one-hash": (
+        lambda: legacy(op.Raw(op.one_hash(200_000, b"}(", b"N", b"u"))),
+        "a dictionary key of 65 bits",
+    ),
+    "ordered-keys-of-one-hash": (
+        lambda: legacy(op.Raw(op.one_hash(200_000, op.ORDERED.code + b"(", b"N", b"u"))),
+        "a dictionary key of 65 bits",
+    ),
+    "set-of-one-hash": (
+        lambda: legacy(op.Raw(op.one_hash(200_000, b"\x8f(", b"", b"\x90"))),
+        "a set of other things than texts",
+    ),
+    "float-keys": (lambda: legacy({1.5: weight()}), "a dictionary key of type float"),
+    "tuple-keys": (lambda: legacy({(1, 2): weight()}), "a dictionary key of type tuple"),
+    "flag-keys": (lambda: legacy({True: weight()}), "a dictionary key of type bool"),
     # Size and nesting.
     "magic-only": (lambda: legacy()[:15], "not of protocol 2"),
     "cut-pickle": (lambda: legacy()[:200], "download it again"),

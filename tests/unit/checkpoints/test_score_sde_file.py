@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+import samplebench as sb
 from samplebench.checkpoints.score_sde_file import read
 from samplebench.checkpoints.torch_file import read_torch_file
 from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, TENSORS
@@ -243,3 +245,58 @@ print((peak() - before) / size)
     path.unlink()
     assert not run.stderr
     assert float(run.stdout) < 1.2
+
+
+def renamed(state, prefix):
+    model = {prefix + n.removeprefix("module."): t for n, t in state["model"].items()}
+    return {**state, "model": model}
+
+
+DRESSES = {
+    "prefixless": lambda s: renamed(s, ""),
+    "compiled": lambda s: renamed(s, "module._orig_mod."),
+    "named": lambda s: renamed(s, "score_model.module."),
+    "wrapped": lambda s: {"state": s},
+}
+
+
+@pytest.mark.parametrize("name", DRESSES)
+def test_a_training_state_in_another_dress(vp, tmp_path, name):
+    found, plain = read(changed(vp, tmp_path, DRESSES[name])), read(vp.path)
+    assert found.names_and_shapes == plain.names_and_shapes
+    assert all(torch.equal(tensor, plain.model[n]) for n, tensor in found.model.items())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s["model"],
+        lambda s: {"state_dict": renamed(s, "net.")["model"], "epoch": 3},
+        lambda s: {"ema": renamed(s, "")["model"]},
+    ],
+    ids=["alone", "in-state-dict", "in-ema"],
+)
+def test_weights_alone_are_a_model(vp, tmp_path, change):
+    load = functools.partial(sb.load, format="score-sde", config=vp.config, device="cpu")
+    found, plain = load(changed(vp, tmp_path, change)), load(vp.path)
+    assert found.provenance["structure"] == plain.provenance["structure"]
+    assert "ema_decay" not in found.provenance
+
+
+NAMED = {
+    "optimizer": (lambda s: s["optimizer"], "holds an optimizer's state"),
+    "raw-and-average": (lambda s: {"model": s["model"], "ema": s["ema"]}, "lacks 'step'"),
+    "two-models": (
+        lambda s: {"a": s["model"], "b": dict(s["model"])},
+        "2 times: ['a'] under 'module.', ['b']",
+    ),
+    "other-names": (lambda s: {"model": {"module.w": torch.ones(2)}}, "['model'] under 'module.'"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_there_instead_is_named(vp, tmp_path, name):
+    change, message = NAMED[name]
+    path = changed(vp, tmp_path, change)
+    with pytest.raises(InputError, match=re.escape(message)):
+        sb.load(path, format="score-sde", config=vp.config, device="cpu")
