@@ -21,7 +21,7 @@ from samplebench.checkpoints.download.verify import distrust, fault, remember, v
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import sha256
 
-__all__ = ["Artefact", "Plan", "fetch", "known_sha256", "path_of", "plan", "verify"]
+__all__ = ["Artefact", "Plan", "fetch", "known_sha256", "path_of", "plan", "reject", "verify"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,34 @@ def known_sha256(artefact: Artefact) -> str | None:
     return known.sha256 if known is not None else None
 
 
+def reject(artefact: Artefact, path: Path, error: InputError) -> InputError:
+    """What to say of a file that was verified, but holds something else.
+
+    Where only its first use vouched for it, it is no longer trusted. One that was downloaded is
+    set aside, so that the next fetch starts anew; one that the user put there is left alone.
+
+    Args:
+        artefact: what it should be.
+        path: where it is, in the cache or elsewhere.
+        error: what is wrong with it.
+    """
+    if artefact.sha256 is not None:
+        return error
+    known = trust.record(artefact.key)
+    trust.forget(artefact.key)
+    if path != path_of(artefact):
+        return error
+    aside = path.with_name(f"{path.name}.wrong")
+    if known is not None and known.url != trust.BY_HAND:
+        try:
+            os.replace(path, aside)
+        # In a cache that others fill.
+        except OSError:
+            return InputError(f"{error} (move {path} away, then fetch again)")
+        return InputError(f"{error} (it was set aside as {aside}; fetch again)")
+    return InputError(f"{error} (move {path} away, then fetch again)")
+
+
 def _download(
     artefact: Artefact, path: Path, progress: bool, sleep: Callable[[float], None]
 ) -> None:
@@ -116,7 +144,7 @@ def _download(
     if url is None:
         cache.need(path, artefact.size or 0)
         raw = drive.download(artefact, path, progress=progress)
-        _accept(artefact, raw, artefact.url, lambda: sha256(raw), progress)
+        _accept(artefact, raw, shown(artefact.url), lambda: sha256(raw), progress)
         with cache.writing(path):
             os.replace(raw, path)
         return
@@ -139,7 +167,8 @@ def _accept(
     """Verifies a finished download and records its first use; a wrong one is removed."""
     wrong = fault(artefact, raw) or distrust(artefact, digest := hashed())
     if wrong:
-        raw.unlink()
+        with cache.writing(raw):
+            raw.unlink()
         raise InputError(f"what {url} sent {wrong}; {by_hand(artefact)}")
     first = artefact.sha256 is None and trust.record(artefact.key) is None
     remember(artefact, raw.stat(), digest, url, cached=True)

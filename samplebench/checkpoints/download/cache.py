@@ -11,6 +11,8 @@ from pathlib import Path
 from samplebench.checkpoints.download.artefact import Artefact
 from samplebench.errors import EnvironmentError_
 
+_RESERVE = 10**9
+
 
 def root() -> Path:
     """SAMPLEBENCH_CACHE, else XDG_CACHE_HOME/samplebench, else ~/.cache/samplebench."""
@@ -42,6 +44,25 @@ def need(path: Path, size: int) -> None:
         raise EnvironmentError_(
             f"{path.name} needs {megabytes(size)} more on the disk of {path.parent}, "
             f"{megabytes(there)} are free; make room or set SAMPLEBENCH_CACHE to another folder"
+        )
+
+
+def keep(path: Path, size: int) -> None:
+    """Under a download whose end nobody announced: it may not fill the disk.
+
+    Args:
+        path: that is written.
+        size: bytes so far, for the message.
+
+    Raises:
+        EnvironmentError_: less than a reserve is free: 5 % of the disk, 1 GB at most.
+    """
+    disk = shutil.disk_usage(path.parent)
+    if disk.free < min(_RESERVE, disk.total // 20):
+        raise EnvironmentError_(
+            f"{path.name} came without a length, and after {megabytes(size)} only "
+            f"{megabytes(disk.free)} are free on the disk of {path.parent}: given up; make room, "
+            "or set SAMPLEBENCH_CACHE to another folder"
         )
 
 

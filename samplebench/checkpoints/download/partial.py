@@ -11,9 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from samplebench.checkpoints.download import cache
+from samplebench.errors import EnvironmentError_
 from samplebench.files import write_atomic
 
 _BLOCK = 1 << 20
+# Bytes of the notes beside a download, at most.
+_NOTE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,19 @@ class Whole:
         """For If-Range; "" where nothing tells one version of the file from another."""
         return self.etag or self.modified
 
-    def continues(self, other: Whole) -> bool:
-        """Whether the bytes of both belong to one file, as far as both speak of it."""
+    def continues(self, earlier: Whole, *, checked: bool) -> bool:
+        """Whether the bytes of both belong to one file.
+
+        Args:
+            earlier: what came with the bytes so far.
+            checked: a hash will tell, so that silence is taken for consent.
+        """
         pairs = (
-            (self.etag, other.etag), (self.modified, other.modified), (self.size, other.size),
+            (self.etag, earlier.etag), (self.modified, earlier.modified), (self.size, earlier.size),
         )  # fmt: skip
-        return all(mine == theirs for mine, theirs in pairs if mine and theirs)
+        if any(mine != theirs for mine, theirs in pairs if mine and theirs):
+            return False
+        return checked or (bool(earlier.validator) and self.validator == earlier.validator)
 
 
 class Partial:
@@ -52,6 +62,9 @@ class Partial:
         target: the final path.
         url: that will be asked; bytes that came from another are not continued.
         checked: a hash is published, so that bytes without a validator may be continued too.
+
+    Raises:
+        EnvironmentError_: a folder is in the way.
     """
 
     def __init__(self, target: Path, url: str, *, checked: bool) -> None:
@@ -59,16 +72,17 @@ class Partial:
         self._facts = target.with_name(f"{target.name}.part.json")
         self._hash = hashlib.sha256()
         self.size = 0
+        self._make_way()
         earlier = self._read_facts()
         self.whole = earlier if earlier.url == url else Whole(url)
-        self._checked = checked
+        self.checked = checked
         if earlier.url == url:
             self._count()
 
     @property
     def resumable(self) -> bool:
         """Whether what the server sends now is sure to continue what is here."""
-        return self.size > 0 and (bool(self.whole.validator) or self._checked)
+        return self.size > 0 and (bool(self.whole.validator) or self.checked)
 
     @property
     def complete(self) -> bool:
@@ -86,9 +100,17 @@ class Partial:
         Raises:
             EnvironmentError_: the cache cannot be written.
         """
-        with cache.writing(self.path):
-            # In this order, so that no moment leaves old bytes with new facts.
-            self.discard()
+        # In this order, so that no moment leaves old bytes with new facts.
+        self.discard()
+        self.learn(whole)
+
+    def learn(self, whole: Whole) -> None:
+        """Keeps what a server says of the file that the bytes belong to.
+
+        Raises:
+            EnvironmentError_: the cache cannot be written.
+        """
+        with cache.writing(self._facts):
             write_atomic(self._facts, json.dumps(asdict(whole)).encode())
         self.whole = whole
 
@@ -123,17 +145,43 @@ class Partial:
             self._facts.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Removes the bytes and what is known of them."""
-        self._facts.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
+        """Removes the bytes and what is known of them.
+
+        Raises:
+            EnvironmentError_: the cache cannot be written.
+        """
+        with cache.writing(self.path):
+            self._facts.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         self._hash, self.size = hashlib.sha256(), 0
         self.whole = Whole(self.whole.url)
 
+    def _make_way(self) -> None:
+        """Removes what is no plain file: a link would be written through, a pipe waited for."""
+        for path in (self.path, self._facts):
+            if path.is_dir() and not path.is_symlink():
+                raise EnvironmentError_(
+                    f"{path} is a folder, where a download is to lie; move it away"
+                )
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                with cache.writing(path):
+                    path.unlink()
+
     def _read_facts(self) -> Whole:
+        """What is beside the bytes; whatever is not as it was written here counts as nothing."""
         try:
-            return Whole(**json.loads(self._facts.read_bytes()))
-        except (OSError, ValueError, TypeError):
+            with self._facts.open("rb") as file:
+                facts = json.loads(file.read(_NOTE))
+        except (OSError, ValueError, RecursionError):
             return Whole("")
+        texts = ("url", "etag", "modified")
+        if not isinstance(facts, dict) or {*facts} != {*texts, "size"}:
+            return Whole("")
+        # What goes into If-Range is one line.
+        if not all(isinstance(facts[k], str) and facts[k].isprintable() for k in texts):
+            return Whole("")
+        size = facts["size"]
+        return Whole(**facts) if size is None or (type(size) is int and size > 0) else Whole("")
 
     def _count(self) -> None:
         """Hashes what an earlier attempt left."""
@@ -144,5 +192,9 @@ class Partial:
                     self.size += len(block)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise EnvironmentError_(
+                f"{self.path} cannot be read ({error.strerror or error}); delete it"
+            ) from None
         if self.whole.size is not None and self.size > self.whole.size:
             self.discard()

@@ -19,9 +19,12 @@ import tomlkit
 from filelock import FileLock
 
 from samplebench.checkpoints.download import cache
-from samplebench.errors import InputError
+from samplebench.checkpoints.download.words import harmless
+from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import write_atomic
 
+# In place of an address, of a file that was not downloaded here.
+BY_HAND = "by hand"
 _HEAD = "One line per file: what it was when it was first verified. Delete a line to accept another"
 
 
@@ -58,13 +61,18 @@ def record(key: str) -> Record | None:
 
     Raises:
         InputError: the file is damaged.
+        EnvironmentError_: it cannot be read.
     """
     try:
         table = tomllib.loads(file().read_text(encoding="utf-8")).get(key)
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise InputError(f"{file()} is damaged ({error}); mend or delete it") from None
+    except OSError as error:
+        raise EnvironmentError_(
+            f"{file()} cannot be read ({error.strerror or error}); mend or delete it"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file()} is damaged ({harmless(error)}); mend or delete it") from None
     if table is None:
         return None
     types = {"url": str, "size": int, "sha256": str, "date": str, "mtime_ns": int}
@@ -80,6 +88,7 @@ def write(key: str, entry: Record) -> None:
     """Adds a line or replaces it; the other lines and comments stay.
 
     Raises:
+        InputError: the file is damaged.
         EnvironmentError_: the cache cannot be written.
     """
     with _editing() as document:
@@ -107,7 +116,12 @@ def _editing() -> Iterator[tomlkit.TOMLDocument]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(".trust.guard")):
             if path.exists():
-                document = tomlkit.parse(path.read_text(encoding="utf-8"))
+                try:
+                    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+                except (ValueError, RecursionError) as error:
+                    raise InputError(
+                        f"{path} is damaged ({harmless(error)}); mend or delete it"
+                    ) from None
             else:
                 document = tomlkit.document()
                 document.add(tomlkit.comment(_HEAD))
