@@ -181,7 +181,8 @@ class Partial:
         if not all(isinstance(facts[k], str) and facts[k].isprintable() for k in texts):
             return Whole("")
         size = facts["size"]
-        return Whole(**facts) if size is None or (type(size) is int and size > 0) else Whole("")
+        known = type(size) is int and 0 < size < 10**18
+        return Whole(**facts) if known or size is None else Whole("")
 
     def _count(self) -> None:
         """Hashes what an earlier attempt left."""

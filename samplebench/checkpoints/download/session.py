@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException, IncompleteRead, RemoteDisconnected
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -17,6 +17,9 @@ from samplebench.checkpoints.download.address import shown
 from samplebench.checkpoints.download.artefact import on_web
 from samplebench.checkpoints.download.words import harmless
 from samplebench.errors import InputError, SamplebenchError
+
+# What the libraries below say of a connection that ended too early.
+_CUT = ("IncompleteRead", "Connection aborted", "broken", "prematurely")
 
 
 class Session(requests.Session):
@@ -128,6 +131,11 @@ def reason(error: requests.RequestException) -> str:
     while below is not None:
         if isinstance(below, wire.Slow):
             return f"the server is too slow: {below}"
+        cut = isinstance(below, IncompleteRead | RemoteDisconnected)
+        if isinstance(below, BadStatusLine) and not cut:
+            return "the server answers something else than HTTP"
+        if isinstance(below, HTTPException) and not cut:
+            return f"the server's answer breaks the rules of HTTP: {harmless(below, 80)}"
         below = below.__cause__ or below.__context__
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no connection in time"
@@ -135,7 +143,7 @@ def reason(error: requests.RequestException) -> str:
         return "no byte in time"
     cause = _cause(error) or error
     text = str(cause).rpartition(": ")[2] if isinstance(cause, NewConnectionError) else str(cause)
-    if "IncompleteRead" in text or "Connection aborted" in text or "broken" in text:
+    if any(word in text for word in _CUT):
         return "the connection was cut"
     return harmless(text)
 

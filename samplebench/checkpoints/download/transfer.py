@@ -108,6 +108,10 @@ def _attempt(
             if expected is None and size - looked_at >= _LOOK:
                 looked_at = size
                 _leave_room(partial)
+        if end is not None and partial.size < end and answers.length(answer) is None:
+            # Neither cut nor whole: what came may be an error's text.
+            partial.discard()
+            raise Cut("the server sends fewer bytes than it announces")
     # A server may also hand out less than the range that was asked for.
     if total is not None and partial.size < total:
         raise Cut("the connection was cut")

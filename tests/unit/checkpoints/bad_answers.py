@@ -16,7 +16,7 @@ from bad_server import RESET
 
 FILE = b"\x80\x04" + np.random.default_rng(0).bytes(59_997) + b"."
 OTHER = b"\x80\x04" + np.random.default_rng(1).bytes(59_997) + b"."
-CUT = 30_000
+SIZE, CUT = len(FILE), 30_000
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:%b\nsize 60000\n" % (b"0" * 64)
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
 DIGITS = "9" * 5000
@@ -66,7 +66,7 @@ def resumed(make, *first):
     return behave
 
 
-def part(start, *headers, etag='ETag: "one"', end=len(FILE), total=len(FILE), body=None):
+def part(start, *headers, etag='ETag: "one"', end=SIZE, total=SIZE, body=None):
     """A 206 answer from `start`, right but for what is given."""
     body = FILE[start:] if body is None else body
     where = f"Content-Range: bytes {start}-{end - 1}/{total}"
@@ -260,8 +260,9 @@ ENDLESS = {
 STATUSES = {
     f"{status} {more[:30]}".strip(): always(answer(*filter(None, [more]), status=status, body=b""))
     for status, more in [
-        *((f"{n} x", "") for n in (201, 203, 204, 205, 207, 226, 300, 304, 305, 306, 400, 402, 407)),
-        *((f"{n} x", "") for n in (401, 403, 404, 406, 410, 418, 451, 500, 501, 502, 503, 504, 511)),
+        *((f"{n} x", "") for n in (201, 203, 204, 205, 207, 226, 300, 304, 305, 306, 400, 401)),
+        *((f"{n} x", "") for n in (402, 403, 404, 406, 407, 410, 418, 451, 500, 501, 502, 503)),
+        *((f"{n} x", "") for n in (504, 511)),
         ("302 x", ""), ("302 x", "Location: "), ("304 x", "Location: /w.pkl"),
         ("101 Switching", "Upgrade: x"), ("103 Early Hints", ""), ("999 x", ""), ("600 x", ""),
         ("429 x", "Retry-After: 31536000"), ("503 x", f"Retry-After: {DIGITS}"),
