@@ -53,18 +53,20 @@ def plan(artefact: Artefact, *, ask: bool = False) -> Plan:
         ask: ask the server for a size that is not known; a server that does not answer is none.
     """
     path, url = path_of(artefact), address(artefact)
-    present, size = path.is_file(), artefact.size
-    if present:
-        size = path.stat().st_size
-    elif size is None and ask and url is not None and not _offline():
+    size = artefact.size
+    with cache.reading(path):
+        if present := path.is_file():
+            size = path.stat().st_size
+        part = path.with_name(f"{path.name}.part")
+        received = part.stat().st_size if part.is_file() else 0
+        free = cache.free(path)
+    if not present and size is None and ask and url is not None and not _offline():
         from samplebench.checkpoints.download.transfer import size_at
 
         size = size_at(url)
-    part = path.with_name(f"{path.name}.part")
-    received = part.stat().st_size if part.is_file() else 0
     if url is None and drive.available():
         url = artefact.url
-    return Plan(path, present, size, received, cache.free(path), url and shown(url))
+    return Plan(path, present, size, received, free, url and shown(url))
 
 
 def fetch(
@@ -87,7 +89,9 @@ def fetch(
         EnvironmentError_: no network, no space, not there and offline.
     """
     path = path_of(artefact)
-    if not path.exists():
+    with cache.reading(path):
+        there = path.exists()
+    if not there:
         if offline or _offline():
             raise EnvironmentError_(
                 f"{artefact.key} is not in the cache, and no connection is opened offline; fetch "

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import requests
 
 from samplebench.checkpoints.download.partial import Whole
-from samplebench.checkpoints.download.words import harmless, number
+from samplebench.checkpoints.download.words import harmless, number, sendable
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -39,7 +39,7 @@ def whole(answer: requests.Response, url: str) -> Whole:
         url: that was asked, before redirects.
     """
     etag, modified = (
-        text if text.isprintable() else ""
+        text if sendable(text) else ""
         for text in (answer.headers.get(name, "") for name in ("ETag", "Last-Modified"))
     )
     size = length(answer)

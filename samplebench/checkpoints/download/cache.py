@@ -15,12 +15,21 @@ _RESERVE = 10**9
 
 
 def root() -> Path:
-    """SAMPLEBENCH_CACHE, else XDG_CACHE_HOME/samplebench, else ~/.cache/samplebench."""
-    if own := os.environ.get("SAMPLEBENCH_CACHE"):
-        return Path(own).expanduser().absolute()
-    # A relative XDG path is to be ignored (XDG Base Directory Specification).
-    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (shared if shared.is_absolute() else Path.home() / ".cache") / "samplebench"
+    """SAMPLEBENCH_CACHE, else XDG_CACHE_HOME/samplebench, else ~/.cache/samplebench.
+
+    Raises:
+        EnvironmentError_: the user whose home it would be has none.
+    """
+    try:
+        if own := os.environ.get("SAMPLEBENCH_CACHE"):
+            return Path(own).expanduser().absolute()
+        # A relative XDG path is to be ignored (XDG Base Directory Specification).
+        shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        return (shared if shared.is_absolute() else Path.home() / ".cache") / "samplebench"
+    except (RuntimeError, OSError) as error:
+        raise EnvironmentError_(
+            f"no folder for downloads ({error}); set SAMPLEBENCH_CACHE to a full path"
+        ) from None
 
 
 def path_of(artefact: Artefact) -> Path:
@@ -64,6 +73,22 @@ def keep(path: Path, size: int) -> None:
             f"{megabytes(disk.free)} are free on the disk of {path.parent}: given up; make room, "
             "or set SAMPLEBENCH_CACHE to another folder"
         )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around looks into the cache: a missing permission or too long a path is told in one line.
+
+    Raises:
+        EnvironmentError_: instead of OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentError_(
+            f"{path} cannot be read ({error.strerror or error}); mend its permissions, or set "
+            "SAMPLEBENCH_CACHE to another folder"
+        ) from error
 
 
 @contextmanager

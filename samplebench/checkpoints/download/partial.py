@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from samplebench.checkpoints.download import cache
+from samplebench.checkpoints.download.words import sendable
 from samplebench.errors import EnvironmentError_
 from samplebench.files import write_atomic
 
@@ -177,8 +178,10 @@ class Partial:
         texts = ("url", "etag", "modified")
         if not isinstance(facts, dict) or {*facts} != {*texts, "size"}:
             return Whole("")
-        # What goes into If-Range is one line.
-        if not all(isinstance(facts[k], str) and facts[k].isprintable() for k in texts):
+        if not all(isinstance(facts[k], str) for k in texts):
+            return Whole("")
+        # One of them goes into If-Range.
+        if not (sendable(facts["etag"]) and sendable(facts["modified"])):
             return Whole("")
         size = facts["size"]
         known = type(size) is int and 0 < size < 10**18

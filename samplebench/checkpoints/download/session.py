@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import BadStatusLine, HTTPException, IncompleteRead, RemoteDisconnected
@@ -33,15 +34,15 @@ class Session(requests.Session):
         for scheme in ("https://", "http://"):
             self.mount(scheme, wire.Adapter())
 
-    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:
-        """Sends a request.
+    def request(self, *words: Any, **how: Any) -> requests.Response:
+        """Sends a request and follows redirects.
 
         Raises:
             InputError: a redirect leads where none is followed.
             requests.RequestException: whatever else goes wrong.
         """
         with failures():
-            return super().send(request, **how)
+            return super().request(*words, **how)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Where an answer leads.
@@ -93,11 +94,13 @@ def failures() -> Iterator[None]:
 
 def _inside(url: str) -> bool:
     """Whether its host is this machine, or an address that the web does not lead to."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    for read in (str, socket.inet_aton):  # the latter knows "127.1", too
+        try:
+            return not ipaddress.ip_address(read(host)).is_global
+        except (ValueError, OSError):
+            continue
+    return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
 
 
 def unreachable(error: requests.RequestException) -> bool:

@@ -24,6 +24,8 @@ _CHUNK = 1 << 14
 _LOOK = 1 << 24
 # Answers of a server that may do better a little later.
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
+# Of one that may still send the whole file.
+_NO_PART = {400, 405, 412, 416, 417, 431, 501}
 
 
 def transfer(
@@ -165,9 +167,9 @@ def _begin(artefact: Artefact, url: str, partial: Partial, answer: requests.Resp
     status = answer.status_code
     if status in _BUSY:
         raise Cut(f"the server answers {answers.words(answer)}", answers.retry_after(answer))
-    if status == 416:
+    if status in _NO_PART and partial.resumable:
         partial.discard()
-        raise Cut("the file at its source has become shorter")
+        raise Cut(f"the server sends no part of it ({answers.words(answer)})")
     if status not in (200, 206):
         raise EnvironmentError_(
             f"{shown(url)} answers {answers.words(answer)}; {by_hand(artefact)}"
@@ -175,6 +177,9 @@ def _begin(artefact: Artefact, url: str, partial: Partial, answer: requests.Resp
     if answers.is_page(answer):
         raise _wrong(artefact, url, "is a web page (HTML), not the file")
     if unclear := answers.unclear(answer):
+        if status == 206:
+            partial.discard()
+            raise Cut(f"the rest of it {unclear}")
         raise _wrong(artefact, url, unclear)
     whole = answers.whole(answer, partial.whole.url)
     if whole.size is not None and (

@@ -14,6 +14,11 @@ def harmless(text: object, most: int = 200) -> str:
     return line if len(line) <= most else f"{line[: most - 4]} ..."
 
 
+def sendable(text: str) -> bool:
+    """Whether what a server said can be sent back to it in a header."""
+    return text.isascii() and text.isprintable() and text == text.strip() and len(text) <= 1000
+
+
 def number(text: str) -> int | None:
     """A whole number of ASCII digits from 0 to 10^18; None: something else."""
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None

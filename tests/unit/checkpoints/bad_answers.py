@@ -130,6 +130,12 @@ PARTS = {
         lambda s: part(s, f"Content-Range: bytes {s}-{s}/60000", body=OTHER[s:])
     ),
     "a part and an error in it": resumed(lambda s: part(s, body=b'{"error": "expired"}')),
+    "400 to parts": resumed(lambda s: answer(status="400 Bad Request", body=b"")),
+    "412 to parts": resumed(lambda s: answer(status="412 Precondition Failed", body=b"")),
+    "431 to parts": resumed(lambda s: answer(status="431 Too Large", body=b"")),
+    "501 to parts": resumed(lambda s: answer(status="501 Not Implemented", body=b"")),
+    "compressed parts": resumed(lambda s: part(s, "Content-Encoding: gzip")),
+    "parts of no length": resumed(lambda s: part(s, "Content-Length: none")),
     "416 once": resumed(lambda s: answer(status="416 Range Not Satisfiable", body=b"")),
     "the whole file instead": resumed(lambda s: answer('ETag: "one"')),
     "another whole file instead": resumed(lambda s: answer('ETag: "one"', "X: y")),

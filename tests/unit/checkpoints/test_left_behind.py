@@ -46,7 +46,7 @@ NOTES = {
     for key, values in {
         "size": (-5, 0, 1.5, "60000", True, [], {}, 1e300, 10**400),
         "url": (5, None, [], "\x1b[2J"),
-        "etag": (5, None, {}, '"one"\r\nX: y', "\x00"),
+        "etag": (5, None, {}, '"one"\r\nX: y', "\x00", '"模"', ' "one"', "x" * 100_000),
         "modified": (0, [], False, "a\nb"),
         "more": (1,),
     }.items()
@@ -107,6 +107,22 @@ def test_any_folder_may_be_the_cache(server, monkeypatch, tmp_path, cache, folde
     assert path == tmp_path / folder / "demo" / "w.pkl"
     assert path.read_bytes() == FILE
     assert known_sha256(artefact)
+
+
+@pytest.mark.parametrize("value", ["~nobody-of-this-name/x", "/" + "x" * 5000, "/dev/null/x"])
+def test_a_cache_that_cannot_be_is_one_line(server, monkeypatch, cache, value):
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", value)
+    artefact = Artefact("demo", server.put("/w.pkl", FILE), "w.pkl")
+    with pytest.raises(EnvironmentError_, match="SAMPLEBENCH_CACHE"):
+        fetch(artefact, progress=False)
+
+
+@pytest.mark.parametrize("name", [".w.pkl.lock", "../.trust.guard"])
+def test_a_folder_in_the_place_of_a_lock_is_one_line(server, get, target, name):
+    (target.parent / name).mkdir(parents=True)
+    with pytest.raises(EnvironmentError_, match="cannot be written"):
+        get(server.put("/w.pkl", FILE))
+    assert not target.exists()
 
 
 # Files that an older version put there.
@@ -229,6 +245,10 @@ def test_numbers_are_ascii_digits(text, value):
         "https://[::1]/",
         "https://169.254.169.254/latest",
         "https://localhost:8/x",
+        "https://127.1/x",
+        "https://2130706433/x",
+        "https://localhost./x",
+        "https://[::ffff:127.0.0.1]/x",
     ],
 )
 def test_the_web_does_not_lead_into_this_network(to):
