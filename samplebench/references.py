@@ -18,7 +18,7 @@ import numpy as np
 from samplebench.checkpoints.announce import announce_artefact
 from samplebench.checkpoints.catalog import embedded
 from samplebench.checkpoints.download.artefact import Artefact
-from samplebench.checkpoints.fetch import fetch, known_sha256, path_of
+from samplebench.checkpoints.fetch import fetch, known_sha256, path_of, reject
 from samplebench.errors import InputError, unknown
 from samplebench.files import atomic, expanded, regular, sha256
 from samplebench.metrics.frechet import symmetric_root
@@ -26,6 +26,8 @@ from samplebench.metrics.moments import Moments
 from samplebench.reference_files import DIM, FEATURES, Statistics, read
 
 _SUFFIX = ".reference.npz"
+# Bytes of a released file: statistics take 34 MB, and some hold their images or activations, too.
+_MOST = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,13 @@ class Reference:
             InputError: it is not what it should be.
             EnvironmentError_: it cannot be fetched.
         """
-        return self.given or read(self.fetch(offline=False, quiet=True))
+        if self.given is not None:
+            return self.given
+        path = self.fetch(offline=False, quiet=True)
+        try:
+            return read(path)
+        except InputError as error:
+            raise (reject(self.artefact, path, error) if self.artefact else error) from None
 
     @property
     def mean(self) -> np.ndarray:
@@ -218,6 +226,8 @@ def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
         table.get("size"),
         table.get("sha256"),
         option="--reference PATH",
+        container="npz",
+        most=_MOST,
     )
     return Reference(
         id=name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.checkpoints.download.address import shown
 from samplebench.checkpoints.download.artefact import Artefact
 from samplebench.checkpoints.download.cache import megabytes
 from samplebench.checkpoints.local import artefact
@@ -41,5 +42,5 @@ def announce_artefact(
         return
     size = "size not published" if found.size is None else megabytes(found.size)
     print(f"{name}: {file.file_name}, {size}, licence {licence}", file=stream)
-    print(f"  from {found.url or file.url}", file=stream)
+    print(f"  from {found.url or shown(file.url)}", file=stream)
     print(f"  to   {found.path} ({megabytes(found.free)} free)", file=stream)

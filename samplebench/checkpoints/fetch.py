@@ -22,7 +22,7 @@ from samplebench.checkpoints.download.verify import distrust, fault, remember, v
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import sha256
 
-__all__ = ["Artefact", "Plan", "fetch", "known_sha256", "path_of", "plan", "verify"]
+__all__ = ["Artefact", "Plan", "fetch", "known_sha256", "path_of", "plan", "reject", "verify"]
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,20 @@ def plan(artefact: Artefact, *, ask: bool = False) -> Plan:
         ask: ask the server for a size that is not known; a server that does not answer is none.
     """
     path, url = path_of(artefact), address(artefact)
-    present, size = path.is_file(), artefact.size
-    if present:
-        size = path.stat().st_size
-    elif size is None and ask and url is not None and not _offline():
+    size = artefact.size
+    with cache.reading(path):
+        if present := path.is_file():
+            size = path.stat().st_size
+        part = path.with_name(f"{path.name}.part")
+        received = part.stat().st_size if part.is_file() else 0
+        free = cache.free(path)
+    if not present and size is None and ask and url is not None and not _offline():
         from samplebench.checkpoints.download.transfer import size_at
 
         size = size_at(url)
-    part = path.with_name(f"{path.name}.part")
-    received = part.stat().st_size if part.is_file() else 0
     if url is None and drive.available():
         url = artefact.url
-    return Plan(path, present, size, received, cache.free(path), url and shown(url))
+    return Plan(path, present, size, received, free, url and shown(url))
 
 
 def fetch(
@@ -88,7 +90,9 @@ def fetch(
         EnvironmentError_: no network, no space, not there and offline.
     """
     path = path_of(artefact)
-    if not path.exists():
+    with cache.reading(path):
+        there = path.exists()
+    if not there:
         if offline or _offline():
             raise EnvironmentError_(
                 f"{artefact.key} is not in the cache, and no connection is opened offline; fetch "
@@ -110,6 +114,34 @@ def known_sha256(artefact: Artefact) -> str | None:
     return known.sha256 if known is not None else None
 
 
+def reject(artefact: Artefact, path: Path, error: InputError) -> InputError:
+    """What to say of a file that was verified, but holds something else.
+
+    Where only its first use vouched for it, it is no longer trusted. One that was downloaded is
+    set aside, so that the next fetch starts anew; one that the user put there is left alone.
+
+    Args:
+        artefact: what it should be.
+        path: where it is, in the cache or elsewhere.
+        error: what is wrong with it.
+    """
+    if artefact.sha256 is not None:
+        return error
+    known = trust.record(artefact.key)
+    trust.forget(artefact.key)
+    if path != path_of(artefact):
+        return error
+    aside = path.with_name(f"{path.name}.wrong")
+    if known is not None and known.url != trust.BY_HAND:
+        try:
+            os.replace(path, aside)
+        # In a cache that others fill.
+        except OSError:
+            return InputError(f"{error} (move {path} away, then fetch again)")
+        return InputError(f"{error} (it was set aside as {aside}; fetch again)")
+    return InputError(f"{error} (move {path} away, then fetch again)")
+
+
 def _download(
     artefact: Artefact, path: Path, progress: bool, sleep: Callable[[float], None]
 ) -> None:
@@ -117,7 +149,7 @@ def _download(
     if url is None:
         cache.need(path, artefact.size or 0)
         raw = drive.download(artefact, path, progress=progress)
-        _accept(artefact, raw, artefact.url, lambda: sha256(raw), progress)
+        _accept(artefact, raw, shown(artefact.url), lambda: sha256(raw), progress)
         with cache.writing(path):
             os.replace(raw, path)
         return
@@ -140,7 +172,8 @@ def _accept(
     """Verifies a finished download and records its first use; a wrong one is removed."""
     wrong = fault(artefact, raw) or distrust(artefact, digest := hashed())
     if wrong:
-        raw.unlink()
+        with cache.writing(raw):
+            raw.unlink()
         raise InputError(f"what {url} sent {wrong}; {by_hand(artefact)}")
     first = artefact.sha256 is None and trust.record(artefact.key) is None
     remember(artefact, raw.stat(), digest, url, cached=True)

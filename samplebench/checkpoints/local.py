@@ -6,14 +6,27 @@ from pathlib import Path
 
 from samplebench.checkpoints.catalog import Checkpoint, embedded
 from samplebench.checkpoints.download.artefact import Artefact
+from samplebench.checkpoints.download.kinds import OF_FORMAT
 from samplebench.errors import InputError
 from samplebench.files import sha256
+
+# What a released file can need: weights, their average and Adam's two states take 16 bytes a
+# parameter in float32. Twice that, and room for what is no tensor.
+_A_PARAMETER = 32
+_BESIDE = 1 << 26
 
 
 def artefact(entry: Checkpoint) -> Artefact:
     """The released file of a checkpoint that has to be fetched."""
+    most = None if entry.parameters is None else _BESIDE + _A_PARAMETER * entry.parameters
     return Artefact(
-        entry.id, entry.location, entry.file_name, entry.size or None, entry.sha256 or None
+        entry.id,
+        entry.location,
+        entry.file_name,
+        entry.size or None,
+        entry.sha256 or None,
+        container=OF_FORMAT.get(entry.format, ""),
+        most=most,
     )
 
 
@@ -55,16 +68,12 @@ def local_file(entry: Checkpoint, *, offline: bool = False, quiet: bool = True) 
 
 
 def rejected(entry: Checkpoint, path: Path, error: InputError) -> InputError:
-    """What to say of a file that turned out not to be the checkpoint's.
-
-    It was trusted before it could be read; it no longer is, so that the right one will be.
-    """
-    if not entry.published_at or entry.sha256:
+    """What to say of a file that turned out not to be the checkpoint's; see `fetch.reject`."""
+    if not entry.published_at:
         return error
-    from samplebench.checkpoints.download import trust
+    from samplebench.checkpoints.fetch import reject
 
-    trust.forget(artefact(entry).key)
-    return InputError(f"{error} (move {path} away, then fetch again)") if entry.remote else error
+    return reject(artefact(entry), path, error)
 
 
 def digest(entry: Checkpoint) -> str:

@@ -6,8 +6,9 @@ import os
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from samplebench.checkpoints.download.artefact import Artefact
+from samplebench.checkpoints.download.artefact import Artefact, on_web
 from samplebench.checkpoints.download.cache import path_of
+from samplebench.checkpoints.download.words import harmless
 from samplebench.errors import InputError, UsageError
 
 _DRIVE = re.compile(r"/(?:file/d|drive/folders)/([\w-]+)(?:/.*)?")
@@ -29,9 +30,10 @@ def address(artefact: Artefact) -> str | None:
     base = os.environ.get("SAMPLEBENCH_MIRROR", "").rstrip("/")
     if not base:
         return None if on_drive else artefact.url
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"SAMPLEBENCH_MIRROR={base} is no base address; write http://host/base")
+    if not on_web(base) or urlsplit(base).query or urlsplit(base).fragment:
+        raise UsageError(
+            f"SAMPLEBENCH_MIRROR={harmless(base)} is no base address; write http://host/base"
+        )
     if on_drive:
         return f"{base}/{quote(artefact.key)}"
     own = urlsplit(artefact.url)
@@ -50,8 +52,8 @@ def drive_id(artefact: Artefact) -> str | None:
     if found := _DRIVE.fullmatch(parts.path):
         return found[1]
     raise InputError(
-        f"{artefact.name}: {artefact.url} is no address of Google Drive that samplebench knows; "
-        "give https://drive.google.com/file/d/ID/view or https://drive.google.com/drive/folders/ID"
+        f"{artefact.name}: {shown(artefact.url)} is no address of Google Drive that samplebench "
+        "knows; give https://drive.google.com/file/d/ID/view or https://drive.google.com/drive/folders/ID"
     )
 
 
@@ -61,14 +63,13 @@ def is_folder(artefact: Artefact) -> bool:
 
 
 def shown(url: str) -> str:
-    """An address for messages and records: without the password a mirror's may hold."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """An address for messages and records: one line, without the password a mirror's may hold."""
+    return harmless(url, 1 << 16)
 
 
 def by_hand(artefact: Artefact) -> str:
     """The manual step, as the end of a message."""
     return (
-        f"download {artefact.file_name} from {artefact.url} in a browser and put it at "
+        f"download {artefact.file_name} from {shown(artefact.url)} in a browser and put it at "
         f"{path_of(artefact)}, or give its path with {artefact.option}"
     )

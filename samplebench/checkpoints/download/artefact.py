@@ -6,16 +6,27 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from samplebench.checkpoints.download.words import harmless
 from samplebench.errors import InputError
 
 # A name that is one plain file name on every system, neither hidden nor one of the cache's own.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+= -]{0,150}(?<![. ])")
-_OWN = (".part", ".part.json", ".lock", ".drive")
+_OWN = (".part", ".part.json", ".lock", ".drive", ".wrong")
 
 
 def safe(name: str) -> bool:
     """Whether a name may be that of a folder or a file."""
     return bool(_SAFE.fullmatch(name)) and not name.lower().endswith(_OWN)
+
+
+def on_web(url: str) -> bool:
+    """Whether it is an address of the web that a client can ask."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    # An unclosed bracket, a port beyond 65535.
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,8 @@ class Artefact:
         size: in bytes, where published.
         sha256: in hex, where published.
         option: what names a file downloaded by hand, for messages.
+        container: how the file must begin, see `kinds`; "": any way but as a web page or a pointer.
+        most: bytes that the file cannot exceed, where no size is published but that is known.
 
     Raises:
         InputError: a value that could lead elsewhere than into the cache or to the web.
@@ -40,6 +53,8 @@ class Artefact:
     size: int | None = None
     sha256: str | None = None
     option: str = "--file PATH"
+    container: str = ""
+    most: int | None = None
 
     def __post_init__(self) -> None:
         for what, value in (("name", self.name), ("file name", self.file_name)):
@@ -48,9 +63,10 @@ class Artefact:
                     f"{value!r} is no safe {what} for a file of the cache; use letters, digits "
                     "and . _ - + = only"
                 )
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(f"{self.name}: {self.url!r} is no address; it starts with https://")
+        if not on_web(self.url):
+            raise InputError(
+                f"{self.name}: {harmless(self.url)!r} is no address; it starts with https://"
+            )
         if self.size is not None and self.size <= 0:
             raise InputError(f"{self.name}: a size of {self.size} bytes; give the file's size")
         if self.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", self.sha256):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-import textwrap
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from samplebench.checkpoints.download import cache, patience
-from samplebench.checkpoints.download.address import by_hand, drive_id, is_folder
+from samplebench.checkpoints.download.address import by_hand, drive_id, is_folder, shown
 from samplebench.checkpoints.download.artefact import Artefact
 from samplebench.checkpoints.download.bar import Bar
+from samplebench.checkpoints.download.words import harmless
 from samplebench.errors import EnvironmentError_, InputError, SamplebenchError
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}
@@ -36,13 +36,14 @@ def download(artefact: Artefact, target: Path, *, progress: bool) -> Path:
     raw = target.with_name(f"{target.name}.drive")
     if artefact.sha256 is None:
         # Across calls gdown cannot tell one version of a file from another.
-        for left in (raw, *target.parent.glob(f"{raw.name}*.part")):
-            left.unlink(missing_ok=True)
+        _clear(raw)
     try:
         with Bar(artefact.file_name, progress) as bar:
 
             def reach(size: int, total: int | None) -> None:
-                cache.need(raw, (total or artefact.size or size) - size)
+                expected = max(total or artefact.size or 0, size)
+                cache.need(raw, expected - size)
+                _bound(artefact, raw, expected, announced=expected > size)
                 bar.reach(size, total or artefact.size)
 
             gdown.download(
@@ -55,14 +56,16 @@ def download(artefact: Artefact, target: Path, *, progress: bool) -> Path:
                 retries=patience.ATTEMPTS - 1,
                 progress=reach,
             )
-    except SamplebenchError:
+    except SamplebenchError as error:
+        if artefact.sha256 is None or isinstance(error, InputError):
+            _clear(raw)
         raise
-    # Whatever it is: Drive's pages change, and a scraper then fails in any way.
-    except Exception as error:
+    # Whatever it is: Drive's pages change, and a scraper then fails in any way, or exits.
+    except (Exception, SystemExit) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             with cache.writing(raw):
                 raise
-        why = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
+        why = harmless(str(error) or type(error).__name__)
         raise EnvironmentError_(
             f"Google Drive does not hand out {artefact.file_name} ({why}); {by_hand(artefact)}"
         ) from error
@@ -71,6 +74,29 @@ def download(artefact: Artefact, target: Path, *, progress: bool) -> Path:
             f"Google Drive does not hand out {artefact.file_name}; {by_hand(artefact)}"
         )
     return raw
+
+
+def _clear(raw: Path) -> None:
+    """Removes what gdown has left.
+
+    Raises:
+        EnvironmentError_: the cache cannot be written.
+    """
+    with cache.writing(raw):
+        for left in (raw, *raw.parent.glob(f"{raw.name}*.part")):
+            left.unlink(missing_ok=True)
+
+
+def _bound(artefact: Artefact, raw: Path, size: int, *, announced: bool) -> None:
+    """Ends a download that is too large for the file, or fills the disk without saying how long."""
+    limit = artefact.size or artefact.most
+    if limit is not None and size > limit:
+        raise InputError(
+            f"what Google Drive sends as {artefact.file_name} goes beyond "
+            f"{cache.megabytes(limit)}: it is another file; {by_hand(artefact)}"
+        )
+    if not announced:
+        cache.keep(raw, size)
 
 
 def available() -> bool:
@@ -107,9 +133,10 @@ def _file_id(gdown: ModuleType, artefact: Artefact) -> str | None:
     paths = [(PurePosixPath(file.path), str(file.id)) for file in listed]
     found = [(path, file) for path, file in paths if path.name == artefact.file_name]
     if len(found) != 1:
-        holds = ", ".join(sorted(str(path) for path, _ in paths)[:20]) or "nothing that is listed"
+        listed_names = ", ".join(sorted(str(path) for path, _ in paths)[:20])
+        holds = harmless(listed_names, 1000) or "nothing that is listed"
         raise InputError(
-            f"{artefact.url} holds {'no' if not found else 'more than one'} "
+            f"{shown(artefact.url)} holds {'no' if not found else 'more than one'} "
             f"{artefact.file_name}, but {holds}; {by_hand(artefact)}"
         )
     return found[0][1]

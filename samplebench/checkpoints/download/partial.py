@@ -12,11 +12,13 @@ from pathlib import Path
 
 from samplebench import texts
 from samplebench.checkpoints.download import cache
-from samplebench.errors import InputError
+from samplebench.checkpoints.download.words import sendable
+from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import write_atomic
 
 _BLOCK = 1 << 20
-_MOST_FACTS = 1 << 16
+# Bytes of the notes beside a download, at most.
+_NOTE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,19 @@ class Whole:
         """For If-Range; "" where nothing tells one version of the file from another."""
         return self.etag or self.modified
 
-    def continues(self, other: Whole) -> bool:
-        """Whether the bytes of both belong to one file, as far as both speak of it."""
+    def continues(self, earlier: Whole, *, checked: bool) -> bool:
+        """Whether the bytes of both belong to one file.
+
+        Args:
+            earlier: what came with the bytes so far.
+            checked: a hash will tell, so that silence is taken for consent.
+        """
         pairs = (
-            (self.etag, other.etag), (self.modified, other.modified), (self.size, other.size),
+            (self.etag, earlier.etag), (self.modified, earlier.modified), (self.size, earlier.size),
         )  # fmt: skip
-        return all(mine == theirs for mine, theirs in pairs if mine and theirs)
+        if any(mine != theirs for mine, theirs in pairs if mine and theirs):
+            return False
+        return checked or (bool(earlier.validator) and self.validator == earlier.validator)
 
 
 class Partial:
@@ -55,6 +64,9 @@ class Partial:
         target: the final path.
         url: that will be asked; bytes that came from another are not continued.
         checked: a hash is published, so that bytes without a validator may be continued too.
+
+    Raises:
+        EnvironmentError_: a folder is in the way.
     """
 
     def __init__(self, target: Path, url: str, *, checked: bool) -> None:
@@ -62,16 +74,17 @@ class Partial:
         self._facts = target.with_name(f"{target.name}.part.json")
         self._hash = hashlib.sha256()
         self.size = 0
+        self._make_way()
         earlier = self._read_facts()
         self.whole = earlier if earlier.url == url else Whole(url)
-        self._checked = checked
+        self.checked = checked
         if earlier.url == url:
             self._count()
 
     @property
     def resumable(self) -> bool:
         """Whether what the server sends now is sure to continue what is here."""
-        return self.size > 0 and (bool(self.whole.validator) or self._checked)
+        return self.size > 0 and (bool(self.whole.validator) or self.checked)
 
     @property
     def complete(self) -> bool:
@@ -89,9 +102,17 @@ class Partial:
         Raises:
             EnvironmentError_: the cache cannot be written.
         """
-        with cache.writing(self.path):
-            # In this order, so that no moment leaves old bytes with new facts.
-            self.discard()
+        # In this order, so that no moment leaves old bytes with new facts.
+        self.discard()
+        self.learn(whole)
+
+    def learn(self, whole: Whole) -> None:
+        """Keeps what a server says of the file that the bytes belong to.
+
+        Raises:
+            EnvironmentError_: the cache cannot be written.
+        """
+        with cache.writing(self._facts):
             write_atomic(self._facts, json.dumps(asdict(whole)).encode())
         self.whole = whole
 
@@ -126,22 +147,45 @@ class Partial:
             self._facts.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Removes the bytes and what is known of them."""
-        self._facts.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
+        """Removes the bytes and what is known of them.
+
+        Raises:
+            EnvironmentError_: the cache cannot be written.
+        """
+        with cache.writing(self.path):
+            self._facts.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         self._hash, self.size = hashlib.sha256(), 0
         self.whole = Whole(self.whole.url)
 
+    def _make_way(self) -> None:
+        """Removes what is no plain file: a link would be written through, a pipe waited for."""
+        for path in (self.path, self._facts):
+            if path.is_dir() and not path.is_symlink():
+                raise EnvironmentError_(
+                    f"{path} is a folder, where a download is to lie; move it away"
+                )
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                with cache.writing(path):
+                    path.unlink()
+
     def _read_facts(self) -> Whole:
-        """What an earlier attempt noted; notes that are damaged are none, and it starts anew."""
+        """What is beside the bytes; whatever is not as it was written here counts as nothing."""
         try:
-            content = texts.json_value(texts.read_bytes(self._facts, _MOST_FACTS))
-            found = Whole(**content)
-        except (OSError, ValueError, TypeError, InputError):
+            facts = texts.json_value(texts.read_bytes(self._facts, _NOTE))
+        except (OSError, ValueError, InputError):
             return Whole("")
-        words = (found.url, found.etag, found.modified)
-        size = found.size is None or (type(found.size) is int and found.size > 0)
-        return found if size and all(isinstance(w, str) for w in words) else Whole("")
+        words = ("url", "etag", "modified")
+        if not isinstance(facts, dict) or {*facts} != {*words, "size"}:
+            return Whole("")
+        if not all(isinstance(facts[k], str) for k in words):
+            return Whole("")
+        # One of them goes into If-Range.
+        if not (sendable(facts["etag"]) and sendable(facts["modified"])):
+            return Whole("")
+        size = facts["size"]
+        known = type(size) is int and 0 < size < 10**18
+        return Whole(**facts) if known or size is None else Whole("")
 
     def _count(self) -> None:
         """Hashes what an earlier attempt left."""
@@ -152,5 +196,9 @@ class Partial:
                     self.size += len(block)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise EnvironmentError_(
+                f"{self.path} cannot be read ({error.strerror or error}); delete it"
+            ) from None
         if self.whole.size is not None and self.size > self.whole.size:
             self.discard()

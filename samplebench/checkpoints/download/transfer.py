@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import requests
 
@@ -11,15 +12,20 @@ from samplebench.checkpoints.download import answers, cache, patience, session
 from samplebench.checkpoints.download.address import by_hand, shown
 from samplebench.checkpoints.download.artefact import Artefact
 from samplebench.checkpoints.download.bar import Bar
+from samplebench.checkpoints.download.kinds import HEAD, wrong_head
 from samplebench.checkpoints.download.partial import Partial
 from samplebench.checkpoints.download.patience import Cut, Patience
-from samplebench.checkpoints.download.verify import PAGE, looks_like_page, wrong_size
+from samplebench.checkpoints.download.verify import wrong_size
 from samplebench.errors import EnvironmentError_, InputError
 
 # What a broken connection may cost; large enough to keep the loop cheap.
 _CHUNK = 1 << 14
+# Bytes between two looks at the disk, where nobody says how many will come.
+_LOOK = 1 << 24
 # Answers of a server that may do better a little later.
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
+# Of one that may still send the whole file.
+_NO_PART = {400, 405, 412, 416, 417, 431, 501}
 
 
 def transfer(
@@ -49,9 +55,9 @@ def transfer(
                 lasting = not session.transient(error)
                 # Without a network nobody wants to wait; one that was there may come back.
                 if lasting or (session.unreachable(error) and not reached):
-                    raise EnvironmentError_(
-                        f"no connection to {shown(url)} ({why}); {by_hand(artefact)}"
-                    ) from error
+                    none = session.unreachable(error)
+                    what = f"no connection to {shown(url)}" if none else f"no file at {shown(url)}"
+                    raise EnvironmentError_(f"{what} ({why}); {by_hand(artefact)}") from error
                 cut = Cut(why)
             reached = True
             seconds = patient.pause(cut, partial.size)
@@ -71,7 +77,8 @@ def size_at(url: str) -> int | None:
             answer = client.head(url, allow_redirects=True, timeout=patience.TIMEOUTS)
     except (requests.RequestException, InputError):
         return None
-    return answers.length(answer) if answer.ok and not answers.is_page(answer) else None
+    said = answer.ok and not answers.is_page(answer) and not answers.unclear(answer)
+    return answers.length(answer) if said else None
 
 
 def _attempt(
@@ -83,50 +90,121 @@ def _attempt(
         if partial.whole.validator:
             headers["If-Range"] = partial.whole.validator
     with client.get(url, headers=headers, stream=True, timeout=patience.TIMEOUTS) as answer:
-        _begin(artefact, url, partial, answer)
+        end = _begin(artefact, url, partial, answer)
         total = partial.whole.size
         expected = total or artefact.size
         cache.need(partial.path, (expected or 0) - partial.size)
         bar.reach(partial.size, expected)
-        for size in partial.append(answer.iter_content(_CHUNK)):
+        looked_at = 0
+        for size in partial.append(_blocks(artefact, url, partial, answer)):
             bar.reach(size, expected)
             if artefact.size is not None and size > artefact.size:
                 partial.discard()
                 raise _wrong(artefact, url, wrong_size(artefact, size))
+            if end is not None and size > end:
+                partial.discard()
+                raise Cut("the server sends more bytes than it announces")
+            if too_long := _beyond(artefact, size):
+                partial.discard()
+                raise _wrong(artefact, url, too_long)
+            if expected is None and size - looked_at >= _LOOK:
+                looked_at = size
+                _leave_room(partial)
+        if end is not None and partial.size < end and answers.length(answer) is None:
+            # Neither cut nor whole: what came may be an error's text.
+            partial.discard()
+            raise Cut("the server sends fewer bytes than it announces")
     # A server may also hand out less than the range that was asked for.
     if total is not None and partial.size < total:
         raise Cut("the connection was cut")
 
 
-def _begin(artefact: Artefact, url: str, partial: Partial, answer: requests.Response) -> None:
-    """Makes `partial` ready for the bytes of this answer, or raises."""
+def _blocks(
+    artefact: Artefact, url: str, partial: Partial, answer: requests.Response
+) -> Iterator[bytes]:
+    """The body in pieces; one that begins as another kind of file is refused there."""
+    head, new = b"", partial.size == 0
+    with session.failures():
+        for block in answer.iter_content(_CHUNK):
+            head += block
+            if new and len(head) < HEAD:
+                continue
+            if new and (wrong := wrong_head(head[:HEAD], artefact.container)):
+                raise _wrong(artefact, url, wrong)
+            new = False
+            yield head
+            head = b""
+    if head:
+        if wrong := wrong_head(head, artefact.container):
+            raise _wrong(artefact, url, wrong)
+        yield head
+
+
+def _leave_room(partial: Partial) -> None:
+    try:
+        cache.keep(partial.path, partial.size)
+    except EnvironmentError_:
+        partial.discard()
+        raise
+
+
+def _beyond(artefact: Artefact, size: int) -> str | None:
+    """What is wrong with a file of so many bytes, or more."""
+    if artefact.most is None or size <= artefact.most:
+        return None
+    return (
+        f"goes beyond {cache.megabytes(artefact.most)}, more than a file of its parameters can "
+        "hold: it is another file"
+    )
+
+
+def _begin(artefact: Artefact, url: str, partial: Partial, answer: requests.Response) -> int | None:
+    """Makes `partial` ready for the bytes of this answer, or raises.
+
+    Returns:
+        The size that the partial file has once they are all here; None where nobody says.
+    """
     status = answer.status_code
     if status in _BUSY:
         raise Cut(f"the server answers {answers.words(answer)}", answers.retry_after(answer))
-    if status == 416:
+    if status in _NO_PART and partial.resumable:
         partial.discard()
-        raise Cut("the file at its source has become shorter")
+        raise Cut(f"the server sends no part of it ({answers.words(answer)})")
     if status not in (200, 206):
         raise EnvironmentError_(
             f"{shown(url)} answers {answers.words(answer)}; {by_hand(artefact)}"
         )
     if answers.is_page(answer):
-        raise _wrong(artefact, url, PAGE)
-    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _wrong(artefact, url, "is compressed on its way, which was not asked for")
+        raise _wrong(artefact, url, "is a web page (HTML), not the file")
+    if unclear := answers.unclear(answer):
+        if status == 206:
+            partial.discard()
+            raise Cut(f"the rest of it {unclear}")
+        raise _wrong(artefact, url, unclear)
     whole = answers.whole(answer, partial.whole.url)
-    if whole.size is not None and (wrong := wrong_size(artefact, whole.size)):
-        page = status == 200 and looks_like_page(next(answer.iter_content(4096), b""))
-        raise _wrong(artefact, url, PAGE if page else wrong)
+    if whole.size is not None and (
+        wrong := wrong_size(artefact, whole.size) or _beyond(artefact, whole.size)
+    ):
+        # What it is says more than how long it is.
+        with session.failures():
+            head = next(answer.iter_content(HEAD), b"") if status == 200 else b""
+        raise _wrong(artefact, url, (head and wrong_head(head, artefact.container)) or wrong)
     if status == 200:
         partial.restart(whole)
-    elif (
-        not partial.resumable
-        or answers.offset(answer) != partial.size
-        or not whole.continues(partial.whole)
+        return whole.size
+    stretch = answers.stretch(answer)
+    if not partial.resumable or stretch is None or stretch.start != partial.size:
+        partial.discard()
+        raise Cut("the server sends another part than was asked for")
+    # Without a total nobody could tell when the file is whole.
+    if not whole.continues(partial.whole, checked=partial.checked) or not (
+        whole.size or partial.whole.size
     ):
         partial.discard()
         raise Cut("the file at its source has changed")
+    if partial.whole.size is None:
+        partial.learn(replace(partial.whole, size=whole.size))
+    return stretch.end
 
 
 def _wrong(artefact: Artefact, url: str, what: str | None) -> InputError:

@@ -19,10 +19,13 @@ import tomlkit
 
 from samplebench import locks, texts
 from samplebench.checkpoints.download import cache
-from samplebench.errors import InputError
+from samplebench.checkpoints.download.words import harmless
+from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import write_atomic
 
 _log = logging.getLogger(__name__)
+# In place of an address, of a file that was not downloaded here.
+BY_HAND = "by hand"
 _HEAD = "One line per file: what it was when it was first verified. Delete a line to accept another"
 
 
@@ -63,15 +66,18 @@ def record(key: str) -> Record | None:
 
     Raises:
         InputError: the file is damaged.
+        EnvironmentError_: it cannot be read.
     """
     try:
         table = texts.toml(_content()).get(key)
     except FileNotFoundError:
         table = None
     except OSError as error:
-        raise InputError(f"{file()} cannot be read ({error.strerror}); mend or delete it") from None
+        raise EnvironmentError_(
+            f"{file()} cannot be read ({error.strerror or error}); mend or delete it"
+        ) from None
     except ValueError as error:
-        raise InputError(f"{file()} is damaged ({error}); mend or delete it") from None
+        raise InputError(f"{file()} is damaged ({harmless(error)}); mend or delete it") from None
     if table is None:
         return _unwritten.get((file(), key))
     types = {"url": str, "size": int, "sha256": str, "date": str, "mtime_ns": int}
@@ -97,6 +103,7 @@ def write(key: str, entry: Record) -> None:
     """Adds a line or replaces it; the other lines and comments stay.
 
     Raises:
+        InputError: the file is damaged.
         EnvironmentError_: the cache cannot be written.
     """
     with _editing() as document:
@@ -144,4 +151,4 @@ def _document() -> tomlkit.TOMLDocument:
         document.add(tomlkit.comment(_HEAD))
         return document
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file()} is damaged ({error}); mend or delete it") from None
+        raise InputError(f"{file()} is damaged ({harmless(error)}); mend or delete it") from None

@@ -10,11 +10,9 @@ from pathlib import Path
 from samplebench.checkpoints.download import trust
 from samplebench.checkpoints.download.artefact import Artefact
 from samplebench.checkpoints.download.cache import path_of
+from samplebench.checkpoints.download.kinds import HEAD, wrong_head, wrong_tail
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import sha256
-
-PAGE = "is a web page (HTML), not the file"
-_PAGES = (b"<!doctype", b"<html")
 
 
 def verify(artefact: Artefact, path: Path) -> str:
@@ -35,16 +33,17 @@ def verify(artefact: Artefact, path: Path) -> str:
         if not path.is_file():
             raise InputError(f"{path} is no file; give the path of {artefact.file_name}")
         known, stat = _recorded(artefact), path.stat()
-        cached = path == path_of(artefact)
+        cached, found = path == path_of(artefact), fault(artefact, path)
         if (
             cached
+            # An older version may have trusted what is none.
+            and not found
             and known is not None
             and known.remembers(stat)
             and artefact.sha256 in (None, known.sha256)
             and artefact.size in (None, known.size)
         ):
             return known.sha256
-        found = fault(artefact, path)
         digest = "" if found else sha256(path)
     except OSError as error:
         raise EnvironmentError_(
@@ -54,10 +53,10 @@ def verify(artefact: Artefact, path: Path) -> str:
         then = "move it away, then fetch it again" if cached else "download it again"
         raise InputError(f"{path} {found}; {then}")
     try:
-        remember(artefact, stat, digest, "by hand", cached=cached)
+        remember(artefact, stat, digest, trust.BY_HAND, cached=cached)
     except EnvironmentError_:
         # Somebody filled a cache that is read only here.
-        trust.keep(artefact.key, _entry(stat, digest, "by hand", cached))
+        trust.keep(artefact.key, _entry(stat, digest, trust.BY_HAND, cached))
     return digest
 
 
@@ -79,14 +78,12 @@ def _entry(stat: os.stat_result, digest: str, url: str, cached: bool) -> trust.R
 def fault(artefact: Artefact, path: Path) -> str | None:
     """What is wrong with a whole file before it is hashed, as the rest of a sentence."""
     with path.open("rb") as file:
-        if looks_like_page(file.read(4096)):
-            return PAGE
-    return wrong_size(artefact, path.stat().st_size)
-
-
-def looks_like_page(head: bytes) -> bool:
-    """Whether a file's first bytes are those of an HTML page."""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_PAGES)
+        head = file.read(HEAD)
+    return (
+        wrong_head(head, artefact.container)
+        or wrong_size(artefact, path.stat().st_size)
+        or wrong_tail(path, artefact.container)
+    )
 
 
 def wrong_size(artefact: Artefact, size: int) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from samplebench.checkpoints.download import address, patience, trust, verify
+from samplebench.checkpoints.download import address, kinds, patience, trust, verify
 from samplebench.checkpoints.download.cache import root
 from samplebench.checkpoints.download.patience import Cut, Patience
 from samplebench.checkpoints.fetch import Artefact, fetch, known_sha256, path_of
@@ -296,7 +296,7 @@ def test_a_cache_that_others_fill_is_read(put, artefact, monkeypatch, caplog):
     ],
 )
 def test_pages_are_known_by_their_first_bytes(head, page):
-    assert verify.looks_like_page(head) == page
+    assert kinds.looks_like_page(head) == page
 
 
 # Patience.

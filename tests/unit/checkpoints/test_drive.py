@@ -202,6 +202,44 @@ def test_a_disk_that_fills_is_told(gdown):
         get(artefact())
 
 
+def test_what_is_larger_than_the_file_can_be_is_ended(gdown):
+    for facts in ({"most": 100}, {"size": 100}):
+        manual(lambda facts=facts: get(artefact(**facts)), InputError, "it is another file")
+    assert not path_of(artefact()).exists()
+
+
+def test_a_disk_is_not_filled_by_what_nobody_announced(gdown, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10**8, total=10**10))
+    with pytest.raises(EnvironmentError_, match="came without a length"):
+        get(artefact())
+    assert list(path_of(artefact()).parent.glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), RuntimeError("\x1b[2J\x07gone"), ValueError("")])
+def test_what_gdown_does_otherwise_is_one_harmless_line(gdown, error):
+    gdown.error = error
+    manual(lambda: get(artefact()), EnvironmentError_, "does not hand out")
+    with pytest.raises(EnvironmentError_) as caught:
+        get(artefact())
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b'{"error": {"code": 403}}', "is JSON"),
+        (b"", "is empty"),
+        (CONTENT[:100], "no end of a pickle"),
+    ],
+)
+def test_what_is_no_file_of_the_format_gets_no_place(gdown, content, words):
+    gdown.files["14UB27-Spi8V_jZY"] = content
+    manual(lambda: get(artefact(container="pickle")), InputError, words)
+    assert list(path_of(artefact()).parent.glob("[!.]*")) == []
+    assert known_sha256(artefact()) is None
+
+
 def test_ctrl_c_is_no_failure_of_drive(gdown):
     gdown.error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
