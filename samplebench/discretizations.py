@@ -21,6 +21,7 @@ from samplebench.parameters import accepted, label, merge
 from samplebench.processes.vp import VP
 from samplebench.registry import Entry, discretizations
 from samplebench.rounding import clamped, rounded
+from samplebench.scalars import real, values
 
 _VP_MAX = VP().sigma(1.0)
 
@@ -179,7 +180,7 @@ def build(
         span[end] = known.get(end) if given is None else given
         if span[end] is None:
             raise UsageError(f"discretization {name} has no default {end}; pass one")
-    low, high = float(span["sigma_min"]), float(span["sigma_max"])  # type: ignore[arg-type]
+    low, high = (real(end, level) for end, level in span.items())
     if model is not None:
         low, high = clamped(model, low, high)
     if not (0 < low < high < math.inf):
@@ -221,7 +222,13 @@ def _entry(discretization: str | Callable[..., Any]) -> Entry:
 
 def explicit(levels: Sequence[float]) -> np.ndarray:
     """The positive levels of a list written by a user, whose final 0 may be there or not."""
-    array = np.asarray([float(level) for level in levels])
+    try:
+        array = np.asarray([real("level", level) for level in values(levels)])
+    except UsageError as error:
+        raise UsageError(
+            "explicit noise levels must be a decreasing list of numbers, e.g. 80/20/5/1/0.1: "
+            f"{error}"
+        ) from None
     if len(array) and array[-1] == 0:
         array = array[:-1]
     if not (len(array) and np.all(np.diff(array) < 0) and 0 < array[-1] <= array[0] < math.inf):

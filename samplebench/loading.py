@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.answers.blame import blame
+from samplebench.answers.blame import blame, line_of
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import local_file, rejected
@@ -20,6 +21,7 @@ from samplebench.files import sha256
 from samplebench.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
+from samplebench.scalars import plain, precision
 
 if TYPE_CHECKING:
     import torch
@@ -182,6 +184,11 @@ def _entry(
     elif isinstance(source, str) and source in catalog():
         entry = checkpoint(source)
     else:
+        if not isinstance(source, str | os.PathLike):
+            raise UsageError(
+                f"{line_of(repr(source))} is no model; give the path of a file or an id of the "
+                "catalogue"
+            )
         path = Path(source)
         if not path.is_file():
             if isinstance(source, str) and not path.suffix and "/" not in source:
@@ -199,7 +206,7 @@ def _entry(
 
 def _config(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
-        return given
+        return dict(plain(given))
     try:
         content = json.loads(Path(given).read_text(encoding="utf-8"))
     except OSError as error:
@@ -269,9 +276,10 @@ def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
     """The floating-point dtype called `name`; None stays None."""
     import torch
 
-    if name is None or isinstance(name, torch.dtype):
+    if name is None:
         return name
-    dtype = getattr(torch, name, None)
+    name = precision(name)
+    dtype = getattr(torch, name, None) if isinstance(name, str) else None
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise UsageError(f"unknown dtype '{name}'; use float64, float32, bfloat16 or float16")
     return dtype

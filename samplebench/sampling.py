@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench import discretizations, registry
+from samplebench.answers.blame import line_of
 from samplebench.answers.doubts import doubts
 from samplebench.answers.draws import kept_generators
 from samplebench.answers.tensors import checked
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.labels import labels_for
+from samplebench.latents import check_latents
 from samplebench.linear import (
     TIMES,
     first_state,
@@ -34,6 +36,7 @@ from samplebench.native import grid_of, kept_steps, refuse_grid
 from samplebench.noise import check_seeds, stream
 from samplebench.parameters import label, split
 from samplebench.samplers.step import Step
+from samplebench.scalars import real, scalar, whole
 from samplebench.solver import Solver, discrete_pixel, linear_pixels, pixel
 
 if TYPE_CHECKING:
@@ -160,6 +163,8 @@ def prepare(
     Raises:
         UsageError: a word that does not apply, an unknown name or an impossible value.
     """
+    if isinstance(model, str):
+        raise UsageError(f"model {line_of(repr(model))} is a name; load it with sb.load first")
     discrete = is_discrete(model)
     solver = Solver.of(sampler, discrete=discrete)
     solver.check_needs(
@@ -177,8 +182,8 @@ def prepare(
         return _in_time(model, solver, steps, nfe, params or {})
     if solver.entry.needs == "discrete":
         refuse_grid(solver, levels)
-        steps = None if steps is None else _whole("steps", steps)
-        budget = None if nfe is None else _whole("nfe", nfe)
+        steps = None if steps is None else whole("steps", steps)
+        budget = None if nfe is None else whole("nfe", nfe)
         kept = kept_steps(model, solver, steps, budget, respacing)
         return Setting(solver, solver.effective(params or {}), grid_of(kept), kept)
     if respacing is not None:
@@ -190,11 +195,12 @@ def prepare(
     if isinstance(discretization, str) or callable(discretization):
         if (steps is None) == (nfe is None):
             raise UsageError("give exactly one of steps and nfe")
-        steps = solver.steps_for(_whole("nfe", nfe)) if nfe is not None else _whole("steps", steps)
+        steps = solver.steps_for(whole("nfe", nfe)) if nfe is not None else whole("steps", steps)
         known = grid_constants(discretization)
     else:
-        count, known = len(discretizations.explicit(discretization)), {}
-        if nfe is not None or steps not in (None, count):
+        discretization = tuple(discretizations.explicit(discretization).tolist())
+        count, known = len(discretization), {}
+        if nfe is not None or scalar(steps) not in (None, count):
             raise UsageError(f"explicit noise levels fix the steps to {count}; drop steps and nfe")
         steps = count
         levels.pop("discretization")
@@ -301,6 +307,9 @@ def sample(
         )
     mode = noise if isinstance(noise, str) else "portable"
     if latents is not None:
+        size = getattr(model, "shape", None)
+        size = None if size is None else setting.latent_shape(tuple(size))
+        latents = check_latents(latents, model, size)
         n, device, dtype = len(latents), latents.device, latents.dtype
         streams = stream(mode, range(n), device, dtype)
         _, drawn = streams.start(latents.shape[1:], num_classes)
@@ -308,10 +317,11 @@ def sample(
         shape = getattr(model, "shape", None)
         if shape is None:
             raise UsageError("the model has no attribute shape; pass latents instead of seeds")
-        n = len(check_seeds(seeds))  # type: ignore[arg-type]
+        seeds = check_seeds(seeds)  # type: ignore[arg-type]
+        n = len(seeds)
         device = getattr(model, "device", torch.device("cpu"))
         dtype = getattr(model, "state_dtype", torch.float64)
-        streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
+        streams = stream(mode, seeds, device, dtype)
         latents, drawn = streams.start(setting.latent_shape(tuple(shape)), num_classes)
     given = labels_for(labels, drawn, n, num_classes, device, guidance is not None)
     bound = Bound(model, given, n, guidance=guidance)
@@ -346,9 +356,9 @@ def _in_time(
     law = law_of(model, words["process"])
     effective = settled(solver, own, law)
     count = (
-        _whole("steps", steps)
+        whole("steps", steps)
         if steps is not None
-        else solver.steps_for(_whole("nfe", nfe), effective)
+        else solver.steps_for(whole("nfe", nfe), effective)
     )
     return Setting(solver, effective, times_of(law, count, words["ts_order"]), law=law)
 
@@ -380,16 +390,9 @@ def rehearse(setting: Setting) -> None:
 def check_rho(rho: Any) -> float:
     """rho as a positive finite float."""
     try:
-        value = float(rho)
-    except (TypeError, ValueError):
+        value = real("rho", rho)
+    except UsageError:
         value = float("nan")
     if not 0 < value < float("inf"):
-        raise UsageError(f"rho={rho} must be a positive number, e.g. 7")
+        raise UsageError(f"rho={line_of(str(rho))} must be a positive number, e.g. 7")
     return value
-
-
-def _whole(name: str, value: Any) -> int:
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (numeric and 1 <= value < float("inf") and value == value // 1):
-        raise UsageError(f"{name}={value} must be a positive whole number")
-    return int(value)

@@ -13,6 +13,7 @@ from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey
 from samplebench.errors import UsageError
 from samplebench.labels import labels_for
+from samplebench.latents import check_latents
 from samplebench.model import Bound, threads_of
 from samplebench.noise import check_seeds, stream
 from samplebench.samplers.step import Step
@@ -86,6 +87,7 @@ def measure(
     quiet: bool = False,
 ) -> Truncation:
     """Truncation errors of planned runs; arguments as for `truncation`."""
+    seeds = None if seeds is None else check_seeds(seeds)
     latents, drawn = _start(model, seeds, latents)
     num_classes = int(getattr(model, "num_classes", 0))
     drawn = labels_for(labels, drawn, len(latents), num_classes, latents.device, False)
@@ -99,7 +101,7 @@ def measure(
     return Truncation(
         model=_name(model),
         num_samples=len(latents),
-        seed=None if seeds is None else check_seeds(seeds)[0],
+        seed=None if seeds is None else seeds[0],
         dtype=str(latents.dtype).removeprefix("torch."),
         curves=tuple(tally.curve(family) for family in asked),
     )
@@ -120,10 +122,11 @@ def _start(
     if (seeds is None) == (latents is None):
         raise UsageError("give exactly one of seeds and latents")
     num_classes = int(getattr(model, "num_classes", 0))
+    shape = getattr(model, "shape", None)
     if latents is not None:
+        latents = check_latents(latents, model, shape)
         streams = stream("portable", range(len(latents)), latents.device, latents.dtype)
         return latents, streams.start(latents.shape[1:], num_classes)[1]
-    shape = getattr(model, "shape", None)
     if shape is None:
         raise UsageError("the model has no attribute shape; pass latents instead of seeds")
     device = getattr(model, "device", torch.device("cpu"))
