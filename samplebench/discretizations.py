@@ -23,6 +23,8 @@ from samplebench.registry import Entry, discretizations
 from samplebench.rounding import clamped, rounded
 from samplebench.scalars import real, values
 
+# Words of every discretization; where a request leaves them out, its own hold.
+RANGE = ("sigma_min", "sigma_max")
 _VP_MAX = VP().sigma(1.0)
 
 
@@ -211,7 +213,27 @@ def _float64(levels: Any) -> np.ndarray:
 def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
     """Constants of a discretization and their defaults; its range is not one of them."""
     known = accepted(_entry(discretization).obj)
-    return {k: v for k, v in known.items() if k not in ("sigma_min", "sigma_max")}
+    return {k: v for k, v in known.items() if k not in RANGE}
+
+
+def refuse_range(sampler: str, needs: str, name: str) -> None:
+    """Raises `UsageError` if a parameter is an end of the range and there is no range to give.
+
+    Args:
+        sampler, needs: its name and the coordinate that it steps in.
+        name: of the parameter.
+    """
+    if name not in RANGE:
+        return
+    if needs == "sigma":
+        raise UsageError(
+            f"{sampler}.{name}: explicit noise levels are the whole grid; write them from the "
+            "first to the last that you mean, e.g. 40/10/2/0.5/0.1, or name a discretization"
+        )
+    raise UsageError(
+        f"{sampler}.{name}: it steps in the times of the model's own process, which have no range "
+        "of noise levels; drop it, or take a sampler in noise levels, e.g. heun"
+    )
 
 
 def _entry(discretization: str | Callable[..., Any]) -> Entry:

@@ -157,8 +157,8 @@ def prepare(
 ) -> Setting:
     """Resolves a request for one trajectory: exactly one of steps, nfe, respacing or levels.
 
-    `params` may hold the sampler's parameters and the discretization's constants; a name both
-    know (epsilon_s) goes to both.
+    `params` may hold the sampler's parameters and the discretization's constants and range; a name
+    both know (epsilon_s) goes to both.
 
     Raises:
         UsageError: a word that does not apply, an unknown name or an impossible value.
@@ -170,6 +170,8 @@ def prepare(
     solver.check_needs(
         "this one", discrete=discrete, linear=model.law.name if is_linear(model) else ""
     )
+    params = {"sigma_min": sigma_min, "sigma_max": sigma_max, **(params or {})}
+    sigma_min, sigma_max = (params.pop(end) for end in discretizations.RANGE)
     words = {
         "discretization": discretization,
         "rho": rho,
@@ -179,13 +181,13 @@ def prepare(
     levels = {k: v for k, v in words.items() if v is not None}
     if solver.entry.needs == "linear":
         refuse_levels(solver, levels | ({} if respacing is None else {"respacing": respacing}))
-        return _in_time(model, solver, steps, nfe, params or {})
+        return _in_time(model, solver, steps, nfe, params)
     if solver.entry.needs == "discrete":
         refuse_grid(solver, levels)
         steps = None if steps is None else whole("steps", steps)
         budget = None if nfe is None else whole("nfe", nfe)
         kept = kept_steps(model, solver, steps, budget, respacing)
-        return Setting(solver, solver.effective(params or {}), grid_of(kept), kept)
+        return Setting(solver, solver.effective(params), grid_of(kept), kept)
     if respacing is not None:
         raise UsageError(
             f"respacing={respacing} is for samplers on a discrete model's own steps; sampler "
@@ -206,8 +208,8 @@ def prepare(
         levels.pop("discretization")
         if levels:
             raise UsageError(f"explicit noise levels are the whole grid; drop {', '.join(levels)}")
-    constants, _ = split(params or {}, known)
-    own, foreign = split(params or {}, solver.defaults)
+    constants, _ = split(params, known)
+    own, foreign = split(params, solver.defaults)
     for name in foreign:
         if name not in known:
             raise unknown(f"parameter of sampler {solver.name}", name, {*solver.defaults, *known})

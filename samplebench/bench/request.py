@@ -10,7 +10,7 @@ from types import MethodType
 from typing import Any
 
 from samplebench.answers.blame import line_of
-from samplebench.discretizations import explicit
+from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.registry import name_of
 from samplebench.sampling import check_rho
@@ -76,6 +76,11 @@ class Request:
         """
         known = [f.name for f in fields(cls) if f.name != "given"]
         for name in words:
+            if name in RANGE:
+                raise UsageError(
+                    f"{name} is a parameter of a sampler on its grid; write "
+                    f"--param SAMPLER.{name}=VALUE, e.g. euler.{name}=1"
+                )
             if name not in known:
                 raise unknown("option", name, known)
         given = {k: v for k, v in words.items() if v is not None}

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from samplebench import __version__
 from samplebench.answers.blame import said
+from samplebench.answers.memory import out_of_memory
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import (
     check,
@@ -52,6 +53,12 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("unrecognized arguments: -"):
             wrong = message.split(": ")[1].split()[0].split("=")[0]
             message = str(unknown("option", wrong, self._option_string_actions))
+            end = wrong.strip("-").replace("-", "_")
+            if end in ("sigma_min", "sigma_max"):
+                message = (
+                    f"unknown option '{wrong}'; the range of noise levels is given with "
+                    f"--param SAMPLER.{end}=VALUE"
+                )
         elif "invalid choice: '" in message:
             wrong = message.split("invalid choice: '")[1].split("'")[0]
             for action in self._actions:
@@ -132,6 +139,12 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
     if isinstance(error, SamplebenchError):
         say(f"samplebench: error: {error}")
         return error.exit_code
+    if out_of_memory(error):
+        say(
+            f"samplebench: error: out of memory ({said(error)}); free some, or ask for less at "
+            "once: a smaller --batch-size, fewer samples"
+        )
+        return 3
     if not isinstance(error, OSError):
         # Not 1: a crash must not look like a curve that moved.
         say(f"samplebench: defect: {said(error)}; --debug shows where")
