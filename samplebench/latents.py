@@ -1,15 +1,55 @@
-"""Latents that a user hands in."""
+"""Latents of a batch: drawn from seeds, or handed in by a user."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.tensors import described
 from samplebench.errors import UsageError
+from samplebench.noise import NoiseStream, check_seeds, stream
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def start(
+    model: Any,
+    seeds: Sequence[int] | None,
+    latents: Any,
+    num_classes: int,
+    *,
+    size: Callable[[tuple[int, ...]], tuple[int, ...]] = tuple,
+    mode: str = "portable",
+) -> tuple[Tensor, Tensor | None, NoiseStream]:
+    """Latents [N, ...], labels as the seeds draw them, and the noise that follows.
+
+    Args:
+        seeds: one integer per sample; or
+        latents: handed in; labels and noise are then those of the seeds 0 .. N-1.
+        num_classes: 0: no labels are drawn.
+        size: what one image's latents have of the model's (C, H, W).
+        mode: kind of noise.
+
+    Raises:
+        UsageError: not exactly one of both, or not of their kind.
+    """
+    import torch
+
+    if (seeds is None) == (latents is None):
+        raise UsageError("give exactly one of seeds and latents")
+    shape = getattr(model, "shape", None)
+    wanted = None if shape is None else size(tuple(shape))
+    if latents is not None:
+        latents = check_latents(latents, model, wanted)
+        streams = stream(mode, range(len(latents)), latents.device, latents.dtype)
+        return latents, streams.start(latents.shape[1:], num_classes)[1], streams
+    if wanted is None:
+        raise UsageError("the model has no attribute shape; pass latents instead of seeds")
+    device = getattr(model, "device", torch.device("cpu"))
+    dtype = getattr(model, "state_dtype", torch.float64)
+    streams = stream(mode, check_seeds(seeds), device, dtype)  # type: ignore[arg-type]
+    return *streams.start(wanted, num_classes), streams
 
 
 def check_latents(given: Any, model: Any, size: Sequence[int] | None) -> Tensor:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.ambient import own_settings
 from samplebench.answers.blame import blame, line_of
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
@@ -77,7 +78,7 @@ def load(
         print(f"note: {entry.id}: {entry.caveat}", file=sys.stderr)
     path = local_file(entry, offline=offline, quiet=quiet)
     try:
-        with blame(f"adapter {entry.format}", adapter):
+        with own_settings(), blame(f"adapter {entry.format}", adapter):
             model = adapter(path, entry.config, device=where, dtype=precision)
         _check(model, entry, path)
     except InputError as error:

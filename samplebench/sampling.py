@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench import discretizations, registry
+from samplebench.ambient import own_settings
 from samplebench.answers.blame import line_of
 from samplebench.answers.doubts import doubts
 from samplebench.answers.draws import kept_generators
@@ -15,7 +17,7 @@ from samplebench.answers.tensors import checked
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.labels import labels_for
-from samplebench.latents import check_latents
+from samplebench.latents import start
 from samplebench.linear import (
     TIMES,
     first_state,
@@ -30,10 +32,11 @@ from samplebench.model import (
     BoundDiscrete,
     BoundLinear,
     is_discrete,
+    is_foreign,
     is_linear,
+    threads_of,
 )
 from samplebench.native import grid_of, kept_steps, refuse_grid
-from samplebench.noise import check_seeds, stream
 from samplebench.parameters import label, split
 from samplebench.samplers.step import Step
 from samplebench.scalars import real, scalar, whole
@@ -291,50 +294,38 @@ def sample(
         registry.samplers.renew(sampler)
     if isinstance(discretization, str):
         registry.discretizations.renew(discretization)
-    setting = prepare(
-        model, sampler, steps=steps, nfe=nfe, respacing=respacing, discretization=discretization,
-        rho=rho, sigma_min=sigma_min, sigma_max=sigma_max, params=params,
-    )  # fmt: skip
-    if guidance is not None and not setting.solver.entry.guided:
-        raise UsageError(
-            f"sampler {setting.solver.name} follows no guidance here; respaced and ddim do, on a "
-            "discrete model's own steps"
+    # Autocast and the like around a network of others are meant for it.
+    with nullcontext() if is_foreign(model) else own_settings():
+        setting = prepare(
+            model, sampler, steps=steps, nfe=nfe, respacing=respacing,
+            discretization=discretization, rho=rho, sigma_min=sigma_min, sigma_max=sigma_max,
+            params=params,
+        )  # fmt: skip
+        if guidance is not None and not setting.solver.entry.guided:
+            raise UsageError(
+                f"sampler {setting.solver.name} follows no guidance here; respaced and ddim do, on "
+                "a discrete model's own steps"
+            )
+        if not (noise is None or isinstance(noise, str) or callable(noise)):
+            raise UsageError(
+                f"noise={noise!r} is neither a kind of noise nor a function like randn_like"
+            )
+        num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
+        mode = noise if isinstance(noise, str) else "portable"
+        x, drawn, streams = start(
+            model, seeds, latents, num_classes, size=setting.latent_shape, mode=mode
         )
-    if (seeds is None) == (latents is None):
-        raise UsageError("give exactly one of seeds and latents")
-    num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
-    if not (noise is None or isinstance(noise, str) or callable(noise)):
-        raise UsageError(
-            f"noise={noise!r} is neither a kind of noise nor a function like randn_like"
-        )
-    mode = noise if isinstance(noise, str) else "portable"
-    if latents is not None:
-        size = getattr(model, "shape", None)
-        size = None if size is None else setting.latent_shape(tuple(size))
-        latents = check_latents(latents, model, size)
-        n, device, dtype = len(latents), latents.device, latents.dtype
-        streams = stream(mode, range(n), device, dtype)
-        _, drawn = streams.start(latents.shape[1:], num_classes)
-    else:
-        shape = getattr(model, "shape", None)
-        if shape is None:
-            raise UsageError("the model has no attribute shape; pass latents instead of seeds")
-        seeds = check_seeds(seeds)  # type: ignore[arg-type]
-        n = len(seeds)
-        device = getattr(model, "device", torch.device("cpu"))
-        dtype = getattr(model, "state_dtype", torch.float64)
-        streams = stream(mode, seeds, device, dtype)
-        latents, drawn = streams.start(setting.latent_shape(tuple(shape)), num_classes)
-    given = labels_for(labels, drawn, n, num_classes, device, guidance is not None)
-    bound = Bound(model, given, n, guidance=guidance)
+        n = len(x)
+        given = labels_for(labels, drawn, n, num_classes, x.device, guidance is not None)
+        bound = Bound(model, given, n, guidance=guidance)
 
-    def report(step: Step) -> None:
-        if callback is not None:
-            callback(replace(step, nfe=bound.nfe, classifier_nfe=bound.classifier_nfe))
+        def report(step: Step) -> None:
+            if callback is not None:
+                callback(replace(step, nfe=bound.nfe, classifier_nfe=bound.classifier_nfe))
 
-    source = noise if callable(noise) else streams
-    with torch.no_grad():
-        x = setting.run(bound, latents, source, report if callback else None)
+        source = noise if callable(noise) else streams
+        with torch.no_grad(), threads_of(model):
+            x = setting.run(bound, x, source, report if callback else None)
     for doubt in doubts(bound, x):
         warnings.warn(doubt, stacklevel=2)
     return x

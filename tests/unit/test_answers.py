@@ -360,7 +360,7 @@ def check(outcome, code, words, name="euler"):
     assert found == code, err
     if words:
         assert any(re.search(words, line) for line in err.splitlines()), err
-    if code == 2:
+    if code in (2, 3):
         last = err.rstrip("\n").splitlines()[-1]
         assert last.startswith("samplebench: error: ") and last.isprintable()
         assert not records
