@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from samplebench.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
 from samplebench.scalars import plain, precision
+from samplebench.ticker import say
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +75,7 @@ def load(
         # float32 is to mean float32: TF32 keeps ten bits of a product's factors.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     if entry.caveat and not quiet:
-        print(f"note: {entry.id}: {entry.caveat}", file=sys.stderr)
+        say(f"note: {entry.id}: {entry.caveat}")
     path = local_file(entry, offline=offline, quiet=quiet)
     try:
         with own_settings(), blame(f"adapter {entry.format}", adapter):

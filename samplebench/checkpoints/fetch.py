@@ -20,6 +20,7 @@ from samplebench.checkpoints.download.partial import Partial
 from samplebench.checkpoints.download.verify import distrust, fault, remember, verify
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import sha256
+from samplebench.ticker import say
 
 __all__ = ["Artefact", "Plan", "fetch", "known_sha256", "path_of", "plan", "verify"]
 
@@ -160,7 +161,7 @@ def _locked(path: Path, progress: bool) -> Iterator[None]:
             lock.acquire(timeout=0)
         except Timeout:
             if progress:
-                print(f"{path.name}: waiting for another process", file=sys.stderr)
+                say(f"{path.name}: waiting for another process")
             lock.acquire()
     try:
         yield

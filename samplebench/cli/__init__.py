@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from typing import TextIO
 
 from samplebench import __version__
@@ -90,13 +90,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 fine, 1 a verdict against it or a failed cell, 2 usage or input, 3 environment, 128 + n
     stopped by signal n.
     """
-    try:
-        return _main(sys.argv[1:] if argv is None else list(argv))
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            if not _flushes(stream):
-                # Else Python complains at exit, with another code.
-                _drop(stream)
+    with ExitStack() as closed:
+        for name, redirected in (("stdout", redirect_stdout), ("stderr", redirect_stderr)):
+            if getattr(sys, name) is None:
+                # Else what libraries print to the one goes to the other.
+                nowhere = closed.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                closed.enter_context(redirected(nowhere))
+        try:
+            return _main(sys.argv[1:] if argv is None else list(argv))
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                if not _flushes(stream):
+                    # Else Python complains at exit, with another code.
+                    _drop(stream)
 
 
 def _main(arguments: list[str]) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from samplebench.bench.request import Request
-from samplebench.cli.common import command, output_flags, print_json, writing
+from samplebench.cli.common import command, output_flags, print_json, say, writing
 from samplebench.errors import InputError
 
 _EXAMPLES = """
@@ -100,7 +99,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"\nreport: {folder / 'report.html'}")
     lost = failures(view)
     for line in lost:
-        print(f"samplebench: failed: {line}", file=sys.stderr)
+        say(f"samplebench: failed: {line}")
     return 1 if lost else 0
 
 
@@ -174,15 +173,13 @@ def _announce(plan: Any, device: Any) -> None:
         "results": plan.request.folder(),
     }
     for name, text in facts.items():
-        print(f"{name:<9} {text}", file=sys.stderr)
+        say(f"{name:<9} {text}")
     _print_notes(plan)
 
 
 def _print_notes(plan: Any) -> None:
-    import sys
-
     for note in plan.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}")
 
 
 def _summary(plan: Any, done: set[str]) -> str:
