@@ -30,6 +30,9 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
             state_dtype, batch_size, device, dtype, reference, preset, checkpoints, file,
             offline, yes, out.
 
+    Autocast, inference mode and the default dtype and device that the program has set in torch
+    change no value: they are off meanwhile.
+
     Returns:
         One row per point of a curve, with the columns of results.csv. Cells that the results
         folder holds already are not computed again. A cell that failed has the value NaN, and a
@@ -39,13 +42,15 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
         UsageError: a word that cannot be meant; nothing was computed. Or a network, sampler,
             extractor or metric of others that fails or answers wrongly; finished cells are kept.
     """
+    from samplebench.ambient import own_settings
     from samplebench.bench.ready import ready
     from samplebench.report.tables import to_frame
 
-    plan, progress = ready(planning.make(Request.of(**words)), quiet), Progress(quiet)
-    for note in plan.notes:
-        progress.note(f"note: {note}")
-    view = sweep(plan, progress)
+    with own_settings():
+        plan, progress = ready(planning.make(Request.of(**words)), quiet), Progress(quiet)
+        for note in plan.notes:
+            progress.note(f"note: {note}")
+        view = sweep(plan, progress)
     for line in failures(view):
         warnings.warn(f"failed: {line}", stacklevel=2)
     return to_frame(view.rows)

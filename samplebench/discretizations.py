@@ -21,7 +21,10 @@ from samplebench.parameters import accepted, label, merge
 from samplebench.processes.vp import VP
 from samplebench.registry import Entry, discretizations
 from samplebench.rounding import clamped, rounded
+from samplebench.scalars import real, values
 
+# Words of every discretization; where a request leaves them out, its own hold.
+RANGE = ("sigma_min", "sigma_max")
 _VP_MAX = VP().sigma(1.0)
 
 
@@ -179,7 +182,7 @@ def build(
         span[end] = known.get(end) if given is None else given
         if span[end] is None:
             raise UsageError(f"discretization {name} has no default {end}; pass one")
-    low, high = float(span["sigma_min"]), float(span["sigma_max"])  # type: ignore[arg-type]
+    low, high = (real(end, level) for end, level in span.items())
     if model is not None:
         low, high = clamped(model, low, high)
     if not (0 < low < high < math.inf):
@@ -210,7 +213,27 @@ def _float64(levels: Any) -> np.ndarray:
 def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
     """Constants of a discretization and their defaults; its range is not one of them."""
     known = accepted(_entry(discretization).obj)
-    return {k: v for k, v in known.items() if k not in ("sigma_min", "sigma_max")}
+    return {k: v for k, v in known.items() if k not in RANGE}
+
+
+def refuse_range(sampler: str, needs: str, name: str) -> None:
+    """Raises `UsageError` if a parameter is an end of the range and there is no range to give.
+
+    Args:
+        sampler, needs: its name and the coordinate that it steps in.
+        name: of the parameter.
+    """
+    if name not in RANGE:
+        return
+    if needs == "sigma":
+        raise UsageError(
+            f"{sampler}.{name}: explicit noise levels are the whole grid; write them from the "
+            "first to the last that you mean, e.g. 40/10/2/0.5/0.1, or name a discretization"
+        )
+    raise UsageError(
+        f"{sampler}.{name}: it steps in the times of the model's own process, which have no range "
+        "of noise levels; drop it, or take a sampler in noise levels, e.g. heun"
+    )
 
 
 def _entry(discretization: str | Callable[..., Any]) -> Entry:
@@ -221,7 +244,13 @@ def _entry(discretization: str | Callable[..., Any]) -> Entry:
 
 def explicit(levels: Sequence[float]) -> np.ndarray:
     """The positive levels of a list written by a user, whose final 0 may be there or not."""
-    array = np.asarray([float(level) for level in levels])
+    try:
+        array = np.asarray([real("level", level) for level in values(levels)])
+    except UsageError as error:
+        raise UsageError(
+            "explicit noise levels must be a decreasing list of numbers, e.g. 80/20/5/1/0.1: "
+            f"{error}"
+        ) from None
     if len(array) and array[-1] == 0:
         array = array[:-1]
     if not (len(array) and np.all(np.diff(array) < 0) and 0 < array[-1] <= array[0] < math.inf):

@@ -1,4 +1,7 @@
-"""Samplers written for k-diffusion, `sample_*(model, x, sigmas, ...)`, run unmodified."""
+"""Samplers of others: k-diffusion's `sample_*(model, x, sigmas, ...)` run unmodified.
+
+Which of the two signatures a function has is seen before it is called; one of neither is refused.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.blame import line_of
+from samplebench.errors import UsageError
 from samplebench.parameters import accepted, signature
 from samplebench.samplers.step import Step
 
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
 
 # Arguments of k-diffusion's convention that the engine supplies.
 _PLUMBING = ("extra_args", "callback", "disable", "noise_sampler")
+_FORMS = "f(model, x, grid, *, noise=None, callback=None) or k-diffusion's f(model, x, sigmas, ...)"
 
 
 def is_k_diffusion(function: Callable[..., Any]) -> bool:
@@ -23,6 +29,38 @@ def is_k_diffusion(function: Callable[..., Any]) -> bool:
     except (TypeError, ValueError):
         return False
     return len(names) >= 3 and names[2] == "sigmas"
+
+
+def check_form(name: str, function: Callable[..., Any]) -> None:
+    """Raises `UsageError` if a sampler of others can be called in neither of the two signatures.
+
+    Args:
+        name: the sampler's, for the message.
+        function: as it was registered.
+    """
+    try:
+        form = signature(function)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"sampler {name} does not say what it takes; give a Python function, {_FORMS}"
+        ) from None
+    names = list(form.parameters)
+    if names[2:4] == ["sigma_min", "sigma_max"]:
+        raise UsageError(
+            f"sampler {name} has k-diffusion's form f(model, x, sigma_min, sigma_max, ...), which "
+            "makes its own noise levels; give a function f(model, x, sigmas, **params) that calls "
+            "it with sigmas[-2], sigmas[0] and len(sigmas) - 1 steps"
+        )
+    keywords = dict.fromkeys(("noise", "callback"))
+    if is_k_diffusion(function):
+        keywords = {key: None for key in _PLUMBING if key in names}
+    try:
+        form.bind(None, None, None, **keywords)
+    except TypeError as error:
+        raise UsageError(
+            f"sampler {name} cannot be called as {_FORMS} ({line_of(str(error))}); its signature "
+            f"is {line_of(str(form))}"
+        ) from None
 
 
 def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,8 +85,12 @@ def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
         extra: dict[str, Any] = {}
         if "disable" in known:
             extra["disable"] = True
+        if "extra_args" in known and known["extra_args"].default is inspect.Parameter.empty:
+            extra["extra_args"] = {}
         if "noise_sampler" in known and noise is not None:
             extra["noise_sampler"] = lambda sigma, sigma_next: noise(x)
+        if "callback" in known and callback is None:
+            extra["callback"] = None
         if "callback" not in known or callback is None:
             return function(model, x, grid.to(x), **extra, **params)
         # k-diffusion reports the state before a step, samplebench after it: report one step late.

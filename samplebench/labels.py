@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.blame import line_of
 from samplebench.errors import UsageError
+from samplebench.scalars import scalar, values
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +24,8 @@ def labels_for(
     """Labels int64 [n] as asked for, or as drawn.
 
     Raises:
-        UsageError: of an unconditional model, or not one for all or for each.
+        UsageError: of an unconditional model, no whole numbers of its classes, or not one for all
+            or for each.
     """
     import torch
 
@@ -30,13 +33,17 @@ def labels_for(
         return drawn
     if not num_classes and not guided:
         raise UsageError("labels given, but the model is unconditional")
-    try:
-        labels = torch.as_tensor(given, dtype=torch.int64, device=device)
-    except (TypeError, ValueError, RuntimeError):
-        raise UsageError(f"labels {given!r} are not whole numbers") from None
-    if labels.ndim and labels.shape != (n,):
-        raise UsageError(f"{len(labels)} labels for {n} samples; pass one for each or one for all")
-    labels = labels.expand(n)
-    if num_classes and (labels.min() < 0 or labels.max() >= num_classes):
-        raise UsageError(f"labels must lie in [0, {num_classes})")
-    return labels
+    found = values(given)
+    for label in found:
+        number = isinstance(label, int | float) and not isinstance(label, bool)
+        if not (number and label % 1 == 0):  # of NaN and infinity that is NaN
+            raise UsageError(
+                f"labels are not whole numbers: {line_of(repr(label))}; pass one class for each "
+                "sample or one for all"
+            )
+        most = num_classes or 2**63
+        if not 0 <= label < most:
+            raise UsageError(f"labels must lie in [0, {most}), not {label}")
+    if not (isinstance(scalar(given), int | float) or len(found) == n):
+        raise UsageError(f"{len(found)} labels for {n} samples; pass one for each or one for all")
+    return torch.tensor([int(label) for label in found], device=device).expand(n)

@@ -12,6 +12,7 @@ from samplebench.errors import UsageError, unknown
 from samplebench.processes import ISOTROPIC, process
 from samplebench.processes.isotropic import Isotropic
 from samplebench.processes.linear import LinearProcess
+from samplebench.scalars import scalar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,6 +68,7 @@ def times_of(law: LinearProcess, steps: int, ts_order: Any) -> Grid:
     Raises:
         UsageError: ts_order is no positive number.
     """
+    ts_order = scalar(ts_order)
     number = isinstance(ts_order, int | float) and not isinstance(ts_order, bool)
     if not (number and 0 < ts_order <= 100):
         raise UsageError(f"ts_order={ts_order} must be a number above 0, e.g. 2")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import sys
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench import texts
-from samplebench.answers.blame import blame
+from samplebench.ambient import own_settings
+from samplebench.answers.blame import blame, line_of
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
-from samplebench.checkpoints.config import plain
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import EnvironmentError_, InputError, UsageError
@@ -21,6 +21,8 @@ from samplebench.files import expanded, regular, sha256
 from samplebench.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
+from samplebench.scalars import plain, precision
+from samplebench.ticker import say
 
 if TYPE_CHECKING:
     import torch
@@ -75,10 +77,10 @@ def load(
         # float32 is to mean float32: TF32 keeps ten bits of a product's factors.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     if entry.caveat and not quiet:
-        print(f"note: {entry.id}: {entry.caveat}", file=sys.stderr)
+        say(f"note: {entry.id}: {entry.caveat}")
     path = local_file(entry, offline=offline, quiet=quiet)
     try:
-        with blame(f"adapter {entry.format}", adapter):
+        with own_settings(), blame(f"adapter {entry.format}", adapter):
             model = adapter(path, entry.config, device=where, dtype=precision)
         _check(model, entry, path)
     except InputError as error:
@@ -185,7 +187,12 @@ def _entry(
     elif isinstance(source, str) and source in catalog():
         entry = checkpoint(source)
     else:
-        path = expanded(str(source))
+        if not isinstance(source, str | os.PathLike):
+            raise UsageError(
+                f"{line_of(repr(source))} is no model; give the path of a file or an id of the "
+                "catalogue"
+            )
+        path = expanded(os.fspath(source))
         if not _is_file(path):
             if isinstance(source, str) and not path.suffix and "/" not in source:
                 return checkpoint(source)  # says what it may have meant
@@ -222,7 +229,7 @@ def _is_file(path: Path) -> bool:
 
 def _config(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
-        return plain(given)
+        return dict(plain(given))
     try:
         content = texts.json_value(texts.read_bytes(expanded(str(given)), texts.MOST_TEXT))
     except OSError as error:
@@ -292,9 +299,10 @@ def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
     """The floating-point dtype called `name`; None stays None."""
     import torch
 
-    if name is None or isinstance(name, torch.dtype):
+    if name is None:
         return name
-    dtype = getattr(torch, name, None)
+    name = precision(name)
+    dtype = getattr(torch, name, None) if isinstance(name, str) else None
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise UsageError(f"unknown dtype '{name}'; use float64, float32, bfloat16 or float16")
     return dtype

@@ -184,6 +184,12 @@ class Bound:
         denoised = self.judge(answer, x, "sigma", sigma)
         return denoised.clip(-1, 1) if self.clip_x0 else denoised
 
+    def __getattr__(self, name: str) -> Any:
+        # Asked for by what was written for another library's wrapper.
+        raise AttributeError(
+            f"no {name}: a sampler sees model(x, sigma), sigma_min, sigma_max and round_sigma"
+        )
+
     def round_sigma(self, sigma: Any) -> Any:
         """The nearest level the model knows: of a number a float, of a tensor one like it."""
         return rounded(getattr(self.model, "round_sigma", float), sigma)

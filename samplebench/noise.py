@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from samplebench.answers.blame import line_of
 from samplebench.errors import UsageError, unknown
+from samplebench.scalars import values
 
 if TYPE_CHECKING:
     import torch
@@ -137,15 +139,22 @@ def check_mode(mode: str) -> None:
 
 def check_seeds(seeds: Sequence[int]) -> list[int]:
     """The seeds as a list of integers in [0, 2**64)."""
-    if isinstance(seeds, str) or not hasattr(seeds, "__iter__"):
+    if (
+        isinstance(seeds, str)
+        or getattr(seeds, "shape", None) == ()
+        or not hasattr(seeds, "__iter__")
+    ):
         raise UsageError(f"seeds={seeds!r} is not a sequence; write e.g. seeds=range(64)")
-    checked = [int(seed) for seed in seeds]
-    if any(whole != seed for whole, seed in zip(checked, seeds, strict=True)):
-        raise UsageError("seeds must be whole numbers")
+    given = values(seeds)
+    for seed in given:
+        numeric = isinstance(seed, int | float) and not isinstance(seed, bool)
+        if not (numeric and seed % 1 == 0):  # of NaN and infinity that is NaN
+            raise UsageError(f"seeds must be whole numbers, not {line_of(repr(seed))}")
+    checked = [int(seed) for seed in given]
     if not checked:
         raise UsageError("no seeds given; pass at least one, e.g. seeds=range(64)")
-    if min(checked) < 0 or max(checked) >= 2**64:
-        raise UsageError("seeds must lie in [0, 2**64)")
+    if lost := [seed for seed in checked if not 0 <= seed < 2**64]:
+        raise UsageError(f"seeds must lie in [0, 2**64), not {lost[0]}")
     return checked
 
 

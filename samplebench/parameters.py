@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from samplebench.answers.blame import line_of
 from samplebench.errors import UsageError, unknown
+from samplebench.scalars import scalar, values
 
 
 def signature(function: Callable[..., Any]) -> inspect.Signature:
@@ -97,6 +99,7 @@ def unplain(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _like(where: str, default: Any, value: Any) -> Any:
     """`value` as the kind of `default`, whose None admits anything."""
+    value = scalar(value)
     if default is None:
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -106,8 +109,11 @@ def _like(where: str, default: Any, value: Any) -> Any:
         fits, kind = number and value == value, "a number"
         if isinstance(default, int) and fits and value != value // 1:
             return value  # `eta=1` in a signature does not mean that 0.5 is wrong
+    elif isinstance(default, list | tuple):
+        fits, kind = not isinstance(value, str | Mapping), "a list"
+        value = values(value) if fits else value
     else:
         fits, kind = isinstance(value, type(default)), "a word"
     if not fits:
-        raise UsageError(f"{where}={value!r} must be {kind}, e.g. {default}")
+        raise UsageError(f"{where}={line_of(repr(value))} must be {kind}, e.g. {default}")
     return type(default)(value)

@@ -17,7 +17,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from samplebench.answers.blame import said
+from samplebench.answers.blame import line_of, said
 from samplebench.errors import InputError, UsageError, unknown
 from samplebench.parameters import word
 
@@ -139,7 +139,16 @@ class Registry:
         return self.entry(name).obj
 
     def add(self, obj: Any) -> Entry:
-        """Files a bare callable under "module:qualname" and returns its entry."""
+        """Files a bare callable under "module:qualname" and returns its entry.
+
+        Raises:
+            UsageError: it cannot be called.
+        """
+        if not callable(obj):
+            article = "an" if self.kind[0] in "aeiou" else "a"
+            raise UsageError(
+                f"{line_of(repr(obj))} is not {article} {self.kind}; give a name or a function"
+            )
         name = name_of(obj)
         for entry in self._entries.values():
             if entry.obj is obj and (entry.name == name or ":" not in entry.name):

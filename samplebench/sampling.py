@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench import discretizations, registry
+from samplebench.ambient import own_settings
+from samplebench.answers.blame import line_of
 from samplebench.answers.doubts import doubts
 from samplebench.answers.draws import kept_generators
 from samplebench.answers.tensors import checked
 from samplebench.discretizations import Grid, grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.labels import labels_for
+from samplebench.latents import start
 from samplebench.linear import (
     TIMES,
     first_state,
@@ -28,12 +32,14 @@ from samplebench.model import (
     BoundDiscrete,
     BoundLinear,
     is_discrete,
+    is_foreign,
     is_linear,
+    threads_of,
 )
 from samplebench.native import grid_of, kept_steps, refuse_grid
-from samplebench.noise import check_seeds, stream
 from samplebench.parameters import label, split
 from samplebench.samplers.step import Step
+from samplebench.scalars import real, scalar, whole
 from samplebench.solver import Solver, discrete_pixel, linear_pixels, pixel
 
 if TYPE_CHECKING:
@@ -154,17 +160,21 @@ def prepare(
 ) -> Setting:
     """Resolves a request for one trajectory: exactly one of steps, nfe, respacing or levels.
 
-    `params` may hold the sampler's parameters and the discretization's constants; a name both
-    know (epsilon_s) goes to both.
+    `params` may hold the sampler's parameters and the discretization's constants and range; a name
+    both know (epsilon_s) goes to both.
 
     Raises:
         UsageError: a word that does not apply, an unknown name or an impossible value.
     """
+    if isinstance(model, str):
+        raise UsageError(f"model {line_of(repr(model))} is a name; load it with sb.load first")
     discrete = is_discrete(model)
     solver = Solver.of(sampler, discrete=discrete)
     solver.check_needs(
         "this one", discrete=discrete, linear=model.law.name if is_linear(model) else ""
     )
+    params = {"sigma_min": sigma_min, "sigma_max": sigma_max, **(params or {})}
+    sigma_min, sigma_max = (params.pop(end) for end in discretizations.RANGE)
     words = {
         "discretization": discretization,
         "rho": rho,
@@ -174,13 +184,13 @@ def prepare(
     levels = {k: v for k, v in words.items() if v is not None}
     if solver.entry.needs == "linear":
         refuse_levels(solver, levels | ({} if respacing is None else {"respacing": respacing}))
-        return _in_time(model, solver, steps, nfe, params or {})
+        return _in_time(model, solver, steps, nfe, params)
     if solver.entry.needs == "discrete":
         refuse_grid(solver, levels)
-        steps = None if steps is None else _whole("steps", steps)
-        budget = None if nfe is None else _whole("nfe", nfe)
+        steps = None if steps is None else whole("steps", steps)
+        budget = None if nfe is None else whole("nfe", nfe)
         kept = kept_steps(model, solver, steps, budget, respacing)
-        return Setting(solver, solver.effective(params or {}), grid_of(kept), kept)
+        return Setting(solver, solver.effective(params), grid_of(kept), kept)
     if respacing is not None:
         raise UsageError(
             f"respacing={respacing} is for samplers on a discrete model's own steps; sampler "
@@ -190,18 +200,19 @@ def prepare(
     if isinstance(discretization, str) or callable(discretization):
         if (steps is None) == (nfe is None):
             raise UsageError("give exactly one of steps and nfe")
-        steps = solver.steps_for(_whole("nfe", nfe)) if nfe is not None else _whole("steps", steps)
+        steps = solver.steps_for(whole("nfe", nfe)) if nfe is not None else whole("steps", steps)
         known = grid_constants(discretization)
     else:
-        count, known = len(discretizations.explicit(discretization)), {}
-        if nfe is not None or steps not in (None, count):
+        discretization = tuple(discretizations.explicit(discretization).tolist())
+        count, known = len(discretization), {}
+        if nfe is not None or scalar(steps) not in (None, count):
             raise UsageError(f"explicit noise levels fix the steps to {count}; drop steps and nfe")
         steps = count
         levels.pop("discretization")
         if levels:
             raise UsageError(f"explicit noise levels are the whole grid; drop {', '.join(levels)}")
-    constants, _ = split(params or {}, known)
-    own, foreign = split(params or {}, solver.defaults)
+    constants, _ = split(params, known)
+    own, foreign = split(params, solver.defaults)
     for name in foreign:
         if name not in known:
             raise unknown(f"parameter of sampler {solver.name}", name, {*solver.defaults, *known})
@@ -283,46 +294,38 @@ def sample(
         registry.samplers.renew(sampler)
     if isinstance(discretization, str):
         registry.discretizations.renew(discretization)
-    setting = prepare(
-        model, sampler, steps=steps, nfe=nfe, respacing=respacing, discretization=discretization,
-        rho=rho, sigma_min=sigma_min, sigma_max=sigma_max, params=params,
-    )  # fmt: skip
-    if guidance is not None and not setting.solver.entry.guided:
-        raise UsageError(
-            f"sampler {setting.solver.name} follows no guidance here; respaced and ddim do, on a "
-            "discrete model's own steps"
+    # Autocast and the like around a network of others are meant for it.
+    with nullcontext() if is_foreign(model) else own_settings():
+        setting = prepare(
+            model, sampler, steps=steps, nfe=nfe, respacing=respacing,
+            discretization=discretization, rho=rho, sigma_min=sigma_min, sigma_max=sigma_max,
+            params=params,
+        )  # fmt: skip
+        if guidance is not None and not setting.solver.entry.guided:
+            raise UsageError(
+                f"sampler {setting.solver.name} follows no guidance here; respaced and ddim do, on "
+                "a discrete model's own steps"
+            )
+        if not (noise is None or isinstance(noise, str) or callable(noise)):
+            raise UsageError(
+                f"noise={noise!r} is neither a kind of noise nor a function like randn_like"
+            )
+        num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
+        mode = noise if isinstance(noise, str) else "portable"
+        x, drawn, streams = start(
+            model, seeds, latents, num_classes, size=setting.latent_shape, mode=mode
         )
-    if (seeds is None) == (latents is None):
-        raise UsageError("give exactly one of seeds and latents")
-    num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
-    if not (noise is None or isinstance(noise, str) or callable(noise)):
-        raise UsageError(
-            f"noise={noise!r} is neither a kind of noise nor a function like randn_like"
-        )
-    mode = noise if isinstance(noise, str) else "portable"
-    if latents is not None:
-        n, device, dtype = len(latents), latents.device, latents.dtype
-        streams = stream(mode, range(n), device, dtype)
-        _, drawn = streams.start(latents.shape[1:], num_classes)
-    else:
-        shape = getattr(model, "shape", None)
-        if shape is None:
-            raise UsageError("the model has no attribute shape; pass latents instead of seeds")
-        n = len(check_seeds(seeds))  # type: ignore[arg-type]
-        device = getattr(model, "device", torch.device("cpu"))
-        dtype = getattr(model, "state_dtype", torch.float64)
-        streams = stream(mode, seeds, device, dtype)  # type: ignore[arg-type]
-        latents, drawn = streams.start(setting.latent_shape(tuple(shape)), num_classes)
-    given = labels_for(labels, drawn, n, num_classes, device, guidance is not None)
-    bound = Bound(model, given, n, guidance=guidance)
+        n = len(x)
+        given = labels_for(labels, drawn, n, num_classes, x.device, guidance is not None)
+        bound = Bound(model, given, n, guidance=guidance)
 
-    def report(step: Step) -> None:
-        if callback is not None:
-            callback(replace(step, nfe=bound.nfe, classifier_nfe=bound.classifier_nfe))
+        def report(step: Step) -> None:
+            if callback is not None:
+                callback(replace(step, nfe=bound.nfe, classifier_nfe=bound.classifier_nfe))
 
-    source = noise if callable(noise) else streams
-    with torch.no_grad():
-        x = setting.run(bound, latents, source, report if callback else None)
+        source = noise if callable(noise) else streams
+        with torch.no_grad(), threads_of(model):
+            x = setting.run(bound, x, source, report if callback else None)
     for doubt in doubts(bound, x):
         warnings.warn(doubt, stacklevel=2)
     return x
@@ -346,9 +349,9 @@ def _in_time(
     law = law_of(model, words["process"])
     effective = settled(solver, own, law)
     count = (
-        _whole("steps", steps)
+        whole("steps", steps)
         if steps is not None
-        else solver.steps_for(_whole("nfe", nfe), effective)
+        else solver.steps_for(whole("nfe", nfe), effective)
     )
     return Setting(solver, effective, times_of(law, count, words["ts_order"]), law=law)
 
@@ -380,16 +383,9 @@ def rehearse(setting: Setting) -> None:
 def check_rho(rho: Any) -> float:
     """rho as a positive finite float."""
     try:
-        value = float(rho)
-    except (TypeError, ValueError):
+        value = real("rho", rho)
+    except UsageError:
         value = float("nan")
     if not 0 < value < float("inf"):
-        raise UsageError(f"rho={rho} must be a positive number, e.g. 7")
+        raise UsageError(f"rho={line_of(str(rho))} must be a positive number, e.g. 7")
     return value
-
-
-def _whole(name: str, value: Any) -> int:
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (numeric and 1 <= value < float("inf") and value == value // 1):
-        raise UsageError(f"{name}={value} must be a positive whole number")
-    return int(value)

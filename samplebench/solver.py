@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.answers.blame import Blame
 from samplebench.answers.draws import kept_generators
 from samplebench.errors import OutOfBudget, UsageError
-from samplebench.foreign import as_sampler, is_k_diffusion
+from samplebench.foreign import as_sampler, check_form, is_k_diffusion
 from samplebench.model import Bound, BoundDiscrete, BoundLinear
 from samplebench.parameters import accepted, merge, split
 from samplebench.registry import Entry, samplers
@@ -51,10 +51,15 @@ class Solver:
             sampler: the name or the function.
             discrete: whether it is for a discrete model, on whose own time steps a name like
                 "ddim" means the native sampler.
+
+        Raises:
+            UsageError: there is no such sampler, or one of others has another signature.
         """
         entry = samplers.entry(sampler) if isinstance(sampler, str) else samplers.add(sampler)
         if discrete and isinstance(sampler, str) and entry.native is not None:
             entry = replace(samplers.entry(entry.native), name=entry.name)
+        if not entry.builtin:
+            check_form(entry.name, entry.obj)
         function = as_sampler(entry.obj) if is_k_diffusion(entry.obj) else entry.obj
         return cls(entry, function)
 

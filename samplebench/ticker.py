@@ -20,8 +20,8 @@ def terminal() -> bool:
 def say(text: str) -> None:
     """One line on stderr, there at once."""
     if sys.stderr is not None:
-        # Whoever read the log may have gone; the work goes on.
-        with contextlib.suppress(BrokenPipeError):
+        # Whoever read the log may have gone, or its disk is full; the work goes on.
+        with contextlib.suppress(OSError, ValueError):
             print(text, file=sys.stderr, flush=True)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError, unknown
+from samplebench.scalars import plain, scalar, values
 
 if TYPE_CHECKING:
     import torch
@@ -59,9 +60,13 @@ def wrap(
 
     if family not in FAMILIES:
         raise unknown("family", family, FAMILIES)
-    if len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise UsageError(f"shape={tuple(shape)} must be (C, H, W), e.g. (3, 32, 32)")
-    size = (shape[0], shape[1], shape[2])
+    found = values(shape)
+    if len(found) != 3 or not all(type(n) is int and n > 0 for n in found):
+        raise UsageError(f"shape={tuple(found)} must be (C, H, W), e.g. (3, 32, 32)")
+    size, config = (found[0], found[1], found[2]), plain(config)
+    num_classes = scalar(num_classes)
+    if type(num_classes) is not int or num_classes < 0:
+        raise UsageError(f"num_classes={num_classes!r} must be a whole number, 0 for none")
     device, own = _device(network), _dtype(network)
     module = _module(network)
     if module is not None:

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
-from samplebench.errors import SamplebenchError, UsageError
+from samplebench.answers.memory import out_of_memory
+from samplebench.errors import EnvironmentError_, SamplebenchError, UsageError
 
 _LONGEST = 200
 
@@ -43,8 +44,9 @@ def said(error: BaseException) -> str:
 class Blame:
     """Turns any failure within the block into one line that names `who`.
 
-    Also what would end the process: a network that calls exit() has failed. samplebench's own
-    errors pass, and so does a KeyboardInterrupt wherever Ctrl-C may have raised it.
+    Also what would end the process: a network that calls exit() has failed. Memory that ran out is
+    told as the machine's. samplebench's own errors pass, and so does a KeyboardInterrupt wherever
+    Ctrl-C may have raised it.
     """
 
     def __init__(self, who: str) -> None:
@@ -63,6 +65,11 @@ class Blame:
             return
         if isinstance(error, KeyboardInterrupt) and _interruptible():
             return
+        if out_of_memory(error):
+            raise EnvironmentError_(
+                f"out of memory in {self.who} ({said(error)}); take a smaller --batch-size or free "
+                "memory"
+            ) from error
         raise UsageError(f"{self.who} failed ({said(error)}); --debug shows where") from error
 
 

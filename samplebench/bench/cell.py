@@ -12,6 +12,7 @@ import numpy as np
 
 from samplebench.answers.blame import Failed
 from samplebench.answers.features import extractor_of, features
+from samplebench.answers.memory import memory_of
 from samplebench.answers.values import judged
 from samplebench.bench.chunks import Chunked
 from samplebench.bench.flops import gflop_per_evaluation
@@ -45,7 +46,7 @@ _SAVE_SHARE = 0.05
 _SHEET = 64
 # Operations are counted on that many images: a quarter of the usual block, whole for exact models.
 _COUNTED = 16
-# What JSON has as text; see plan.plain.
+_LESS = "take a smaller --batch-size or free memory; finished cells and blocks are kept"
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def run_cell(
     for block in range(partial.next_block, blocks):
         first = block * size
         try:
-            with threads_of(bench.model):
+            with threads_of(bench.model), memory_of(bench.model.device, _LESS):
                 _run_block(bench, setting, conditions, partial, first, min(first + size, n))
         except Failed as failure:
             failed = str(failure)

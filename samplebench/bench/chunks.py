@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.memory import out_of_memory
 from samplebench.errors import EnvironmentError_
 
 if TYPE_CHECKING:
@@ -82,18 +83,30 @@ class Chunked:
                 for first in range(0, n, size):
                     piece = slice(first, first + size)
                     parts.append(function(x[piece], *(_part(o, piece, n) for o in others)))
-                if len(parts) == 1:  # as it is: whoever asked looks at what it is
-                    return parts[0]
-                return tuple(torch.cat(column) for column in zip(*parts, strict=True))
-            except torch.OutOfMemoryError:
+            except (MemoryError, RuntimeError, OSError) as error:
+                if not out_of_memory(error):
+                    raise
                 if size == 1:
                     raise EnvironmentError_(
                         f"out of memory on {self._model.device} with a single image; free memory "
                         "there or choose another --device"
                     ) from None
-                self.size = size // 2
-            if x.device.type == "cuda":
-                torch.cuda.empty_cache()
+                self.size, parts = size // 2, []
+            else:
+                if len(parts) == 1:  # as it is: whoever asked looks at what it is
+                    return parts[0]
+                return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+            _give_back(x.device.type)
+
+
+def _give_back(kind: str) -> None:
+    """What torch keeps of a device's memory for later."""
+    import torch
+
+    if kind == "cuda":
+        torch.cuda.empty_cache()
+    elif kind == "mps":
+        torch.mps.empty_cache()
 
 
 def _part(value: Tensor | None, piece: slice, n: int) -> Tensor | None:

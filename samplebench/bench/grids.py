@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import Checkpoint
-from samplebench.discretizations import grid_constants
+from samplebench.discretizations import RANGE, grid_constants
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.linear import TIMES, isotropic, settled, times_of
 from samplebench.native import grid_of, kept_steps
 from samplebench.parameters import label, merge, split
 from samplebench.sampling import Setting, prepare, rehearse
+from samplebench.scalars import real
 from samplebench.solver import Solver
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def steps_of(
             continue
         known = grid_constants(grid)
         constants = merge(f"constant of discretization {grid}", known, split(given, known)[0])
+        constants |= {k: real(f"{solver.name}.{k}", given[k]) for k in RANGE if k in given}
         for rho in (request.rho if "rho" in known else ()) or (known.get("rho"),):
             if rho is not None:
                 constants = {**constants, "rho": rho}

@@ -23,7 +23,7 @@ from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
-from samplebench.discretizations import grid_constants
+from samplebench.discretizations import RANGE, grid_constants, refuse_range
 from samplebench.errors import OutOfBudget, UsageError, unknown
 from samplebench.linear import TIMES, settled
 from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
@@ -228,9 +228,10 @@ def _check_names(solver: Solver, table: Mapping[str, Any], request: Request) -> 
     constants = set(TIMES) if solver.entry.needs == "linear" else set()
     for name in request.discretization if solver.entry.needs == "sigma" else ():
         if isinstance(name, str):
-            constants |= set(grid_constants(name)) - {"rho"}
+            constants |= {*grid_constants(name), *RANGE} - {"rho"}
     for name in table:
         if name not in solver.defaults and name not in constants:
+            refuse_range(solver.name, solver.entry.needs, name)
             raise unknown(
                 f"parameter of sampler {solver.name}", name, {*solver.defaults, *constants}
             )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MethodType
 from typing import Any
 
-from samplebench.discretizations import explicit
+from samplebench.answers.blame import line_of
+from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files import expanded
 from samplebench.registry import name_of
 from samplebench.sampling import check_rho
+from samplebench.scalars import precision, scalar, values
 
 MAX_NFE = 100_000
 
@@ -74,6 +77,11 @@ class Request:
         """
         known = [f.name for f in fields(cls) if f.name != "given"]
         for name in words:
+            if name in RANGE:
+                raise UsageError(
+                    f"{name} is a parameter of a sampler on its grid; write "
+                    f"--param SAMPLER.{name}=VALUE, e.g. euler.{name}=1"
+                )
             if name not in known:
                 raise unknown("option", name, known)
         given = {k: v for k, v in words.items() if v is not None}
@@ -93,9 +101,9 @@ class Request:
         param = {name: dict(values) for name, values in cls.of(**base).param.items()}
         if "sampler" in flags:
             kept = cls.of(sampler=flags["sampler"]).sampler
-            param = {name: values for name, values in param.items() if name in kept}
-        for name, values in cls.of(param=flags.get("param")).param.items():
-            param[name] = {**param.get(name, {}), **values}
+            param = {name: table for name, table in param.items() if name in kept}
+        for name, table in cls.of(param=flags.get("param")).param.items():
+            param[name] = {**param.get(name, {}), **table}
         return cls.of(**{**words, "param": param or None})
 
     def words(self) -> dict[str, Any]:
@@ -124,11 +132,7 @@ def _name(value: Any) -> Any:
 def _items(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [item.strip() for item in value.split(",")]
-    if callable(value):
-        return [value]
-    if hasattr(value, "tolist"):  # numpy and torch
-        value = value.tolist()
-    return list(value) if isinstance(value, Sequence | set | range) else [value]
+    return values(value)
 
 
 def _list(name: str, value: Any) -> list[Any]:
@@ -140,6 +144,7 @@ def _list(name: str, value: Any) -> list[Any]:
 
 def _texts(name: str, value: Any) -> tuple[Any, ...]:
     items = _list(name, value)
+    items = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
     for item in items:
         if not (isinstance(item, str) or (name == "sampler" and callable(item))):
             raise UsageError(f"--{name} {item!r} is not a name; write e.g. {_EXAMPLES[name]}")
@@ -159,7 +164,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
-    flag = f"--{name.replace('_', '-')}"
+    flag, value = f"--{name.replace('_', '-')}", scalar(value)
     try:
         if isinstance(value, bool):
             raise ValueError
@@ -172,7 +177,7 @@ def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
             if number != float(value):
                 raise
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{flag} {value} is not a whole number") from None
+        raise UsageError(f"{flag} {line_of(str(value))} is not a whole number") from None
     if not least <= number <= most:
         raise UsageError(f"{flag} {value} is out of range; give {least} to {most:,}")
     return number
@@ -183,7 +188,7 @@ def _levels(item: Any) -> str | tuple[float, ...]:
         return item
     parts = item.split("/") if isinstance(item, str) else item
     try:
-        return tuple(float(level) for level in explicit([float(p) for p in parts]))
+        return tuple(float(level) for level in explicit([float(p) for p in values(parts)]))
     except (TypeError, ValueError):
         raise UsageError(
             f"--discretization {item}: explicit levels are numbers, e.g. 80/20/5/1/0.1"
@@ -192,7 +197,7 @@ def _levels(item: Any) -> str | tuple[float, ...]:
 
 def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
     # A flat list of numbers is one list of explicit levels, not several discretizations.
-    if isinstance(value, int | float):
+    if isinstance(scalar(value), int | float):
         raise UsageError(f"--discretization {value} is neither a name nor a list of levels")
     items = _items(value)
     if all(isinstance(item, int | float) for item in items):
@@ -237,12 +242,14 @@ def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
         raise UsageError("param must be a table: param.SAMPLER.NAME = VALUE")
     result: dict[str, dict[str, tuple[Any, ...]]] = {}
     for key, inner in table.items():
+        if not isinstance(key, str):
+            raise UsageError(f"param {key!r} is not the name of a sampler; write edm.S_churn")
         if not isinstance(inner, Mapping):  # {"edm.S_churn": 10}
             sampler, _, param = key.rpartition(".")
             inner = {param: inner}
             key = sampler
-        for param, values in inner.items():
-            items = [values] if isinstance(values, str) else _items(values)
+        for param, found in inner.items():
+            items = values(found)
             if not key or not items:
                 raise UsageError(f"param {key}.{param}: name a sampler and at least one value")
             for item in items:
@@ -257,9 +264,20 @@ def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, list | tuple) and len(value) == 1:
         (value,) = value
-    if not isinstance(value, str | Path) or not str(value):
-        raise UsageError(f"--{name.replace('_', '-')} {value!r} is not a name")
-    return str(value)
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
+    if not text or not isinstance(text, str):
+        raise UsageError(f"--{name.replace('_', '-')} {line_of(repr(value))} is not a name")
+    return str(text)
+
+
+def _device(name: str, value: Any) -> str:
+    """Torch's own object or its name."""
+    return _text(name, str(value) if type(value).__module__ == "torch" else value)
+
+
+def _precision(name: str, value: Any) -> str:
+    """Torch's or NumPy's own object or its name."""
+    return _text(name, value if isinstance(value, os.PathLike) else precision(value))
 
 
 def _path(name: str, value: Any) -> str:
@@ -270,9 +288,10 @@ def _path(name: str, value: Any) -> str:
 
 
 def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
+    flag = scalar(value)
+    if not isinstance(flag, bool):
         raise UsageError(f"{name} {value!r} is not true or false")
-    return value
+    return flag
 
 
 _EXAMPLES = {
@@ -299,10 +318,10 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "preset": _text,
     "protocol": _text,
     "noise": _text,
-    "state_dtype": _text,
+    "state_dtype": _precision,
     "batch_size": lambda n, v: _whole(n, v, 1, 65536),
-    "device": _text,
-    "dtype": _text,
+    "device": _device,
+    "dtype": _precision,
     "checkpoints": _path,
     "file": _path,
     "offline": _flag,

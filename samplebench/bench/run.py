@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samplebench.answers.draws import watched_generators
+from samplebench.answers.memory import memory_of
 from samplebench.bench.cell import Bench, run_cell
 from samplebench.bench.estimate import estimate
 from samplebench.bench.plan import Plan
@@ -16,6 +17,8 @@ from samplebench.loading import resolve_device
 
 if TYPE_CHECKING:
     import torch
+
+_LESS = "free memory or choose another --device; finished cells are kept"
 
 
 def plan_device(plan: Plan) -> torch.device:
@@ -40,7 +43,7 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
     device = plan_device(plan)
     missing = [cell for cell in plan.cells.values() if not store.has(cell.hash)]
     bench: Bench | None = None
-    with progress.over(missing):
+    with progress.over(missing), memory_of(device, _LESS):
         for cell in missing:
             if bench is None or bench.model.provenance["id"] != cell.conditions["model"]:
                 # Networks draw their first weights, before they are given others.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from samplebench.bench.grids import Steps
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.parameters import split, word
 from samplebench.solver import Solver
+from samplebench.ticker import say
 
 # Of these no sampler of a sweep may take any notice; a parameter's name always has its sampler's.
 _WORDS = ("nfe", "steps", "rho", "discretization", "preset")
@@ -72,7 +72,7 @@ class Survey:
     def show(self) -> None:
         """Prints the notes on stderr."""
         for note in self.notes():
-            print(f"note: {note}", file=sys.stderr)
+            say(f"note: {note}")
 
     def _untouched(self, name: str) -> str:
         """E.g. "ddim (respacing), gddim (time)"."""

@@ -11,7 +11,7 @@ from samplebench.checkpoints.download.cache import megabytes
 from samplebench.checkpoints.local import artefact
 
 
-def announce(entry: Checkpoint, stream: TextIO, ask: bool = False) -> None:
+def announce(entry: Checkpoint, stream: TextIO | None, ask: bool = False) -> None:
     """Writes what a download would bring, or nothing where the file is here.
 
     Args:
@@ -24,7 +24,7 @@ def announce(entry: Checkpoint, stream: TextIO, ask: bool = False) -> None:
 
 
 def announce_artefact(
-    name: str, file: Artefact, licence: str, stream: TextIO, ask: bool = False
+    name: str, file: Artefact, licence: str, stream: TextIO | None, ask: bool = False
 ) -> None:
     """Writes what the download of one file would bring, or nothing where it is here.
 
@@ -41,6 +41,11 @@ def announce_artefact(
     if found.present:
         return
     size = "size not published" if found.size is None else megabytes(found.size)
-    print(f"{name}: {file.file_name}, {size}, licence {licence}", file=stream)
-    print(f"  from {found.url or shown(file.url)}", file=stream)
-    print(f"  to   {found.path} ({megabytes(found.free)} free)", file=stream)
+    lines = (
+        f"{name}: {file.file_name}, {size}, licence {licence}",
+        f"  from {found.url or shown(file.url)}",
+        f"  to   {found.path} ({megabytes(found.free)} free)",
+    )
+    if stream is not None:  # as stderr is where it was closed
+        for line in lines:
+            print(line, file=stream)

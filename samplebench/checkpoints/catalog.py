@@ -11,7 +11,7 @@ from typing import Any
 
 from samplebench import texts
 from samplebench.checkpoints import entries
-from samplebench.errors import InputError, unknown
+from samplebench.errors import InputError, UsageError, unknown
 from samplebench.files import expanded
 
 DEFAULT_MODEL = "digits-exact"
@@ -123,6 +123,10 @@ def catalog(extra: str | Path | None = None) -> dict[str, Checkpoint]:
     )
 
 
+# What files of weights are called.
+_FILES = (".pt", ".pth", ".pkl", ".npz", ".ckpt", ".safetensors", ".bin", ".zip", ".tar")
+
+
 def checkpoint(name: str, known: Mapping[str, Checkpoint] | None = None) -> Checkpoint:
     """The checkpoint called `name`.
 
@@ -131,6 +135,11 @@ def checkpoint(name: str, known: Mapping[str, Checkpoint] | None = None) -> Chec
     """
     known = _shipped() if known is None else known
     if name not in known:
+        if Path(name).name != name or Path(name).suffix in _FILES:
+            raise UsageError(
+                f"model {name} is a path, not an id of the catalogue; name the released model that "
+                "the file holds and --file PATH, or describe your own with --checkpoints FILE.toml"
+            )
         raise unknown("model", name, known, "samplebench list models")
     return known[name]
 

@@ -21,6 +21,7 @@ from samplebench.checkpoints.download.partial import Partial
 from samplebench.checkpoints.download.verify import distrust, fault, remember, verify
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import sha256
+from samplebench.ticker import say
 
 __all__ = ["Artefact", "Plan", "fetch", "known_sha256", "path_of", "plan", "reject", "verify"]
 
@@ -194,7 +195,7 @@ def _locked(path: Path, progress: bool) -> Iterator[None]:
             lock = locks.acquire(guard, timeout=0)
         except Timeout:
             if progress:
-                print(f"{path.name}: waiting for another process", file=sys.stderr)
+                say(f"{path.name}: waiting for another process")
             lock = locks.acquire(guard)
     try:
         yield

@@ -8,11 +8,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from typing import TextIO
 
 from samplebench import __version__
 from samplebench.answers.blame import said
+from samplebench.answers.memory import out_of_memory
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import (
     check,
@@ -53,6 +54,12 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("unrecognized arguments: -"):
             wrong = message.split(": ")[1].split()[0].split("=")[0]
             message = str(unknown("option", wrong, self._option_string_actions))
+            end = wrong.strip("-").replace("-", "_")
+            if end in ("sigma_min", "sigma_max"):
+                message = (
+                    f"unknown option '{wrong}'; the range of noise levels is given with "
+                    f"--param SAMPLER.{end}=VALUE"
+                )
         elif "invalid choice: '" in message:
             wrong = message.split("invalid choice: '")[1].split("'")[0]
             for action in self._actions:
@@ -84,13 +91,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 fine, 1 a verdict against it or a failed cell, 2 usage or input, 3 environment, 128 + n
     stopped by signal n.
     """
-    try:
-        return _main(sys.argv[1:] if argv is None else list(argv))
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            if not _flushes(stream):
-                # Else Python complains at exit, with another code.
-                _drop(stream)
+    with ExitStack() as closed:
+        for name, redirected in (("stdout", redirect_stdout), ("stderr", redirect_stderr)):
+            if getattr(sys, name) is None:
+                # Else what libraries print to the one goes to the other.
+                nowhere = closed.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                closed.enter_context(redirected(nowhere))
+        try:
+            return _main(sys.argv[1:] if argv is None else list(argv))
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                if not _flushes(stream):
+                    # Else Python complains at exit, with another code.
+                    _drop(stream)
 
 
 def _main(arguments: list[str]) -> int:
@@ -144,6 +157,12 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
     if isinstance(error, SamplebenchError):
         say(f"samplebench: error: {error}")
         return error.exit_code
+    if out_of_memory(error):
+        say(
+            f"samplebench: error: out of memory ({said(error)}); free some, or ask for less at "
+            "once: a smaller --batch-size, fewer samples"
+        )
+        return 3
     if not isinstance(error, OSError):
         # Not 1: a crash must not look like a curve that moved.
         say(f"samplebench: defect: {said(error)}; --debug shows where")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from samplebench.cli.common import command, output_flags, print_json
+from samplebench.cli.common import command, output_flags, print_json, say
 
 _EXAMPLES = """
 samplebench cite reports/digits-exact > run.bib
@@ -50,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
         print("\n\n".join(f"% {', '.join(c.uses)}\n{c.entry}" for c in found))
     missing = citations.without_citation(uses)
     if missing and not args.quiet:
-        print(f"no entry is known of: {', '.join(missing)}", file=sys.stderr)
+        say(f"no entry is known of: {', '.join(missing)}")
     return 0
 
 

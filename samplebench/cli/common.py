@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from samplebench import ticker
 from samplebench.errors import EnvironmentError_
 from samplebench.report.fields import inert, printable
 
@@ -67,9 +67,7 @@ def decide(args: argparse.Namespace, verdict: int) -> None:
 
 def say(line: str) -> None:
     """One line on stderr; where that is closed or full, the outcome stays what it is."""
-    with suppress(OSError, ValueError):
-        if sys.stderr is not None:
-            print(printable(line), file=sys.stderr, flush=True)
+    ticker.say(printable(line))
 
 
 def print_json(content: Any) -> None:

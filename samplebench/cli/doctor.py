@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,26 +101,12 @@ def main(args: argparse.Namespace) -> int:
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int], None]]:
     """A bar over the evaluations; it has fewer where the first ones say enough."""
-    from tqdm import tqdm
-
     from samplebench.doctor import EVALUATIONS
+    from samplebench.ticker import bar
 
-    interval = 0.2 if sys.stderr.isatty() else 10.0
-    with tqdm(
-        total=EVALUATIONS,
-        disable=quiet,
-        unit="eval",
-        desc=f"{EVALUATIONS} evaluations of an image at most",
-        mininterval=interval,
-        file=sys.stderr,
-        dynamic_ncols=True,
-        leave=False,
-    ) as bar:
-
-        def report(images: int) -> None:
-            bar.update(images)
-
-        yield report
+    title = f"{EVALUATIONS} evaluations of an image at most"
+    with bar(EVALUATIONS, title, "eval", quiet) as move:
+        yield move
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,15 +163,13 @@ def _announce(plan: Any, device: Any) -> None:
         "results": plan.request.folder(),
     }
     for name, text in facts.items():
-        print(f"{name:<9} {text}", file=sys.stderr)
+        say(f"{name:<9} {text}")
     _print_notes(plan)
 
 
 def _print_notes(plan: Any) -> None:
-    import sys
-
     for note in plan.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}")
 
 
 def _summary(plan: Any, done: set[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError, unknown
+from samplebench.scalars import scalar
 
 if TYPE_CHECKING:
     from samplebench.processes.discrete import DiscreteProcess
@@ -38,6 +39,7 @@ def process(name: str, **constants: Any) -> LinearProcess | DiscreteProcess:
         return discrete_process(constants)
     law = _law(name)
     known = [field.name for field in fields(law)]  # type: ignore[arg-type]
+    constants = {constant: scalar(value) for constant, value in constants.items()}
     for constant, value in constants.items():
         if constant not in known:
             raise unknown(f"constant of process {name}", constant, known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from samplebench.errors import UsageError
+from samplebench.scalars import values
 
 _GRAMMAR = "write counts per section, e.g. 25 or 10,15,20, or a stride, e.g. ddim25"
 
@@ -56,7 +57,7 @@ def _strided(steps: int, spec: str) -> list[int]:
 def _counts(steps: int, spec: str | int | Sequence[int]) -> list[int]:
     if spec == "":
         return [steps]
-    parts = spec.split(",") if isinstance(spec, str) else [spec] if isinstance(spec, int) else spec
+    parts = spec.split(",") if isinstance(spec, str) else values(spec)
     words = [str(part).strip() for part in parts]
     if not words or not all(word.isdecimal() for word in words):
         raise UsageError(f"respacing '{_word(spec)}' is not understood; {_GRAMMAR}")
@@ -64,4 +65,4 @@ def _counts(steps: int, spec: str | int | Sequence[int]) -> list[int]:
 
 
 def _word(spec: str | int | Sequence[int]) -> str:
-    return str(spec) if isinstance(spec, str | int) else ",".join(map(str, spec))
+    return ",".join(map(str, values(spec)))

@@ -30,18 +30,39 @@ _WHOLE = re.compile(r"-?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|nan|inf)", re.IGNORECASE)
 
 
+# How text begins that a spreadsheet runs as a formula, with or without apostrophes before it.
+_FORMULA = re.compile(r"\s*'*[=+\-@]|[\t\r\n]")
+_GUARD = "'"
+
+
 def _entry(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return guarded(value)
     return format(value, _DIGITS) if isinstance(value, float) else str(value)
 
 
+def guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: an apostrophe goes before one."""
+    return _GUARD + text if _FORMULA.match(text) else text
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` was given."""
+    return text[1:] if text.startswith(_GUARD) and _FORMULA.match(text[1:]) else text
+
+
 def to_csv(rows: Sequence[Row]) -> str:
-    """Rows in their order; floats with 12 significant digits, None as empty."""
+    """Rows in their order; floats with 12 significant digits, None as empty.
+
+    Text that a spreadsheet would run as a formula begins with an apostrophe, which `read_csv` takes
+    away again.
+    """
     columns = columns_of(rows)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(guarded, columns))
     writer.writerows([_entry(row.get(column)) for column in columns] for row in rows)
     return buffer.getvalue()
 
@@ -70,7 +91,7 @@ def numbered_rows(path: Path) -> list[tuple[int, Row]]:
     rows = []
     for line, entries in sheet.rows:
         try:
-            pairs = zip(sheet.head, entries, strict=True)
+            pairs = zip(map(unguarded, sheet.head), entries, strict=True)
             rows.append((line, {key: _typed(key, sheet.plain(key, text)) for key, text in pairs}))
         except ValueError as error:
             raise ValueError(f"line {line}: {error}") from None
@@ -79,7 +100,7 @@ def numbered_rows(path: Path) -> list[tuple[int, Row]]:
 
 def _typed(column: str, text: str) -> str | int | float | None:
     if column in STRINGS:
-        return text
+        return unguarded(text)
     if text == "":
         return None
     if column in INTEGERS and _WHOLE.fullmatch(text):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.ambient import own_settings
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey
 from samplebench.errors import UsageError
 from samplebench.labels import labels_for
-from samplebench.model import Bound, threads_of
+from samplebench.latents import start
+from samplebench.model import Bound, is_foreign, threads_of
 from samplebench.noise import check_seeds, stream
 from samplebench.samplers.step import Step
 from samplebench.sampling import Setting
@@ -86,11 +89,13 @@ def measure(
     quiet: bool = False,
 ) -> Truncation:
     """Truncation errors of planned runs; arguments as for `truncation`."""
-    latents, drawn = _start(model, seeds, latents)
+    seeds = None if seeds is None else check_seeds(seeds)
     num_classes = int(getattr(model, "num_classes", 0))
-    drawn = labels_for(labels, drawn, len(latents), num_classes, latents.device, False)
     tally = Tally()
-    with threads_of(model):
+    around = nullcontext() if is_foreign(model) else own_settings()
+    with around, threads_of(model):
+        latents, drawn, _ = start(model, seeds, latents, num_classes)
+        drawn = labels_for(labels, drawn, len(latents), num_classes, latents.device, False)
         for first in range(0, len(latents), _BLOCK):
             part = slice(first, first + _BLOCK)
             _measure_block(
@@ -99,7 +104,7 @@ def measure(
     return Truncation(
         model=_name(model),
         num_samples=len(latents),
-        seed=None if seeds is None else check_seeds(seeds)[0],
+        seed=None if seeds is None else seeds[0],
         dtype=str(latents.dtype).removeprefix("torch."),
         curves=tuple(tally.curve(family) for family in asked),
     )
@@ -109,26 +114,6 @@ def _name(model: Any) -> str:
     """Its catalogue id, else what its code calls it."""
     provenance = getattr(model, "provenance", {})
     return str(provenance.get("id") or getattr(model, "__name__", type(model).__name__))
-
-
-def _start(
-    model: Any, seeds: Sequence[int] | None, latents: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """Latents and drawn labels, as `sb.sample` has them."""
-    import torch
-
-    if (seeds is None) == (latents is None):
-        raise UsageError("give exactly one of seeds and latents")
-    num_classes = int(getattr(model, "num_classes", 0))
-    if latents is not None:
-        streams = stream("portable", range(len(latents)), latents.device, latents.dtype)
-        return latents, streams.start(latents.shape[1:], num_classes)[1]
-    shape = getattr(model, "shape", None)
-    if shape is None:
-        raise UsageError("the model has no attribute shape; pass latents instead of seeds")
-    device = getattr(model, "device", torch.device("cpu"))
-    dtype = getattr(model, "state_dtype", torch.float64)
-    return stream("portable", check_seeds(seeds), device, dtype).start(shape, num_classes)  # type: ignore[arg-type]
 
 
 def _measure_block(

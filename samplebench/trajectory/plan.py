@@ -11,7 +11,7 @@ from samplebench.answers.draws import kept_generators
 from samplebench.bench.grids import Steps, counts_of
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
-from samplebench.discretizations import grid_constants
+from samplebench.discretizations import RANGE, grid_constants, refuse_range
 from samplebench.errors import SamplebenchError, UsageError, unknown
 from samplebench.model import is_linear
 from samplebench.parameters import altered, label, merge, split, word
@@ -81,9 +81,10 @@ def families(
 def _check_names(solver: Solver, names: Iterable[str], request: Request) -> None:
     """Every parameter must belong to the sampler or to a discretization of the request."""
     grids = [grid_constants(grid) for grid in request.discretization if isinstance(grid, str)]
-    known = {*solver.defaults, *(set().union(*grids) - {"rho"})}
+    known = {*solver.defaults, *(set().union(*grids) - {"rho"}), *(RANGE if grids else ())}
     for name in names:
         if name not in known:
+            refuse_range(solver.name, solver.entry.needs, name)
             raise unknown(f"parameter of sampler {solver.name}", name, known)
 
 
@@ -97,6 +98,7 @@ def _of_sampler(
 ) -> Iterator[Family]:
     for grid in request.discretization:
         known = grid_constants(grid) if isinstance(grid, str) else {}
+        known = known | {end: None for end in RANGE if isinstance(grid, str) and end in given}
         params = {k: v for k, v in given.items() if k in known or k in solver.defaults}
         named = {"discretization": grid if isinstance(grid, str) else "/".join(map(word, grid))}
         # Explicit levels fix their steps.
