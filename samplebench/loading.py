@@ -129,10 +129,15 @@ def load_classifier(
         if entry is None:
             raise UsageError(f"no classifier was released beside {source}; give a file")
         path, words = local_file(entry, offline=offline, quiet=quiet), {**entry.config, **words}
-        network = build(path, words, where)
-        found = structure((name, t.shape) for name, t in network.state_dict().items())
-        if found != entry.structure:
-            raise InputError(f"{entry.id}: {path.name} has other tensors than the released file")
+        try:
+            network = build(path, words, where)
+            found = structure((name, t.shape) for name, t in network.state_dict().items())
+            if found != entry.structure:
+                raise InputError(
+                    f"{entry.id}: {path.name} has other tensors than the released file"
+                )
+        except InputError as error:
+            raise rejected(entry, path, error) from None
         return network
     if not _is_file(path):
         raise InputError(f"{path} does not exist; give a file or an id of the catalogue")

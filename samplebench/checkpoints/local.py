@@ -18,7 +18,8 @@ _BESIDE = 1 << 26
 
 def artefact(entry: Checkpoint) -> Artefact:
     """The released file of a checkpoint that has to be fetched."""
-    most = None if entry.parameters is None else _BESIDE + _A_PARAMETER * entry.parameters
+    parameters = max(0, entry.parameters or 0)
+    most = _BESIDE + _A_PARAMETER * parameters if parameters else None
     return Artefact(
         entry.id,
         entry.location,

@@ -129,15 +129,21 @@ def _blocks(
             head += block
             if new and len(head) < HEAD:
                 continue
-            if new and (wrong := wrong_head(head[:HEAD], artefact.container)):
-                raise _wrong(artefact, url, wrong)
+            if new:
+                _look(artefact, url, partial, head)
             new = False
             yield head
             head = b""
     if head:
-        if wrong := wrong_head(head, artefact.container):
-            raise _wrong(artefact, url, wrong)
+        _look(artefact, url, partial, head)
         yield head
+
+
+def _look(artefact: Artefact, url: str, partial: Partial, head: bytes) -> None:
+    """Refuses another kind of file by its first bytes."""
+    if wrong := wrong_head(head[:HEAD], artefact.container):
+        partial.discard()
+        raise _wrong(artefact, url, wrong)
 
 
 def _leave_room(partial: Partial) -> None:
@@ -185,9 +191,12 @@ def _begin(artefact: Artefact, url: str, partial: Partial, answer: requests.Resp
     if whole.size is not None and (
         wrong := wrong_size(artefact, whole.size) or _beyond(artefact, whole.size)
     ):
+        if status == 206:
+            partial.discard()
+            raise Cut("the file at its source has changed")
         # What it is says more than how long it is.
         with session.failures():
-            head = next(answer.iter_content(HEAD), b"") if status == 200 else b""
+            head = next(answer.iter_content(HEAD), b"")
         raise _wrong(artefact, url, (head and wrong_head(head, artefact.container)) or wrong)
     if status == 200:
         partial.restart(whole)

@@ -14,11 +14,16 @@ import pytest
 
 from samplebench.checkpoints.fetch import Artefact, fetch
 
-_spec = importlib.util.spec_from_file_location("server", Path(__file__).with_name("server.py"))
-_server = importlib.util.module_from_spec(_spec)
-# dataclasses look their module up.
-sys.modules["server"] = _server
-_spec.loader.exec_module(_server)
+
+def _sibling(name):
+    """A module beside this one; the tests here import it by its name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_server, _bad_server, _ = (_sibling(name) for name in ("server", "bad_server", "bad_answers"))
 
 # Fetches from a process of its own: url, published sha256 or "".
 PROCESS = """
@@ -56,6 +61,13 @@ def server():
 @pytest.fixture
 def another_server():
     with _server.serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bad_server():
+    """Its behaviour is set by each test."""
+    with _bad_server.bad_serving() as server:
         yield server
 
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections import namedtuple
 from pathlib import Path
 from threading import Thread
 
+import bad_answers as bad
 import pytest
 
 from samplebench.checkpoints.download import patience, transfer, wire
 from samplebench.checkpoints.fetch import Artefact, fetch, known_sha256, plan
 from samplebench.errors import EnvironmentError_, InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-import bad_answers as bad
-from bad_server import bad_serving
 
 Disk = namedtuple("Disk", ("total", "free"))
 MOST = 1_000_000
@@ -26,12 +22,6 @@ STEPS = ("--file PATH", "SAMPLEBENCH_CACHE", "which is not followed")
 HASH = hashlib.sha256(bad.FILE).hexdigest()
 # Of the parts, what cannot end well: the others start over.
 HOPELESS = {"less than asked, of an unknown size"}
-
-
-@pytest.fixture(scope="module")
-def bad_server():
-    with bad_serving() as server:
-        yield server
 
 
 @pytest.fixture
@@ -78,6 +68,8 @@ def check(error, artefact, target):
     assert "w.pkl" in message
     assert any(step in message for step in STEPS), message
     assert not target.exists()
+    if isinstance(error, InputError):
+        assert list(target.parent.glob("[!.]*")) == []
     assert artefact.sha256 or known_sha256(artefact) is None
     return message
 
@@ -117,7 +109,9 @@ def test_there_are_at_least_thirty():
     assert f"{count} answers" in text
 
 
-@pytest.mark.parametrize("facts", [{"sha256": HASH}, {"size": len(bad.FILE)}])
+@pytest.mark.parametrize(
+    "facts", [{"sha256": HASH}, pytest.param({"size": bad.SIZE}, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", bad.PARTS)
 def test_what_is_published_is_held_to(outcome, target, name, facts):
     error, artefact = outcome(bad.PARTS[name], **facts)

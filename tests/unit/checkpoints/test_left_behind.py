@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from pathlib import Path
 
 import pytest
+from bad_answers import FILE, LFS, OTHER, PAGE, always, answer, packed
 
+import samplebench
+from samplebench import references
 from samplebench.checkpoints.download import trust
 from samplebench.checkpoints.download.kinds import wrong_head, wrong_tail
 from samplebench.checkpoints.download.session import Session
@@ -23,9 +24,6 @@ from samplebench.checkpoints.fetch import (
     verify,
 )
 from samplebench.errors import EnvironmentError_, InputError, SamplebenchError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from bad_answers import FILE, LFS, OTHER, PAGE
 
 GOOD = {"url": "", "etag": '"one"', "modified": "", "size": len(FILE)}
 NOTES = {
@@ -282,3 +280,36 @@ def test_a_password_of_an_address_is_never_told(cache):
         fetch(Artefact("demo", url, "w.pkl"), progress=False)
     assert "secret" not in str(caught.value)
     assert "https://nowhere.invalid/w.pkl" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("load", "path"),
+    [
+        (lambda: samplebench.load("vp-cifar10"), "vp-cifar10/baseline-cifar10-32x32-uncond-vp.pkl"),
+        (
+            lambda: samplebench.load_classifier("adm-imagenet64"),
+            "adm-imagenet64-classifier/64x64_classifier.pt",
+        ),
+        (
+            lambda: references.load("edm-ffhq-64x64").statistics,
+            "edm-ffhq-64x64/ffhq-64x64.npz",
+        ),
+    ],
+)
+@pytest.mark.parametrize("wrong", ["a pointer", "another file of the kind"])
+def test_whatever_is_loaded_a_wrong_file_leaves_the_place(
+    bad_server, cache, monkeypatch, load, path, wrong
+):
+    """The next call asks the server anew."""
+    monkeypatch.setenv("SAMPLEBENCH_MIRROR", bad_server.address)
+    body = {"a pointer": LFS, "another file of the kind": FILE if "pkl" in path else packed("zip")}
+    bad_server.behaviour = always(answer(body=body[wrong]))
+    bad_server.asked.clear()
+    for asked in (1, 2):
+        with pytest.raises(InputError):
+            load()
+        assert len(bad_server.asked) == asked
+        assert not (cache / path).exists()
+        assert (cache / f"{path}.wrong").exists() == (wrong != "a pointer")
+    lines = cache / "trust.lock"
+    assert not lines.exists() or "sha256 =" not in lines.read_text()
