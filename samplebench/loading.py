@@ -16,7 +16,7 @@ from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import EnvironmentError_, InputError, UsageError
-from samplebench.files import expanded, sha256
+from samplebench.files import expanded, regular, sha256
 from samplebench.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
@@ -186,6 +186,8 @@ def _entry(
         if not path.is_file():
             if isinstance(source, str) and not path.suffix and "/" not in source:
                 return checkpoint(source)  # says what it may have meant
+            if path.exists() and not path.is_dir():
+                regular(path)
             raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
         if format is None:
             raise UsageError(f"{path}: name its format, one of {', '.join(adapters.names())}")

@@ -51,7 +51,9 @@ def acquire(path: Path, *, timeout: float = -1) -> BaseFileLock:
             raise
     if path not in _told:
         _told.add(path)
-        _log.warning("%s: its file system has no locks; %s takes their place", path, soft(path).name)
+        _log.warning(
+            "%s: its file system has no locks; %s takes their place", path, soft(path).name
+        )
     lock = SoftFileLock(soft(path))
     lock.acquire(timeout=timeout)
     return lock

@@ -97,7 +97,9 @@ def toml(data: bytes) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         # tomllib names line and column, except of a file that ends too early.
         ending = position(data.removeprefix(codecs.BOM_UTF8))
-        raise ValueError(str(error).replace("at end of document", f"at {ending}, the end")) from None
+        raise ValueError(
+            str(error).replace("at end of document", f"at {ending}, the end")
+        ) from None
     except ValueError as error:  # a number too long for Python, a date that is none
         raise ValueError(str(error).partition(";")[0]) from None
     except RecursionError:

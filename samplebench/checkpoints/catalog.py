@@ -118,7 +118,9 @@ def catalog(extra: str | Path | None = None) -> dict[str, Checkpoint]:
     Raises:
         InputError: it cannot be read or is not of that form.
     """
-    return dict(_shipped()) if extra is None else {**_shipped(), **_read(expanded(str(extra)), extra)}
+    return (
+        dict(_shipped()) if extra is None else {**_shipped(), **_read(expanded(str(extra)), extra)}
+    )
 
 
 def checkpoint(name: str, known: Mapping[str, Checkpoint] | None = None) -> Checkpoint:

@@ -105,9 +105,7 @@ def test_catalogues(place, mutations):
 
 def test_model_configurations(place, mutations):
     words = {"image_size": 64, "beta": [0.1, 20.0], "network": {"depth": 2, "name": "x"}}
-    judged(
-        mutants(3, mutations, words, as_json), lambda data: _config(put(place / "c.json", data))
-    )
+    judged(mutants(3, mutations, words, as_json), lambda data: _config(put(place / "c.json", data)))
 
 
 def shown(out, page):

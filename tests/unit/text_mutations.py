@@ -19,8 +19,26 @@ ODD = [
     "package://../x", "file:///etc/passwd", [], [[]], [None], ["x"], {}, {"": {}}, {"x": [1]},
     [1, 2, 3], {"a": {"b": {"c": 1}}}, datetime.date(2020, 1, 2),
 ]  # fmt: skip
-INSERTS = [b"\xef\xbb\xbf", b"\xff\xfe", b"\0", b"[" * 3000, b"9" * 5000, b"\xc3", b'"', b"{", b"\r"]
-_EVENTS = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess", "socket", "pickle.find")
+INSERTS = [
+    b"\xef\xbb\xbf",
+    b"\xff\xfe",
+    b"\0",
+    b"[" * 3000,
+    b"9" * 5000,
+    b"\xc3",
+    b'"',
+    b"{",
+    b"\r",
+]
+_EVENTS = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "subprocess",
+    "socket",
+    "pickle.find",
+)
 _deeds: list[str] | None = None
 
 
