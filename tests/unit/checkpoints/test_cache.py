@@ -13,7 +13,7 @@ from samplebench.checkpoints.download import address, patience, trust, verify
 from samplebench.checkpoints.download.cache import root
 from samplebench.checkpoints.download.patience import Cut, Patience
 from samplebench.checkpoints.fetch import Artefact, fetch, known_sha256, path_of
-from samplebench.errors import EnvironmentError_, InputError, UsageError
+from samplebench.errors import InputError, UsageError
 
 URL = "https://nvlabs-fi-cdn.nvidia.com/edm/pretrained/x.pkl"
 DRIVE = "https://drive.google.com/file/d/14UB27-Spi8V_jZY/view?usp=sharing"
