@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from samplebench.checkpoints.catalog import Checkpoint, embedded
 from samplebench.checkpoints.download.artefact import Artefact
-from samplebench.errors import InputError
+from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import sha256
 
 
@@ -63,7 +64,8 @@ def rejected(entry: Checkpoint, path: Path, error: InputError) -> InputError:
         return error
     from samplebench.checkpoints.download import trust
 
-    trust.forget(artefact(entry).key)
+    with suppress(EnvironmentError_, InputError):  # the file's own fault is what must be told
+        trust.forget(artefact(entry).key)
     return InputError(f"{error} (move {path} away, then fetch again)") if entry.remote else error
 
 
