@@ -18,8 +18,8 @@ class SamplebenchError(Exception):
     exit_code = 2
 
     def __str__(self) -> str:
-        """The message; of one that repeats a whole file, both ends."""
-        text = super().__str__()
+        """The message in one line; of one that repeats a whole file, both ends."""
+        text = " ".join(super().__str__().splitlines())
         return text if len(text) <= _LONGEST else f"{text[:_HEAD]} ... {text[-_HEAD:]}"
 
 

@@ -201,6 +201,8 @@ def _entry(
         if not _is_file(path):
             if isinstance(source, str) and not path.suffix and "/" not in source:
                 return checkpoint(source)  # says what it may have meant
+            if path.exists() and not path.is_dir():
+                regular(path)
             raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
         if format is None:
             raise UsageError(f"{path}: name its format, one of {', '.join(adapters.names())}")

@@ -83,8 +83,12 @@ def position(before: bytes) -> str:
     return f"line {len(lines)}, column {len(lines[-1].decode(errors='replace')) + 1}"
 
 
-def toml(data: bytes) -> dict[str, Any]:
+def toml(data: bytes, *, dates: bool = False) -> dict[str, Any]:
     """A TOML document of texts, numbers, truth values, lists and tables.
+
+    Args:
+        data: UTF-8.
+        dates: whether the reader tells dates and times by their place.
 
     Raises:
         ValueError: it is none, or holds dates, numbers of no meaning or tables in tables in tables.
@@ -104,7 +108,7 @@ def toml(data: bytes) -> dict[str, Any]:
         raise ValueError(str(error).partition(";")[0]) from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    check(content)
+    check(content, dates=dates)
     return content
 
 
@@ -132,7 +136,7 @@ def json_value(data: bytes, *, lenient: bool = False) -> Any:
     return content
 
 
-def check(content: Any) -> None:
+def check(content: Any, *, dates: bool = False) -> None:
     """Raises ValueError for what no reader here can mean: see `toml`."""
     level, depth = [content], 0
     while level:
@@ -145,7 +149,7 @@ def check(content: Any) -> None:
                 below += part.values()
             elif isinstance(part, list):
                 below += part
-            elif isinstance(part, datetime.date | datetime.time):
+            elif isinstance(part, datetime.date | datetime.time) and not dates:
                 raise ValueError(f"{part} is a date or a time; put it in quotes")
             elif isinstance(part, int) and abs(part) >= 10**_MOST_DIGITS:
                 raise ValueError(f"a number of more than {_MOST_DIGITS} digits")

@@ -128,7 +128,8 @@ def density(
     Raises:
         InputError: the file is no such archive, or config has no bandwidth above 0.
     """
-    bandwidth, conditional = config.get("bandwidth"), config.get("conditional", True)
+    bandwidth: Any = config.get("bandwidth")
+    conditional = config.get("conditional", True)
     number = isinstance(bandwidth, int | float) and not isinstance(bandwidth, bool)
     if not (number and 0 < bandwidth < math.inf):
         raise InputError(f"{path}: config has bandwidth {bandwidth!r}; it is a number above 0")

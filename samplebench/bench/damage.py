@@ -76,7 +76,7 @@ def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str,
             whole &= all(_is_number(found[key]) for key in ("value", "stderr"))
             # Missing in records of older versions.
             whole &= _all_finite(found.get("deleted", []))
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, IndexError):
         whole = False
     if not whole:
         raise Damaged(path, "values are missing", _AGAIN)

@@ -1,4 +1,4 @@
-"""What a table of a catalogue may hold: data of known kinds, which names no code and no other place.
+"""What a table of a catalogue may hold: data of known kinds, which names no code or other place.
 
 Checked before anything is made of it; `Checkpoint` has the same fields.
 """
@@ -63,7 +63,7 @@ def checked(key: str, table: Any, where: str) -> dict[str, Any]:
     missing = [name for name in ("format", "location", "shape") if name not in table]
     if missing:
         raise InputError(f"{where}: {' and '.join(missing)} missing; see the top of the file")
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
     for name, value in values.items():
         _check_field(name, value, where)
     _check_numbers(values, where)
@@ -109,8 +109,8 @@ def _check_location(location: str, where: str) -> None:
         )
     if location.startswith("package://") and not safe(location.removeprefix("package://")):
         raise InputError(
-            f"{where}: location = {_shown(location)} leaves the package; package://NAME is a file that "
-            "ships with samplebench"
+            f"{where}: location = {_shown(location)} leaves the package; package://NAME is a file "
+            "that ships with samplebench"
         )
     if not location or not location.isprintable():
         raise InputError(f"{where}: location = {_shown(location)} is no address and no path")

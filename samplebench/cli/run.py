@@ -106,7 +106,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _from_file(path: str) -> dict[str, Any]:
     try:
-        return texts.toml(texts.read_bytes(Path(path), texts.MOST_TOML))
+        return texts.toml(texts.read_bytes(Path(path), texts.MOST_TOML), dates=True)
     except OSError as error:
         raise InputError(f"--config {path} cannot be read ({error.strerror})") from None
     except ValueError as error:

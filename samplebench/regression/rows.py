@@ -10,6 +10,7 @@ from typing import Any
 from samplebench.bench.columns import fault
 from samplebench.bench.view import COLUMNS
 from samplebench.errors import InputError
+from samplebench.files import regular
 from samplebench.regression import sidecar
 from samplebench.regression.sidecar import Origin
 from samplebench.report.fields import STDERR, hashes_of, metrics_of, printable
@@ -65,8 +66,9 @@ def load_rows(source: Path, *, provenance: bool = True) -> Table:
 
     if source.is_dir():
         return _of_folder(source, None)
-    if not source.is_file():
+    if not source.exists():
         raise InputError(f"{source} does not exist; give a results folder or a results.csv")
+    regular(source)
     rows = _of_csv(source)
     if not provenance:
         return Table(rows, source=str(source))

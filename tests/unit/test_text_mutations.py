@@ -29,17 +29,24 @@ from samplebench.errors import SamplebenchError
 from samplebench.loading import _config
 from samplebench.regression.rows import load_rows
 from samplebench.report.html import render_html
-from samplebench.report.tables import to_json, view_text
-from tests.unit.text_mutations import EVIL, as_json, as_toml, mutants, nothing_runs, scrambled
-
-RUN = ("run", "--sampler", "heun", "--nfe", "3", "--num-samples", "70", "--quiet")
+from samplebench.report.tables import to_json, view_text, write_csv
+from tests.unit.text_mutations import (
+    EVIL,
+    as_json,
+    as_toml,
+    folder_of_one_cell,
+    mutants,
+    nothing_runs,
+    scrambled,
+)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A results folder of one cell."""
     out = tmp_path_factory.mktemp("texts") / "out"
-    assert main([*RUN, "--out", str(out)]) == 0
+    folder_of_one_cell(out)
+    write_csv(Store(out).view().rows, out / "results.csv")
     return out
 
 
@@ -109,7 +116,7 @@ def test_model_configurations(place, mutations):
 
 
 def shown(out, page):
-    """What report, check and cite say of a folder, with or without the page, which takes longest."""
+    """What report, check and cite say of a folder, the page too where there is time."""
     view = Store(out).view()
     view_text(view), to_json(view.rows)
     if page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import hashlib
 import json
 import sys
 from contextlib import contextmanager
@@ -47,6 +48,49 @@ def _hook(event, arguments):
         event.startswith(_EVENTS) or (event == "import" and arguments[0].startswith(EVIL))
     ):
         _deeds.append(f"{event} {arguments!r}"[:200])
+
+
+def folder_of_one_cell(out):
+    """A results folder as `run` leaves it -> the cell's record and the request."""
+    conditions = {
+        "model": "digits-exact", "sampler": "heun", "steps": 2, "seed": 0, "num_samples": 70,
+        "block": 64, "numerics": 1, "dtype": "float64", "checkpoint_sha256": "a1" * 32,
+        "config": {"bandwidth": 0.2}, "discretization": {"name": "edm", "rho": 7.0},
+        "extractor": {"feature_dim": 64, "name": "digits", "weights_sha256": "de" * 32},
+        "metrics": ["fd-digits"], "params": {"S_churn": 0.0, "S_max": "inf", "scaling": "none"},
+        "protocol": {"clip_x0": False, "name": "digits", "noise": "portable", "num_samples": 70},
+        "reference": {"id": "digits-kde", "sha256": "57" * 32},
+    }  # fmt: skip
+    text = json.dumps(conditions, sort_keys=True, separators=(",", ":"))
+    cell = hashlib.sha256(text.encode()).hexdigest()
+    record = {
+        "schema": 1, "cell": cell, "conditions": conditions, "nfe": 3, "nfe_planned": 3,
+        "gflop_per_evaluation": 0.5, "gflop_per_image": 1.5, "nonfinite": 0,
+        "seed_reproducible": True, "unsteady": ["sampler x"], "failed": "", "not_reusable": "",
+        "seconds": {"features": 0.03, "metrics": 0.017, "sampling": 0.041},
+        "values": {"fd-digits": {"value": 23.5, "stderr": 0.9, "deleted": [23.4, 23.6]}},
+        "provenance": {
+            "created": "2026-01-29T00:15:28+00:00", "git_commit": None, "hardware": "a cpu",
+            "platform": "here", "versions": {"samplebench": "0.1.0", "torch": None},
+            "checkpoint": {"id": "digits-exact", "config": {"bandwidth": 0.2}},
+        },
+    }  # fmt: skip
+    columns = {
+        "model": "digits-exact", "sampler": "heun", "params": "", "discretization": "edm",
+        "rho": 7.0, "steps": 2, "nfe": 3, "nfe_requested": 3, "seed": 0, "repeats": 1,
+        "num_samples": 70, "protocol": "digits", "dtype": "float64",
+    }  # fmt: skip
+    row = {"cells": [cell], "columns": columns, "metrics": ["fd-digits"]}
+    words = {"model": ["digits-exact"], "nfe": [3], "sampler": ["heun"]}
+    request = {"number": 1, "request": words, "rows": [row]}
+    for name, content in {
+        "samplebench.json": {"schema": 1},
+        f"cells/{cell}.json": record,
+        "requests/asked.json": request,
+    }.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(json.dumps(content))
+    return record, request
 
 
 @contextmanager
