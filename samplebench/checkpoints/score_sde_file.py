@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.checkpoints.dress import bare, containers, undressed
 from samplebench.checkpoints.pickle_values import shown
 from samplebench.checkpoints.torch_file import read_torch_file
-from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, TENSORS
+from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, TENSORS
 from samplebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read(path: Path, *, raw: bool = False, names: Collection[str] = ()) -> Score
     Raises:
         InputError: not such a file, or one that contradicts itself.
     """
-    state = read_torch_file(path, allowed={**TENSORS, **NUMPY_FLOAT64})
+    state = read_torch_file(path, allowed={**TENSORS, **NUMPY_NUMBERS})
     inside = containers(state) if isinstance(state, dict) else ()
     states = [found for _, found in inside if _is_training_state(found)]
     if len(states) == 1:
