@@ -33,9 +33,7 @@ def load(
     Images are in [-1, 1] and noise levels in that unit for VE models too, which were trained on
     [0, 1].
     """
-    _, arguments = songunet_arguments(config)
-    names = [source for entry in entries(arguments) for source in entry.sources]
-    file = read(path, names=names)
+    file = read(path, names=lambda: _names(config))
     class_name, arguments = songunet_arguments(config, file.num_channels)
     with torch.device("meta"):
         network = preconditioner(class_name, arguments)
@@ -56,3 +54,9 @@ def load(
         **({} if file.step is None else {"step": file.step, "ema_decay": file.ema_decay}),
     }
     return model
+
+
+def _names(config: Mapping[str, Any]) -> list[str]:
+    """The score network's names, without "module."."""
+    _, arguments = songunet_arguments(config)
+    return [source for entry in entries(arguments) for source in entry.sources]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.checkpoints.dress import bare, containers, undressed
 from samplebench.checkpoints.pickle_values import shown
 from samplebench.checkpoints.torch_file import read_torch_file
-from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, PARAMETERS, TENSORS
+from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, PARAMETERS, TENSORS
 from samplebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def read(path: Path, names: Collection[str] = ()) -> DdimFile:
     Raises:
         InputError: not such a file, one without averages, or one that contradicts itself.
     """
-    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS, **NUMPY_FLOAT64})
+    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS, **NUMPY_NUMBERS})
     lists = [value for _, value in containers(state) if _is_training_state(value)]
     if names and not lists:
         return DdimFile(_detached(_tensors(path, "it", undressed(path, state, names))))

@@ -9,8 +9,8 @@ from typing import Any
 from samplebench.checkpoints.pickle_values import Blob, Buildable, Refused, expect, shown
 
 # numpy's type codes -> struct's.
-_NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "b1": "?"}
-_NUMBERS |= {"i8": "q", "i4": "i", "i2": "h", "i1": "b", "u8": "Q", "u4": "I", "u2": "H", "u1": "B"}
+NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "b1": "?"}
+NUMBERS |= {"i8": "q", "i4": "i", "i2": "h", "i1": "b", "u8": "Q", "u4": "I", "u2": "H", "u1": "B"}
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +31,7 @@ class Dtype(Buildable):
 def dtype(arguments: tuple[Any, ...]) -> Dtype:
     """What `numpy.dtype` is called with."""
     code, align, copy = expect("numpy.dtype", arguments, str, bool, bool)
-    if code not in _NUMBERS or align or not copy:
+    if code not in NUMBERS or align or not copy:
         raise Refused(f"numpy.dtype {shown(code)} is not the type of a plain number")
     return Dtype(code)
 
@@ -41,7 +41,7 @@ def scalar(arguments: tuple[Any, ...]) -> float | int | bool:
     found, data = expect("numpy scalar", arguments, Dtype, Blob)
     if not found.complete:
         raise Refused("a numpy scalar of incomplete type")
-    layout = f"<{_NUMBERS[found.code]}"
+    layout = f"<{NUMBERS[found.code]}"
     if data.length != struct.calcsize(layout):
         raise Refused(f"a numpy scalar of type {found.code} with {data.length} bytes")
     return struct.unpack(layout, data.read(data.length))[0]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.checkpoints.dress import undressed
 from samplebench.checkpoints.pickle_values import shown
 from samplebench.checkpoints.torch_file import read_torch_file
-from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, PARAMETERS, TENSORS
+from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, PARAMETERS, TENSORS
 from samplebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read(path: Path, names: Collection[str] = ()) -> dict[str, Tensor]:
     Raises:
         InputError: not such a file.
     """
-    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS, **NUMPY_FLOAT64})
+    state = read_torch_file(path, allowed={**TENSORS, **PARAMETERS, **NUMPY_NUMBERS})
     if names:
         state = undressed(path, state, names)
     if not isinstance(state, dict) or not state:

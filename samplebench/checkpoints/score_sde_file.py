@@ -6,7 +6,7 @@ dict without its buffer and without the frozen Fourier frequencies of VE models.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.checkpoints.dress import bare, containers, undressed
 from samplebench.checkpoints.pickle_values import shown
 from samplebench.checkpoints.torch_file import read_torch_file
-from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, TENSORS
+from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, TENSORS
 from samplebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,25 +49,27 @@ class ScoreSdeFile:
         return next(shape[1] for _, shape in self.names_and_shapes if len(shape) == 4)
 
 
-def read(path: Path, *, raw: bool = False, names: Collection[str] = ()) -> ScoreSdeFile:
+def read(
+    path: Path, *, raw: bool = False, names: Callable[[], Collection[str]] | None = None
+) -> ScoreSdeFile:
     """Reads a `checkpoint_<k>.pth`; its tensors stay in the file until they are used.
 
     Args:
         path: the file.
         raw: the weights as last trained, not their average, which all published values are of.
-        names: the network's, without "module."; with them a state dict alone is taken too, in
+        names: tells the network's, without "module."; with it a state dict alone is taken too, in
             whatever entry (`dress.undressed`).
 
     Raises:
         InputError: not such a file, or one that contradicts itself.
     """
-    state = read_torch_file(path, allowed={**TENSORS, **NUMPY_FLOAT64})
+    state = read_torch_file(path, allowed={**TENSORS, **NUMPY_NUMBERS})
     inside = containers(state) if isinstance(state, dict) else ()
     states = [found for _, found in inside if _is_training_state(found)]
     if len(states) == 1:
         (state,) = states
     elif names and not (isinstance(state, dict) and {"model", "ema"} <= state.keys()):
-        return _alone(path, undressed(path, state, names, [BUFFER.removeprefix(PREFIX)]))
+        return _alone(path, undressed(path, state, names(), [BUFFER.removeprefix(PREFIX)]))
     top = _keys(path, "its content", state, ("model", "ema", "step"))
     ema = _keys(path, "ema", top["ema"], ("decay", "num_updates", "shadow_params"))
     named = _tensors(path, top["model"])

@@ -22,10 +22,11 @@ from samplebench.checkpoints.pickle_values import Damaged, Global, Refused, show
 from samplebench.checkpoints.torch_pickle import (
     MAX_PICKLE,
     TENSORS,
-    Float64,
+    Attributes,
+    NumpyType,
     check,
     check_legacy,
-    float64,
+    number,
 )
 from samplebench.errors import InputError
 from samplebench.files import regular
@@ -41,9 +42,10 @@ _END64 = struct.Struct("<4sQ2H2I4Q")
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 # For torch, under the names that files written with NumPy 1 and 2 use.
 _STAND_INS = [
-    (Float64, "numpy.dtype"),
-    (float64, "numpy.core.multiarray.scalar"),
-    (float64, "numpy._core.multiarray.scalar"),
+    (NumpyType, "numpy.dtype"),
+    (number, "numpy.core.multiarray.scalar"),
+    (number, "numpy._core.multiarray.scalar"),
+    (Attributes, "argparse.Namespace"),
 ]
 _ONE_AT_A_TIME = threading.Lock()  # torch's list of safe globals is one for the process
 
@@ -56,7 +58,7 @@ def read_torch_file(path: Path, *, allowed: Mapping[tuple[str, str], Global] = T
 
     Args:
         path: the file.
-        allowed: the globals that may occur: `TENSORS`, with `PARAMETERS` or `NUMPY_FLOAT64` where
+        allowed: the globals that may occur: `TENSORS`, with `PARAMETERS` or `NUMPY_NUMBERS` where
             needed.
 
     Raises:

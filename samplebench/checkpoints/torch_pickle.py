@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.checkpoints.legacy_storage import DTYPES, check_writer
+from samplebench.checkpoints.numpy_scalar import NUMBERS
 from samplebench.checkpoints.pickle_machine import Machine
 from samplebench.checkpoints.pickle_values import Buildable, Damaged, Global, Refused, shown
 
@@ -232,58 +233,79 @@ def _parameter(arguments: tuple[Any, ...]) -> _Tensor:
     return tensor
 
 
-class Float64(Buildable):
-    """Stands for numpy.dtype("float64"), here and where torch reads the pickle."""
+class NumpyType(Buildable):
+    """Stands for numpy.dtype of a plain number, here and where torch reads the pickle."""
 
-    __slots__ = ()
+    __slots__ = ("code",)
 
     def __init__(self, *arguments: Any) -> None:
-        if arguments != ("f8", False, True):
-            raise Refused("a NumPy type other than float64")
+        code, *others = arguments or ("",)
+        if type(code) is not str or code not in NUMBERS or others != [False, True]:
+            raise Refused("a NumPy type other than that of a number")
+        self.code = code
 
     def build(self, state: Any) -> None:
-        if state != (3, "<", None, None, None, -1, -1, 0):
-            raise Refused("a NumPy type that is not the machine's float64")
+        order = "|" if self.code.endswith("1") else "<"
+        if state != (3, order, None, None, None, -1, -1, 0):
+            raise Refused(f"a NumPy type that is not the machine's {self.code}")
 
     __setstate__ = build
 
 
-def float64(dtype: Any, data: Any) -> float:
+def number(dtype: Any, data: Any) -> float | int | bool:
     """Stands for NumPy's constructor of scalars, here and where torch reads the pickle."""
-    if type(dtype) is not Float64 or type(data) is not bytes or len(data) != 8:
-        raise Refused("a NumPy scalar that is no float64")
-    return struct.unpack("<d", data)[0]
+    if type(dtype) is not NumpyType or type(data) is not bytes:
+        raise Refused("a NumPy scalar that is no number")
+    layout = f"<{NUMBERS[dtype.code]}"
+    if len(data) != struct.calcsize(layout):
+        raise Refused(f"a NumPy scalar of type {dtype.code} with {len(data)} bytes")
+    return struct.unpack(layout, data)[0]
+
+
+class Attributes(Buildable):
+    """Stands for argparse.Namespace, a trainer's options, here and where torch reads the pickle."""
+
+    __slots__ = ()
+
+    def build(self, state: Any) -> None:
+        if type(state) is not dict:
+            raise Refused("an argparse.Namespace without attributes")
+
+    __setstate__ = build
 
 
 def _encode(arguments: tuple[Any, ...]) -> bytes:
-    """`_codecs.encode`, by which protocol 2 writes the 8 bytes of a NumPy scalar."""
+    """`_codecs.encode`, by which protocol 2 writes the bytes of a NumPy scalar."""
     if len(arguments) != 2 or type(arguments[0]) is not str or arguments[1] != "latin1":
         raise Refused("_codecs.encode is called with other arguments than a text and 'latin1'")
-    if len(arguments[0]) != 8 or max(arguments[0]) > "\xff":
-        raise Refused("_codecs.encode is called for other than the 8 bytes of a number")
+    if len(arguments[0]) > 8 or max(arguments[0], default="") > "\xff":
+        raise Refused("_codecs.encode is called for other than the up to 8 bytes of a number")
     return arguments[0].encode("latin1")
 
 
-def _scalar(arguments: tuple[Any, ...]) -> float:
+def _scalar(arguments: tuple[Any, ...]) -> float | int | bool:
     if len(arguments) != 2:
         raise Refused("a NumPy scalar without type or value")
-    return float64(*arguments)
+    return number(*arguments)
 
 
+# Masks and flags may lie beside the weights.
 _WIDTHS = {f"torch.{name}": width for name, (_, width) in DTYPES.items()}
+_WIDTHS["torch.BoolStorage"] = 1
 # A state dict, and plain data around it.
 TENSORS: Mapping[tuple[str, str], Global] = {
     ("collections", "OrderedDict"): Global("collections.OrderedDict", _ordered),
     ("torch._utils", "_rebuild_tensor_v2"): Global("torch._utils._rebuild_tensor_v2", _tensor),
-    **{("torch", name): Global(f"torch.{name}") for name in DTYPES},
+    **{("torch", name): Global(f"torch.{name}") for name in (*DTYPES, "BoolStorage")},
+    ("argparse", "Namespace"): Global("argparse.Namespace", new=Attributes),
 }
 # A tensor that was trained, as a module holds it.
 PARAMETERS: Mapping[tuple[str, str], Global] = {
     ("torch._utils", "_rebuild_parameter"): Global("torch._utils._rebuild_parameter", _parameter),
 }
-# A float64 scalar; NumPy 2 has another name for its constructor.
-NUMPY_FLOAT64: Mapping[tuple[str, str], Global] = {
-    ("numpy", "dtype"): Global("numpy.dtype", lambda arguments: Float64(*arguments)),
+# NumPy's scalars; NumPy 2 has another name for their constructor.
+NUMPY_NUMBERS: Mapping[tuple[str, str], Global] = {
+    ("numpy", "dtype"): Global("numpy.dtype", lambda arguments: NumpyType(*arguments)),
     ("_codecs", "encode"): Global("_codecs.encode", _encode),
     **{
         (module, "scalar"): Global(f"{module}.scalar", _scalar)

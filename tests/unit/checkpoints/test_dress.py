@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import OrderedDict
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import samplebench as sb
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.checkpoints.dress import undressed
 from samplebench.checkpoints.local import local_file
+from samplebench.checkpoints.openai_file import read
 from samplebench.errors import InputError
 
 STATE = OrderedDict(
@@ -158,6 +160,32 @@ def test_a_wrapped_file_is_the_model_of_the_plain_one(tmp_path, digits, zipped):
     assert found.provenance["structure"] == plain.provenance["structure"]
     weights = plain.network.state_dict()
     assert all(torch.equal(t, weights[n]) for n, t in found.network.state_dict().items())
+
+
+BESIDE = {
+    **{f"numpy {t}": np.dtype(t).type(1) for t in "f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1".split()},
+    "options": argparse.Namespace(lr=1e-4, name="x", betas=(0.9, 0.99)),
+    "mask": torch.ones(3, dtype=torch.bool),
+    "state of a generator": torch.get_rng_state(),
+}
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["legacy", "zip"])
+@pytest.mark.parametrize("what", BESIDE)
+def test_what_trainers_save_beside_it(tmp_path, what, zipped):
+    path = tmp_path / "w.pt"
+    content = {"model": STATE, "beside": BESIDE[what]}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    found = read(path, STATE.keys())
+    assert all(torch.equal(found[name], tensor) for name, tensor in STATE.items())
+
+
+@pytest.mark.parametrize(
+    "value", [Path("."), torch.nn.ReLU(), torch.float32, np.dtype("c8").type(1)]
+)
+def test_other_objects_beside_it_are_named(tmp_path, value, refused):
+    torch.save({"model": STATE, "beside": value}, tmp_path / "w.pt")
+    refused(lambda: read(tmp_path / "w.pt", STATE.keys()), InputError, "refused")
 
 
 def test_weights_of_another_precision_are_named(tmp_path, digits, refused):

@@ -281,19 +281,19 @@ HOSTILE = {
     "tensor-state": (lambda: holding(tensor([4], [1]), several(b"N"), b"b"), "BUILD"),
     "object-dtype": (
         lambda: holding(called(found("numpy", "dtype"), text("O"), b"\x89", b"\x88")),
-        "other than float64",
+        "other than that of a number",
     ),
     "void-dtype": (
         lambda: holding(called(found("numpy", "dtype"), text("V9999999999"), b"\x89", b"\x88")),
-        "other than float64",
+        "other than that of a number",
     ),
     "dtype-flags": (
         lambda: holding(DTYPE, NATIVE.replace(number(0), number(63))),
-        "the machine's float64",
+        "the machine's f8",
     ),
     "scalar-of-text": (
         lambda: holding(called(found("numpy.core.multiarray", "scalar"), DTYPE, text("12345678"))),
-        "no float64",
+        "scalar that is no number",
     ),
     "bytes-bomb": (
         lambda: holding(

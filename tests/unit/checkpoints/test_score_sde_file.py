@@ -17,7 +17,7 @@ import torch
 import samplebench as sb
 from samplebench.checkpoints.score_sde_file import read
 from samplebench.checkpoints.torch_file import read_torch_file
-from samplebench.checkpoints.torch_pickle import NUMPY_FLOAT64, TENSORS
+from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, TENSORS
 from samplebench.errors import InputError
 from samplebench.networks.preconditioning import preconditioner
 from samplebench.networks.score_sde_config import songunet_arguments
@@ -43,7 +43,7 @@ class Golden:
         return network.eval().requires_grad_(False)
 
     def state(self) -> dict:
-        return read_torch_file(self.path, allowed={**TENSORS, **NUMPY_FLOAT64})
+        return read_torch_file(self.path, allowed={**TENSORS, **NUMPY_NUMBERS})
 
 
 @pytest.fixture(params=FILES)
