@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,8 +128,10 @@ def reject(artefact: Artefact, path: Path, error: InputError) -> InputError:
     """
     if artefact.sha256 is not None:
         return error
-    known = trust.record(artefact.key)
-    trust.forget(artefact.key)
+    known = None
+    with suppress(EnvironmentError_, InputError):  # the file's own fault is what must be told
+        known = trust.record(artefact.key)
+        trust.forget(artefact.key)
     if path != path_of(artefact):
         return error
     aside = path.with_name(f"{path.name}.wrong")

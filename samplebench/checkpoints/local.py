@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from samplebench.checkpoints.catalog import Checkpoint, embedded
 from samplebench.checkpoints.download.artefact import Artefact
-<<<<<<< HEAD
 from samplebench.checkpoints.download.kinds import OF_FORMAT
 from samplebench.errors import InputError
-=======
-from samplebench.errors import EnvironmentError_, InputError
->>>>>>> 45bb37f117d5c7122995fe81d8d6a43fbcc43283
 from samplebench.files import sha256
 
 # What a released file can need: weights, their average and Adam's two states take 16 bytes a
@@ -79,13 +74,7 @@ def rejected(entry: Checkpoint, path: Path, error: InputError) -> InputError:
         return error
     from samplebench.checkpoints.fetch import reject
 
-<<<<<<< HEAD
     return reject(artefact(entry), path, error)
-=======
-    with suppress(EnvironmentError_, InputError):  # the file's own fault is what must be told
-        trust.forget(artefact(entry).key)
-    return InputError(f"{error} (move {path} away, then fetch again)") if entry.remote else error
->>>>>>> 45bb37f117d5c7122995fe81d8d6a43fbcc43283
 
 
 def digest(entry: Checkpoint) -> str:
