@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 from samplebench.bench.columns import shown
 from samplebench.bench.view import View
 from samplebench.files import write_atomic
-from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, inert, number
+from samplebench.report.fields import (
+    INTEGERS,
+    STRINGS,
+    Row,
+    columns_of,
+    guarded,
+    inert,
+    number,
+    unguarded,
+)
 from samplebench.report.layout import Column, condense
 from samplebench.report.standings import best_columns, standings
 
@@ -29,27 +38,12 @@ _WHOLE = re.compile(r"-?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|nan|inf)", re.IGNORECASE)
 
 
-# How text begins that a spreadsheet runs as a formula, with or without apostrophes before it.
-_FORMULA = re.compile(r"\s*'*[=+\-@]|[\t\r\n]")
-_GUARD = "'"
-
-
 def _entry(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
         return guarded(value)
     return format(value, _DIGITS) if isinstance(value, float) else str(value)
-
-
-def guarded(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe goes before one."""
-    return _GUARD + text if _FORMULA.match(text) else text
-
-
-def unguarded(text: str) -> str:
-    """What `guarded` was given."""
-    return text[1:] if text.startswith(_GUARD) and _FORMULA.match(text[1:]) else text
 
 
 def to_csv(rows: Sequence[Row]) -> str:
