@@ -223,3 +223,10 @@ def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
         artefact=artefact,
         licence=table["licence"],
     )
+
+
+def few_images(count: object, feature_dim: int) -> str:
+    """That a reference has no more images than features, a line; "" where it has, or none knows."""
+    if not isinstance(count, int) or count > feature_dim:
+        return ""
+    return f"{count} images are not above the {feature_dim} features: distances to them mean little"

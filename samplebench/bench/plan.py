@@ -29,7 +29,7 @@ from samplebench.linear import TIMES, settled
 from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.noise import check_mode
 from samplebench.parameters import altered, label, plain, split, word
-from samplebench.references import Reference
+from samplebench.references import Reference, few_images
 from samplebench.registry import adapters, discretizations, extractors, metrics
 from samplebench.solver import Solver
 
@@ -118,6 +118,9 @@ def make(request: Request) -> Plan:
         if own:
             sources[entry.id] = Source(entry, measure.reference)
         notes += preset_notes(words, entry, (row.columns for row in own))
+        reference = measure.reference
+        if own and (few := few_images(reference.num_images, reference.feature_dim)):
+            notes.append(f"reference {reference.id}: {few}")
         if own and entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
         for row in own:

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from samplebench.cli.common import command, output_flags, print_json, print_table, writing
+from samplebench.cli.common import command, output_flags, print_json, print_table, say, writing
 from samplebench.errors import UsageError
+from samplebench.report.fields import printable
 
 _EXAMPLES = """
 samplebench reference list
@@ -46,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "describe":
         if not args.source:
             raise UsageError(f"name a reference: {', '.join(references.names())}, or a file")
-        _print_facts(references.load(args.source).describe(), args.json)
+        _print_facts(references.load(args.source).describe(), args)
         return 0
     if not args.images or not args.out:
         raise UsageError("reference make needs --images PATH and --out FILE")
@@ -65,15 +66,20 @@ def main(args: argparse.Namespace) -> int:
     moments = images.moments(extractor, quiet=args.quiet)
     with writing(target, "choose another --out"):
         made = references.save(target, moments, extractor, images.description)
-    _print_facts(made.describe(), args.json)
+    _print_facts(made.describe(), args)
     return 0
 
 
-def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
-    if as_json:
+def _print_facts(facts: dict[str, Any], args: argparse.Namespace) -> None:
+    from samplebench.references import few_images
+
+    few = few_images(facts["num_images"], facts["feature_dim"])
+    if few and not args.quiet:
+        say(f"note: {few}")
+    if args.json:
         print_json([facts])
         return
     width = max(map(len, facts))
     for key, value in facts.items():
-        shown = f"{value:.6g}" if isinstance(value, float) else value
+        shown = f"{value:.6g}" if isinstance(value, float) else printable(value)
         print(f"{key:<{width}}  {shown}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.columns import shown
-from samplebench.bench.view import View
+from samplebench.bench.view import View, few_samples
 from samplebench.files import write_atomic
 from samplebench.report.fields import (
     INTEGERS,
@@ -21,6 +21,7 @@ from samplebench.report.fields import (
     guarded,
     inert,
     number,
+    printable,
     unguarded,
 )
 from samplebench.report.layout import Column, condense
@@ -154,7 +155,9 @@ def to_text(rows: Sequence[Row]) -> str:
 
 def view_text(view: View) -> str:
     """`to_text` of the rows, then the best of each budget and what is tied with it, a line each."""
+    few = dict.fromkeys(filter(None, map(few_samples, view.cells.values())))
     table, found = to_text(view.rows), standings(view, "rho")
+    table = "\n".join([table, *([""] if few else []), *(f"note: {printable(f)}" for f in few)])
     if not found:
         return table
     facts, columns = best_columns(found, _TIES)
