@@ -48,7 +48,6 @@ def failure(record: Mapping[str, Any]) -> str:
 def caveats(record: Mapping[str, Any]) -> list[str]:
     """What a reader must know beside a cell's values, in words."""
     found = []
-    conditions = record.get("conditions", {})
     if reason := failure(record):
         found.append(f"{reason}: no value")
     if record.get("nfe_planned", record.get("nfe")) != record.get("nfe"):

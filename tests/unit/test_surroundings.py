@@ -310,6 +310,35 @@ def test_nothing_global_moves(name, model, tmp_path, capsys):
     assert settings() == before
 
 
+# Fewer samples or images than features.
+
+
+def test_few_are_said_in_every_table(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (9, 1, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "few.npy", images)
+    made = str(tmp_path / "few.npz")
+    assert main(["reference", "make", "--images", str(tmp_path / "few.npy"), "--out", made]) == 0
+    assert "9 images are not above the 64 features" in capsys.readouterr().err
+    assert main(["reference", "describe", made]) == 0
+    assert "9 images are not above the 64 features" in capsys.readouterr().err
+    words = [
+        "--sampler",
+        "euler",
+        "--nfe",
+        "3",
+        "--num-samples",
+        "20",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    assert main(["run", *words, "--reference", made]) == 0
+    shown = capsys.readouterr()
+    assert "9 images are not above the 64 features" in shown.err
+    assert "N = 20 is not above the 64 features" in shown.out
+    assert main(["report", str(tmp_path / "o"), "--quiet"]) == 0
+    assert "N = 20 is not above the 64 features" in capsys.readouterr().out
+
+
 # Streams.
 
 
