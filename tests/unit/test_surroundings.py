@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import os
 import random
 import sys
@@ -22,6 +23,7 @@ from samplebench.bench.chunks import Chunked
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
 from samplebench.cli import main
+from samplebench.cli.common import say
 from samplebench.errors import EnvironmentError_, UsageError
 from samplebench.sampling import prepare
 from samplebench.trajectory import truncation
@@ -340,6 +342,22 @@ def test_few_are_said_in_every_table(tmp_path, capsys):
 
 
 # Streams.
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "cp437", "koi8-r", "utf-8"])
+def test_a_stream_of_few_letters(encoding, errors, monkeypatch, tmp_path):
+    raw = {name: io.BytesIO() for name in ("stdout", "stderr")}
+    for name, buffer in raw.items():
+        stream = io.TextIOWrapper(buffer, encoding=encoding, errors=errors, write_through=True)
+        monkeypatch.setattr(sys, name, stream)
+    monkeypatch.setattr(
+        "samplebench.cli.cite.main",
+        lambda args: print("8 ± 1 ρ σ é \udcff") or say("ρ \u20ac") or 0,
+    )
+    assert main(["cite"]) == 0
+    out, err = (raw[name].getvalue().decode(encoding) for name in ("stdout", "stderr"))
+    assert out.startswith("8 ") and " 1 " in out and "defect" not in err and len(err) > 3
 
 
 @pytest.mark.parametrize("lost", ["stdout", "stderr"])
