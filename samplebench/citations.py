@@ -15,6 +15,7 @@ from samplebench.errors import unknown
 from samplebench.registry import discretizations, metrics, samplers
 
 OWN = "samplebench"
+_NOT_A_VERSION = re.compile(r"[^\w.+-]", re.ASCII)
 # (kind, name), e.g. ("sampler", "heun").
 Use = tuple[str, str]
 
@@ -109,7 +110,8 @@ def versions_of_view(view: View) -> list[str]:
 def cited(uses: Iterable[Use], versions: Sequence[str] = (__version__,)) -> list[Citation]:
     """samplebench itself, then the entries of these uses in the order of citations.bib."""
     uses, keys, entries = list(uses), named(), bibliography()
-    version = ", ".join(versions)
+    # They come from cells' files: nothing that BibTeX or a terminal reads otherwise.
+    version = ", ".join(_NOT_A_VERSION.sub("?", text)[:40] for text in versions)
     own = entries[OWN].replace(",\n", f",\n  version = {{{version}}},\n", 1)
     found = [Citation(OWN, own, (f"samplebench {version}",))]
     for key, entry in entries.items():

@@ -105,7 +105,7 @@ def real(name: str, value: Any) -> float:
     """
     number = scalar(value)
     try:
-        if isinstance(number, bool):
+        if isinstance(number, bool | bytes | bytearray):
             raise ValueError
         return float(number)
     except (TypeError, ValueError, OverflowError, RuntimeError):

@@ -48,8 +48,6 @@ def failure(record: Mapping[str, Any]) -> str:
 def caveats(record: Mapping[str, Any]) -> list[str]:
     """What a reader must know beside a cell's values, in words."""
     found = []
-    conditions = record.get("conditions", {})
-    n, dim = conditions.get("num_samples", 0), conditions.get("extractor", {}).get("feature_dim", 0)
     if reason := failure(record):
         found.append(f"{reason}: no value")
     if record.get("nfe_planned", record.get("nfe")) != record.get("nfe"):
@@ -60,6 +58,15 @@ def caveats(record: Mapping[str, Any]) -> list[str]:
     found += [f"not seed-reproducible: {doubt}" for doubt in doubts]
     if record.get("not_reusable"):
         found.append(f"computed anew each time: {record['not_reusable']}")
-    if 0 < n <= dim:
-        found.append(f"N = {n} is not above the {dim} features: the value means little")
+    if few := few_samples(record):
+        found.append(few)
     return found
+
+
+def few_samples(record: Mapping[str, Any]) -> str:
+    """That a cell has no more samples than features, a line; "" where it has."""
+    conditions = record.get("conditions", {})
+    n, dim = conditions.get("num_samples", 0), conditions.get("extractor", {}).get("feature_dim", 0)
+    if not 0 < n <= dim:
+        return ""
+    return f"N = {n} is not above the {dim} features: the value means little"

@@ -97,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 # Else what libraries print to the one goes to the other.
                 nowhere = closed.enter_context(open(os.devnull, "w", encoding="utf-8"))
                 closed.enter_context(redirected(nowhere))
+        _any_text(sys.stdout)
+        _any_text(sys.stderr)
         try:
             return _main(sys.argv[1:] if argv is None else list(argv))
         finally:
@@ -115,7 +117,6 @@ def _main(arguments: list[str]) -> int:
     if rest:
         getattr(args, "parser", top).error(f"unrecognized arguments: {' '.join(rest)}")
     _expand(args)
-    _any_text(sys.stdout)
     try:
         code = int(args.main(args))
         if sys.stdout is not None:
@@ -174,8 +175,11 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
 
 
 def _any_text(stream: TextIO | None) -> None:
-    """A terminal of few letters shows the others as escapes."""
-    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+    """A terminal of few letters shows the others as escapes.
+
+    Python is strict as it starts, in the C locale too but for names of files.
+    """
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
         stream.reconfigure(errors="backslashreplace")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from samplebench.cli.common import command, output_flags, print_json, print_table, writing
+from samplebench.cli.common import command, output_flags, print_json, print_table, say, writing
 from samplebench.errors import UsageError
 from samplebench.files import expanded
+from samplebench.report.fields import printable
 
 _EXAMPLES = """
 samplebench reference list
@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from samplebench import references
+    from samplebench.metrics.moments import rank_note
 
     if args.source and args.action != "describe":
         raise UsageError(
@@ -49,7 +50,11 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "describe":
         if not args.source:
             raise UsageError(f"name a reference: {', '.join(references.names())}, or a file")
-        _print_facts(references.load(args.source).describe(), args.json)
+        found = references.load(args.source)
+        if not args.quiet:
+            for note in rank_note(f"reference {found.id}", found.num_images, found.feature_dim):
+                say(f"note: {note}")
+        _print_facts(found.describe(), args.json)
         return 0
     _make(args)
     return 0
@@ -58,6 +63,7 @@ def main(args: argparse.Namespace) -> int:
 def _make(args: argparse.Namespace) -> None:
     """Makes a reference of images and prints what it is."""
     from samplebench import references
+    from samplebench.metrics.moments import rank_note
 
     if not args.images or not args.out:
         raise UsageError("reference make needs --images PATH and --out FILE")
@@ -67,7 +73,6 @@ def _make(args: argparse.Namespace) -> None:
     from samplebench.bench.ready import fetch_extractor
     from samplebench.image_sets import read
     from samplebench.loading import resolve_device
-    from samplebench.metrics.moments import rank_note
 
     fetch_extractor(args.extractor, offline=False, quiet=args.quiet)
     extractor = extractor_of(args.extractor, resolve_device(args.device))
@@ -75,7 +80,7 @@ def _make(args: argparse.Namespace) -> None:
     few = rank_note(images.description, images.count, extractor.feature_dim)
     if not args.quiet:
         for note in (*images.notes, *few):
-            print(f"note: {note}", file=sys.stderr)
+            say(f"note: {note}")
     moments = images.moments(extractor, quiet=args.quiet)
     with writing(target, "choose another --out"):
         made = references.save(target, moments, extractor, images.description)
@@ -97,5 +102,5 @@ def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
         return
     width = max(map(len, facts))
     for key, value in facts.items():
-        shown = f"{value:.6g}" if isinstance(value, float) else value
+        shown = f"{value:.6g}" if isinstance(value, float) else printable(value)
         print(f"{key:<{width}}  {shown}")

@@ -20,6 +20,9 @@ HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "asked"}
 STDERR = "_stderr"
 # What CI servers take for an order where it stands in a log: GitHub's, Azure's, TeamCity's.
 _ORDER = re.compile(r"^\s*::|##(?=\w*\[)")
+# How text begins that a spreadsheet runs as a formula, with or without apostrophes before it.
+_FORMULA = re.compile(r"[\s']*[=+\-@]|'*[\t\r\n]")
+_GUARD = "'"
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -70,6 +73,16 @@ def printable(text: object) -> str:
 def inert(document: str) -> str:
     """JSON of the same content that no CI server takes for an order."""
     return document.replace("##", "#\\u0023")
+
+
+def guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: an apostrophe goes before one."""
+    return _GUARD + text if _FORMULA.match(text) else text
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` was given."""
+    return text[1:] if text.startswith(_GUARD) and _FORMULA.match(text[1:]) else text
 
 
 def counted(count: int, noun: str) -> str:

@@ -54,7 +54,7 @@ def _caveats(view: View) -> list[tuple[str, str]]:
     for curve, row in ((c, row) for c in curves_of(view.rows, view) for row in c.rows):
         for key in hashes_of(row):
             for text in caveats(view.cells.get(key, {})):
-                found.append((f"{curve.label}, NFE {row.get('nfe')}", text))
+                found.append((f"{curve.label}, NFE {row.get('nfe')}", printable(text)))
     return list(dict.fromkeys(found))
 
 
@@ -75,7 +75,7 @@ def _notes(view: View) -> list[dict[str, Any]]:
             notes.append(
                 {
                     "metric": printable(name),
-                    "extractor": extractor.get("name") or name.removeprefix("fd-"),
+                    "extractor": printable(extractor.get("name") or "") or name.removeprefix("fd-"),
                     "dim": extractor.get("feature_dim"),
                     "references": references_of(rows, view),
                 }
@@ -87,11 +87,11 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
         # Twenty numbers of full length per metric, which no reader wants: they are in the file.
         for key, item in ((k, v) for k, v in value.items() if k != "deleted"):
-            yield from _flat(item, f"{path}.{key}" if path else str(key))
+            yield from _flat(item, f"{path}.{printable(key)}" if path else printable(key))
     elif isinstance(value, list | tuple):
-        yield path, ", ".join(map(str, value)) or "none"
+        yield path, ", ".join(map(printable, value)) or "none"
     else:
-        yield path, "none" if value is None or value == {} else str(value)
+        yield path, "none" if value is None or value == {} else printable(value)
 
 
 def _provenance(view: View) -> list[dict[str, Any]]:

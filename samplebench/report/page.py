@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,12 @@ def render_page(
     return page.rstrip() + "\n"
 
 
+# What ends a script, and what is no text: controls, orders of direction, half letters.
+_LIVE = re.compile(
+    "[<>&\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+
+
 def _source(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
@@ -82,9 +89,11 @@ def _raw(text: str) -> Markup:
 def _json(value: Any) -> Markup:
     """JSON that may stand in a <script> element, whatever its strings hold."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return _raw(text)
+    return _raw(_LIVE.sub(lambda found: _escape(found[0]), text))
+
+
+def _escape(character: str) -> str:
+    return f"\\u{ord(character):04x}" if character.isascii() else json.dumps(character)[1:-1]
 
 
 def _palette_css() -> str:

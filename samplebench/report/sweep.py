@@ -96,7 +96,8 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
 
 def figure_key(model: str, metric: str) -> str:
     """Of the figure that shows `metric` for `model`."""
-    return f"{model} {metric}"
+    key = f"{model} {metric}"
+    return key if key.isprintable() else key.encode("unicode_escape").decode()
 
 
 def _series(plot: Plot, curve: Curve, view: View) -> Series:

@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench import texts
 from samplebench.bench.columns import shown
-from samplebench.bench.view import View
+from samplebench.bench.view import View, few_samples
 from samplebench.errors import InputError
 from samplebench.files import write_atomic
-from samplebench.report.fields import INTEGERS, STRINGS, Row, columns_of, inert, number
+from samplebench.report.fields import (
+    INTEGERS,
+    STRINGS,
+    Row,
+    columns_of,
+    guarded,
+    inert,
+    number,
+    printable,
+    unguarded,
+)
 from samplebench.report.layout import Column, condense
 from samplebench.report.sheet_text import parse
 from samplebench.report.standings import best_columns, standings
@@ -30,27 +40,12 @@ _WHOLE = re.compile(r"-?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|nan|inf)", re.IGNORECASE)
 
 
-# How text begins that a spreadsheet runs as a formula, with or without apostrophes before it.
-_FORMULA = re.compile(r"\s*'*[=+\-@]|[\t\r\n]")
-_GUARD = "'"
-
-
 def _entry(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
         return guarded(value)
     return format(value, _DIGITS) if isinstance(value, float) else str(value)
-
-
-def guarded(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe goes before one."""
-    return _GUARD + text if _FORMULA.match(text) else text
-
-
-def unguarded(text: str) -> str:
-    """What `guarded` was given."""
-    return text[1:] if text.startswith(_GUARD) and _FORMULA.match(text[1:]) else text
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -146,7 +141,9 @@ def to_text(rows: Sequence[Row]) -> str:
 
 def view_text(view: View) -> str:
     """`to_text` of the rows, then the best of each budget and what is tied with it, a line each."""
+    few = dict.fromkeys(filter(None, map(few_samples, view.cells.values())))
     table, found = to_text(view.rows), standings(view, "rho")
+    table = "\n".join([table, *([""] if few else []), *(f"note: {printable(f)}" for f in few)])
     if not found:
         return table
     facts, columns = best_columns(found)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from samplebench.parameters import word
+from samplebench.report.fields import guarded
 
 # An error this much above the reference's own is known well enough for an order.
 _CLEAR = 10.0
@@ -194,7 +195,7 @@ class Truncation:
         writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: "" if v is None else word(v) for k, v in row.items()})
+            writer.writerow({k: "" if v is None else _entry(v) for k, v in row.items()})
         return buffer.getvalue()
 
     def _states(self) -> Iterator[dict[str, Any]]:
@@ -249,3 +250,8 @@ def _slope(steps: tuple[int, int], coarse: float, fine: float, floor: float) -> 
     if not (clear and math.isfinite(coarse) and math.isfinite(fine)):
         return None
     return math.log(coarse / fine) / math.log(steps[1] / steps[0])
+
+
+def _entry(value: Any) -> str:
+    """As a CSV file has it."""
+    return guarded(value) if isinstance(value, str) else word(value)
