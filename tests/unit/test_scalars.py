@@ -190,7 +190,7 @@ def test_latents(model):
     ("model", np.str_("x"), ("x",)), ("sampler", np.array(["euler", "heun"]), ("euler", "heun")),
     ("metric", {"b", "a"}, ("a", "b")), ("protocol", np.str_("edm"), "edm"),
     ("param", {"edm": {"S_churn": torch.tensor([1.0, 2.0])}}, {"edm": {"S_churn": (1.0, 2.0)}}),
-], ids=str)  # fmt: skip
+], ids=lambda v: str(sorted(v) if isinstance(v, set) else v))  # fmt: skip
 def test_words(word, given, kept):
     assert getattr(Request.of(**{word: given}), word) == kept
 
