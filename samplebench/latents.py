@@ -21,6 +21,7 @@ def start(
     *,
     size: Callable[[tuple[int, ...]], tuple[int, ...]] = tuple,
     mode: str = "portable",
+    who: str = "this model",
 ) -> tuple[Tensor, Tensor | None, NoiseStream]:
     """Latents [N, ...], labels as the seeds draw them, and the noise that follows.
 
@@ -30,6 +31,7 @@ def start(
         num_classes: 0: no labels are drawn.
         size: what one image's latents have of the model's (C, H, W).
         mode: kind of noise.
+        who: whose state it is, for messages.
 
     Raises:
         UsageError: not exactly one of both, or not of their kind.
@@ -41,7 +43,7 @@ def start(
     shape = getattr(model, "shape", None)
     wanted = None if shape is None else size(tuple(shape))
     if latents is not None:
-        latents = check_latents(latents, model, wanted)
+        latents = check_latents(latents, model, wanted, who)
         streams = stream(mode, range(len(latents)), latents.device, latents.dtype)
         return latents, streams.start(latents.shape[1:], num_classes)[1], streams
     if wanted is None:
@@ -52,13 +54,16 @@ def start(
     return *streams.start(wanted, num_classes), streams
 
 
-def check_latents(given: Any, model: Any, size: Sequence[int] | None) -> Tensor:
+def check_latents(
+    given: Any, model: Any, size: Sequence[int] | None, who: str = "this model"
+) -> Tensor:
     """Latents as a tensor; a NumPy array is one too.
 
     Args:
         given: floating-point numbers [N, *size].
         model: on whose device they must be, where it says that.
         size: of one image's latents, None where the model does not say it.
+        who: whose state it is, for messages.
 
     Raises:
         UsageError: something else.
@@ -76,7 +81,7 @@ def check_latents(given: Any, model: Any, size: Sequence[int] | None) -> Tensor:
         )
     fits = latents.ndim >= 2 if size is None else tuple(latents.shape[1:]) == tuple(size)
     if not (fits and latents.ndim and len(latents)):
-        raise UsageError(f"latents have shape {list(latents.shape)}; {wanted} is needed")
+        raise UsageError(f"latents have shape {list(latents.shape)}; {who} needs {wanted}")
     home = getattr(model, "device", None)
     if home is not None and torch.device(home).type != latents.device.type:
         raise UsageError(f"latents are on {latents.device}, the model is on {home}; move them")

@@ -313,7 +313,13 @@ def sample(
         num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
         mode = noise if isinstance(noise, str) else "portable"
         x, drawn, streams = start(
-            model, seeds, latents, num_classes, size=setting.latent_shape, mode=mode
+            model,
+            seeds,
+            latents,
+            num_classes,
+            size=setting.latent_shape,
+            mode=mode,
+            who="this model" if setting.law is None else f"process {setting.law.name}",
         )
         n = len(x)
         given = labels_for(labels, drawn, n, num_classes, x.device, guidance is not None)

@@ -211,7 +211,7 @@ OTHERS = {
     "fetch": (2, "the following arguments are required: ID"),
     "fetch vp-cifar": (2, "unknown model 'vp-cifar'; did you mean 'vp-cifar10'?"),
     "fetch vp-cifar10 --offline": (3, "is not in the cache, and no connection is opened offline"),
-    "fetch vp-cifar10 --file plain.txt": (2, "plain.txt: is not a pickle of protocol 2 to 5"),
+    "fetch vp-cifar10 --file plain.txt": (2, "plain.txt is text ('text'), not a pickle"),
     "fetch vp-cifar10 ve-cifar10 --file plain.txt": (2, "name the one model that it is"),
     "fetch own --checkpoints own.toml": (2, "nowhere.pkl does not exist"),
     "doctor vp-cifar": (2, "unknown model 'vp-cifar'; did you mean 'vp-cifar10'?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_a_plan_of_a_model_that_is_not_here_yet(reference, tmp_path):
     # It was tuned at another NFE; 8 images are few for 192 features.
     assert [note.split()[0] for note in plan.notes] == ["preset", "N"]
     path = tmp_path / "network.pkl"
-    path.write_bytes(b"not read before it runs")
+    path.write_bytes(pickle.dumps("not read before it runs", protocol=2))
     here = planning.make(Request.of(model="vp-cifar10", file=str(path), device="cpu", **words))
     (found,) = {cell.conditions["checkpoint_sha256"] for cell in here.cells.values()}
     assert len(found) == 64

@@ -176,9 +176,9 @@ def test_latents(model):
     wrong = (z.int(), z[:, :, :4], z[0], z[:0], z.tolist(), z.to_sparse(), z.to("meta"), "z",
              z.numpy().astype(int), z.numpy().astype(object), z.to(torch.complex128))  # fmt: skip
     for latents in wrong:
-        with pytest.raises(UsageError, match=r"latents are|latents have shape .* is needed"):
+        with pytest.raises(UsageError, match=r"latents are|latents have shape .* needs \["):
             sb.sample(model, "euler", steps=3, latents=latents)
-        with pytest.raises(UsageError, match=r"latents are|latents have shape .* is needed"):
+        with pytest.raises(UsageError, match=r"latents are|latents have shape .* needs \["):
             truncation(model, "euler", steps=3, latents=latents, quiet=True)
 
 

@@ -320,9 +320,9 @@ def test_few_are_said_in_every_table(tmp_path, capsys):
     np.save(tmp_path / "few.npy", images)
     made = str(tmp_path / "few.npz")
     assert main(["reference", "make", "--images", str(tmp_path / "few.npy"), "--out", made]) == 0
-    assert "9 images are not above the 64 features" in capsys.readouterr().err
+    assert "9 images are few for 64 features" in capsys.readouterr().err
     assert main(["reference", "describe", made]) == 0
-    assert "9 images are not above the 64 features" in capsys.readouterr().err
+    assert "9 images are few for 64 features" in capsys.readouterr().err
     words = [
         "--sampler",
         "euler",
@@ -335,7 +335,7 @@ def test_few_are_said_in_every_table(tmp_path, capsys):
     ]
     assert main(["run", *words, "--reference", made]) == 0
     shown = capsys.readouterr()
-    assert "9 images are not above the 64 features" in shown.err
+    assert "9 images are few for 64 features" in shown.err
     assert "N = 20 is not above the 64 features" in shown.out
     assert main(["report", str(tmp_path / "o"), "--quiet"]) == 0
     assert "N = 20 is not above the 64 features" in capsys.readouterr().out

@@ -128,6 +128,6 @@ def test_a_config_that_is_no_file(tmp_path, refused):
     path = tmp_path / "w.pt"
     path.write_bytes(b"x")
     load = lambda: sb.load(path, format="openai", config=tmp_path)  # noqa: E731
-    refused(load, InputError, "is a folder, not a file")
+    refused(load, InputError, "cannot be read (Is a directory)")
     load = lambda: sb.load("x" * 300 + ".pt", format="openai")  # noqa: E731
     refused(load, InputError, "cannot be read")
