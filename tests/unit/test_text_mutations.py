@@ -27,6 +27,7 @@ from samplebench.cli import main
 from samplebench.cli.run import _from_file
 from samplebench.errors import SamplebenchError
 from samplebench.loading import _config
+from samplebench.memory import peak_bytes
 from samplebench.regression.rows import load_rows
 from samplebench.report.html import render_html
 from samplebench.report.tables import to_json, view_text, write_csv
@@ -61,8 +62,9 @@ def place(tmp_path, monkeypatch):
 
 def judged(documents, read):
     """Reads every document; counts how it ended."""
-    ended, start = Counter(), time.process_time()
+    ended, start, before, longest = Counter(), time.process_time(), peak_bytes(), 0.0
     for data in documents:
+        began = time.process_time()
         try:
             with nothing_runs():
                 read(data)
@@ -73,7 +75,9 @@ def judged(documents, read):
             raise AssertionError(f"{error!r} of {data[:3000]!r}") from error
         else:
             ended["read"] += 1
-    print(f"{dict(ended)} in {time.process_time() - start:.1f} s")
+        longest = max(longest, time.process_time() - began)
+    print(f"{dict(ended)} in {time.process_time() - start:.1f} s, longest {longest:.2f} s")
+    assert longest < 20 and peak_bytes() - before < 1 << 30
     assert ended["refused"] > sum(ended.values()) / 10
 
 
