@@ -82,7 +82,9 @@ def command(installed, fork):
     """The same, but the libraries are there already."""
 
     def run(*words, cwd, path=None, threads=1):
-        if threads > 1 or not FORKED:
+        # A sitecustomize.py is read by a new interpreter alone.
+        anew = path is not None and (Path(path) / "sitecustomize.py").exists()
+        if threads > 1 or anew or not FORKED:
             return installed(*words, cwd=cwd, path=path, threads=threads)
         child = fork(words, cwd, environment(path))
         out, err = child.communicate()
