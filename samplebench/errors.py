@@ -12,6 +12,11 @@ from difflib import get_close_matches
 _LONGEST, _HEAD = 2000, 400
 
 
+def in_one_line(text: str) -> str:
+    """Text of others for a message: printable, with single spaces between the words."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 class SamplebenchError(Exception):
     """Base of every error that is the user's or the environment's, not a defect of samplebench."""
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from samplebench.answers.memory import out_of_memory
-from samplebench.errors import EnvironmentError_, SamplebenchError, UsageError
+from samplebench.errors import EnvironmentError_, SamplebenchError, UsageError, in_one_line
 
 _LONGEST = 200
 
@@ -25,9 +25,7 @@ def ours(thing: Any) -> bool:
 
 def line_of(text: str) -> str:
     """The first line that says something, printable and not endless."""
-    lines = (" ".join("".join(c if c.isprintable() else " " for c in line).split())
-             for line in text.splitlines())  # fmt: skip
-    first = next((line for line in lines if line), "")
+    first = next(filter(None, map(in_one_line, text.splitlines())), "")
     return first if len(first) <= _LONGEST else f"{first[: _LONGEST - 3]}..."
 
 

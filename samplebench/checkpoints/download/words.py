@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from samplebench.errors import in_one_line
+
 _USER = re.compile(r"(?<=//)[^/?#\s]*@")
 
 
 def harmless(text: object, most: int = 200) -> str:
     """Printable characters only, no password of an address, `most` characters at most."""
-    raw = _USER.sub("", str(text))[: 20 * most]
-    line = " ".join("".join(c if c.isprintable() else " " for c in raw).split())
+    line = in_one_line(_USER.sub("", str(text))[: 20 * most])
     return line if len(line) <= most else f"{line[: most - 4]} ..."
 
 
