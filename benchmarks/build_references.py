@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 
 import samplebench as sb
-from samplebench import references
-from samplebench.checkpoints.catalog import embedded
+from samplebench.embedded import packaged
 from samplebench.features.digits import DigitsExtractor
 from samplebench.image_sets import ImageSet, read
 from samplebench.images import to_uint8
+from samplebench.references import reference as references
 
 DRAWS = 50_000
 MODELS = {"digits-kde": "digits-exact", "digits-kde-uncond": "digits-exact-uncond"}
@@ -37,11 +37,11 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=20_261_120, help="of the exact draws")
     args = parser.parse_args()
-    sets = {"digits": read(embedded("digits.npz"))}
+    sets = {"digits": read(packaged("digits.npz"))}
     sets |= {name: exact_draws(model, args.seed) for name, model in MODELS.items()}
     extractor = DigitsExtractor()
     for name, images in sets.items():
-        path = embedded("references") / f"{name}.reference.npz"
+        path = packaged("references") / f"{name}.reference.npz"
         made = references.save(path, images.moments(extractor), extractor, images.description)
         print(f"{path.name}: {made.num_images} images, sha256 {made.sha256}")
 

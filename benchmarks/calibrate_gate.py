@@ -27,7 +27,7 @@ from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.regression import Gate, Table, compare, load_rows
 from samplebench.regression.tolerance import parse
-from samplebench.report.fields import grid_label, metrics_of, sampler_label
+from samplebench.results.fields import grid_label, metrics_of, sampler_label
 
 # Of a point's value; a larger one that is not seen is called infinite.
 _LARGEST = 10.0

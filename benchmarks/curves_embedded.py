@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from field import plain, ticks
-from samplebench.files import write_atomic
+from samplebench.files.atomic import write_atomic
 from samplebench.regression import load_rows
 from samplebench.report.looks import PALETTE
 from samplebench.report.plots import render, settings

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from samplebench.files import write_atomic
+from samplebench.files.atomic import write_atomic
 from samplebench.published import Band, Line, bands, lines, load
 from samplebench.report.looks import PALETTE
 from samplebench.report.plots import FAINT, INK, RULE, render, settings

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import samplebench as sb
-from samplebench import references
 from samplebench.features.digits import DigitsExtractor
 from samplebench.images import to_uint8
 from samplebench.metrics.frechet import frechet_distance
 from samplebench.metrics.moments import Moments
+from samplebench.references import reference as references
 from samplebench.regression import load_rows
 
 MODELS = ("digits-cld-exact", "digits-bdm-exact")

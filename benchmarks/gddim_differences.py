@@ -30,16 +30,16 @@ from samplebench.features.digits import DigitsExtractor
 from samplebench.images import to_uint8
 from samplebench.metrics.frechet import frechet_distance
 from samplebench.metrics.moments import BlockedMoments, Moments
-from samplebench.model import Model
+from samplebench.models.model import Model
 from samplebench.processes.cld import CLD
 from samplebench.processes.linear import LinearProcess, Times, apply, transposed
 from samplebench.processes.quadrature import left_riemann
-from samplebench.references import Reference
-from samplebench.references import load as load_reference
+from samplebench.references.reference import Reference
+from samplebench.references.reference import load as load_reference
 from samplebench.registry import samplers
 from samplebench.samplers import exponential, linear_baselines
 from samplebench.samplers.linear_step import finish, slope
-from samplebench.sampling import prepare
+from samplebench.sampling.setting import prepare
 
 BLOCK = 64
 FEW = (10, 20, 50)

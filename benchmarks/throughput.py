@@ -19,9 +19,9 @@ from collections.abc import Callable
 import torch
 
 import samplebench as sb
+from samplebench.devices import resolve_device
 from samplebench.images import to_uint8
-from samplebench.loading import resolve_device
-from samplebench.noise import stream
+from samplebench.noise.streams import stream
 from samplebench.registry import extractors, samplers
 
 

@@ -22,7 +22,7 @@ from containers import edm_pickle, flax_msgpack, score_sde
 from embedded_models.data import images_and_labels, split
 from embedded_models.loop import Trained, train
 from embedded_models.recipes import RECIPES, Recipe
-from samplebench.files import atomic, sha256
+from samplebench.files.atomic import atomic, sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 SUFFIX = {"score-sde": ".pth", "edm": ".pkl", "openai": ".pt", "gddim": ".msgpack"}

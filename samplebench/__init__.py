@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from samplebench.errors import SamplebenchError as SamplebenchError
     from samplebench.loading import load as load
     from samplebench.loading import load_classifier as load_classifier
+    from samplebench.models.wrap import wrap as wrap
     from samplebench.processes import process as process
-    from samplebench.sampling import sample as sample
-    from samplebench.wrapping import wrap as wrap
+    from samplebench.sampling.sample import sample as sample
 
 _PUBLIC = {
     "SamplebenchError": "samplebench.errors",
@@ -30,8 +30,8 @@ _PUBLIC = {
     "load_classifier": "samplebench.loading",
     "process": "samplebench.processes",
     "run": "samplebench.api",
-    "sample": "samplebench.sampling",
-    "wrap": "samplebench.wrapping",
+    "sample": "samplebench.sampling.sample",
+    "wrap": "samplebench.models.wrap",
 }
 
 __version__ = "0.1.0"

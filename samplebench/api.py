@@ -10,13 +10,13 @@ from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress, describe
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Stop
-from samplebench.bench.store import Store
-from samplebench.bench.view import failure
+from samplebench.results.store import Store
+from samplebench.results.view import failure
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from samplebench.bench.view import View
+    from samplebench.results.view import View
 
 
 def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
     """
     from samplebench.ambient import own_settings
     from samplebench.bench.ready import ready
-    from samplebench.report.tables import to_frame
+    from samplebench.results.tables import to_frame
 
     with own_settings():
         plan, progress = ready(planning.make(Request.of(**words)), quiet), Progress(quiet)

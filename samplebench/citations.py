@@ -9,10 +9,10 @@ from functools import cache
 from importlib import resources
 
 from samplebench import __version__
-from samplebench.bench.view import View
 from samplebench.checkpoints.catalog import catalog
 from samplebench.errors import unknown
 from samplebench.registry import discretizations, metrics, samplers
+from samplebench.results.view import View
 
 OWN = "samplebench"
 _NOT_A_VERSION = re.compile(r"[^\w.+-]", re.ASCII)

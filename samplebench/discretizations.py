@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from samplebench.answers.blame import blame
+from samplebench.answers.parameters import accepted, label, merge
+from samplebench.answers.rounding import clamped, rounded
+from samplebench.answers.scalars import real, values
 from samplebench.errors import UsageError
-from samplebench.model import model_range
-from samplebench.parameters import accepted, label, merge
+from samplebench.models.model import model_range
 from samplebench.processes.vp import VP
 from samplebench.registry import Entry, discretizations
-from samplebench.rounding import clamped, rounded
-from samplebench.scalars import real, values
 
 # Words of every discretization; where a request leaves them out, its own hold.
 RANGE = ("sigma_min", "sigma_max")

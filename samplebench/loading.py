@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench import texts
 from samplebench.ambient import own_settings
 from samplebench.answers.blame import blame, line_of
+from samplebench.answers.scalars import plain
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
-from samplebench.errors import EnvironmentError_, InputError, UsageError
-from samplebench.files import expanded, regular, sha256
-from samplebench.model import model_range
+from samplebench.devices import dtype_name, resolve_device, resolve_dtype
+from samplebench.errors import InputError, UsageError
+from samplebench.files import texts
+from samplebench.files.atomic import expanded, regular, sha256
+from samplebench.models.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters
-from samplebench.scalars import plain, precision
 from samplebench.ticker import say
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from samplebench.model import Model
+    from samplebench.models.model import Model
 
 
 # What everything that is sampled from has; a `Model` that sets its own has it all.
@@ -149,7 +150,7 @@ def _check(model: Model, entry: Checkpoint, path: Path) -> None:
     if missing := [name for name in _NEEDED if not hasattr(model, name)]:
         raise InputError(
             f"adapter {entry.format} returned {described(model)} without {', '.join(missing)}; "
-            "return a samplebench.model.Model"
+            "return a samplebench.models.model.Model"
         )
     try:
         low, high = model_range(model)
@@ -246,70 +247,3 @@ def _config(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"config {given} is not a JSON object; write {{...}}")
     return content
-
-
-def check_device(name: str | torch.device | None) -> None:
-    """Raises `UsageError` if no machine has a device of that name."""
-    import torch
-
-    try:
-        torch.device(name or "cpu")
-    except RuntimeError:
-        raise UsageError(f"unknown device '{name}'; use cuda, cuda:1, mps or cpu") from None
-
-
-def resolve_device(
-    name: str | torch.device | None, dtypes: Iterable[str | None] = ()
-) -> torch.device:
-    """The device called `name`; None means cuda, else mps, else cpu.
-
-    Args:
-        dtypes: what is computed on it; mps is passed over where it has no float64.
-
-    Raises:
-        UsageError: no device has that name.
-        EnvironmentError_: this machine or this torch does not have it.
-    """
-    import torch
-
-    double = "float64" in dtypes
-    if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        mps = torch.backends.mps.is_available() and not double
-        return torch.device("mps" if mps else "cpu")
-    check_device(name)
-    device = torch.device(name)
-    try:
-        torch.empty(1, device=device, dtype=torch.float64 if double else torch.float32)
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).split("\n")[0].split(". ")[0]  # torch goes on for paragraphs
-        raise EnvironmentError_(
-            f"device '{device}' cannot be used here ({reason}); try --device cpu"
-        ) from None
-    return device
-
-
-def network_dtype(released: str, device: str | torch.device | None) -> str:
-    """The precision a release runs in by itself: half precision is for GPUs."""
-    if released != "float16" or resolve_device(device).type == "cuda":
-        return released
-    return "float32"
-
-
-def dtype_name(dtype: str | torch.dtype) -> str:
-    """A dtype by its one name: "double" and torch.float64 are "float64"."""
-    return str(resolve_dtype(dtype)).removeprefix("torch.")
-
-
-def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
-    """The floating-point dtype called `name`; None stays None."""
-    import torch
-
-    if name is None:
-        return name
-    name = precision(name)
-    dtype = getattr(torch, name, None) if isinstance(name, str) else None
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise UsageError(f"unknown dtype '{name}'; use float64, float32, bfloat16 or float16")
-    return dtype

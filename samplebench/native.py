@@ -9,7 +9,7 @@ from samplebench.errors import UsageError
 
 if TYPE_CHECKING:
     from samplebench.processes.discrete import DiscreteProcess
-    from samplebench.solver import Solver
+    from samplebench.sampling.sampler import Solver
 
 
 def kept_steps(

@@ -18,8 +18,8 @@ from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from samplebench.answers.blame import line_of, said
+from samplebench.answers.parameters import word
 from samplebench.errors import InputError, UsageError, unknown
-from samplebench.parameters import word
 
 T = TypeVar("T")
 

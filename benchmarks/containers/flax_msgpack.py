@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from containers.score_sde import released
+from samplebench.adapters.gddim.names import leaves
 from samplebench.networks.ncsnpp import songunet_arguments
-from samplebench.networks.ncsnpp_names import leaves
 
 Tree = dict[str, Any]
 

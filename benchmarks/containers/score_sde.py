@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from samplebench.adapters.score_sde.config import songunet_arguments
+from samplebench.adapters.score_sde.names import entries, names_and_shapes
 from samplebench.checkpoints.score_sde_file import BUFFER, FROZEN, PREFIX
-from samplebench.networks.score_sde_config import songunet_arguments
-from samplebench.networks.score_sde_names import entries, names_and_shapes
 
 
 def write(

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from embedded_models.muon import Muon, is_matrix
 from embedded_models.posterior import Posterior
 from embedded_models.recipes import Recipe, Settings, initialise
-from samplebench.files import atomic
+from samplebench.files.atomic import atomic
 
 SAVED_EVERY = 1000  # steps
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from embedded_models import objectives
 from embedded_models.linear_objective import NoiseOnLinear
-from samplebench.networks import score_sde_config
+from samplebench.adapters.openai.flags import unet
+from samplebench.adapters.score_sde import config as score_sde_config
 from samplebench.networks.ncsnpp import ncsnpp, songunet_arguments
-from samplebench.networks.openai_flags import unet
 from samplebench.networks.preconditioning import VEPrecond, preconditioner
 from samplebench.processes import trained_process
 from samplebench.processes.discrete import discrete_process

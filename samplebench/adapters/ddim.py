@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from samplebench.adapters.discrete_model import DiscreteModel
 from samplebench.checkpoints.ddim_file import read
 from samplebench.checkpoints.structure import structure
 from samplebench.checkpoints.weights import assign
 from samplebench.errors import UsageError
-from samplebench.model import Model
+from samplebench.models.discrete import DiscreteModel
+from samplebench.models.model import Model
 from samplebench.networks.ddim_unet import ddim_unet
 from samplebench.processes.discrete import discrete_process
 from samplebench.registry import adapters

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from samplebench.adapters.preconditioned import PreconditionedModel
 from samplebench.checkpoints.edm_pickle import read
 from samplebench.checkpoints.structure import structure
 from samplebench.checkpoints.weights import assign
-from samplebench.model import Model
+from samplebench.models.model import Model
+from samplebench.models.preconditioned import PreconditionedModel
 from samplebench.networks.preconditioning import preconditioner
 from samplebench.registry import adapters
 

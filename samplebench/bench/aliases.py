@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from samplebench.parameters import label, plain, unplain
-from samplebench.solver import Solver
+from samplebench.answers.parameters import label, plain, unplain
+from samplebench.sampling.sampler import Solver
 
 if TYPE_CHECKING:
     from samplebench.bench.plan import Row

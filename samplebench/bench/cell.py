@@ -11,31 +11,34 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from samplebench.answers.blame import Failed
-from samplebench.answers.features import extractor_of, features
 from samplebench.answers.memory import memory_of
-from samplebench.answers.values import judged
-from samplebench.bench.chunks import Chunked
+from samplebench.answers.parameters import unplain
 from samplebench.bench.flops import gflop_per_evaluation
 from samplebench.bench.grids import RESPACING, TIME
 from samplebench.bench.partial import Partial
-from samplebench.bench.plan import Cell, Source
+from samplebench.bench.plan import Source
 from samplebench.bench.progress import Progress
 from samplebench.bench.provenance import partial_stamp, provenance
 from samplebench.bench.rehearsal import probed, try_network
 from samplebench.bench.steady import watched_extractor, watched_metric, watched_sampling
 from samplebench.bench.stop import Stop
-from samplebench.bench.store import SCHEMA, Store
+from samplebench.devices import resolve_dtype
 from samplebench.errors import InputError, SamplebenchError, UsageError
+from samplebench.features.judged import extractor_of, features
 from samplebench.images import contact_sheet, to_uint8
-from samplebench.loading import load, resolve_dtype
+from samplebench.loading import load
+from samplebench.metrics.judged import judged
 from samplebench.metrics.moments import BlockedMoments
 from samplebench.metrics.uncertainty import delete_one, spread
-from samplebench.model import Bound, Model, is_foreign, threads_of
-from samplebench.noise import stream
-from samplebench.parameters import unplain
-from samplebench.references import Reference
+from samplebench.models.bound import Bound
+from samplebench.models.chunked import Chunked
+from samplebench.models.model import Model, is_foreign, threads_of
+from samplebench.noise.streams import stream
+from samplebench.references.reference import Reference
 from samplebench.registry import Entry, metrics
-from samplebench.sampling import Setting, prepare
+from samplebench.results.cell import Cell
+from samplebench.results.store import SCHEMA, Store
+from samplebench.sampling.setting import Setting, prepare
 
 if TYPE_CHECKING:
     import torch

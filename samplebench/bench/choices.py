@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from samplebench import references
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey
 from samplebench.checkpoints.catalog import Checkpoint, Preset
 from samplebench.errors import UsageError, unknown
 from samplebench.protocols import Protocol, protocol
-from samplebench.references import Reference
+from samplebench.references.reference import Reference, load
 from samplebench.registry import extractors, metrics
-from samplebench.solver import Solver
+from samplebench.sampling.sampler import Solver
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,10 @@ def measure_of(request: Request, entry: Checkpoint) -> Measure:
             f"not have; {_make('pixels')}"
         )
     try:
-        reference = references.load(request.reference or entry.reference)
+        if request.reference:
+            reference = load(request.reference)
+        else:
+            reference = load(entry.reference, entry.home)
     except UsageError:
         if request.reference:
             raise

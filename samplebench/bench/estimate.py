@@ -13,8 +13,8 @@ from samplebench.errors import UsageError
 from samplebench.ticker import duration
 
 if TYPE_CHECKING:
-    from samplebench.bench.plan import Cell
-    from samplebench.model import Model
+    from samplebench.models.model import Model
+    from samplebench.results.cell import Cell
 
 # More than that is asked for explicitly.
 MOST_HOURS = 24.0
@@ -33,7 +33,7 @@ def seconds_per_block(model: Model, block: int) -> float:
     """
     import torch
 
-    from samplebench.model import threads_of
+    from samplebench.models.model import threads_of
 
     ask, taken = probe(model, block), []
     with torch.no_grad(), threads_of(model):

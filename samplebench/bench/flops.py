@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from samplebench.bench.probe import probe
 
 if TYPE_CHECKING:
-    from samplebench.model import Model
+    from samplebench.models.model import Model
 
 
 def gflop_per_evaluation(model: Model, batch: int) -> float | None:

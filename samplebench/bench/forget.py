@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from samplebench.bench.request import Request
-from samplebench.bench.requests import Asked
-from samplebench.bench.store import Store
 from samplebench.errors import UsageError
+from samplebench.results.requests import Asked
+from samplebench.results.store import Store
 
 
 @dataclass(frozen=True)

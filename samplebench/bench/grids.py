@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.parameters import label, merge, split
+from samplebench.answers.scalars import real
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.discretizations import RANGE, grid_constants
 from samplebench.errors import OutOfBudget, UsageError
-from samplebench.linear import TIMES, isotropic, settled, times_of
+from samplebench.linear import TIMES, settled, times_of
+from samplebench.models.isotropic import isotropic
 from samplebench.native import grid_of, kept_steps
-from samplebench.parameters import label, merge, split
-from samplebench.sampling import Setting, prepare, rehearse
-from samplebench.scalars import real
-from samplebench.solver import Solver
+from samplebench.sampling.sampler import Solver
+from samplebench.sampling.setting import Setting, prepare, rehearse
 
 if TYPE_CHECKING:
     from samplebench.processes.discrete import DiscreteProcess

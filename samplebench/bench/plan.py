@@ -6,15 +6,14 @@ its name. A row is a point of a curve as the user named it; rows may share cells
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from samplebench import registry
+from samplebench.answers.parameters import altered, label, plain, split, word
 from samplebench.bench.aliases import shared
 from samplebench.bench.choices import Measure, measure_of, preset_notes, preset_of, samplers_of
 from samplebench.bench.codes import Codes
@@ -23,40 +22,19 @@ from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
+from samplebench.devices import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.discretizations import RANGE, grid_constants, refuse_range
 from samplebench.errors import OutOfBudget, UsageError, unknown
 from samplebench.linear import TIMES, settled
-from samplebench.loading import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.metrics.moments import rank_note
-from samplebench.noise import check_mode
-from samplebench.parameters import altered, label, plain, split, word
-from samplebench.references import Reference
+from samplebench.noise.streams import check_mode
+from samplebench.references.reference import Reference
 from samplebench.registry import adapters, discretizations, extractors, metrics
-from samplebench.solver import Solver
+from samplebench.results.cell import Cell
+from samplebench.sampling.sampler import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
 NUMERICS = 1
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One value to compute.
-
-    Attributes:
-        conditions: everything that changes a number, as plain JSON values.
-        nfe: planned network evaluations per sample.
-        not_reusable: one line on what of others' code in it cannot be told apart from other code,
-            so that it is computed anew every time; "" for nothing.
-    """
-
-    conditions: Mapping[str, Any]
-    nfe: int
-    not_reusable: str = ""
-
-    @cached_property
-    def hash(self) -> str:
-        text = json.dumps(self.conditions, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

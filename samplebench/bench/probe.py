@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import Model
+    from samplebench.models.model import Model
 
 
 def probe(model: Model, batch: int) -> Callable[[], Tensor]:
     """One evaluation of zeros, at a noise level near 1 or half-way in time; nothing is drawn."""
     import torch
 
-    from samplebench.model import is_linear
+    from samplebench.models.model import is_linear
 
     x = torch.zeros(batch, *model.shape, dtype=model.state_dtype, device=model.device)
     given = torch.zeros(batch, dtype=torch.int64, device=model.device)

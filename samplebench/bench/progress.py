@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from samplebench.answers.parameters import label, plain
 from samplebench.bench.grids import RESPACING
-from samplebench.bench.plan import Cell
-from samplebench.bench.view import caveats
-from samplebench.parameters import label, plain
-from samplebench.solver import Solver
+from samplebench.results.cell import Cell
+from samplebench.results.view import caveats
+from samplebench.sampling.sampler import Solver
 from samplebench.ticker import Ticker, duration, say, terminal
 
 
@@ -115,7 +115,7 @@ def _work(cell: Cell) -> int:
 
 def _values(record: Mapping[str, Any]) -> str:
     """E.g. "fd-digits 0.464 ± 0.040", or why there is none."""
-    from samplebench.report.fields import value_text
+    from samplebench.results.fields import value_text
 
     if record.get("failed"):
         return f"failed: {record['failed']}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from samplebench.model import Model
+    from samplebench.models.model import Model
 
 
 def provenance(model: Model) -> dict[str, Any]:

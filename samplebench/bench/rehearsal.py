@@ -10,18 +10,20 @@ import numpy as np
 
 from samplebench.answers.blame import Blame, Failed, ours
 from samplebench.answers.draws import watched_generators
-from samplebench.answers.features import features
-from samplebench.answers.values import judged
+from samplebench.features.judged import features
+from samplebench.metrics.judged import judged
 from samplebench.metrics.moments import Moments
-from samplebench.model import Bound, is_foreign, is_linear, name_of
-from samplebench.noise import stream
-from samplebench.references import Reference
+from samplebench.models.bound import Bound
+from samplebench.models.model import is_foreign, is_linear, name_of
+from samplebench.models.views import LinearView
+from samplebench.noise.streams import stream
+from samplebench.references.reference import Reference
 from samplebench.registry import metrics
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import Model
+    from samplebench.models.model import Model
 
 # Of an answer's size: by as much two evaluations of one input may differ. Kernels are chosen anew
 # after the first call, and on a GPU sums have no fixed order.
@@ -48,7 +50,7 @@ def try_network(model: Model, batch: int) -> str | None:
     def ask() -> Tensor:
         if is_linear(model):
             assert model.law is not None
-            return bound.on(model.law).eps(model.law.encode(x), model.law.T / 2)
+            return LinearView(bound, model.law).eps(model.law.encode(x), model.law.T / 2)
         return bound(x, min(max(1.0, model.sigma_min), model.sigma_max))
 
     with torch.no_grad(), watched_generators(0, model.device):

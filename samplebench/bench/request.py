@@ -10,12 +10,12 @@ from types import MethodType
 from typing import Any
 
 from samplebench.answers.blame import line_of
+from samplebench.answers.scalars import precision, scalar, values
 from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
-from samplebench.files import expanded
+from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
-from samplebench.sampling import check_rho
-from samplebench.scalars import precision, scalar, values
+from samplebench.sampling.setting import check_rho
 
 MAX_NFE = 100_000
 

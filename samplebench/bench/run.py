@@ -12,8 +12,8 @@ from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
 from samplebench.bench.rehearsal import probed, try_measures
 from samplebench.bench.stop import Stop
-from samplebench.bench.store import Store
-from samplebench.loading import resolve_device
+from samplebench.devices import resolve_device
+from samplebench.results.store import Store
 
 if TYPE_CHECKING:
     import torch

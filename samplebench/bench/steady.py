@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from samplebench.answers.blame import ours
 from samplebench.answers.draws import watched_generators
 from samplebench.bench.partial import Partial
-from samplebench.model import Bound, in_training
+from samplebench.models.bound import Bound
+from samplebench.models.model import in_training
 from samplebench.registry import metrics
-from samplebench.sampling import Setting
+from samplebench.sampling.setting import Setting
 
 if TYPE_CHECKING:
     import torch

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from samplebench.answers.parameters import split, word
 from samplebench.bench.grids import Steps
 from samplebench.errors import OutOfBudget, UsageError
-from samplebench.parameters import split, word
-from samplebench.solver import Solver
+from samplebench.sampling.sampler import Solver
 from samplebench.ticker import say
 
 # Of these no sampler of a sweep may take any notice; a parameter's name always has its sampler's.

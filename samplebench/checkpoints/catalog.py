@@ -9,10 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from samplebench import texts
 from samplebench.checkpoints import entries
 from samplebench.errors import InputError, UsageError, unknown
-from samplebench.files import expanded
+from samplebench.files import texts
+from samplebench.files.atomic import expanded
 
 DEFAULT_MODEL = "digits-exact"
 
@@ -40,6 +40,7 @@ class Checkpoint:
 
     Attributes:
         path: of its file where the user named one; no field of the table.
+        home: folder of a catalogue of the user's, beside which its reference may lie.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Checkpoint:
     published: tuple[str, ...] = ()
     same_weights: tuple[str, ...] = ()
     path: str = ""
+    home: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -144,11 +146,6 @@ def checkpoint(name: str, known: Mapping[str, Checkpoint] | None = None) -> Chec
     return known[name]
 
 
-def embedded(name: str) -> Path:
-    """A file that ships inside the package."""
-    return Path(str(resources.files("samplebench") / "embedded" / name))
-
-
 @cache
 def _shipped() -> dict[str, Checkpoint]:
     package = Path(str(resources.files("samplebench")))
@@ -170,7 +167,7 @@ def _read(path: Path, given: str | Path | None) -> dict[str, Checkpoint]:
         found[key] = _checkpoint(key, table, name)
         if given is not None:
             entries.check_foreign(found[key], f"{name}, table [{key[:80]}]")
-            found[key] = replace(found[key], reference=_reference(path, found[key].reference))
+            found[key] = replace(found[key], home=str(path.parent))
         if not (found[key].embedded or found[key].remote):
             location = path.parent / expanded(found[key].location)
             found[key] = replace(found[key], location=str(location))
@@ -184,11 +181,3 @@ def _checkpoint(key: str, table: Any, name: str) -> Checkpoint:
         own = {"format": table["format"], "shape": table["shape"], **classifier}
         values["classifier"] = _checkpoint(f"{key}-classifier", own, name)
     return Checkpoint(id=key, presets=presets, **values)
-
-
-def _reference(path: Path, reference: str) -> str:
-    """A file of statistics beside the catalogue at `path`, else what was written."""
-    from samplebench.references import names
-
-    beside = path.parent / expanded(reference)
-    return str(beside) if reference not in ("", *names()) and beside.is_file() else reference

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samplebench.checkpoints.pickle_values import shown
 from samplebench.errors import InputError
+from samplebench.files.shown import shown
 
 _KNOWN = frozenset(
     """_forward_module averaged_model backbone denoise_fn

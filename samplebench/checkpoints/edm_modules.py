@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from samplebench.checkpoints.edm_records import NETWORK_CLASSES, UNETS, Module, Tensor
-from samplebench.checkpoints.pickle_values import SCALARS, Refused, kind, shown
+from samplebench.checkpoints.pickle_values import Refused
+from samplebench.files.shown import SCALARS, kind, shown
 
 MAX_DEPTH = 8  # of modules within modules, and of lists within constructor arguments
 MAX_ENTRIES = 300_000  # of all dictionaries of all modules; the largest release has some 30,000

@@ -18,9 +18,10 @@ from samplebench.checkpoints.edm_modules import init_kwargs, state_dict
 from samplebench.checkpoints.edm_records import PRECONDITIONERS, Module, Records
 from samplebench.checkpoints.legacy_storage import Storage
 from samplebench.checkpoints.pickle_machine import Machine
-from samplebench.checkpoints.pickle_values import Damaged, Refused, kind, shown
+from samplebench.checkpoints.pickle_values import Damaged, Refused
 from samplebench.errors import InputError
-from samplebench.files import regular
+from samplebench.files.atomic import regular
+from samplebench.files.shown import kind, shown
 
 if TYPE_CHECKING:
     import torch

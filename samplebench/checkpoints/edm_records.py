@@ -16,15 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.checkpoints import legacy_storage, numpy_scalar
 from samplebench.checkpoints.legacy_storage import Storage
-from samplebench.checkpoints.pickle_values import (
-    Blob,
-    Buildable,
-    Global,
-    Refused,
-    expect,
-    kind,
-    shown,
-)
+from samplebench.checkpoints.pickle_values import Blob, Buildable, Global, Refused, expect
+from samplebench.files.shown import kind, shown
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from samplebench.checkpoints.download.artefact import safe
+from samplebench.download.artefact import safe
 from samplebench.errors import InputError, unknown
 
 if TYPE_CHECKING:

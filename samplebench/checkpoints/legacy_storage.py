@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from samplebench.checkpoints.pickle_machine import Machine
-from samplebench.checkpoints.pickle_values import Blob, Damaged, Global, Refused, shown
+from samplebench.checkpoints.pickle_values import Blob, Damaged, Global, Refused
+from samplebench.files.shown import shown
 
 if TYPE_CHECKING:
     import torch

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samplebench.checkpoints.catalog import Checkpoint, embedded
-from samplebench.checkpoints.download.artefact import Artefact
-from samplebench.checkpoints.download.kinds import OF_FORMAT
+from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.download.artefact import Artefact
+from samplebench.download.kinds import OF_FORMAT
+from samplebench.embedded import packaged
 from samplebench.errors import InputError
-from samplebench.files import sha256
+from samplebench.files.atomic import sha256
 
 # What a released file can need: weights, their average and Adam's two states take 16 bytes a
 # parameter in float32. Twice that, and room for what is no tensor.
@@ -44,11 +45,11 @@ def local_file(entry: Checkpoint, *, offline: bool = False, quiet: bool = True) 
         EnvironmentError_: it cannot be fetched.
     """
     if entry.remote:
-        from samplebench.checkpoints.fetch import fetch
+        from samplebench.download.fetch import fetch
 
         return fetch(artefact(entry), offline=offline, progress=not quiet)
     if entry.embedded:
-        path = embedded(entry.location.removeprefix("package://"))
+        path = packaged(entry.location.removeprefix("package://"))
         missing = f"{path.name} is missing from the installation; reinstall samplebench"
     else:
         path = Path(entry.path or entry.location)
@@ -56,7 +57,7 @@ def local_file(entry: Checkpoint, *, offline: bool = False, quiet: bool = True) 
     if not path.is_file():
         raise InputError(f"{entry.id}: {missing}")
     if entry.published_at:
-        from samplebench.checkpoints.fetch import verify
+        from samplebench.download.fetch import verify
 
         verify(artefact(entry), path)
     elif entry.sha256 and (found := sha256(path)) != entry.sha256:
@@ -72,7 +73,7 @@ def rejected(entry: Checkpoint, path: Path, error: InputError) -> InputError:
     """What to say of a file that turned out not to be the checkpoint's; see `fetch.reject`."""
     if not entry.published_at:
         return error
-    from samplebench.checkpoints.fetch import reject
+    from samplebench.download.fetch import reject
 
     return reject(artefact(entry), path, error)
 
@@ -82,7 +83,7 @@ def digest(entry: Checkpoint) -> str:
     if entry.sha256:
         return entry.sha256
     if entry.remote:
-        from samplebench.checkpoints.fetch import known_sha256
+        from samplebench.download.fetch import known_sha256
 
         return known_sha256(artefact(entry)) or ""
     return sha256(local_file(entry))

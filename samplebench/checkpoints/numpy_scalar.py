@@ -6,7 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from samplebench.checkpoints.pickle_values import Blob, Buildable, Refused, expect, shown
+from samplebench.checkpoints.pickle_values import Blob, Buildable, Refused, expect
+from samplebench.files.shown import shown
 
 # numpy's type codes -> struct's.
 NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "b1": "?"}

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.checkpoints.dress import undressed
-from samplebench.checkpoints.pickle_values import shown
 from samplebench.checkpoints.torch_file import read_torch_file
 from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, PARAMETERS, TENSORS
 from samplebench.errors import InputError
+from samplebench.files.shown import shown
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,15 +16,8 @@ from collections.abc import Callable, Mapping
 from io import BufferedIOBase
 from typing import Any
 
-from samplebench.checkpoints.pickle_values import (
-    Blob,
-    Buildable,
-    Damaged,
-    Global,
-    Refused,
-    kind,
-    shown,
-)
+from samplebench.checkpoints.pickle_values import Blob, Buildable, Damaged, Global, Refused
+from samplebench.files.shown import kind, shown
 
 MAX_OPCODES = 1_000_000  # a checkpoint has some 120 for each of its tensors
 MAX_TEXT = 1 << 26  # bytes of all str values together

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BufferedIOBase
 from typing import Any
 
-SCALARS = (str, int, float, bool, type(None))
+from samplebench.files.shown import Named, kind
 
 
 class Refused(Exception):
@@ -45,7 +45,7 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Global:
+class Global(Named):
     """What a (module, name) pair stands for.
 
     Attributes:
@@ -71,23 +71,6 @@ class Buildable:
             Refused: the state is not what the genuine object would have written.
         """
         raise NotImplementedError
-
-
-def shown(value: object) -> str:
-    """A value out of a file, fit for a message: printable ASCII on one line, not too long."""
-    # Of a container only the kind: written out it could be endless.
-    line = ascii(str(value))[1:-1] if type(value) in SCALARS else kind(value)
-    return line if len(line) <= 80 else f"{line[:77]}..."
-
-
-def kind(value: object) -> str:
-    """What sort of thing a value out of a file is, for a message."""
-    if value is None:
-        return "None"
-    if type(value) is Global:
-        return value.name
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def expect(name: str, arguments: tuple[Any, ...], *types: type) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from samplebench.checkpoints.beginnings import HEAD, is_web_page, named
-from samplebench.checkpoints.pickle_values import Damaged, Global, Refused, shown
+from samplebench.checkpoints.pickle_values import Damaged, Global, Refused
 from samplebench.checkpoints.torch_pickle import (
     MAX_PICKLE,
     TENSORS,
@@ -29,7 +29,8 @@ from samplebench.checkpoints.torch_pickle import (
     number,
 )
 from samplebench.errors import InputError
-from samplebench.files import regular
+from samplebench.files.atomic import regular
+from samplebench.files.shown import shown
 
 # The largest released checkpoint has 3,850 records: 0.5 MiB.
 MAX_DIRECTORY = 4 << 20

@@ -16,7 +16,8 @@ from typing import Any
 from samplebench.checkpoints.legacy_storage import DTYPES, check_writer
 from samplebench.checkpoints.numpy_scalar import NUMBERS
 from samplebench.checkpoints.pickle_machine import Machine
-from samplebench.checkpoints.pickle_values import Buildable, Damaged, Global, Refused, shown
+from samplebench.checkpoints.pickle_values import Buildable, Damaged, Global, Refused
+from samplebench.files.shown import shown
 
 MAX_DIMENSIONS = 8
 MAX_KEY_BITS = 64

@@ -30,7 +30,7 @@ from samplebench.cli import (
 )
 from samplebench.cli.common import say
 from samplebench.errors import SamplebenchError, unknown
-from samplebench.files import expanded
+from samplebench.files.atomic import expanded
 
 _COMMANDS = (
     run, listing, fetch, doctor, reference, report, check, forget, trajectory, published, cite,

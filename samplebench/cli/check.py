@@ -72,7 +72,7 @@ def _check(args: argparse.Namespace) -> int:
     from samplebench.regression.junit import to_junit
     from samplebench.regression.markdown import to_markdown
     from samplebench.regression.tolerance import parse
-    from samplebench.report.fields import metrics_of
+    from samplebench.results.fields import metrics_of
 
     current = regression.load_rows(Path(args.results))
     baseline = regression.load_rows(Path(args.baseline))
@@ -139,7 +139,7 @@ def _print_update(baseline: Path, verdicts: Sequence[Verdict]) -> None:
     """Old and new values of what was rewritten; of a first baseline the number of rows alone."""
     from samplebench.regression.text import lines
     from samplebench.regression.verdict import MISSING, NEW, SAME
-    from samplebench.report.fields import counted
+    from samplebench.results.fields import counted
 
     changed = [verdict for verdict in verdicts if verdict.status != SAME]
     if any(verdict.status != NEW for verdict in verdicts) and changed:
@@ -158,7 +158,7 @@ def _directions(names: Iterable[str]) -> dict[str, str]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    from samplebench.files import write_atomic
+    from samplebench.files.atomic import write_atomic
 
     with writing(path, "choose another file"):
         write_atomic(path, content)

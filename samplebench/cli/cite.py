@@ -58,8 +58,8 @@ def _is_folder(word: str, names: set[str]) -> bool:
 
 
 def _view(folder: Path) -> Any:
-    from samplebench.bench.store import Store
     from samplebench.errors import InputError
+    from samplebench.results.store import Store
 
     view = Store(folder).view()
     if not view.rows:

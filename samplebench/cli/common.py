@@ -11,7 +11,7 @@ from typing import Any
 
 from samplebench import ticker
 from samplebench.errors import EnvironmentError_
-from samplebench.report.fields import inert, printable
+from samplebench.results.fields import inert, printable
 
 _KEPT = "finished cells are kept: make room or move it away, then give the same command again"
 

@@ -53,8 +53,8 @@ def main(args: argparse.Namespace) -> int:
     import torch  # noqa: F401  what importing it takes is not the checkpoint's
 
     from samplebench.doctor import examine
+    from samplebench.doctor.memory import peak_bytes
     from samplebench.loading import load
-    from samplebench.memory import peak_bytes
 
     before = peak_bytes()
     model = load(

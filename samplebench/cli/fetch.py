@@ -63,9 +63,9 @@ def main(args: argparse.Namespace) -> int:
 
 def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[dict[str, Any]]:
     """A row for each reference and extractor that had to be fetched."""
-    from samplebench import references
     from samplebench.bench.ready import fetch_extractor
     from samplebench.protocols import protocol
+    from samplebench.references.reference import load
     from samplebench.registry import extractors
 
     how = {"offline": args.offline, "quiet": args.quiet}
@@ -74,12 +74,14 @@ def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[d
         if path := fetch_extractor(name, **how):
             digest = extractors.get(name).weights_sha256
             rows.append(_row(name, path, digest, "published", "as released"))
-    for name in dict.fromkeys(entry.reference for entry in entries if entry.reference):
-        if (artefact := references.load(name).artefact) is None:
+    asked = dict.fromkeys((entry.reference, entry.home) for entry in entries if entry.reference)
+    for name, home in asked:
+        reference = load(name, home)
+        if (artefact := reference.artefact) is None:
             continue
-        path = references.load(name).fetch(**how)
+        path = reference.fetch(**how)
         # Loaded again its hash is known; its statistics are read, and so checked.
-        found = references.load(name)
+        found = load(name, home)
         structure = f"mean and covariance of {len(found.mean)} features"
         known = "published" if artefact.sha256 else "of the first download"
         rows.append(_row(name, path, found.sha256, known, structure))

@@ -33,8 +33,8 @@ def add(commands: Any) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from samplebench.bench import forget
-    from samplebench.bench.store import Store
     from samplebench.errors import UsageError
+    from samplebench.results.store import Store
 
     store = Store(Path(args.dir))
     if args.numbers and args.unfinished:
@@ -82,7 +82,7 @@ def _say(args: argparse.Namespace, found: Sequence[Standing], kept: Unwanted) ->
 
 
 def _line(args: argparse.Namespace, found: Sequence[Standing], kept: Unwanted) -> str:
-    from samplebench.report.fields import counted
+    from samplebench.results.fields import counted
 
     if not found:
         return f"{args.dir}: no request has cells to go; nothing is dropped"

@@ -55,9 +55,9 @@ def _models() -> list[dict[str, Any]]:
 
 
 def _samplers() -> list[dict[str, Any]]:
-    from samplebench.parameters import label
+    from samplebench.answers.parameters import label
     from samplebench.registry import samplers
-    from samplebench.solver import Solver
+    from samplebench.sampling.sampler import Solver
 
     return [
         {
@@ -72,8 +72,8 @@ def _samplers() -> list[dict[str, Any]]:
 
 
 def _discretizations() -> list[dict[str, Any]]:
+    from samplebench.answers.parameters import label
     from samplebench.discretizations import grid_constants
-    from samplebench.parameters import label
     from samplebench.registry import discretizations
 
     return [

@@ -114,7 +114,7 @@ def _condensed(row: Published) -> dict[str, Any]:
 
 
 def _write(rows: Sequence[Published], out: Path, uncertain: bool) -> Path:
-    from samplebench.files import write_atomic
+    from samplebench.files.atomic import write_atomic
     from samplebench.report.atlas import page_of
 
     text = page_of(rows, uncertain)

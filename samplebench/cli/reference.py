@@ -9,8 +9,8 @@ from typing import Any
 
 from samplebench.cli.common import command, output_flags, print_json, print_table, say, writing
 from samplebench.errors import UsageError
-from samplebench.files import expanded
-from samplebench.report.fields import printable
+from samplebench.files.atomic import expanded
+from samplebench.results.fields import printable
 
 _EXAMPLES = """
 samplebench reference list
@@ -34,8 +34,8 @@ def add(commands: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench import references
     from samplebench.metrics.moments import rank_note
+    from samplebench.references import reference as references
 
     if args.source and args.action != "describe":
         raise UsageError(
@@ -62,17 +62,17 @@ def main(args: argparse.Namespace) -> int:
 
 def _make(args: argparse.Namespace) -> None:
     """Makes a reference of images and prints what it is."""
-    from samplebench import references
     from samplebench.metrics.moments import rank_note
+    from samplebench.references import reference as references
 
     if not args.images or not args.out:
         raise UsageError("reference make needs --images PATH and --out FILE")
     source, target = expanded(args.images), expanded(args.out)
     _check_target(source, target)
-    from samplebench.answers.features import extractor_of
     from samplebench.bench.ready import fetch_extractor
+    from samplebench.devices import resolve_device
+    from samplebench.features.judged import extractor_of
     from samplebench.image_sets import read
-    from samplebench.loading import resolve_device
 
     fetch_extractor(args.extractor, offline=False, quiet=args.quiet)
     extractor = extractor_of(args.extractor, resolve_device(args.device))

@@ -25,9 +25,10 @@ def add(commands: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench.bench.store import Store
     from samplebench.report import write_report
-    from samplebench.report.tables import to_json, view_text
+    from samplebench.report.terminal import view_text
+    from samplebench.results.store import Store
+    from samplebench.results.tables import to_json
 
     store = Store(Path(args.dir))
     view = store.view()

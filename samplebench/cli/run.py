@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from samplebench import texts
 from samplebench.bench.request import Request
 from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
 from samplebench.errors import InputError
+from samplebench.files import texts
 
 _EXAMPLES = """
 samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
@@ -82,8 +82,9 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.bench.progress import Progress
     from samplebench.bench.ready import ready
     from samplebench.bench.run import plan_device
-    from samplebench.bench.store import Store
-    from samplebench.report.tables import to_json, view_text
+    from samplebench.report.terminal import view_text
+    from samplebench.results.store import Store
+    from samplebench.results.tables import to_json
 
     # Both refuse before anything is said or written.
     device = plan_device(plan)
@@ -127,7 +128,7 @@ def _dump(words: dict[str, Any], as_json: bool) -> None:
 
 def _done(plan: Any) -> set[str]:
     """Cells of the plan that need not be computed."""
-    from samplebench.bench.store import Store, is_results_folder
+    from samplebench.results.store import Store, is_results_folder
 
     folder = plan.request.folder()
     if not is_results_folder(folder):
@@ -138,7 +139,7 @@ def _done(plan: Any) -> set[str]:
 
 def _announce(plan: Any, device: Any) -> None:
     """On stderr: what is about to run, with every default that was filled in."""
-    from samplebench.parameters import label
+    from samplebench.answers.parameters import label
 
     done = _done(plan)
     rows = [row.columns for row in plan.rows]

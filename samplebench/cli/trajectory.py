@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.checkpoints.announce import announce
     from samplebench.checkpoints.catalog import DEFAULT_MODEL
     from samplebench.discretizations import grid_constants
-    from samplebench.solver import Solver
+    from samplebench.sampling.sampler import Solver
 
     words = {name: getattr(args, name.replace("-", "_")) for name in _WORDS}
     steps = _steps(words.pop("steps"), words["nfe"])
@@ -79,8 +79,8 @@ def main(args: argparse.Namespace) -> int:
         request = _with_samplers(request, entry)
 
     from samplebench.loading import load
-    from samplebench.report.convergence import write_convergence
     from samplebench.trajectory import families, measure
+    from samplebench.trajectory.page import write_convergence
 
     if not (args.quiet or args.offline):
         announce(entry, sys.stderr)
@@ -120,7 +120,7 @@ def _with_samplers(request: Request, entry: Checkpoint) -> Request:
     from dataclasses import replace
 
     from samplebench.bench.choices import samplers_of
-    from samplebench.solver import Solver
+    from samplebench.sampling.sampler import Solver
 
     samplers, params = samplers_of(request, entry)
     kept = tuple(
@@ -152,7 +152,7 @@ def _folder(name: str) -> Path:
 
 def _print(result: Truncation) -> None:
     """What holds for all rows, then the table."""
-    from samplebench.report.convergence import facts_of, text_rows
+    from samplebench.trajectory.page import facts_of, text_rows
 
     for name, text in facts_of(result):
         print(f"{name:<9}  {text}")

@@ -15,7 +15,7 @@ from samplebench.doctor.watched import Watched
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import Model
+    from samplebench.models.model import Model
     from samplebench.processes.linear import LinearProcess
 
 # What the last steps see, which shows wrong weights; and more, which shows wrong times.
@@ -50,7 +50,7 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
 
     from samplebench.bench.flops import gflop_per_evaluation
     from samplebench.bench.probe import probe
-    from samplebench.model import threads_of
+    from samplebench.models.model import threads_of
 
     watched: Any = Watched(model, report)
     labels: Tensor | None = None
@@ -91,9 +91,9 @@ def _samples(
     """
     import torch
 
-    from samplebench.model import is_linear
+    from samplebench.models.model import is_linear
     from samplebench.samplers.step import Step
-    from samplebench.sampling import sample
+    from samplebench.sampling.sample import sample
 
     broken: list[str] = []
 
@@ -173,7 +173,7 @@ def _error(
 
 def _range_of(model: Any) -> tuple[float, float]:
     """The noise levels that a model knows; on a linear process of the lowest frequency."""
-    from samplebench.model import model_range
+    from samplebench.models.model import model_range
 
     law = getattr(model, "law", None)
     return model_range(model) if law is None else (_level(law, law.t_min), _level(law, law.T))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import Model
+    from samplebench.models.model import Model
 
 
 class Watched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -16,3 +17,8 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
     """
     with (resources.files(__name__) / "digits.npz").open("rb") as file, np.load(file) as arrays:
         return arrays["images"], arrays["labels"].astype(np.int64)
+
+
+def packaged(name: str) -> Path:
+    """A file that ships inside the package."""
+    return Path(str(resources.files(__name__) / name))

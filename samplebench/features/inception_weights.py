@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samplebench.checkpoints.announce import announce_artefact
-from samplebench.checkpoints.download.artefact import Artefact
-from samplebench.checkpoints.fetch import fetch, verify
 from samplebench.checkpoints.structure import structure
 from samplebench.checkpoints.torch_file import read_torch_file
+from samplebench.download.announce import announce_artefact
+from samplebench.download.artefact import Artefact
+from samplebench.download.fetch import fetch, verify
 from samplebench.errors import InputError
 
 if TYPE_CHECKING:

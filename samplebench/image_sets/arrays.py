@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from samplebench.archives import Arrays, Stored, Unreadable
-from samplebench.checkpoints.pickle_values import shown
 from samplebench.errors import InputError
+from samplebench.files.archives import Arrays, Stored, Unreadable
+from samplebench.files.shown import shown
 from samplebench.image_sets.image_set import MAX_PIXELS, ImageSet, batch_size
 
 _KEYS = ("images", "arr_0")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from samplebench.archives import Unreadable
 from samplebench.errors import InputError
+from samplebench.files.archives import Unreadable
 from samplebench.image_sets.folder import Folder
 from samplebench.image_sets.image_set import ImageSet, batch_size
 from samplebench.image_sets.listing import printable, refuse, suffix_of

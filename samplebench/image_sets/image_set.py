@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samplebench.answers.blame import Failed
-from samplebench.answers.features import features
 from samplebench.errors import InputError, UsageError
+from samplebench.features.judged import features
 from samplebench.metrics.moments import Moments
 from samplebench.ticker import bar
 

@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from samplebench.archives import Unreadable, one_line, what
-from samplebench.files import regular
+from samplebench.files.archives import Unreadable, one_line, what
+from samplebench.files.atomic import regular
 from samplebench.image_sets.image_set import MAX_PIXELS
 
 # Raster formats that Pillow decodes by itself; never EPS, which it hands to Ghostscript.

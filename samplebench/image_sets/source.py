@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from samplebench.archives import Unreadable, one_line, opened
 from samplebench.errors import InputError
-from samplebench.files import regular
+from samplebench.files.archives import Unreadable, one_line, opened
+from samplebench.files.atomic import regular
 from samplebench.image_sets import arrays, files
 from samplebench.image_sets.folder import Folder
 from samplebench.image_sets.image_set import ImageSet

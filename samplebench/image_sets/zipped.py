@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
-from samplebench.archives import Unreadable, one_line, opened
 from samplebench.errors import InputError
+from samplebench.files.archives import Unreadable, one_line, opened
 from samplebench.image_sets.image_set import MAX_PIXELS
 from samplebench.image_sets.listing import Listing, printable
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.scalars import scalar
 from samplebench.errors import UsageError, unknown
-from samplebench.scalars import scalar
 
 if TYPE_CHECKING:
     from samplebench.processes.discrete import DiscreteProcess

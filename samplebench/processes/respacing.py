@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from samplebench.answers.scalars import values
 from samplebench.errors import UsageError
-from samplebench.scalars import values
 
 _GRAMMAR = "write counts per section, e.g. 25 or 10,15,20, or a stride, e.g. ddim25"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from samplebench.parameters import label
+from samplebench.answers.parameters import label
 from samplebench.published.evaluators import family_of
 from samplebench.published.grids import NOT_STATED, Grid
 from samplebench.published.samplers import Sampler

@@ -11,7 +11,7 @@ from samplebench.regression.points import replaced
 from samplebench.regression.rows import Table, load_rows
 from samplebench.regression.tolerance import RELATIVE, Rule, Rules
 from samplebench.regression.verdict import Verdict
-from samplebench.report.fields import counted, metrics_of, number
+from samplebench.results.fields import counted, metrics_of, number
 
 _NOT_AT_ALL = Rules(every=Rule(RELATIVE, 0.0, "0"))
 
@@ -31,7 +31,7 @@ def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdic
     Raises:
         InputError: the results are not whole, or `baseline` is something else than a baseline.
     """
-    from samplebench.report.tables import write_csv
+    from samplebench.results.tables import write_csv
 
     new = load_rows(source)
     if source.is_dir() and (new.pending or not new.rows):

@@ -17,7 +17,7 @@ from samplebench.regression.tolerance import (
     default_rule,
 )
 from samplebench.regression.verdict import Change
-from samplebench.report.fields import STDERR, metrics_of, number
+from samplebench.results.fields import STDERR, metrics_of, number
 
 # What no metric reaches, and whose square is still a number.
 _MOST = 1e100

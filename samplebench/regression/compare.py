@@ -17,7 +17,7 @@ from samplebench.regression.summary import Summary
 from samplebench.regression.tolerance import STRICT, Rules
 from samplebench.regression.unpaired import added, differing
 from samplebench.regression.verdict import Change, Verdict
-from samplebench.report.fields import STDERR, metrics_of, number
+from samplebench.results.fields import STDERR, metrics_of, number
 
 
 @dataclass(frozen=True)

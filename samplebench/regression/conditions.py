@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from samplebench.bench.columns import HASH
+from samplebench.results.columns import HASH
 
 # Values under other ones of these are of another quantity. Code is not among them: that values do
 # not move when it changes is what the gate is for.

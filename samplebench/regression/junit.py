@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from samplebench.regression.summary import Summary
 from samplebench.regression.verdict import NEW, Verdict
-from samplebench.report.fields import printable
+from samplebench.results.fields import printable
 
 
 def to_junit(summary: Summary) -> bytes:

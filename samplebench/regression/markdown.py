@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from samplebench.regression.summary import Summary
 from samplebench.regression.text import lines
 from samplebench.regression.verdict import BETTER, SAME, Verdict
-from samplebench.report.fields import counted, printable
+from samplebench.results.fields import counted, printable
 
 _SPECIAL = re.compile(r"([\\`*_|\[\]~])")
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from samplebench.bench.columns import total
-from samplebench.bench.view import COLUMNS
 from samplebench.errors import InputError
 from samplebench.regression.rows import KEY, Row, Table
 from samplebench.regression.sidecar import Origin
-from samplebench.report.fields import STDERR, hashes_of, number
+from samplebench.results.columns import total
+from samplebench.results.fields import STDERR, hashes_of, number
+from samplebench.results.view import COLUMNS
 
 SEEDS = ("seed", "repeats")
 _POINT = tuple(column for column in KEY if column not in SEEDS)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samplebench.bench.columns import fault
-from samplebench.bench.view import COLUMNS
 from samplebench.errors import InputError
-from samplebench.files import regular
+from samplebench.files.atomic import regular
 from samplebench.regression import sidecar
 from samplebench.regression.sidecar import Origin
-from samplebench.report.fields import STDERR, hashes_of, metrics_of, printable
+from samplebench.results.columns import fault
+from samplebench.results.fields import STDERR, hashes_of, metrics_of, printable
+from samplebench.results.view import COLUMNS
 
 Row = dict[str, Any]
 # What makes two rows the same point of the same curve; `nfe` is counted, so it is compared.
@@ -62,7 +62,7 @@ def load_rows(source: Path, *, provenance: bool = True) -> Table:
     Raises:
         InputError: there is no such file, or it is not a results table.
     """
-    from samplebench.bench.store import is_results_folder
+    from samplebench.results.store import is_results_folder
 
     if source.is_dir():
         return _of_folder(source, None)
@@ -80,7 +80,7 @@ def load_rows(source: Path, *, provenance: bool = True) -> Table:
 
 def _of_csv(source: Path) -> list[Row]:
     """The rows of a file, each of which a run can have made."""
-    from samplebench.report.tables import numbered_rows
+    from samplebench.results.tables import numbered_rows
 
     if source.stat().st_size > MOST_BYTES:
         raise InputError(f"{source} is not a results.csv (larger than {MOST_BYTES:,} bytes)")
@@ -96,7 +96,7 @@ def _of_csv(source: Path) -> list[Row]:
 
 def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
     """The rows of a folder, or these with what the folder knows of them."""
-    from samplebench.bench.store import Store
+    from samplebench.results.store import Store
 
     store = Store(folder)
     view = store.view()

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from samplebench import texts
-from samplebench.bench.columns import HASH, shown
 from samplebench.errors import InputError
-from samplebench.files import atomic
+from samplebench.files import texts
+from samplebench.files.atomic import atomic
 from samplebench.regression.conditions import shared
-from samplebench.report.fields import printable
+from samplebench.results.columns import HASH, shown
+from samplebench.results.fields import printable
 
 _MOST_BYTES, _MOST_DEPTH = 64 * 1024**2, 20
 _KINDS: dict[type, str] = {list: "a list", dict: "an object", str: "a text"}

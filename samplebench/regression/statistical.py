@@ -19,7 +19,7 @@ from samplebench.regression.statistics import (
 )
 from samplebench.regression.tolerance import FACTOR, SIGMA, Rule
 from samplebench.regression.verdict import Change
-from samplebench.report.fields import STDERR
+from samplebench.results.fields import STDERR
 
 Pair = tuple[Point, Point]
 # Of a change: index of its pair, index in it.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from samplebench.regression.statistical import Family
 from samplebench.regression.tolerance import ABSOLUTE, RELATIVE, Rule
 from samplebench.regression.verdict import NEW, NO_VALUE, OUTSIDE, STATUSES, Verdict
-from samplebench.report.fields import counted
+from samplebench.results.fields import counted
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from samplebench.regression.verdict import Change, Verdict
-from samplebench.report.fields import STDERR
+from samplebench.results.fields import STDERR
 
 _POINT = ("model", "sampler", "params", "discretization", "rho", "nfe", "seed")
 

@@ -9,7 +9,7 @@ from samplebench.regression.changes import alone, bounds
 from samplebench.regression.points import CONDITIONS, SEEDS, Point, counterparts
 from samplebench.regression.tolerance import Rules
 from samplebench.regression.verdict import Verdict
-from samplebench.report.fields import metrics_of
+from samplebench.results.fields import metrics_of
 
 
 def differing(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.regression.tolerance import FACTOR, Rule
-from samplebench.report.fields import grid_label, number, sampler_label
+from samplebench.results.fields import grid_label, number, sampler_label
 
 SAME, MOVED, MISSING, NEW = "same", "moved", "missing", "new"
 DIFFER, BETTER = "conditions differ", "better"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samplebench.bench.view import View
+from samplebench.results.view import View
 
 __all__ = ["write_report"]
 
@@ -26,10 +26,10 @@ def write_report(view: View, out: Path, uncertain: bool = False) -> dict[str, Pa
     Returns:
         The paths by their names relative to `out`, e.g. "results.csv".
     """
-    from samplebench.files import write_atomic
+    from samplebench.files.atomic import write_atomic
     from samplebench.report.html import render_html
     from samplebench.report.plots import write_figures
-    from samplebench.report.tables import write_csv
+    from samplebench.results.tables import write_csv
 
     out = Path(out)
     paths = [write_csv(view.rows, out / "results.csv"), *write_figures(view, out / "figures")]

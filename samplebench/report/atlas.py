@@ -11,8 +11,8 @@ from samplebench.published import Band, Line, Published, bands, csv_text, lines
 from samplebench.published.grids import NOT_STATED
 from samplebench.published.record import CALLED
 from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Row, Series, Table
-from samplebench.report.fields import counted
 from samplebench.report.looks import COLOURS, SYMBOLS
+from samplebench.results.fields import counted
 
 _FIGURE = "field"
 # Variants in their order of use, without the one whose marker looks like a bound's arrow.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from samplebench.report.curves import Plot
-from samplebench.report.fields import STDERR, number
+from samplebench.results.fields import STDERR, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

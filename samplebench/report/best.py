@@ -14,7 +14,7 @@ from typing import Any
 
 from samplebench.errors import SamplebenchError
 from samplebench.metrics.uncertainty import spread
-from samplebench.report.fields import STDERR, Row, hashes_of, number
+from samplebench.results.fields import STDERR, Row, hashes_of, number
 
 # Tied are values that many standard errors of their difference apart, or less.
 TIE = 2.0

@@ -6,10 +6,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from samplebench.bench.view import View
 from samplebench.report import looks
 from samplebench.report.best import direction
-from samplebench.report.fields import (
+from samplebench.report.looks import DASHES as DASHES
+from samplebench.report.looks import MARKERS as MARKERS
+from samplebench.report.looks import PALETTE as PALETTE
+from samplebench.results.fields import (
     CONDITIONS,
     Row,
     alias_of,
@@ -23,9 +25,7 @@ from samplebench.report.fields import (
     rho_label,
     sampler_label,
 )
-from samplebench.report.looks import DASHES as DASHES
-from samplebench.report.looks import MARKERS as MARKERS
-from samplebench.report.looks import PALETTE as PALETTE
+from samplebench.results.view import View
 
 
 @dataclass(frozen=True)

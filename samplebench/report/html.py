@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from samplebench.bench.view import View, caveats
 from samplebench.report.curves import conditions_of, curves_of, references_of
-from samplebench.report.fields import counted, grid_label, hashes_of, metrics_of, number, printable
 from samplebench.report.overlay import links, overlay
 from samplebench.report.page import render_page
 from samplebench.report.sheets import sheets_of
 from samplebench.report.standings import groups_of, standings
 from samplebench.report.sweep import cell_id, chart_of, table_of
-from samplebench.report.tables import to_csv
+from samplebench.results.fields import counted, grid_label, hashes_of, metrics_of, number, printable
+from samplebench.results.tables import to_csv
+from samplebench.results.view import View, caveats
 
 
 def _distinct(view: View, *keys: str) -> list[tuple[Any, ...]]:

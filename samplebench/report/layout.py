@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from samplebench.report.fields import (
+from samplebench.results.fields import (
     CONDITIONS,
     HEADS,
     STDERR,

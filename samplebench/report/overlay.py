@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from samplebench.bench.view import View
 from samplebench.published import Published, load
-from samplebench.published.match import Mismatch, Run, algorithm, algorithm_of, mismatches
 from samplebench.report.atlas import hover_of
 from samplebench.report.chart import Point, Series
 from samplebench.report.curves import Curve, plots_of, references_of
-from samplebench.report.fields import number, printable, sampler_label
+from samplebench.report.match import Mismatch, Run, algorithm, algorithm_of, mismatches
 from samplebench.report.sweep import figure_key
+from samplebench.results.fields import number, printable, sampler_label
+from samplebench.results.view import View
 
 if TYPE_CHECKING:
     from samplebench.checkpoints.catalog import Checkpoint

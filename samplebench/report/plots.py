@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.bench.view import View
-from samplebench.files import write_atomic
+from samplebench.files.atomic import write_atomic
 from samplebench.report import looks
 from samplebench.report.axes import scale_axes
 from samplebench.report.best import better_words
 from samplebench.report.curves import Curve, Plot, plots_of
-from samplebench.report.fields import STDERR, number, printable
 from samplebench.report.names import figure_stem
+from samplebench.results.fields import STDERR, number, printable
+from samplebench.results.view import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,10 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from samplebench.bench.view import View
 from samplebench.report.curves import Curve, curves_of
-from samplebench.report.fields import STDERR, Row, hashes_of, metrics_of, printable, value_text
 from samplebench.report.sweep import facets_of
+from samplebench.results.fields import STDERR, Row, hashes_of, metrics_of, printable, value_text
+from samplebench.results.view import View
 
 _PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 

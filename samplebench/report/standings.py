@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from samplebench.bench.view import View
 from samplebench.report.best import Contest, better_words, contests, direction
 from samplebench.report.curves import curves_of
-from samplebench.report.fields import HEADS, STDERR, Row, metrics_of, number, printable, value_text
 from samplebench.report.layout import Column
+from samplebench.results.fields import HEADS, STDERR, Row, metrics_of, number, printable, value_text
+from samplebench.results.view import View
 
 _FACTS = ("model", "metric", "protocol", "num_samples", "reference")
 # So many ties are named, the others counted: the table marks them all.

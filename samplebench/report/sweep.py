@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from samplebench.bench.view import View
 from samplebench.report.best import better_words, marks_of
 from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Series, Table
 from samplebench.report.chart import Row as TableRow
 from samplebench.report.curves import Curve, Plot, plots_of
-from samplebench.report.fields import (
+from samplebench.report.layout import condense
+from samplebench.report.names import figure_stem
+from samplebench.results.fields import (
     CONDITIONS,
     HEADS,
     STDERR,
@@ -24,8 +25,7 @@ from samplebench.report.fields import (
     sampler_label,
     value_text,
 )
-from samplebench.report.layout import condense
-from samplebench.report.names import figure_stem
+from samplebench.results.view import View
 
 _AXES = (
     Axis("nfe", "NFE (counted)"),

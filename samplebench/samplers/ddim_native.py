@@ -14,7 +14,7 @@ from samplebench.samplers.step import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import BoundDiscrete
+    from samplebench.models.views import DiscreteView
 
 
 @samplers.register(
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     cite=("song2021ddim", "dhariwal2021adm"),
 )
 def ddim_native(
-    model: BoundDiscrete,
+    model: DiscreteView,
     x: Tensor,
     grid: Tensor,
     *,

@@ -13,7 +13,7 @@ from samplebench.samplers.step import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import BoundDiscrete
+    from samplebench.models.views import DiscreteView
 
 
 @samplers.register(
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     cite=("song2021ddim",),
 )
 def ddim_reverse(
-    model: BoundDiscrete,
+    model: DiscreteView,
     x: Tensor,
     grid: Tensor,
     *,

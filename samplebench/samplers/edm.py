@@ -20,7 +20,7 @@ from samplebench.samplers.step import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import Bound
+    from samplebench.models.bound import Bound
 
 
 def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:

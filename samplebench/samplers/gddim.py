@@ -18,7 +18,7 @@ from samplebench.samplers.step import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import BoundLinear
+    from samplebench.models.views import LinearView
 
 
 def _evaluations(
@@ -54,7 +54,7 @@ def _usual_degree(lam: float) -> int:
     cite=("zhang2023gddim", "zhang2023deis"),
 )
 def gddim(
-    model: BoundLinear,
+    model: LinearView,
     u: Tensor,
     grid: Tensor,
     *,

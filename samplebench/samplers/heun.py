@@ -21,7 +21,7 @@ from samplebench.samplers.step import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import Bound
+    from samplebench.models.bound import Bound
 
 
 @samplers.register(

@@ -13,7 +13,7 @@ from samplebench.samplers.step import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import BoundLinear
+    from samplebench.models.views import LinearView
 
 # Dormand & Prince 1980, the fifth-order solution of RK5(4)7M, which needs six of its seven stages.
 _NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0)
@@ -43,7 +43,7 @@ def _canonical_em(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     cite=("song2021score", "zhang2023gddim"),
 )
 def euler_maruyama(
-    model: BoundLinear,
+    model: LinearView,
     u: Tensor,
     grid: Tensor,
     *,
@@ -84,7 +84,7 @@ def euler_maruyama(
     cite=("song2021score", "zhang2023gddim"),
 )
 def euler_flow(
-    model: BoundLinear,
+    model: LinearView,
     u: Tensor,
     grid: Tensor,
     *,
@@ -108,7 +108,7 @@ def euler_flow(
     cite=("dormand1980family", "song2021score"),
 )
 def rk45_flow(
-    model: BoundLinear,
+    model: LinearView,
     u: Tensor,
     grid: Tensor,
     *,

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from samplebench.model import BoundLinear
+    from samplebench.models.views import LinearView
 
 
-def slope(model: BoundLinear, u: Tensor, eps: Tensor, t: float, score: float = 0.5) -> Tensor:
+def slope(model: LinearView, u: Tensor, eps: Tensor, t: float, score: float = 0.5) -> Tensor:
     """F u - score G G^T s of the score s = -R^-T eps: with 1/2 the probability flow's du/dt."""
     law = model.process
     return apply(law.F(t), u) + apply(score * law.GGT(t) @ law.score_factor(t), eps)
 
 
 def noisy(
-    model: BoundLinear,
+    model: LinearView,
     u: Tensor,
     covariance: np.ndarray,
     noise: Callable[[Tensor], Tensor] | None,
@@ -40,7 +40,7 @@ def noisy(
 
 
 def finish(
-    model: BoundLinear,
+    model: LinearView,
     u: Tensor,
     t: float,
     index: int,
@@ -66,7 +66,7 @@ def finish(
 
 def report(
     callback: Callable[[Step], None] | None,
-    model: BoundLinear,
+    model: LinearView,
     index: int,
     u: Tensor,
     t: float,

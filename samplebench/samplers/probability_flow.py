@@ -13,7 +13,7 @@ from samplebench.processes.coordinates import Coordinates, coordinates
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import Bound
+    from samplebench.models.bound import Bound
 
 
 @dataclass

@@ -14,7 +14,7 @@ from samplebench.samplers.step import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.model import BoundDiscrete
+    from samplebench.models.views import DiscreteView
 
 
 @samplers.register(
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     cite=("nichol2021improved", "dhariwal2021adm"),
 )
 def respaced(
-    model: BoundDiscrete,
+    model: DiscreteView,
     x: Tensor,
     grid: Tensor,
     *,

@@ -14,12 +14,13 @@ from samplebench.ambient import own_settings
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey
 from samplebench.errors import UsageError
-from samplebench.labels import labels_for
-from samplebench.latents import start
-from samplebench.model import Bound, is_foreign, threads_of
-from samplebench.noise import check_seeds, stream
+from samplebench.models.bound import Bound
+from samplebench.models.model import is_foreign, threads_of
+from samplebench.noise.labels import labels_for
+from samplebench.noise.latents import start
+from samplebench.noise.streams import check_seeds, stream
 from samplebench.samplers.step import Step
-from samplebench.sampling import Setting
+from samplebench.sampling.setting import Setting
 from samplebench.ticker import bar
 from samplebench.trajectory.plan import Family, families
 from samplebench.trajectory.reference import Reference, solve, tolerance

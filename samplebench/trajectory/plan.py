@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from samplebench.answers.draws import kept_generators
+from samplebench.answers.parameters import altered, label, merge, split, word
 from samplebench.bench.grids import Steps, counts_of
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.discretizations import RANGE, grid_constants, refuse_range
 from samplebench.errors import SamplebenchError, UsageError, unknown
-from samplebench.model import is_linear
-from samplebench.parameters import altered, label, merge, split, word
+from samplebench.models.model import is_linear
 from samplebench.registry import samplers
-from samplebench.sampling import Setting, prepare, rehearse
-from samplebench.solver import Solver, pixel
+from samplebench.sampling.sampler import Solver, pixel
+from samplebench.sampling.setting import Setting, prepare, rehearse
 
 
 @dataclass(frozen=True)

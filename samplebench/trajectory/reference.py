@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samplebench.errors import UsageError
-from samplebench.model import Bound, model_range
+from samplebench.models.bound import Bound
+from samplebench.models.model import model_range
 from samplebench.trajectory.result import Truth
 
 if TYPE_CHECKING:

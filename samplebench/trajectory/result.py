@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from samplebench.parameters import word
-from samplebench.report.fields import guarded
+from samplebench.answers.parameters import word
+from samplebench.results.fields import guarded
 
 # An error this much above the reference's own is known well enough for an order.
 _CLEAR = 10.0

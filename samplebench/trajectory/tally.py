@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from samplebench.sampling import Setting
+from samplebench.sampling.setting import Setting
 from samplebench.trajectory.plan import Family
 from samplebench.trajectory.result import Curve, Level, Point, Spread, Truth, measured_order
 

@@ -15,10 +15,10 @@ from samplebench.bench.cell import Bench, run_cell
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted, Stop
-from samplebench.bench.store import Store
 from samplebench.errors import UsageError
 from samplebench.images import contact_sheet, to_uint8
-from samplebench.solver import Solver
+from samplebench.results.store import Store
+from samplebench.sampling.sampler import Solver
 
 BLOCK = 64
 VOLATILE = ("seconds", "provenance")

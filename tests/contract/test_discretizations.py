@@ -10,7 +10,7 @@ import samplebench as sb
 from samplebench import registry
 from samplebench.discretizations import build, grid_constants
 from samplebench.errors import UsageError
-from samplebench.sampling import prepare
+from samplebench.sampling.setting import prepare
 
 STEPS = (2, 5, 18, 100)
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 import samplebench as sb
-from samplebench import references, registry
+from samplebench import registry
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import UsageError
 from samplebench.processes.linear import apply
 from samplebench.protocols import PROTOCOLS, protocol
+from samplebench.references import reference as references
 
 
 @pytest.fixture(scope="module")

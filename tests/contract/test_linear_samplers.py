@@ -8,13 +8,13 @@ import torch
 
 import samplebench as sb
 from samplebench import registry
-from samplebench.adapters.exact_linear import ExactLinearModel
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
 from samplebench.linear import latent_shape
+from samplebench.models.exact_linear import ExactLinearModel
 from samplebench.processes.linear import apply
-from samplebench.sampling import prepare
+from samplebench.sampling.setting import prepare
 
 LAWS = {
     "vp": sb.process("vp"),

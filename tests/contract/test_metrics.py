@@ -10,8 +10,8 @@ import pytest
 from samplebench import registry
 from samplebench.metrics.moments import BlockedMoments, Moments
 from samplebench.metrics.uncertainty import jackknife
-from samplebench.reference_files import Statistics
-from samplebench.references import Reference
+from samplebench.references.files import Statistics
+from samplebench.references.reference import Reference
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 import samplebench as sb
-from samplebench import references, registry
+from samplebench import registry
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import UsageError
 from samplebench.protocols import protocol
+from samplebench.references import reference as references
 
 SIGMAS = (1e-4, 0.002, 0.1, 1.0, 20.0, 80.0)
 

@@ -13,10 +13,11 @@ import torch
 import samplebench as sb
 from samplebench.errors import UsageError
 from samplebench.linear import first_state
-from samplebench.model import Bound
-from samplebench.noise import stream
-from samplebench.sampling import prepare
-from samplebench.solver import Solver
+from samplebench.models.bound import Bound
+from samplebench.models.views import DiscreteView, LinearView
+from samplebench.noise.streams import stream
+from samplebench.sampling.sampler import Solver
+from samplebench.sampling.setting import prepare
 
 STEPS = (2, 3, 5, 18)
 
@@ -168,9 +169,13 @@ def test_inputs_are_not_changed(setting, exact, latents):
     x, seen = latents * grid[0], []
     model = Bound(exact, torch.arange(len(x)), len(x))
     if setting.diffusion is not None:
-        model, x, grid = model.respaced(setting.diffusion), latents * 1, torch.arange(4).flip(0)
+        model, x, grid = (
+            DiscreteView(model, setting.diffusion),
+            latents * 1,
+            torch.arange(4).flip(0),
+        )
     if setting.law is not None:
-        model, x = model.on(setting.law), first_state(setting.law, latents)
+        model, x = LinearView(model, setting.law), first_state(setting.law, latents)
         grid = torch.from_numpy(setting.grid.levels.copy())
     x_then, grid_then = x.clone(), grid.clone()
     with torch.no_grad():

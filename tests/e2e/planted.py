@@ -9,13 +9,14 @@ from functools import partial, wraps
 
 import torch
 
-from samplebench import noise, registry
+from samplebench import registry
 from samplebench.adapters import score_sde
-from samplebench.adapters.preconditioned import PreconditionedModel
 from samplebench.bench import cell
 from samplebench.cli import main
 from samplebench.images import to_uint8
+from samplebench.models.preconditioned import PreconditionedModel
 from samplebench.networks import openai_layers
+from samplebench.noise import streams as noise
 from samplebench.samplers import respaced
 
 

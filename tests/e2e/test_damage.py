@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from samplebench import references
+from samplebench.references import reference as references
 
 SMALL = ("--num-samples", "128", "--sampler", "euler,heun", "--nfe", "5,10")
 RUN = ("run", *SMALL, "--out", "sweep", "--quiet")

@@ -28,13 +28,14 @@ import torch
 from PIL import Image
 
 import samplebench
-from samplebench import references, registry
+from samplebench import registry
 from samplebench.checkpoints import catalog
-from samplebench.checkpoints.download.address import address
 from samplebench.checkpoints.local import artefact
 from samplebench.cli import main, parser
+from samplebench.download.address import address
 from samplebench.features import inception_weights
 from samplebench.features.inception import InceptionExtractor
+from samplebench.references import reference as references
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -179,7 +180,7 @@ def small_edm(path: Path, **arguments) -> None:
 
 def small_adm(path: Path, config: dict) -> None:
     """A state dict as OpenAI's, of random weights."""
-    from samplebench.networks.openai_flags import unet
+    from samplebench.adapters.openai.flags import unet
 
     with torch.device("meta"):
         network = unet(config["family"], config)

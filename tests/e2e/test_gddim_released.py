@@ -31,7 +31,7 @@ import json, sys
 import torch
 import samplebench as sb
 import samplebench.adapters.gddim
-from samplebench.memory import peak_bytes
+from samplebench.doctor.memory import peak_bytes
 before = peak_bytes()
 model = sb.load(sys.argv[1], device="cpu", offline=True)
 taken = peak_bytes() - before

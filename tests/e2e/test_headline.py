@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samplebench import references
 from samplebench.checkpoints.catalog import catalog
 from samplebench.features.inception_weights import WEIGHTS
+from samplebench.references import reference as references
 
 MADE = Path(__file__).parents[1] / "unit"
 _spec = importlib.util.spec_from_file_location("server", MADE / "checkpoints" / "server.py")
@@ -29,7 +29,7 @@ _spec.loader.exec_module(_server)
 MODEL = catalog()["adm-imagenet64"]
 WRITE = """
 import json, sys, torch
-from samplebench.networks.openai_flags import unet
+from samplebench.adapters.openai.flags import unet
 config = json.loads(sys.argv[1])
 with torch.device("meta"):
     network = unet(config["family"], config)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samplebench.bench.view import View
 from samplebench.images import contact_sheet
 from samplebench.report.chart import (
     Axis,
@@ -28,6 +27,7 @@ from samplebench.report.chart import (
 )
 from samplebench.report.html import render_html
 from samplebench.report.page import render_page
+from samplebench.results.view import View
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -40,7 +40,7 @@ def test_made_from_a_folder_of_images(samplebench, images, tmp_path):
 
     # The same moments as those of the features computed here.
     from samplebench.metrics.moments import Moments
-    from samplebench.references import load
+    from samplebench.references.reference import load
     from samplebench.registry import extractors
 
     torch = pytest.importorskip("torch")

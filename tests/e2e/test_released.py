@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samplebench import references
 from samplebench.checkpoints.catalog import catalog
 from samplebench.features.inception_weights import WEIGHTS
+from samplebench.references import reference as references
 
 MADE = Path(__file__).parents[1] / "unit" / "checkpoints"
 _spec = importlib.util.spec_from_file_location("server", MADE / "server.py")

@@ -16,10 +16,10 @@ import samplebench as sb
 from samplebench import registry
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
-from samplebench.bench.store import Store
-from samplebench.bench.view import caveats
 from samplebench.cli import main
 from samplebench.errors import UsageError
+from samplebench.results.store import Store
+from samplebench.results.view import caveats
 
 WORDS = {"nfe": 3, "num_samples": 70, "quiet": True}
 FACTOR = 1.0

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from samplebench.checkpoints.catalog import embedded
+from samplebench.embedded import packaged
 
 QUICK = ("--steps", "5,10", "--num-samples", "4", "--device", "cpu")
 MODULE = """
@@ -157,7 +157,7 @@ def test_a_folder_without_permission(command, tmp_path):
 
 @pytest.mark.parametrize("words", [(), ("--file", "moved.npz")])
 def test_a_model_of_ones_own(command, tmp_path, words):
-    digits = embedded("digits.npz").read_bytes()
+    digits = packaged("digits.npz").read_bytes()
     (tmp_path / (words[1] if words else "mine.npz")).write_bytes(digits)
     (tmp_path / "own.toml").write_text(
         '[mine]\nformat = "exact"\nlocation = "mine.npz"\nshape = [1, 8, 8]\n'
@@ -183,7 +183,7 @@ def test_the_page_is_drawn_without_torch(python):
 import sys
 sys.modules["torch"] = sys.modules["scipy"] = None
 from pathlib import Path
-from samplebench.report.convergence import write_convergence
+from samplebench.trajectory.page import write_convergence
 from samplebench.trajectory.result import Curve, Level, Point, Spread, Truncation, Truth
 error = Spread(2.0, 1.0, 0.5, 3.0)
 point = Point(2, 2, (Level(0, 1.0, error), Level(1, 0.0, error)))

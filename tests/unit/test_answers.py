@@ -19,10 +19,10 @@ import torch
 
 import samplebench.cli
 import samplebench.report
-from samplebench import references
 from samplebench.cli import main
 from samplebench.metrics.moments import Moments
-from samplebench.model import Model
+from samplebench.models.model import Model
+from samplebench.references import reference as references
 from samplebench.registry import Entry, adapters, extractors, metrics, samplers
 
 N, BLOCK, DIM = 12, 8, 64

@@ -11,10 +11,10 @@ import pytest
 import samplebench as sb
 from samplebench import regression
 from samplebench.bench.request import Request
-from samplebench.bench.store import Store
 from samplebench.cli import main
 from samplebench.errors import InputError, UsageError
-from samplebench.report.tables import read_csv
+from samplebench.results.store import Store
+from samplebench.results.tables import read_csv
 
 WORDS = {"nfe": 5, "num_samples": 80, "quiet": True}
 

@@ -8,10 +8,10 @@ import struct
 import numpy as np
 import pytest
 
-from samplebench import reference_files
-from samplebench.archives import Arrays, Unreadable, one_line
 from samplebench.errors import EnvironmentError_, InputError
+from samplebench.files.archives import Arrays, Unreadable, one_line
 from samplebench.image_sets import read
+from samplebench.references import files as reference_files
 
 FACTS = {"num_images": 7, "extractor": "toy", "weights_sha256": "ab", "made_from": "7 toys"}
 KINDS = {

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from samplebench import references
 from samplebench.checkpoints.announce import announce
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Preset, catalog, checkpoint
 from samplebench.checkpoints.local import artefact, digest, local_file
 from samplebench.errors import InputError, UsageError
-from samplebench.files import sha256
+from samplebench.files.atomic import sha256
 from samplebench.protocols import PROTOCOLS
 from samplebench.published import load as published
+from samplebench.references import reference as references
 from samplebench.registry import adapters
-from samplebench.solver import Solver
+from samplebench.sampling.sampler import Solver
 
 RELEASED = [name for name, entry in catalog().items() if entry.remote]
 

@@ -13,10 +13,10 @@ from samplebench.bench.cell import Bench, run_cell
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted, Stop
-from samplebench.bench.store import Store
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.metrics.frechet import frechet_distance
 from samplebench.metrics.uncertainty import spread
+from samplebench.results.store import Store
 
 N = 150
 

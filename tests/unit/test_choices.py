@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from samplebench import references
 from samplebench.bench import plan as planning
 from samplebench.bench.choices import measure_of, preset_notes, samplers_of
 from samplebench.bench.request import Request
@@ -17,6 +16,7 @@ from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import UsageError
 from samplebench.features.inception import InceptionExtractor
 from samplebench.metrics.moments import Moments
+from samplebench.references import reference as references
 from samplebench.registry import extractors
 
 VP = checkpoint("vp-cifar10")

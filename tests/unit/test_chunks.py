@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from samplebench.bench.chunks import Chunked
 from samplebench.errors import EnvironmentError_
+from samplebench.models.chunked import Chunked
 
 
 class Small:

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from samplebench import __version__, citations
-from samplebench.bench.view import View
 from samplebench.errors import UsageError
 from samplebench.registry import discretizations, metrics, samplers
+from samplebench.results.view import View
 
 BUILTIN = [entry for registry in (samplers, discretizations, metrics) for entry in registry]
 BUILTIN = [entry for entry in BUILTIN if entry.builtin]

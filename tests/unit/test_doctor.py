@@ -14,7 +14,7 @@ from samplebench.checkpoints.local import local_file
 from samplebench.cli import main
 from samplebench.doctor import EVALUATIONS, examine
 from samplebench.doctor.data_range import USUAL, DataRange, nearest
-from samplebench.model import Model
+from samplebench.models.model import Model
 
 TRAINED = (
     "digits-vp", "digits-ve", "digits-edm", "digits-adm", "digits-iddpm", "digits-adm-ip",

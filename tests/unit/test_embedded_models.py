@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import samplebench as sb
-from samplebench.adapters.exact_linear import ExactLinearModel
-from samplebench.checkpoints.catalog import catalog, embedded
-from samplebench.embedded import load_digits
+from samplebench.checkpoints.catalog import catalog
+from samplebench.embedded import load_digits, packaged
+from samplebench.models.exact_linear import ExactLinearModel
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -39,7 +39,7 @@ def test_the_split_is_fixed_and_stratified():
 
 
 def test_they_are_small_enough_to_ship():
-    sizes = {name: embedded(catalog()[name].file_name).stat().st_size for name in RECIPES}
+    sizes = {name: packaged(catalog()[name].file_name).stat().st_size for name in RECIPES}
     assert max(sizes.values()) <= 1_200_000
     assert sum(sizes.values()) <= 11_000_000
 
@@ -47,7 +47,7 @@ def test_they_are_small_enough_to_ship():
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_catalogue_has_the_recipe_and_the_file(name):
     recipe, entry = RECIPES[name], catalog()[name]
-    data = embedded(entry.file_name).read_bytes()
+    data = packaged(entry.file_name).read_bytes()
     assert hashlib.sha256(data).hexdigest() == entry.sha256
     assert entry.format == recipe.container
     assert entry.config == ({} if recipe.container == "edm" else recipe.config)

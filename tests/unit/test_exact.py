@@ -8,9 +8,9 @@ import torch
 from scipy.special import logsumexp
 
 import samplebench as sb
-from samplebench.adapters.exact import ExactModel
 from samplebench.embedded import load_digits
 from samplebench.errors import UsageError
+from samplebench.models.exact import ExactModel
 
 SIGMAS = (1e-3, 0.02, 0.2, 1.0, 7.0, 80.0)
 

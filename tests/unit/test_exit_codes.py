@@ -11,8 +11,8 @@ import pytest
 
 from samplebench.cli import main
 from samplebench.cli.common import say
-from samplebench.report.fields import inert, printable
-from samplebench.report.tables import write_csv
+from samplebench.results.fields import inert, printable
+from samplebench.results.tables import write_csv
 
 HASH = "0123456789abcdef" * 4
 

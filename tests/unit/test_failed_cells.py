@@ -19,13 +19,13 @@ from samplebench.bench.cell import Bench, run_cell
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted, Stop
-from samplebench.bench.store import Store, _values
-from samplebench.bench.view import caveats
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.cli import main
 from samplebench.errors import InputError, UsageError
-from samplebench.model import Model
+from samplebench.models.model import Model
 from samplebench.registry import Entry, adapters, extractors, metrics
+from samplebench.results.store import Store, _values
+from samplebench.results.view import caveats
 
 N = 24
 SWEEP = {"num_samples": N, "batch_size": 8, "nfe": 3, "device": "cpu", "quiet": True}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from samplebench.errors import InputError
-from samplebench.files import atomic, expanded, regular
+from samplebench.files.atomic import atomic, expanded, regular
 
 
 def test_the_file_appears_at_the_end(tmp_path):

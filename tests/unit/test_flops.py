@@ -8,7 +8,7 @@ from torch import nn
 
 import samplebench as sb
 from samplebench.bench.flops import gflop_per_evaluation
-from samplebench.model import Model
+from samplebench.models.model import Model
 
 
 class Toy(Model):

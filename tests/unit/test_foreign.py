@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import samplebench as sb
-from samplebench.foreign import as_sampler, is_k_diffusion
-from samplebench.noise import stream
-from samplebench.solver import Solver
+from samplebench.noise.streams import stream
+from samplebench.sampling.foreign import as_sampler, is_k_diffusion
+from samplebench.sampling.sampler import Solver
 
 
 @torch.no_grad()

@@ -14,18 +14,19 @@ import pytest
 from filelock import Timeout
 
 import samplebench
-from samplebench import locks, registry, texts
+from samplebench import registry
 from samplebench.adapters import exact
-from samplebench.bench.plan import Cell
 from samplebench.bench.request import Request
-from samplebench.bench.store import Store
-from samplebench.bench.view import COLUMNS
 from samplebench.checkpoints.catalog import catalog
 from samplebench.cli import main, parser
 from samplebench.cli.run import _from_file
 from samplebench.errors import EnvironmentError_, InputError, SamplebenchError, UsageError
+from samplebench.files import locks, texts
 from samplebench.regression.rows import load_rows
-from samplebench.report.tables import read_csv
+from samplebench.results.cell import Cell
+from samplebench.results.store import Store
+from samplebench.results.tables import read_csv
+from samplebench.results.view import COLUMNS
 from tests.unit.text_mutations import folder_of_one_cell
 
 MARK = b"\xef\xbb\xbf"

@@ -10,8 +10,9 @@ import pytest
 
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
-from samplebench.bench.store import SCHEMA, Store
 from samplebench.cli import main
+from samplebench.results.cell import Cell
+from samplebench.results.store import SCHEMA, Store
 
 SHEET = np.zeros((8, 8, 1), dtype=np.uint8)
 
@@ -165,9 +166,7 @@ class TestMerging:
         conditions = row.cells[0].conditions
 
         def call(metrics, value=2.0, reference="a" * 64, done=True, **columns):
-            cell = planning.Cell(
-                {**conditions, "metrics": metrics, "reference": {"id": reference[:4]}}, 9
-            )
+            cell = Cell({**conditions, "metrics": metrics, "reference": {"id": reference[:4]}}, 9)
             asked = planning.Row({**row.columns, **columns}, tuple(metrics), (cell,), "")
             plan = planning.Plan(plan_of(nfe=9).request, (asked,), {})
             store.add_request(plan)

@@ -13,13 +13,13 @@ from scipy.fft import dctn, idctn
 
 import samplebench as sb
 from samplebench.adapters.gddim import load
+from samplebench.adapters.gddim.names import names_and_shapes
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import InputError, UsageError
 from samplebench.networks.ncsnpp import noise_label, songunet_arguments
-from samplebench.networks.ncsnpp_names import names_and_shapes
 
 _spec = importlib.util.spec_from_file_location(
     "flax_writer", Path(__file__).parent / "checkpoints" / "flax_writer.py"

@@ -12,16 +12,17 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.adapters.openai.flags import classifier, unet
 from samplebench.errors import UsageError
-from samplebench.guidance import ClassifierGuidance
 from samplebench.images import to_uint8
-from samplebench.model import Bound
-from samplebench.networks.openai_flags import classifier, unet
+from samplebench.models.bound import Bound
+from samplebench.models.guidance import ClassifierGuidance
+from samplebench.models.views import DiscreteView
 from samplebench.networks.preconditioning import noise_levels
 from samplebench.processes.discrete import beta_schedule, discrete_process
 from samplebench.processes.respacing import space_timesteps
 from samplebench.samplers.respaced import log_variance_of
-from samplebench.sampling import prepare
+from samplebench.sampling.setting import prepare
 
 GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[1] / "goldens")
 FOLDER = GOLDENS / "adm" / "process"
@@ -166,7 +167,7 @@ def test_each_step_by_itself(agrees, name):
     setting = prepare(model, sampler, params={"clip_x0": meta["clip_denoised"], **params})
     guidance = network.guide if "grad" in arrays else None
     labels = torch.tensor(arrays["y"]) if classes else None
-    view = Bound(model, labels, 2, guidance=guidance).respaced(setting.diffusion)
+    view = DiscreteView(Bound(model, labels, 2, guidance=guidance), setting.diffusion)
     before = torch.tensor(np.concatenate([arrays["x_init"][None], arrays["sample"][:-1]]))
     for i, j in enumerate(arrays["respaced_index"]):
         found = setting.solver.function(

@@ -8,7 +8,7 @@ import torch
 
 import samplebench as sb
 from samplebench.images import to_uint8
-from samplebench.noise import stream
+from samplebench.noise.streams import stream
 
 SHAPES = {
     "cifar.cond": ((3, 32, 32), 10),

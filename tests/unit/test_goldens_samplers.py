@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import samplebench as sb
-from samplebench.model import Bound
-from samplebench.sampling import prepare
+from samplebench.models.bound import Bound
+from samplebench.sampling.setting import prepare
 
 CURVES = {
     "edm.euler": ("euler", {}),

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.devices import resolve_device, resolve_dtype
 from samplebench.errors import EnvironmentError_, UsageError
-from samplebench.loading import resolve_device, resolve_dtype
 
 
 def test_dtypes():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from samplebench.errors import UsageError
-from samplebench.noise import check_seeds, stream
+from samplebench.noise.streams import check_seeds, stream
 
 SHAPE = (2, 3, 4)
 MODES = pytest.mark.parametrize("mode", ["portable", "nvlabs"])

@@ -10,8 +10,8 @@ import torch
 
 import samplebench as sb
 from samplebench.checkpoints.catalog import catalog
-from samplebench.checkpoints.download import trust
 from samplebench.checkpoints.local import artefact, local_file
+from samplebench.download import trust
 from samplebench.errors import InputError, UsageError
 from samplebench.networks.preconditioning import preconditioner
 
@@ -149,9 +149,9 @@ def test_a_run_uses_the_precision_that_it_records(tables, tmp_path):
 
 
 def _reference(folder):
-    from samplebench import references
     from samplebench.features.pixels import PixelsExtractor
     from samplebench.metrics.moments import Moments
+    from samplebench.references import reference as references
 
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(256, (300, 3, 8, 8), dtype=torch.uint8, generator=draw)

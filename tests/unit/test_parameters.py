@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from samplebench.parameters import accepted, label, split
+from samplebench.answers.parameters import accepted, label, split
 
 
 def example(model, x, grid, *, noise=None, callback=None, S_churn=0.0, order=2, mode="a", top=None):

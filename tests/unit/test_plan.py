@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samplebench.bench import plan as planning
-from samplebench.bench.plan import Cell
 from samplebench.bench.request import Request
-from samplebench.bench.view import COLUMNS
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import SamplebenchError, UsageError
 from samplebench.registry import Entry, samplers
-from samplebench.sampling import prepare
-from samplebench.solver import Solver
+from samplebench.results.cell import Cell
+from samplebench.results.view import COLUMNS
+from samplebench.sampling.sampler import Solver
+from samplebench.sampling.setting import prepare
 
 BASE = {"sampler": "edm", "param": "edm.S_churn=10", "nfe": 9}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from samplebench.errors import InputError
-from samplebench.reference_files import read
+from samplebench.references.files import read
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_openai_is_never_recomputed_from_its_images(tmp_path, gaussian):
 
 @pytest.mark.parametrize("count", [300, 2])
 def test_activations(tmp_path, rows, count, monkeypatch):
-    monkeypatch.setattr("samplebench.reference_files._ROWS", 128)
+    monkeypatch.setattr("samplebench.references.files._ROWS", 128)
     np.savez(tmp_path / "stats.npz", pool_3=rows[:count], logits=np.zeros((count, 1008)))
     found, kept = read(tmp_path / "stats.npz"), rows[:count].astype(np.float64)
     assert found.mean == pytest.approx(kept.mean(0), rel=1e-12)
@@ -172,7 +172,7 @@ def test_no_array_is_read_before_its_shape_fits(tmp_path):
 
 
 def test_activations_that_unpack_to_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr("samplebench.archives._FREE", 1 << 20)
+    monkeypatch.setattr("samplebench.files.archives._FREE", 1 << 20)
     np.savez_compressed(tmp_path / "bomb.npz", pool_3=np.zeros((500, 2048), np.float32))
     with pytest.raises(InputError, match="unpack to 4,096,000"):
         read(tmp_path / "bomb.npz")

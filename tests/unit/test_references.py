@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from samplebench import references
 from samplebench.errors import EnvironmentError_, InputError, UsageError
 from samplebench.features.digits import DigitsExtractor
 from samplebench.metrics.moments import Moments
+from samplebench.references import reference as references
 
 TOY = SimpleNamespace(name="toy", weights_sha256="ab" * 32)
 

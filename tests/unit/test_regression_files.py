@@ -11,7 +11,7 @@ from samplebench.bench.request import Request
 from samplebench.errors import InputError
 from samplebench.regression import Table, load_rows, sidecar, update
 from samplebench.regression.sidecar import Origin
-from samplebench.report.tables import write_csv
+from samplebench.results.tables import write_csv
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from collections import Counter
 
 import pytest
 
-from samplebench.bench.view import COLUMNS
 from samplebench.cli import main
+from samplebench.results.view import COLUMNS
 
 N = 100
 METRICS = ("fd-digits", "mine:kid")

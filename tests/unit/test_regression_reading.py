@@ -11,7 +11,7 @@ from samplebench.bench.request import Request
 from samplebench.errors import InputError
 from samplebench.regression import load_rows, sidecar
 from samplebench.regression import rows as reading
-from samplebench.report.tables import to_csv
+from samplebench.results.tables import to_csv
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.answers.rounding import rounded
 from samplebench.discretizations import build
 from samplebench.errors import UsageError
-from samplebench.model import Bound
-from samplebench.rounding import rounded
+from samplebench.models.bound import Bound
 
 TABLE = np.geomspace(90, 0.0013, 1000)
 DTYPES = {"half": torch.float16, "bfloat": torch.bfloat16, "single": torch.float32}

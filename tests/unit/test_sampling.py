@@ -10,9 +10,9 @@ import torch
 
 import samplebench as sb
 from samplebench.errors import UsageError
-from samplebench.noise import stream
-from samplebench.sampling import prepare
-from samplebench.solver import discrete_pixel
+from samplebench.noise.streams import stream
+from samplebench.sampling.sampler import discrete_pixel
+from samplebench.sampling.setting import prepare
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.answers.scalars import plain, precision, scalar, values
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
-from samplebench.scalars import plain, precision, scalar, values
 from samplebench.trajectory import truncation
 
 

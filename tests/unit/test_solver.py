@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from samplebench.errors import UsageError
-from samplebench.model import Bound
-from samplebench.solver import Solver
+from samplebench.models.bound import Bound
+from samplebench.sampling.sampler import Solver
 
 NAMES = ("euler", "heun", "edm", "ddim")
 

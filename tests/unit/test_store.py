@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from samplebench.bench import plan as planning
-from samplebench.bench.damage import Damaged
-from samplebench.bench.plan import Cell
 from samplebench.bench.request import Request
-from samplebench.bench.store import SCHEMA, Store
 from samplebench.errors import EnvironmentError_, InputError
+from samplebench.results.cell import Cell
+from samplebench.results.damage import Damaged
+from samplebench.results.store import SCHEMA, Store
 
 SHEET = np.arange(8 * 16, dtype=np.uint8).reshape(8, 16, 1)
 FIRST, SECOND = ({"metrics": ["fd-digits"], "seed": seed} for seed in (0, 1))

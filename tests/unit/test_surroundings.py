@@ -19,13 +19,13 @@ import torch
 import samplebench as sb
 from samplebench.answers.memory import memory_of, out_of_memory
 from samplebench.bench.cell import _setting
-from samplebench.bench.chunks import Chunked
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
 from samplebench.cli import main
 from samplebench.cli.common import say
 from samplebench.errors import EnvironmentError_, UsageError
-from samplebench.sampling import prepare
+from samplebench.models.chunked import Chunked
+from samplebench.sampling.setting import prepare
 from samplebench.trajectory import truncation
 
 RUN = {"model": "digits-exact", "sampler": "euler", "nfe": 3, "num_samples": 70}

@@ -13,24 +13,25 @@ import pytest
 import torch
 
 from samplebench.adapters.exact import density
-from samplebench.bench import requests
-from samplebench.bench.plan import Cell
 from samplebench.bench.request import Request
-from samplebench.bench.store import Store
 from samplebench.checkpoints.catalog import catalog
-from samplebench.checkpoints.download import trust
-from samplebench.checkpoints.download.partial import Partial
-from samplebench.checkpoints.download.verify import verify
-from samplebench.checkpoints.fetch import Artefact, path_of
 from samplebench.citations import cited, uses_of_view, versions_of_view
 from samplebench.cli import main
 from samplebench.cli.run import _from_file
+from samplebench.doctor.memory import peak_bytes
+from samplebench.download import trust
+from samplebench.download.fetch import Artefact, path_of
+from samplebench.download.partial import Partial
+from samplebench.download.verify import verify
 from samplebench.errors import SamplebenchError
 from samplebench.loading import _config
-from samplebench.memory import peak_bytes
 from samplebench.regression.rows import load_rows
 from samplebench.report.html import render_html
-from samplebench.report.tables import to_json, view_text, write_csv
+from samplebench.report.terminal import view_text
+from samplebench.results import requests
+from samplebench.results.cell import Cell
+from samplebench.results.store import Store
+from samplebench.results.tables import to_json, write_csv
 from tests.unit.text_mutations import (
     EVIL,
     as_json,

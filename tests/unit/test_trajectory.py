@@ -13,8 +13,8 @@ import torch
 
 import samplebench as sb
 from samplebench.errors import UsageError
-from samplebench.model import Bound
-from samplebench.noise import stream
+from samplebench.models.bound import Bound
+from samplebench.noise.streams import stream
 from samplebench.trajectory import Level, Order, Point, Spread, reference, truncation
 from samplebench.trajectory.reference import solve, tolerance
 from samplebench.trajectory.result import measured_order

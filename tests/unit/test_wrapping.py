@@ -10,7 +10,7 @@ import torch
 
 import samplebench as sb
 from samplebench.errors import InputError, UsageError
-from samplebench.guidance import ClassifierGuidance
+from samplebench.models.guidance import ClassifierGuidance
 from samplebench.networks.preconditioning import EDMPrecond
 from samplebench.samplers.ddim import ddim
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from samplebench.checkpoints.fetch import Artefact, fetch
+from samplebench.download.fetch import Artefact, fetch
 
 
 def _sibling(name):
@@ -28,7 +28,7 @@ _server, _bad_server, _ = (_sibling(name) for name in ("server", "bad_server", "
 # Fetches from a process of its own: url, published sha256 or "".
 PROCESS = """
 import sys
-from samplebench.checkpoints.fetch import Artefact, fetch
+from samplebench.download.fetch import Artefact, fetch
 print(fetch(Artefact("demo", sys.argv[1], "w.pkl", sha256=sys.argv[2] or None)))
 """
 

@@ -10,8 +10,8 @@ from threading import Thread
 import bad_answers as bad
 import pytest
 
-from samplebench.checkpoints.download import patience, transfer, wire
-from samplebench.checkpoints.fetch import Artefact, fetch, known_sha256, plan
+from samplebench.download import patience, transfer, wire
+from samplebench.download.fetch import Artefact, fetch, known_sha256, plan
 from samplebench.errors import EnvironmentError_, InputError
 
 Disk = namedtuple("Disk", ("total", "free"))

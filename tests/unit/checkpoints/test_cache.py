@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from samplebench.checkpoints.download import address, kinds, patience, trust, verify
-from samplebench.checkpoints.download.cache import root
-from samplebench.checkpoints.download.patience import Cut, Patience
-from samplebench.checkpoints.fetch import Artefact, fetch, known_sha256, path_of
+from samplebench.download import address, kinds, patience, trust, verify
+from samplebench.download.cache import root
+from samplebench.download.fetch import Artefact, fetch, known_sha256, path_of
+from samplebench.download.patience import Cut, Patience
 from samplebench.errors import InputError, UsageError
 
 URL = "https://nvlabs-fi-cdn.nvidia.com/edm/pretrained/x.pkl"

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from samplebench.checkpoints.fetch import Artefact, fetch, known_sha256, path_of, plan
+from samplebench.download.fetch import Artefact, fetch, known_sha256, path_of, plan
 from samplebench.errors import EnvironmentError_, InputError
 
 CONTENT = b"\x80\x02weights" * 1000

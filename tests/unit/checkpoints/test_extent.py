@@ -25,7 +25,7 @@ import json, sys, time
 import torch
 import samplebench as sb
 from samplebench.errors import InputError
-from samplebench.memory import peak_bytes
+from samplebench.doctor.memory import peak_bytes
 path, format, config = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 before, start, said = peak_bytes(), time.process_time(), "read"
 try:
@@ -111,7 +111,7 @@ def test_half_precision_views_are_not_copied(tmp_path):
     base = torch.zeros(4_500_000, dtype=torch.float16)
     entry = checkpoint("digits-adm")
     with torch.device("meta"):
-        from samplebench.networks.openai_flags import unet
+        from samplebench.adapters.openai.flags import unet
 
         names = list(unet(entry.config["family"], entry.config).state_dict())
     torch.save({f"{name}": base for name in names}, tmp_path / "w.pt")

@@ -12,7 +12,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from samplebench.checkpoints.fetch import Artefact, known_sha256, path_of, plan
+from samplebench.download.fetch import Artefact, known_sha256, path_of, plan
 from samplebench.errors import EnvironmentError_, InputError, UsageError
 
 FILE = np.random.default_rng(0).bytes(400_000)
@@ -258,9 +258,7 @@ def test_a_size_that_is_not_the_files_is_not_believed(server, cache, how):
 
 
 def test_importing_it_loads_no_http_client():
-    code = (
-        "import samplebench.checkpoints.fetch, sys; print({'requests', 'torch'} & {*sys.modules})"
-    )
+    code = "import samplebench.download.fetch, sys; print({'requests', 'torch'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
 

@@ -32,7 +32,7 @@ from pathlib import Path
 import torch
 from samplebench.checkpoints.flax_msgpack import read
 from samplebench.errors import InputError
-from samplebench.memory import peak_bytes
+from samplebench.doctor.memory import peak_bytes
 before = peak_bytes()
 for path in sorted(Path(sys.argv[1]).glob("*.msgpack")):
     start = time.process_time()

@@ -9,21 +9,13 @@ import pytest
 from bad_answers import FILE, LFS, OTHER, PAGE, always, answer, packed
 
 import samplebench
-from samplebench import references
-from samplebench.checkpoints.download import trust
-from samplebench.checkpoints.download.kinds import wrong_head, wrong_tail
-from samplebench.checkpoints.download.session import Session
-from samplebench.checkpoints.download.words import harmless, number
-from samplebench.checkpoints.fetch import (
-    Artefact,
-    fetch,
-    known_sha256,
-    path_of,
-    plan,
-    reject,
-    verify,
-)
+from samplebench.download import trust
+from samplebench.download.fetch import Artefact, fetch, known_sha256, path_of, plan, reject, verify
+from samplebench.download.kinds import wrong_head, wrong_tail
+from samplebench.download.session import Session
+from samplebench.download.words import harmless, number
 from samplebench.errors import EnvironmentError_, InputError, SamplebenchError
+from samplebench.references import reference as references
 
 GOOD = {"url": "", "etag": '"one"', "modified": "", "size": len(FILE)}
 NOTES = {

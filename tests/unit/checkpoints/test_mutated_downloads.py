@@ -8,8 +8,8 @@ import random
 import bad_answers as bad
 import pytest
 
-from samplebench.checkpoints.download import patience, trust
-from samplebench.checkpoints.fetch import Artefact, fetch, known_sha256, path_of, verify
+from samplebench.download import patience, trust
+from samplebench.download.fetch import Artefact, fetch, known_sha256, path_of, verify
 from samplebench.errors import SamplebenchError
 
 ODD = [b"\0", b"\r\n", b"\n", b":", b" ", b"-", b"9" * 5000, b"\xff", b"\x1b[", b"[" * 2000, b"e9"]

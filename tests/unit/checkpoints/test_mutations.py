@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from samplebench.checkpoints import ddim_file, edm_pickle, flax_msgpack, openai_file, score_sde_file
+from samplebench.doctor.memory import peak_bytes
 from samplebench.errors import InputError
-from samplebench.memory import peak_bytes
 
 
 def sibling(module: str):

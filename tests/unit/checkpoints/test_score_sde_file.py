@@ -15,13 +15,13 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.adapters.score_sde.config import songunet_arguments
+from samplebench.adapters.score_sde.names import names_and_shapes, songunet_state
 from samplebench.checkpoints.score_sde_file import read
 from samplebench.checkpoints.torch_file import read_torch_file
 from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, TENSORS
 from samplebench.errors import InputError
 from samplebench.networks.preconditioning import preconditioner
-from samplebench.networks.score_sde_config import songunet_arguments
-from samplebench.networks.score_sde_names import names_and_shapes, songunet_state
 
 FILES = {"score-sde-vp": "checkpoint_8.pth", "score-sde-ve": "checkpoint_24.pth"}
 
@@ -202,8 +202,8 @@ from pathlib import Path
 import torch
 from samplebench.checkpoints.score_sde_file import read
 from samplebench.networks.preconditioning import preconditioner
-from samplebench.networks.score_sde_config import songunet_arguments
-from samplebench.networks.score_sde_names import songunet_state
+from samplebench.adapters.score_sde.config import songunet_arguments
+from samplebench.adapters.score_sde.names import songunet_state
 def peak():
     # Unlike ru_maxrss, this does not begin with the parent's.
     lines = open("/proc/self/status", encoding="utf-8")

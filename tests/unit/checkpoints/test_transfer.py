@@ -14,8 +14,8 @@ from email.utils import formatdate
 import numpy as np
 import pytest
 
-from samplebench.checkpoints.download import patience
-from samplebench.checkpoints.fetch import Artefact, fetch
+from samplebench.download import patience
+from samplebench.download.fetch import Artefact, fetch
 from samplebench.errors import EnvironmentError_, InputError
 
 FILE = np.random.default_rng(0).bytes(400_000)
@@ -249,7 +249,7 @@ def test_a_redirect_out_of_the_web_is_refused(refused, server, get, target, to):
 def test_a_redirect_from_https_to_http_is_refused(refused):
     import requests
 
-    from samplebench.checkpoints.download.session import Session
+    from samplebench.download.session import Session
 
     answer = requests.Response()
     answer.status_code, answer.url = 302, "https://example.org/w.pkl"

@@ -152,7 +152,7 @@ def test_a_small_file_of_many_images_is_never_whole_in_memory(tmp_path):
 
 
 def test_a_fortran_array_that_unpacks_to_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr("samplebench.archives._FREE", 1 << 20)
+    monkeypatch.setattr("samplebench.files.archives._FREE", 1 << 20)
     path = tmp_path / "set.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("images.npy", "w") as file:

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samplebench import reference_files
-from samplebench.bench.damage import check_sheet
+from samplebench.doctor.memory import peak_bytes
 from samplebench.errors import InputError
 from samplebench.image_sets import read
-from samplebench.memory import peak_bytes
+from samplebench.references import files as reference_files
+from samplebench.results.damage import check_sheet
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 3, 8, 9), dtype=np.uint8)

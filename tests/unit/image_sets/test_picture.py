@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samplebench.archives import Unreadable
 from samplebench.errors import InputError
+from samplebench.files.archives import Unreadable
 from samplebench.image_sets import read
 from samplebench.image_sets.picture import header, pixels
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from samplebench.adapters.gddim.names import names_and_shapes, songunet_state
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.checkpoints.flax_msgpack import read
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import InputError
 from samplebench.networks.ncsnpp import ncsnpp, noise_label, songunet_arguments
-from samplebench.networks.ncsnpp_names import names_and_shapes, songunet_state
 
 RELEASES = ("cld-cifar10", "bdm-cifar10")
 FOLDER = os.environ.get("SAMPLEBENCH_MANIFESTS")

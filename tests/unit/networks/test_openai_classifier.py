@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from samplebench.adapters.openai.flags import classifier
 from samplebench.checkpoints.openai_file import read
 from samplebench.errors import InputError
-from samplebench.networks.openai_flags import classifier
 
 FLAGS = {"image_size": 64, "classifier_width": 64, "classifier_depth": 1}
 

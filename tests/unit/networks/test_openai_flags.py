@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from samplebench.adapters.openai.flags import FAMILIES, unet, unet_arguments
 from samplebench.errors import InputError, UsageError
-from samplebench.networks.openai_flags import FAMILIES, unet, unet_arguments
 
 ARCHITECTURE = {
     "image_size": 16,

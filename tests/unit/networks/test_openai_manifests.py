@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from samplebench.adapters.openai.flags import classifier, unet
 from samplebench.checkpoints.structure import structure
-from samplebench.networks.openai_flags import classifier, unet
 
 RECORDS = json.loads(
     (Path(__file__).parents[2] / "goldens/adm/structures.json").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from samplebench.adapters.openai.flags import unet
 from samplebench.checkpoints.openai_file import read
 from samplebench.networks.dhariwal_unet import DhariwalUNet
-from samplebench.networks.openai_flags import unet
 from samplebench.networks.openai_layers import AttentionBlock, ResBlock
 
 CASES = (

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from samplebench.adapters.score_sde.config import songunet_arguments
+from samplebench.adapters.score_sde.names import entries, names_and_shapes, songunet_state
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import InputError
 from samplebench.networks.preconditioning import preconditioner
-from samplebench.networks.score_sde_config import songunet_arguments
-from samplebench.networks.score_sde_names import entries, names_and_shapes, songunet_state
 
 COMMON = {
     "name": "ncsnpp",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from samplebench.bench.view import View
+from samplebench.results.view import View
 
 # "edm" without churn is computed as "heun" and shares its cells.
 SETTINGS = (("euler", "", 1), ("heun", "", 2), ("edm", "S_churn=0", 2))

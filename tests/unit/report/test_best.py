@@ -8,9 +8,9 @@ from itertools import count
 import numpy as np
 import pytest
 
-from samplebench.bench.view import COLUMNS
 from samplebench.registry import metrics
 from samplebench.report.best import contests, difference_error, direction, marks_of
+from samplebench.results.view import COLUMNS
 
 METRIC = "fd-toy"
 

@@ -10,15 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from samplebench.report.convergence import (
-    chart_of,
-    facts_of,
-    table_of,
-    text_rows,
-    write_convergence,
-)
-from samplebench.report.convergence_plot import draw
 from samplebench.report.plots import render
+from samplebench.trajectory.figure import draw
+from samplebench.trajectory.page import chart_of, facts_of, table_of, text_rows, write_convergence
 from samplebench.trajectory.result import (
     Curve,
     Level,

@@ -19,10 +19,11 @@ from samplebench.regression.junit import to_junit
 from samplebench.regression.markdown import to_markdown
 from samplebench.regression.summary import Summary
 from samplebench.regression.verdict import MOVED, Verdict
-from samplebench.report.fields import STRINGS, guarded, unguarded
 from samplebench.report.html import render_html
 from samplebench.report.plots import draw, plots_of, render
-from samplebench.report.tables import read_csv, to_csv, to_json, to_text, view_text, write_csv
+from samplebench.report.terminal import to_text, view_text
+from samplebench.results.fields import STRINGS, guarded, unguarded
+from samplebench.results.tables import read_csv, to_csv, to_json, write_csv
 
 TEXTS = {
     "a formula": '=HYPERLINK("http://x","y")',

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from samplebench.bench.view import View
 from samplebench.report import write_report
 from samplebench.report.best import marks_of
 from samplebench.report.html import render_html
+from samplebench.results.view import View
 
 HOSTILE = "</title><script>alert('x')</script><img src=x onerror=\"alert(1)\">"
 
@@ -258,7 +258,7 @@ assert not heavy, heavy
 sys.modules["torch"] = None  # importing it now raises ImportError
 import tempfile
 from pathlib import Path
-from samplebench.bench.view import View
+from samplebench.results.view import View
 from samplebench.report import write_report
 from samplebench.report.best import marks_of
 row = dict(model="m", sampler="s", params="", discretization="edm", rho=7.0, steps=5, nfe=5,

@@ -7,7 +7,6 @@ from itertools import pairwise, product
 import pytest
 from matplotlib.colors import to_hex
 
-from samplebench.bench.view import View
 from samplebench.report.curves import plots_of
 from samplebench.report.looks import (
     COLOURS,
@@ -21,6 +20,7 @@ from samplebench.report.looks import (
 )
 from samplebench.report.plots import draw
 from samplebench.report.sweep import chart_of
+from samplebench.results.view import View
 
 FIELDS = ("sampler", "params", "discretization", "rho", "dtype")
 BASE = ("heun", "", "edm", 7.0, "float64")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from samplebench.bench.view import View
 from samplebench.published import load
-from samplebench.published.match import Run, mismatches
+from samplebench.report.match import Run, mismatches
 from samplebench.report.overlay import Links, links, overlay
 from samplebench.report.sweep import chart_of, figure_key
+from samplebench.results.view import View
 
 BASELINE = Links(published=("baseline-cifar10-32x32-uncond-vp",))
 CIFAR = Links(published=("edm-cifar10-32x32-uncond-vp",))

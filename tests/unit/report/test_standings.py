@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from samplebench.bench.view import View
 from samplebench.cli import main
 from samplebench.registry import metrics
-from samplebench.report import tables
+from samplebench.report import terminal
 from samplebench.report.standings import groups_of, standings
+from samplebench.results import tables
+from samplebench.results.view import View
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def view(make_view):
 
 def below(view):
     """The lines below the table, split where two spaces part them."""
-    table, lines = tables.to_text(view.rows), tables.view_text(view).splitlines()
+    table, lines = terminal.to_text(view.rows), terminal.view_text(view).splitlines()
     assert lines[: table.count("\n") + 1] == table.splitlines()
     return [line.strip().split("  ") for line in lines[table.count("\n") + 1 :] if line]
 
@@ -89,13 +90,13 @@ def test_groups_say_what_tells_them_apart(view):
 def test_where_nothing_competes_nothing_is_added(view, rows):
     assert groups_of(standings(View("few", view.rows[:rows], view.cells, {}))) == ("", [])
     few = View("few", view.rows[:rows], view.cells, {})
-    assert tables.view_text(few) == tables.to_text(few.rows)
+    assert terminal.view_text(few) == terminal.to_text(few.rows)
 
 
 def test_names_are_made_printable(view):
     for row in view.rows:
         row |= {"model": "m\x1b[2J\n", "sampler": "s\r\n", "protocol": "::error"}
-    text = tables.view_text(view)
+    text = terminal.view_text(view)
     assert not {"\x1b", "\r"} & set(text) and "best per budget" in text
 
 

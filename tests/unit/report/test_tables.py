@@ -7,9 +7,10 @@ import math
 
 import pytest
 
-from samplebench.bench.view import COLUMNS
-from samplebench.report import tables
-from samplebench.report.fields import alias_of, value_text
+from samplebench.report import terminal
+from samplebench.results import tables
+from samplebench.results.fields import alias_of, value_text
+from samplebench.results.view import COLUMNS
 
 
 def rounded(row):
@@ -56,7 +57,7 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr("samplebench.files.os.replace", fail)
+    monkeypatch.setattr("samplebench.files.atomic.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         tables.write_csv([], path)
     assert [(p.name, p.read_text(encoding="utf-8")) for p in tmp_path.iterdir()] == [
@@ -85,7 +86,7 @@ def test_values_have_the_digits_of_their_standard_error(value, stderr, text):
 
 
 def test_text_says_constants_once_and_varying_columns_in_rows(make_view):
-    said, blank, head, _, *lines = tables.to_text(make_view().rows).splitlines()
+    said, blank, head, _, *lines = terminal.to_text(make_view().rows).splitlines()
     assert said == "model: toy-model, protocol: toy, N: 500, dtype: float64, seed: 0, repeats: 1"
     assert blank == ""
     assert head.split() == ["sampler", "discretization", "NFE", "fd-toy"]
@@ -97,26 +98,26 @@ def test_text_says_constants_once_and_varying_columns_in_rows(make_view):
 def test_text_shows_protocol_and_n_as_columns_where_they_differ(make_view):
     view = make_view(protocols=("toy", "toy-half"))
     view.rows[0]["num_samples"] = 1000
-    said, _, head, *_ = tables.to_text(view.rows).splitlines()
+    said, _, head, *_ = terminal.to_text(view.rows).splitlines()
     assert "protocol" not in said and "N:" not in said
     assert {"protocol", "N"} <= set(head.split())
 
 
 def test_text_tells_rows_apart_that_differ_in_steps_only(make_view):
     row = make_view().rows[0]
-    lines = tables.to_text([row, row | {"steps": 6}]).splitlines()
+    lines = terminal.to_text([row, row | {"steps": 6}]).splitlines()
     assert lines[2].split() == ["NFE", "steps", "fd-toy"]
     assert [line.split()[:2] for line in lines[4:]] == [["5", "5"], ["5", "6"]]
 
 
 def test_text_has_no_control_characters(make_view):
-    text = tables.to_text(make_view(model="red\x1b[31m\nmodel").rows)
+    text = terminal.to_text(make_view(model="red\x1b[31m\nmodel").rows)
     assert "\x1b" not in text
     assert "red\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}model" in text
 
 
 def test_text_of_no_rows():
-    assert tables.to_text([]) == "no results yet"
+    assert terminal.to_text([]) == "no results yet"
 
 
 def test_json_is_valid_and_rounded(make_view):

@@ -1,1 +1,0 @@
-"""What verified downloads are made of; samplebench.checkpoints.fetch puts it together."""

@@ -1,0 +1,79 @@
+"""Devices and precisions by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from samplebench.answers.scalars import precision
+from samplebench.errors import EnvironmentError_, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def check_device(name: str | torch.device | None) -> None:
+    """Raises `UsageError` if no machine has a device of that name."""
+    import torch
+
+    try:
+        torch.device(name or "cpu")
+    except RuntimeError:
+        raise UsageError(f"unknown device '{name}'; use cuda, cuda:1, mps or cpu") from None
+
+
+def resolve_device(
+    name: str | torch.device | None, dtypes: Iterable[str | None] = ()
+) -> torch.device:
+    """The device called `name`; None means cuda, else mps, else cpu.
+
+    Args:
+        dtypes: what is computed on it; mps is passed over where it has no float64.
+
+    Raises:
+        UsageError: no device has that name.
+        EnvironmentError_: this machine or this torch does not have it.
+    """
+    import torch
+
+    double = "float64" in dtypes
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        mps = torch.backends.mps.is_available() and not double
+        return torch.device("mps" if mps else "cpu")
+    check_device(name)
+    device = torch.device(name)
+    try:
+        torch.empty(1, device=device, dtype=torch.float64 if double else torch.float32)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).split("\n")[0].split(". ")[0]  # torch goes on for paragraphs
+        raise EnvironmentError_(
+            f"device '{device}' cannot be used here ({reason}); try --device cpu"
+        ) from None
+    return device
+
+
+def network_dtype(released: str, device: str | torch.device | None) -> str:
+    """The precision a release runs in by itself: half precision is for GPUs."""
+    if released != "float16" or resolve_device(device).type == "cuda":
+        return released
+    return "float32"
+
+
+def dtype_name(dtype: str | torch.dtype) -> str:
+    """A dtype by its one name: "double" and torch.float64 are "float64"."""
+    return str(resolve_dtype(dtype)).removeprefix("torch.")
+
+
+def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
+    """The floating-point dtype called `name`; None stays None."""
+    import torch
+
+    if name is None:
+        return name
+    name = precision(name)
+    dtype = getattr(torch, name, None) if isinstance(name, str) else None
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise UsageError(f"unknown dtype '{name}'; use float64, float32, bfloat16 or float16")
+    return dtype

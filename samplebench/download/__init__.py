@@ -1,0 +1,1 @@
+"""What verified downloads are made of; samplebench.download.fetch puts it together."""

@@ -1,0 +1,1 @@
+"""Models: whatever answers D(x; sigma) or eps(u, t), and what samplers see of it."""

@@ -1,0 +1,131 @@
+"""What a sampler sees of a model: its labels bound, its evaluations counted, its answers judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from samplebench.answers.blame import Blame
+from samplebench.answers.draws import torch_moved, torch_state
+from samplebench.answers.rounding import rounded
+from samplebench.answers.tensors import checked
+from samplebench.answers.watch import Watch
+from samplebench.models.model import is_foreign, model_range, name_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Bound:
+    """A model with its labels bound and its evaluations counted: all that a sampler sees.
+
+    What the network answers is judged here: it has the state's shape and dtype, and whether it is
+    finite is noted in `watch`. One of others gets copies, and its answers are copied: it may write
+    on them, or return the same memory again.
+
+    Args:
+        model: a `Model` or any callable (x, sigma, labels) -> x0 with sigma_min, sigma_max and
+            round_sigma.
+        labels: int64 [N] or None.
+        batch: N, the number of samples; an evaluation of N images counts one.
+        clip_x0: whether the denoised images are clipped to [-1, 1].
+        guidance: callable (x_t, t_net, labels) -> gradient, already scaled, for the samplers that
+            step on a discrete model's own time steps.
+        blamed: whether an exception in a network of others becomes a line that names it.
+        foreign: whether it is one of others; None to look.
+
+    Attributes:
+        drew: whether the network has drawn from torch's global generator, where it is looked for:
+            in one of others.
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        labels: Tensor | None,
+        batch: int,
+        clip_x0: bool = False,
+        guidance: Callable[..., Tensor] | None = None,
+        *,
+        blamed: bool = False,
+        foreign: bool | None = None,
+    ) -> None:
+        self.model, self.labels, self.batch, self.clip_x0 = model, labels, batch, clip_x0
+        self.guidance, self.blamed = guidance, blamed
+        self.images = self.classified = self.calls = 0
+        self.sigma_min, self.sigma_max = model_range(model)
+        self.foreign = is_foreign(model) if foreign is None else foreign
+        self.name = name_of(model)
+        self.blame = Blame(self.name) if blamed and self.foreign else nullcontext()
+        self.watch, self.drew = Watch(batch), False
+
+    def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """D(x; sigma), counted; sigma a Python float, a scalar tensor or [N].
+
+        Raises:
+            UsageError: the network returned something else than a tensor like x.
+        """
+        import torch
+
+        # A host scalar: no device synchronisation, and models may call tensor methods on it.
+        sigma = torch.as_tensor(sigma, dtype=torch.float64)
+        answer = self.ask(lambda x, sigma, labels: self.model(x, sigma, labels), x, sigma)
+        denoised = self.judge(answer, x, "sigma", sigma)
+        return denoised.clip(-1, 1) if self.clip_x0 else denoised
+
+    def __getattr__(self, name: str) -> Any:
+        # Asked for by what was written for another library's wrapper.
+        raise AttributeError(
+            f"no {name}: a sampler sees model(x, sigma), sigma_min, sigma_max and round_sigma"
+        )
+
+    def round_sigma(self, sigma: Any) -> Any:
+        """The nearest level the model knows: of a number a float, of a tensor one like it."""
+        return rounded(getattr(self.model, "round_sigma", float), sigma)
+
+    def ask(self, question: Callable[..., Any], x: Tensor, *given: Any) -> Any:
+        """What the model answers to x, further tensors and the labels, counted and not yet judged.
+
+        Raises:
+            UsageError: it failed, and is to be blamed.
+        """
+        self.images += x.shape[0]
+        self.calls += 1
+        if not self.foreign:
+            return question(x, *given, self.labels)
+        x, *rest = (_copy(value) for value in (x, *given, self.labels))
+        before = torch_state(x.device)
+        with self.blame:
+            answer = question(x, *rest)
+        self.drew = self.drew or torch_moved(before, x.device)
+        return answer
+
+    def judge(self, answer: Any, x: Tensor, kind: str, at: Any) -> Tensor:
+        """A network's answer, like x, watched.
+
+        Args:
+            kind, at: where it was asked, e.g. "sigma" and its value.
+        """
+        kept = checked(self.name, answer, x, copy=self.foreign)
+        self.watch.see(kept, self.name, self.calls, kind, at)
+        return kept
+
+    @property
+    def nfe(self) -> float:
+        """Network evaluations per sample so far; a whole number for ordinary samplers."""
+        return _each(self.images, self.batch)
+
+    @property
+    def classifier_nfe(self) -> float:
+        """Gradients of the guidance per sample so far, which are no evaluations of the network."""
+        return _each(self.classified, self.batch)
+
+
+def _copy(value: Any) -> Any:
+    return value.clone() if hasattr(value, "clone") else value
+
+
+def _each(images: int, batch: int) -> float:
+    count = images / batch
+    return int(count) if count.is_integer() else count

@@ -1,0 +1,107 @@
+"""Exact denoisers: the posterior mean under the kernel density of a set of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from samplebench.errors import UsageError
+from samplebench.models.model import Model
+
+# Rows evaluated at once: always as many, so that a sample does not depend on its batch mates.
+_TILE = 16
+
+
+class KernelDensity(Model):
+    """Data x0 = image k + bandwidth * n with k uniform, given labels over that class.
+
+    Args:
+        images: mu, float64 [K, C, H, W] in [-1, 1].
+        classes: int64 [K] for a conditional model, None for an unconditional one.
+        bandwidth: standard deviation of the kernel in the same units.
+    """
+
+    def __init__(self, images: Tensor, classes: Tensor | None, bandwidth: float) -> None:
+        self.images, self.classes, self.bandwidth = images.flatten(1), classes, bandwidth
+        self.shape = tuple(images.shape[1:])  # type: ignore[assignment]
+        self.num_classes = 0 if classes is None else int(classes.max()) + 1
+        self.device, self.state_dtype = images.device, images.dtype
+        # A product takes a tenth of a millisecond: waking more threads costs more than it gains.
+        self.threads = 1
+
+    def labels_of(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """One label for each row of x, zeros for an unconditional model.
+
+        Raises:
+            UsageError: labels that are missing or that it does not have.
+        """
+        if labels is None:
+            if self.classes is not None:
+                raise UsageError("this model is class-conditional: labels are missing")
+            return torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        if self.classes is not None and not bool(
+            ((labels >= 0) & (labels < self.num_classes)).all()
+        ):
+            raise UsageError(f"labels must lie in [0, {self.num_classes})")
+        return labels
+
+    def mean(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
+        """sum_k r_k image_k, [n, P]: r is the softmax of the logits [n, K] within the class."""
+        if self.classes is not None:
+            logits = logits.masked_fill(self.classes != labels[:, None], -torch.inf)
+        return torch.softmax(logits, dim=1) @ images
+
+    def draw(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
+        """n exact draws of x0 [n, C, H, W] with their labels; a class is as likely as another."""
+        rng = np.random.Generator(np.random.Philox(seed))
+        images, classes = self.images.cpu().numpy(), None
+        if self.classes is None:
+            k = rng.integers(len(images), size=n)
+        else:
+            classes = rng.integers(self.num_classes, size=n)
+            members = [
+                np.flatnonzero(self.classes.cpu().numpy() == c) for c in range(classes.max() + 1)
+            ]
+            k = np.array([rng.choice(members[c]) for c in classes])
+        x = images[k] + self.bandwidth * rng.standard_normal((n, images.shape[1]))
+        drawn = torch.from_numpy(x).reshape(n, *self.shape).to(self.images)
+        return drawn, None if classes is None else torch.from_numpy(classes)
+
+
+class ExactModel(KernelDensity):
+    """D(x; sigma) of a kernel density in closed form.
+
+    With v = bandwidth^2 + sigma^2 and r_k proportional to exp(-|x - mu_k|^2 / (2 v)):
+    D = (bandwidth^2 x + sigma^2 sum_k r_k mu_k) / v.
+    """
+
+    def __init__(self, images: Tensor, classes: Tensor | None, bandwidth: float) -> None:
+        super().__init__(images, classes, bandwidth)
+        self.half_norms = self.images.square().sum(1) / 2
+
+    def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
+        labels = self.labels_of(x, labels)
+        flat = x.flatten(1).to(self.images.dtype)
+        sigma = torch.as_tensor(sigma, dtype=flat.dtype, device=flat.device)
+        n, sigma = len(flat), sigma.reshape(-1, 1).expand(len(flat), 1)
+        tiles = zip(*(tiled(rows) for rows in (flat, sigma, labels)), strict=True)
+        denoised = torch.cat([self._denoise(*tile) for tile in tiles])[:n]
+        return torch.where(sigma == 0, x.flatten(1), denoised.to(x.dtype)).reshape(x.shape)
+
+    def _denoise(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        """D of flat images [n, D] with sigma [n, 1] and labels [n], ignored if unconditional."""
+        total = self.bandwidth**2 + sigma**2
+        # |x|^2 is common to all k and drops out of the softmax.
+        logits = (x @ self.images.T - self.half_norms) / total
+        mean = self.mean(logits, labels, self.images)
+        return (self.bandwidth**2 * x + sigma**2 * mean) / total
+
+
+def tiled(rows: Tensor) -> Iterator[Tensor]:
+    """Rows in tiles of equal size, the last filled up with copies of its last row."""
+    for tile in rows.split(_TILE):
+        missing = _TILE - len(tile)
+        yield torch.cat([tile, tile[-1:].expand(missing, *tile.shape[1:])]) if missing else tile

@@ -1,0 +1,128 @@
+"""The common denoiser interface: D(x; sigma) = E[x0 | x0 + sigma n = x], images in [-1, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from samplebench.answers.blame import ours
+from samplebench.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from samplebench.processes.linear import LinearProcess
+
+
+class Model:
+    """Base of everything `sb.load` returns.
+
+    Attributes:
+        shape: (C, H, W) of one image.
+        num_classes: 0 for unconditional models.
+        sigma_min, sigma_max: noise levels the model knows; samplers clamp their grids to them.
+        network: the bare network in its native convention, None where there is none.
+        process: name of the noise law the model was trained on, None where it has none.
+        law: the linear process of a model that answers with eps(u, t) in place of D(x; sigma).
+        protocol: name of the protocol (see protocols.py) its published numbers follow.
+        provenance: where it comes from: source, licence, hashes.
+        threads: CPU threads the bench gives it, None for torch's own choice.
+        device, state_dtype: where and in which precision a sampler should hold its state.
+    """
+
+    shape: tuple[int, int, int]
+    num_classes: int = 0
+    sigma_min: float = 0.0
+    sigma_max: float = float("inf")
+    network: Any = None
+    process: str | None = None
+    law: LinearProcess | None = None
+    protocol: str | None = None
+    threads: int | None = None
+    provenance: Mapping[str, Any] = MappingProxyType({})
+    device: torch.device
+    state_dtype: torch.dtype
+
+    def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
+        """The denoised images.
+
+        Args:
+            x: noisy images [N, C, H, W].
+            sigma: noise level, a scalar or [N]; D(x; 0) = x.
+            labels: int64 [N] in [0, num_classes), None for unconditional models.
+
+        Returns:
+            E[x0 | x], of x's shape, dtype and device.
+        """
+        raise UsageError(f"{type(self).__name__} defines no denoiser D(x; sigma)")
+
+    def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
+        """The noise in states of the model's linear process, in its basis R.
+
+        Args:
+            u: states [N, D, C, H, W].
+            t: time, one for all.
+            labels: as above.
+
+        Returns:
+            E[R^-1 (u - E[u | x0]) | u], of u's shape, dtype and device.
+        """
+        from samplebench.models.isotropic import isotropic_eps, law_of
+
+        return isotropic_eps(lambda x, sigma: self(x, sigma, labels), law_of(self), u, t)
+
+    def round_sigma(self, sigma: float) -> float:
+        """The nearest noise level the model was trained on; the identity for continuous ones."""
+        return sigma
+
+
+def is_discrete(model: Any) -> bool:
+    """Whether a model has the time steps of a discrete process, and its terms at them."""
+    return hasattr(model, "diffusion") and hasattr(model, "predict")
+
+
+def is_linear(model: Any) -> bool:
+    """Whether a model knows a linear process of its own and no D(x; sigma)."""
+    return getattr(model, "law", None) is not None
+
+
+def model_range(model: Any) -> tuple[float, float]:
+    """(sigma_min, sigma_max) of a model; a plain callable may leave them out."""
+    return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", float("inf")))
+
+
+def is_foreign(model: Any) -> bool:
+    """Whether samplebench did not write a model, or the network within it."""
+    network = getattr(model, "network", None)
+    return not (ours(model) and (network is None or ours(network)))
+
+
+def in_training(model: Any) -> bool:
+    """Whether a part of a model's network is in training mode, as far as it is a torch module."""
+    network = getattr(model, "network", None)
+    network = model if network is None else getattr(network, "__wrapped__", network)
+    modules = getattr(network, "modules", None)
+    return callable(modules) and any(getattr(part, "training", False) for part in modules())
+
+
+@contextmanager
+def threads_of(model: Any) -> Iterator[None]:
+    """Within the block torch uses as many CPU threads as the model asks for."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(getattr(model, "threads", None) or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def name_of(model: Any) -> str:
+    """What a model's network is called in a message."""
+    provenance = getattr(model, "provenance", None)
+    known = provenance.get("id") if isinstance(provenance, Mapping) else None
+    return f"the network of {known}" if known else "the network"

@@ -1,0 +1,1 @@
+"""What is drawn from seeds: streams of noise, latents, labels."""

@@ -1,0 +1,1 @@
+"""References: the statistics that samples are compared with."""

@@ -1,0 +1,180 @@
+"""Files of reference statistics: our own, and the forms in which others released theirs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samplebench.errors import InputError
+from samplebench.files.archives import Arrays, Stored, Unreadable
+from samplebench.metrics.moments import Moments
+
+# Whatever was released without saying so was made with Inception's pooled features.
+FEATURES, DIM = "inception", 2048
+# Names of mean and covariance: of the first FID code, EDM, OpenAI; of pytorch-fid; spelled out.
+_PAIRS = (("mu", "sigma"), ("m", "s"), ("mean", "cov"))
+_IMAGES = ("arr_0", "images")
+# Rows of activations that are in memory as float64 at a time.
+_ROWS = 4096
+# Characters of `facts`; ours are a few hundred.
+_FACTS = 10_000
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a file holds.
+
+    Attributes:
+        mean, cov: float64 [D] and [D, D], covariance with divisor N - 1.
+        num_images: how many images they were made of; None where the file does not say.
+        extractor: name of the extractor.
+        weights_sha256: of the extractor's weights; "" where the file does not say.
+        made_from: in words.
+    """
+
+    mean: np.ndarray
+    cov: np.ndarray
+    num_images: int | None
+    extractor: str
+    weights_sha256: str
+    made_from: str
+
+
+def read(path: Path) -> Statistics:
+    """Reads an .npz of one of four forms; no array is read before its shape is known to fit.
+
+    * ours: mu, sigma and facts;
+    * mean and covariance, as mu and sigma (EDM, the first FID code), m and s or mean and cov;
+    * OpenAI's VIRTUAL_*: mu, sigma over the whole training set, beside arr_0, 10,000 of its images,
+      which say nothing about them and are not read;
+    * score-SDE's and gDDIM's: pool_3, the features themselves [N, 2048].
+
+    Raises:
+        InputError: it is none of these, or its numbers are no mean and covariance.
+    """
+    try:
+        return _checked(_read(Arrays(path)))
+    except Unreadable as error:
+        images = _images(path)
+        make = f"make one with 'samplebench reference make --images {path if images else 'PATH'}'"
+        if path.suffix == ".pkl":
+            make = f"save mu and sigma of it, as EDM2 releases them, with np.savez; or {make}"
+        raise InputError(
+            f"{path} is not a reference of samplebench or a released one ({images or error}); "
+            f"{make}"
+        ) from None
+
+
+def _read(arrays: Arrays) -> Statistics:
+    keys = set(arrays.keys)
+    pair = next((pair for pair in _PAIRS if set(pair) <= keys), None)
+    if "facts" in keys and pair == _PAIRS[0]:
+        mean, cov = _gaussian(arrays, pair)
+        return Statistics(mean, cov, **_facts(arrays["facts"]))
+    if pair:
+        if arrays[pair[0]].shape != (DIM,):
+            shape = list(arrays[pair[0]].shape)
+            raise Unreadable(f"without facts, {pair[0]} has {DIM} numbers, not the shape {shape}")
+        mean, cov = (_floats(array) for array in _gaussian(arrays, pair))
+        return _released(mean, cov, None)
+    if "pool_3" in keys:
+        return _of_activations(arrays["pool_3"])
+    if not keys:
+        torch = any(name.endswith("data.pkl") for name in arrays.others)
+        kind = "a file of torch.save" if torch else "a zip archive without arrays"
+        raise Unreadable(f"it is {kind}, not an .npz with mu and sigma")
+    if keys == {""}:
+        raise Unreadable(f"it is a bare array, {arrays[''].text}, not mu and sigma in an .npz")
+    wanted = "; or ".join(" and ".join(pair) for pair in (*_PAIRS, ("pool_3",)))
+    raise Unreadable(f"it holds {arrays.named()}; needed are {wanted}")
+
+
+def _gaussian(arrays: Arrays, pair: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance as they are stored; their shapes are known to fit before either is."""
+    mean, cov = (arrays[key] for key in pair)
+    if mean.ndim != 1 or not mean.shape[0] or cov.shape != 2 * mean.shape:
+        raise Unreadable(
+            f"{pair[0]} of shape {list(mean.shape)}, {pair[1]} of {list(cov.shape)}; [D] and "
+            "[D, D] are needed"
+        )
+    if any(array.dtype.kind not in "fiu" for array in (mean, cov)):
+        raise Unreadable(f"its numbers are {mean.dtype} and {cov.dtype}, not floating-point ones")
+    return mean.whole(), cov.whole()
+
+
+def _facts(stored: Stored) -> dict[str, Any]:
+    """What our own files say of themselves."""
+    if stored.dtype.kind != "U" or stored.nbytes > 4 * _FACTS or stored.shape != ():
+        raise Unreadable(f"its facts are {stored.text}, not a short text")
+    try:
+        facts = json.loads(str(stored.whole()))
+    except (ValueError, RecursionError):
+        raise Unreadable("its facts are not JSON") from None
+    kinds = {"num_images": int, "extractor": str, "weights_sha256": str, "made_from": str}
+    if not isinstance(facts, dict) or facts.keys() != kinds.keys():
+        raise Unreadable(f"its facts are not {', '.join(kinds)}")
+    for key, kind in kinds.items():
+        if type(facts[key]) is not kind:
+            raise Unreadable(f"its fact {key} is no {kind.__name__}")
+    if not 1 < facts["num_images"] < 1 << 53:
+        raise Unreadable("its fact num_images is no number of images")
+    return facts
+
+
+def _released(mean: np.ndarray, cov: np.ndarray, num_images: int | None) -> Statistics:
+    mean, cov = mean.astype(np.float64), cov.astype(np.float64)
+    return Statistics(mean, cov, num_images, FEATURES, "", "statistics as released")
+
+
+def _of_activations(stored: Stored) -> Statistics:
+    if stored.ndim != 2 or stored.shape[0] < 2:
+        raise Unreadable(f"pool_3 is [N, {DIM}], not of shape {list(stored.shape)}")
+    if stored.shape[1] != DIM:
+        raise Unreadable(f"without facts, mu has {DIM} numbers, pool_3 {stored.shape[1]:,}")
+    stored.refuse_bomb()
+    moments = Moments.zeros(DIM)
+    for rows in stored.pieces(_ROWS):
+        moments.add(_floats(rows))
+    return _released(moments.mean, moments.cov, moments.count)
+
+
+def _floats(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f":
+        raise Unreadable(f"its numbers are {array.dtype}, not floating-point ones")
+    return array
+
+
+def _images(path: Path) -> str:
+    """What is said of a file of images in the place of a reference; "" where it is none."""
+    try:
+        arrays = Arrays(path)
+        key = next((key for key in (*_IMAGES, "") if key in arrays.keys), None)
+        if key is None or {"mu", "sigma", "pool_3"} & set(arrays.keys):
+            return ""
+        found = arrays[key]
+    except (Unreadable, InputError):
+        return ""
+    if found.dtype != np.uint8 or found.ndim not in (3, 4):
+        return ""
+    name = f"{key}, " if key else ""
+    return f"it holds images, {name}{found.text}, not their statistics mu and sigma or pool_3"
+
+
+def _checked(found: Statistics) -> Statistics:
+    """Statistics whose arrays are a mean and a covariance, in float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, cov = found.mean.astype(np.float64), found.cov.astype(np.float64)
+        variances = cov.diagonal()
+        # Features that hardly vary have variances that are the rounding errors of their squares.
+        tolerance = 1e-6 * (np.abs(variances).max() + np.square(mean).max())
+        if not (np.isfinite(mean).all() and np.isfinite(cov).all() and np.isfinite(tolerance)):
+            raise Unreadable("its numbers are not all finite, or their squares")
+        if variances.min() < -tolerance or np.abs(cov - cov.T).max() > tolerance:
+            raise Unreadable("its sigma is no covariance")
+    # All cells of a sweep share them, and a metric of others may write on what it gets.
+    mean.flags.writeable = cov.flags.writeable = False
+    return replace(found, mean=mean, cov=cov)

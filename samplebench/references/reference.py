@@ -1,0 +1,250 @@
+"""Reference statistics: what samples are compared with. Load, list, make, describe."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samplebench.download.announce import announce_artefact
+from samplebench.download.artefact import Artefact
+from samplebench.download.fetch import fetch, known_sha256, path_of, reject
+from samplebench.embedded import packaged
+from samplebench.errors import InputError, unknown
+from samplebench.files.atomic import atomic, expanded, regular, sha256
+from samplebench.metrics.frechet import symmetric_root
+from samplebench.metrics.moments import Moments
+from samplebench.references.files import DIM, FEATURES, Statistics, read
+
+_SUFFIX = ".reference.npz"
+# Bytes of a released file: statistics take 34 MB, and some hold their images or activations, too.
+_MOST = 1 << 32
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Mean and covariance of an extractor's features over a set of images.
+
+    A released one is known before its file is here; the file is fetched when it is needed.
+
+    Attributes:
+        id: embedded or released name, or the file's name.
+        path: where it was read, or will be.
+        sha256: of the file; "" where nobody knows it before it is fetched.
+        feature_dim: D.
+        num_images: how many images it was made of; None where not stated.
+        extractor: name of the extractor.
+        weights_sha256: of the extractor's weights; "" where it was made with a port of the same
+            network from elsewhere.
+        made_from: in words.
+        made_with: which port, in words; "" for our own.
+        artefact: what is fetched; None where the file is here by itself.
+        licence: of what is fetched.
+        given: what the file holds, where it has been read already.
+    """
+
+    id: str
+    path: Path
+    sha256: str
+    feature_dim: int
+    num_images: int | None
+    extractor: str
+    weights_sha256: str
+    made_from: str
+    made_with: str = ""
+    artefact: Artefact | None = None
+    licence: str = ""
+    given: Statistics | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What the file holds, fetched first where it has to be.
+
+        Raises:
+            InputError: it is not what it should be.
+            EnvironmentError_: it cannot be fetched.
+        """
+        if self.given is not None:
+            return self.given
+        path = self.fetch(offline=False, quiet=True)
+        try:
+            return read(path)
+        except InputError as error:
+            raise (reject(self.artefact, path, error) if self.artefact else error) from None
+
+    @property
+    def mean(self) -> np.ndarray:
+        """float64 [D]."""
+        return self.statistics.mean
+
+    @property
+    def cov(self) -> np.ndarray:
+        """float64 [D, D], with divisor N - 1."""
+        return self.statistics.cov
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """The square root of cov; one eigen-decomposition for a whole sweep."""
+        root = symmetric_root(self.cov)
+        root.flags.writeable = False
+        return root
+
+    def fetch(self, *, offline: bool, quiet: bool) -> Path:
+        """The file, verified and here.
+
+        Args:
+            offline: open no connection.
+            quiet: nothing on stderr.
+
+        Raises:
+            InputError: it is not the released file.
+            EnvironmentError_: it cannot be fetched.
+        """
+        if self.artefact is None:
+            return self.path
+        if not (quiet or offline):
+            announce_artefact(self.id, self.artefact, self.licence, sys.stderr)
+        return fetch(self.artefact, offline=offline, progress=not quiet)
+
+    def facts(self) -> dict[str, Any]:
+        """What is known without the file, in plain values."""
+        released = {"made_with": self.made_with, "licence": self.licence}
+        return {
+            "id": self.id,
+            "made_from": self.made_from,
+            **{key: value for key, value in released.items() if value},
+            "num_images": "not stated" if self.num_images is None else self.num_images,
+            "extractor": self.extractor,
+            "feature_dim": self.feature_dim,
+            "weights_sha256": self.weights_sha256 or "not stated",
+            "sha256": self.sha256 or "not known before it is fetched",
+            "path": str(self.path),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, in plain values; with its size in feature space where the file is here."""
+        if not self.path.is_file():
+            return self.facts()
+        eigenvalues = np.linalg.eigvalsh(self.cov)
+        return {
+            **self.facts(),
+            "mean_norm": float(np.linalg.norm(self.mean)),
+            "trace": float(np.trace(self.cov)),
+            "smallest_eigenvalue": float(eigenvalues[0]),
+            "largest_eigenvalue": float(eigenvalues[-1]),
+        }
+
+
+def names() -> list[str]:
+    """Ids of all references: those that ship with the package, then the released ones."""
+    return [*shipped(), *_released()]
+
+
+def shipped() -> list[str]:
+    """Ids of the references that ship with the package."""
+    folder = packaged("references")
+    return sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))
+
+
+def load(source: str, home: str = "") -> Reference:
+    """A reference by id or by path; nothing is fetched yet.
+
+    Args:
+        source: its id or path.
+        home: a folder in which the file may lie, too.
+
+    Raises:
+        UsageError: neither an id nor a file.
+        InputError: the file holds no reference statistics, or cannot be read.
+    """
+    if source in _released():
+        return _of_table(source, _released()[source])
+    path = expanded(source)
+    if home and (beside := Path(home) / path).is_file():
+        path = beside
+    if source in shipped():
+        path = packaged("references") / f"{source}{_SUFFIX}"
+    elif os.path.isdir(path):
+        raise InputError(
+            f"{path} is a folder, not a reference; make one of the images in it with "
+            f"'samplebench reference make --images {path}'"
+        )
+    elif not os.path.lexists(path):
+        raise unknown("reference", source, names(), "samplebench reference list")
+    try:
+        found = read(regular(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    return Reference(
+        id=path.name.removesuffix(_SUFFIX),
+        path=path,
+        sha256=sha256(path),
+        feature_dim=len(found.mean),
+        num_images=found.num_images,
+        extractor=found.extractor,
+        weights_sha256=found.weights_sha256,
+        made_from=found.made_from,
+        made_with="" if found.weights_sha256 else "not stated",
+        given=found,
+    )
+
+
+def save(path: Path, moments: Moments, extractor: Any, made_from: str) -> Reference:
+    """Writes moments as a reference and loads it back.
+
+    Args:
+        extractor: its name and weights_sha256 go into the file.
+        made_from: in words, e.g. "50,000 exact draws".
+    """
+    facts = {
+        "num_images": moments.count,
+        "extractor": extractor.name,
+        "weights_sha256": extractor.weights_sha256,
+        "made_from": made_from,
+    }
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, mu=moments.mean, sigma=moments.cov, facts=json.dumps(facts, sort_keys=True))
+    return load(str(path))
+
+
+@cache
+def _released() -> Mapping[str, Mapping[str, Any]]:
+    """references.toml by id."""
+    text = (resources.files("samplebench") / "references.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
+    location = table["location"]
+    artefact = Artefact(
+        name,
+        location,
+        table.get("file") or location.rpartition("/")[2],
+        table.get("size"),
+        table.get("sha256"),
+        option="--reference PATH",
+        container="npz",
+        most=_MOST,
+    )
+    return Reference(
+        id=name,
+        path=path_of(artefact),
+        sha256=known_sha256(artefact) or "",
+        feature_dim=DIM,
+        num_images=table.get("num_images"),
+        extractor=FEATURES,
+        weights_sha256="",
+        made_from=table["made_from"],
+        made_with=table["made_with"],
+        artefact=artefact,
+        licence=table["licence"],
+    )

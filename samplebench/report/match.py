@@ -1,0 +1,121 @@
+"""Whether a published value was measured as a run was, and if not, in what they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from samplebench.answers.parameters import split, word
+from samplebench.published.evaluators import reference_id
+from samplebench.published.grids import NOT_STATED
+from samplebench.published.notes import BEST_OF_THREE, SINGLE_RUN, THIRD_PARTY
+from samplebench.published.record import CALLED, Published
+
+# Ways to come by a value that leave it what it is.
+_PLAIN = frozenset({BEST_OF_THREE, SINGLE_RUN, THIRD_PARTY})
+
+
+@dataclass(frozen=True)
+class Run:
+    """Conditions of a curve of one's own.
+
+    Attributes:
+        sampler: the algorithm that ran, whatever alias it was asked for by.
+        params: its effective parameters.
+        discretization, rho: rho is None where the discretization has none.
+        constants: of the discretization, where they are not its defaults.
+        dtype: of the network, where it is not the release's own; else "".
+        num_samples: N.
+        protocol: name, e.g. "edm".
+        references: ids of the reference statistics.
+    """
+
+    sampler: str
+    params: Mapping[str, Any]
+    discretization: str
+    rho: float | None
+    num_samples: int
+    protocol: str
+    references: tuple[str, ...]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = ""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A condition in which a published value differs from a run.
+
+    Attributes:
+        short: for a legend, e.g. "reference differs".
+        text: in full.
+    """
+
+    short: str
+    text: str
+
+
+def algorithm(name: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """(Name, effective parameters, the rest) of what runs under `name`.
+
+    Aliases are resolved: edm with S_churn=0 is heun. Samplers that are not registered here are
+    what they are called. Parameters that the sampler does not have are the rest.
+    """
+    from samplebench.registry import samplers
+    from samplebench.sampling.sampler import Solver
+
+    if name not in samplers:
+        return name, dict(params), {}
+    solver = Solver.of(name)
+    own, rest = split(params, solver.defaults)
+    found, effective = solver.canonical(own)
+    return found, effective, rest
+
+
+def algorithm_of(row: Published) -> tuple[str, dict[str, Any]]:
+    """(Name, effective parameters) of a published value's sampler.
+
+    Variants keep what is printed: parameters that nobody stated have no defaults.
+    """
+    if row.sampler.variant:
+        return row.sampler.name, dict(row.sampler.params)
+    name, params, rest = algorithm(row.sampler.name, row.sampler.params)
+    return name, {**params, **rest}
+
+
+def mismatches(row: Published, run: Run) -> list[Mismatch]:
+    """Every condition of `row` that is not the run's; the checkpoint is taken to be linked."""
+    found = [f"weights: {row.weights}"] if row.weights else []
+    for name, value in algorithm_of(row)[1].items():
+        if name not in run.params:
+            found.append(f"{name} {word(value)}")
+        elif value != run.params[name]:
+            found.append(f"{name} {word(value)} not {word(run.params[name])}")
+    found += [row.sampler.variant] if row.sampler.variant else []
+    found += _grid(row, run)
+    found += [f"stop time {row.stop}"] if row.stop else []
+    if run.dtype:
+        found.append(f"the release's precision not {run.dtype}")
+    if row.num_samples is None:
+        found.append(f"N {NOT_STATED}")
+    elif row.num_samples != run.num_samples:
+        found.append(f"N {row.num_samples} not {run.num_samples}")
+    if row.family != run.protocol:
+        found.append(f"protocol {row.protocol.evaluator} not {run.protocol}")
+    found += [text for text in row.measured if text not in _PLAIN]
+    found += [f"{CALLED[column]} deduced" for column in row.deduced]
+    made = [Mismatch(text, text) for text in found]
+    if run.references != (reference_id(row.reference),):
+        ours = " or ".join(run.references) or "none"
+        made.append(Mismatch("reference differs", f"reference {row.reference} not {ours}"))
+    return made
+
+
+def _grid(row: Published, run: Run) -> list[str]:
+    same = row.grid.ours and row.grid.name == run.discretization
+    if same and row.grid.rho != run.rho and None not in (row.grid.rho, run.rho):
+        return [f"rho {row.grid.rho:g} not {run.rho:g}"]
+    if not same or row.grid.rho != run.rho:
+        rho = "" if run.rho is None else f" rho={run.rho:g}"
+        return [f"grid {row.grid.label} not {run.discretization}{rho}"]
+    return [f"{name} of the grid not {word(value)}" for name, value in run.constants.items()]

@@ -1,0 +1,65 @@
+"""Rows as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from samplebench.report.layout import Column, condense
+from samplebench.report.standings import best_columns, standings
+from samplebench.results.fields import (
+    Row,
+    printable,
+)
+from samplebench.results.view import View, few_samples
+
+if TYPE_CHECKING:
+    pass
+
+
+def to_text(rows: Sequence[Row]) -> str:
+    """A table for the terminal; what is the same in every row is said once above it."""
+    if not rows:
+        return "no results yet"
+    facts, columns = condense(rows)
+    said = ", ".join(f"{name}: {text}" for name, text in facts)
+    return "\n".join([*([said, ""] if said else []), *_lines(columns)])
+
+
+def view_text(view: View) -> str:
+    """`to_text` of the rows, then the best of each budget and what is tied with it, a line each."""
+    few = dict.fromkeys(filter(None, map(few_samples, view.cells.values())))
+    table, found = to_text(view.rows), standings(view, "rho")
+    table = "\n".join([table, *([""] if few else []), *(f"note: {printable(f)}" for f in few)])
+    if not found:
+        return table
+    facts, columns = best_columns(found)
+    said = ", ".join(f"{name}: {text}" for name, text in facts)
+    head = "best per budget; tied: at most 2 standard errors of the difference apart"
+    return "\n".join([table, "", head, *([said] if said else []), "", *_lines(columns)])
+
+
+def _lines(columns: Sequence[Column]) -> list[str]:
+    blocks = [_block(column) for column in columns]
+    return ["  ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
+
+
+def _block(column: Column) -> list[str]:
+    """Head, rule and entries of a column, all of the same width."""
+    cells = _aligned(column.cells) if column.metric else column.cells
+    width = max(len(text) for text in [column.head, *cells])
+    if column.numeric:
+        return [text.rjust(width) for text in [column.head, "-" * width, *cells]]
+    return [text.ljust(width) for text in [column.head, "-" * width, *cells]]
+
+
+def _aligned(cells: Sequence[str]) -> list[str]:
+    """Values with their decimal points and ± signs below each other."""
+    parts = [cell.partition(" ± ") for cell in cells]
+    ends = [mean.find(".") if "." in mean else len(mean) for mean, _, _ in parts]
+    left = max(ends)
+    right = max(len(mean) - end for (mean, _, _), end in zip(parts, ends, strict=True))
+    return [
+        " " * (left - end) + mean.ljust(end + right) + mark + error
+        for (mean, mark, error), end in zip(parts, ends, strict=True)
+    ]

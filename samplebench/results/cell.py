@@ -1,0 +1,31 @@
+"""A cell: what is computed once, under a name that says all that decides it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value to compute.
+
+    Attributes:
+        conditions: everything that changes a number, as plain JSON values.
+        nfe: planned network evaluations per sample.
+        not_reusable: one line on what of others' code in it cannot be told apart from other code,
+            so that it is computed anew every time; "" for nothing.
+    """
+
+    conditions: Mapping[str, Any]
+    nfe: int
+    not_reusable: str = ""
+
+    @cached_property
+    def hash(self) -> str:
+        text = json.dumps(self.conditions, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,104 @@
+"""What the columns of a row may hold: for whoever reads rows from a file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from samplebench.results.view import COLUMNS
+
+HASH = re.compile(r"[0-9a-f]{64}")
+# Least and most of the whole numbers; the limits are those of a request.
+_WHOLE = {
+    "steps": (0, 10**9),
+    "nfe_requested": (1, 10**9),
+    "seed": (0, 2**63),
+    "repeats": (1, 1000),
+    "num_samples": (1, 2**63),
+}
+_OPTIONAL = ("rho", "steps", "nfe_requested")
+_EMPTY_ALLOWED = ("params",)
+_STDERR = "_stderr"
+
+
+def fault(row: Mapping[str, Any]) -> str:
+    """Why no run can have made a row, e.g. "seed is -1, not 0 or more"; "" of one that may be.
+
+    Args:
+        row: keys as in COLUMNS, then numbers or None by metric, then `cell`.
+    """
+    if found := fault_of_columns(row):
+        return found
+    for column in row.keys() - {*COLUMNS, "cell"}:
+        if found := _fault_of_value(column, row[column]):
+            return f"{column} is {found}"
+    return _fault_of_cells(row["cell"], row["repeats"])
+
+
+def fault_of_columns(row: Mapping[str, Any]) -> str:
+    """The same of COLUMNS alone."""
+    for column in COLUMNS:
+        if found := _fault_of_column(column, row[column]):
+            return f"{column} is {found}"
+    return ""
+
+
+def _fault_of_column(column: str, value: Any) -> str:
+    if value is None and column in _OPTIONAL:
+        return ""
+    if column in _WHOLE:
+        low, high = _WHOLE[column]
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return ""
+        return f"{shown(value)}, not a whole number from {low} to {high:,}"
+    if column in ("nfe", "rho"):
+        return "" if _is_number(value) and 0 < value < math.inf else f"{shown(value)}, not above 0"
+    if not isinstance(value, str):
+        return f"{shown(value)}, not a text"
+    if not value and column not in _EMPTY_ALLOWED:
+        return "empty"
+    return "" if value.isprintable() else f"{shown(value)}, which has control characters"
+
+
+def _fault_of_value(column: str, value: Any) -> str:
+    if value is not None and not _is_number(value):
+        return f"{shown(value)}, not a number"
+    if column.endswith(_STDERR) and value is not None and (value < 0 or value == math.inf):
+        return f"{shown(value)}, and a standard error is neither negative nor infinite"
+    return ""
+
+
+def _fault_of_cells(cell: Any, repeats: int) -> str:
+    if not isinstance(cell, str) or not cell:
+        return "cell is empty"
+    hashes = cell.split(" ")
+    if wrong := next((text for text in hashes if not HASH.fullmatch(text)), None):
+        return f"cell is {shown(wrong)}, not a hash of 64 digits"
+    if len(set(hashes)) < len(hashes):
+        return f"cell names {shown(max(hashes, key=hashes.count))} twice"
+    if len(hashes) != repeats:
+        return f"repeats is {repeats}, and cell names {len(hashes)}"
+    return ""
+
+
+def total(values: Iterable[float]) -> float:
+    """The exact sum, rounded once; infinite or NaN where the values give no other."""
+    found = list(values)
+    try:
+        return math.fsum(found)
+    except (OverflowError, ValueError):  # beyond the largest float, or of two infinities
+        return sum(found)
+
+
+def shown(value: object) -> str:
+    """A value for a message: short, printable, "empty" where there is none."""
+    if value is None or value == "":
+        return "empty"
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value)[:60])
+    return f"'{text}'" if isinstance(value, str) else text
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

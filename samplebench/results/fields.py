@@ -1,0 +1,152 @@
+"""The columns of a curve point and how each is put into words; needs the standard library only."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from samplebench.answers.parameters import label, word
+from samplebench.results.view import COLUMNS
+
+Row = dict[str, Any]
+
+INTEGERS = frozenset({"steps", "nfe", "nfe_requested", "seed", "repeats", "num_samples"})
+STRINGS = frozenset({"model", "sampler", "params", "discretization", "protocol", "dtype", "cell"})
+# Points that differ in one of these are not points of the same curve.
+CONDITIONS = ("protocol", "num_samples", "dtype", "seed", "repeats")
+HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "asked"}
+STDERR = "_stderr"
+# What CI servers take for an order where it stands in a log: GitHub's, Azure's, TeamCity's.
+_ORDER = re.compile(r"^\s*::|##(?=\w*\[)")
+# How text begins that a spreadsheet runs as a formula, with or without apostrophes before it.
+_FORMULA = re.compile(r"[\s']*[=+\-@]|'*[\t\r\n]")
+_GUARD = "'"
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+def metrics_of(rows: Iterable[Row]) -> list[str]:
+    """Metric names over all rows, by first appearance."""
+    fixed = {*COLUMNS, "cell"}
+    names = (key for row in rows for key in row if key not in fixed and not key.endswith(STDERR))
+    return list(dict.fromkeys(names))
+
+
+def columns_of(rows: Iterable[Row]) -> list[str]:
+    """All columns in the order of the CSV file."""
+    pairs = [column for name in metrics_of(rows) for column in (name, name + STDERR)]
+    return [*COLUMNS, *pairs, "cell"]
+
+
+def hashes_of(row: Row) -> list[str]:
+    """Hashes of the cells behind a row; several when it has repeats."""
+    return str(row.get("cell") or "").split()
+
+
+def alias_of(row: Row, cells: dict[str, dict[str, Any]]) -> str | None:
+    """What computed the row's cells, where that is another sampler or has other parameters.
+
+    E.g. "heun", or "edm S_churn=5" for a larger S_churn that is clipped to the same.
+    """
+    written = f" {row.get('params') or ''} "
+    for key in hashes_of(row):
+        conditions = cells.get(key, {}).get("conditions", {})
+        name, params = conditions.get("sampler"), conditions.get("params")
+        if name and name != row.get("sampler"):
+            return str(name)
+        other = {
+            k: v
+            for k, v in (params if isinstance(params, dict) else {}).items()
+            if f" {k}=" in written and f" {k}={word(v)} " not in written and number(v) is not None
+        }
+        if name and other:
+            return f"{name} {label(other)}"
+    return None
+
+
+def printable(text: object) -> str:
+    """`text` on one line that is only text, to terminals, logs of CI servers and XML alike."""
+    return _ORDER.sub(_UNKNOWN, "".join(c if c.isprintable() else _UNKNOWN for c in str(text)))
+
+
+def inert(document: str) -> str:
+    """JSON of the same content that no CI server takes for an order."""
+    return document.replace("##", "#\\u0023")
+
+
+def guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: an apostrophe goes before one."""
+    return _GUARD + text if _FORMULA.match(text) else text
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` was given."""
+    return text[1:] if text.startswith(_GUARD) and _FORMULA.match(text[1:]) else text
+
+
+def counted(count: int, noun: str) -> str:
+    """E.g. "1 model", "3 models"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def number(value: object) -> float | None:
+    """A finite float, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def sampler_label(row: Row) -> str:
+    """Sampler with its parameters, e.g. "edm S_churn=10"."""
+    return printable(f"{row.get('sampler') or '?'} {row.get('params') or ''}").strip()
+
+
+def rho_label(row: Row, symbol: str = "rho") -> str:
+    """E.g. "rho=7", or "" where rho is unused."""
+    rho = number(row.get("rho"))
+    return "" if rho is None else f"{symbol}={rho:g}"
+
+
+def grid_label(row: Row, symbol: str = "rho") -> str:
+    """Time discretization, e.g. "edm rho=7"."""
+    return printable(f"{row.get('discretization') or '?'} {rho_label(row, symbol)}").strip()
+
+
+def condition_label(key: str, values: Sequence[object]) -> str:
+    """E.g. "N=1000", "protocol digits or digits-half", "seed 0", "3 repeats"."""
+    text = " or ".join(map(printable, values))
+    if key == "repeats":
+        return f"{text} repeat{'' if text == '1' else 's'}"
+    return f"N={text}" if key == "num_samples" else f"{key} {text}"
+
+
+def order_of(row: Row) -> tuple[float, float]:
+    """Sort key along a curve: counted NFE, then steps."""
+    nfe, steps = number(row.get("nfe")), number(row.get("steps"))
+    return (math.inf if nfe is None else nfe, math.inf if steps is None else steps)
+
+
+def value_text(value: object, stderr: object = None) -> str:
+    """A value rounded to the two leading digits of its standard error, e.g. "12.35 ± 0.12"."""
+    if value is None:
+        return "-"
+    mean, error = number(value), number(stderr)
+    if mean is None:
+        return printable(value)
+    if error is None:
+        return f"{mean:.4g}" if stderr is None else f"{mean:.4g} ± {printable(stderr)}"
+    if error <= 0:
+        return f"{mean:.4g} ± {error:g}"
+    place = _exponent(error) - 1
+    top = max(_exponent(mean), _exponent(error))
+    if -5 < top < 7:
+        digits = max(0, -place)
+        return f"{mean:.{digits}f} ± {error:.{digits}f}"
+    digits, scale = min(15, max(0, top - place)), 10.0**top
+    return f"({mean / scale:.{digits}f} ± {error / scale:.{digits}f})e{top:+03d}"
+
+
+def _exponent(value: float) -> int:
+    """Power of ten of the first digit after rounding to two digits (so 0.0996 counts as 0.10)."""
+    return int(f"{value:.1e}".partition("e")[2]) if value else -400

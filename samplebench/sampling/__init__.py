@@ -1,0 +1,1 @@
+"""Sampling: a sampler on its steps, and one batch from a model."""

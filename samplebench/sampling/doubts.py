@@ -1,0 +1,36 @@
+"""What must be known of samples beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samplebench.models.model import in_training
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from samplebench.models.bound import Bound
+
+
+def doubts(bound: Bound, x: Tensor) -> list[str]:
+    """What must be known of samples x [N, ...] beside them, a line each.
+
+    Args:
+        bound: the model that they were drawn from.
+    """
+    lost = (bound.watch.look() > 0) | ~x.isfinite().flatten(1).all(1).cpu().numpy()
+    found = []
+    if lost.any():
+        why = bound.watch.why() or "not finite at the end"
+        found.append(f"{lost.sum()} of {len(x)} samples: {why}")
+    if bound.drew:
+        found.append(
+            f"{bound.name} draws from torch's global generator: other samples every time from the "
+            "same seeds"
+        )
+    if bound.foreign and in_training(bound.model):
+        found.append(
+            f"{bound.name} is in training mode, where dropout and batch norm change its answers; "
+            "call its .eval()"
+        )
+    return found

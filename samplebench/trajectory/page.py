@@ -1,0 +1,229 @@
+"""A measured truncation error as CSV, static figures and an interactive page; without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samplebench.files.atomic import write_atomic
+from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Row, Series, Table
+from samplebench.report.looks import apart
+from samplebench.results.fields import grid_label, number, printable, rho_label, sampler_label
+
+if TYPE_CHECKING:
+    from samplebench.trajectory.result import Curve, Level, Spread, Truncation
+    from samplebench.trajectory.result import Point as Run
+
+_ERROR = "error (RMS per sample)"
+_SPREAD = "Lines: median over samples; bands: quartiles."
+_ORDERS = (
+    "Orders are log(e_a / e_b) / log(b / a) of the errors at a < b steps, at the last positive "
+    "noise level where nothing else is said, and missing where an error is within ten times the "
+    "reference's own."
+)
+
+
+def write_convergence(result: Truncation, out: Path) -> list[Path]:
+    """Writes trajectory.csv, trajectory.svg and trajectory.html into `out`, in this order.
+
+    Each file is replaced atomically. The same result gives the same bytes.
+    """
+    from samplebench.report.page import render_page
+    from samplebench.report.plots import render
+    from samplebench.trajectory.figure import draw
+
+    page = render_page(
+        title=f"Truncation error on {printable(result.model)}",
+        lead=f"How far deterministic samplers are from the exact solution of the probability-flow "
+        f"ODE, after every step and at the end, from the same {result.num_samples} latents. "
+        "Both follow the same model: no network's error is in it.",
+        chart=chart_of(result),
+        table=table_of(result),
+    )
+    files = {
+        "trajectory.csv": result.csv().encode("utf-8"),
+        "trajectory.svg": render(draw(result), "svg"),
+        "trajectory.html": page.encode("utf-8"),
+    }
+    return [write_atomic(Path(out) / name, data) for name, data in files.items()]
+
+
+def chart_of(result: Truncation) -> Chart:
+    """The error at the end over NFE or steps, and after every step over sigma."""
+    where = f"N={result.num_samples}, state {result.dtype}. "
+    figures = [
+        Figure(
+            "end",
+            "Error at the end",
+            Axis("error", _ERROR),
+            (Axis("nfe", "NFE (counted)"), Axis("steps", "steps")),
+            f"{where}{_SPREAD} {_ORDERS}",
+            "trajectory-end",
+        ),
+        Figure(
+            "levels",
+            "Error after every step",
+            Axis("error", _ERROR),
+            (Axis("sigma", "noise level σ of the state"),),
+            where + "A run goes from right to left. " + _SPREAD,
+            "trajectory-levels",
+        ),
+    ]
+    ends, states = end_looks(result), state_looks(result)
+    series = []
+    for place, curve in enumerate(result.curves):
+        name, facets = label_of(curve, result), _facets(curve)
+        points = [_end(run, name) for run in curve.points]
+        series.append(Series("end", name, facets, points, *ends[place]))
+        for run in curve.points:
+            series.append(
+                Series(
+                    "levels",
+                    f"{name}, {run.steps} steps",
+                    {**facets, "steps": str(run.steps)},
+                    [_state(level, name, run) for level in reversed(run.levels) if level.sigma],
+                    *states[place, run.steps],
+                )
+            )
+    titles = {"sampler": "sampler", "grid": "discretization", "rho": "rho", "steps": "steps"}
+    facets_shown = [Facet(key, title) for key, title in titles.items()]
+    return Chart(figures, series, facets_shown, ("trajectory.csv", result.csv()))
+
+
+def table_of(result: Truncation) -> Table:
+    """One row per run; what holds for all of them is said above it."""
+    several = len(grids_of(result)) > 1
+    heads = [
+        *(("sampler", "text"), *([("grid", "text")] if several else [])),
+        *(("steps", "number"), ("NFE", "number"), *((head, "value") for head in _VALUES)),
+    ]
+    rows = []
+    for curve in result.curves:
+        for run in curve.points:
+            cells = [Cell(name_of(curve)), *([Cell(grid_of(curve))] if several else [])]
+            cells += [Cell(f"{count:g}", float(count)) for count in (run.steps, run.nfe)]
+            for text, order in _values(run):
+                cells.append(Cell(text, None if order is None else number(order)))
+            rows.append(Row(cells, {**_facets(curve), "steps": str(run.steps)}))
+    return Table(heads, rows, facts_of(result))
+
+
+def facts_of(result: Truncation) -> list[tuple[str, str]]:
+    """(name, text) of what holds for every row."""
+    seeds = "latents given" if result.seed is None else f"seeds from {result.seed}"
+    n = f"{result.num_samples}, {seeds}, state {result.dtype}"
+    references = [("reference", str(truth)) for truth in result.truths]
+    grids = grids_of(result)
+    grid = [("grid", grids[0])] if len(grids) == 1 else []
+    return [("model", printable(result.model)), ("samples", n), *grid, *references]
+
+
+def text_rows(result: Truncation) -> list[dict[str, str]]:
+    """The rows of the table as text for the terminal."""
+    table = table_of(result)
+    heads = [head for head, _ in table.heads]
+    return [dict(zip(heads, (cell.text for cell in row.cells), strict=True)) for row in table.rows]
+
+
+_VALUES = ("median", "quartiles", "RMSE", "RMSE last", "order", "order at end", "RMSE order")
+
+
+def _values(run: Run) -> list[tuple[str, float | None]]:
+    """(text, what to sort by) of each of `_VALUES`."""
+    end, last = run.end, run.last
+    orders = (run.order.median, run.order_end.median, run.order.rmse)
+    return [
+        (_error(end.median), end.median),
+        (f"{_error(end.low)} to {_error(end.high)}", end.high),
+        (_error(end.rmse), end.rmse),
+        (_error(last.error.rmse), last.error.rmse) if last else ("-", None),
+        *(("-" if order is None else f"{order:.2f}", order) for order in orders),
+    ]
+
+
+def _error(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def name_of(curve: Curve) -> str:
+    """The sampler with its parameters."""
+    return sampler_label(curve.conditions())
+
+
+def grid_of(curve: Curve) -> str:
+    return grid_label(curve.conditions(), "ρ")
+
+
+def label_of(curve: Curve, result: Truncation) -> str:
+    """The sampler and, where there are several, the discretization."""
+    return f"{name_of(curve)}, {grid_of(curve)}" if len(grids_of(result)) > 1 else name_of(curve)
+
+
+def end_looks(result: Truncation) -> list[tuple[int, int]]:
+    """(colour, variant) of the curves: one colour per sampler, one variant per discretization."""
+    return apart(_places(result))
+
+
+def state_looks(result: Truncation) -> dict[tuple[int, int], tuple[int, int]]:
+    """(colour, variant) by the place of a curve and a step count; variants tell both apart."""
+    counts = steps_of(result)
+    wanted = {
+        (place, run.steps): (colour, grid * len(counts) + counts.index(run.steps))
+        for place, (colour, grid) in enumerate(_places(result))
+        for run in result.curves[place].points
+    }
+    return dict(zip(wanted, apart(list(wanted.values())), strict=True))
+
+
+def _places(result: Truncation) -> list[tuple[int, int]]:
+    """Which sampler and which discretization each curve has."""
+    names, grids = list(dict.fromkeys(map(name_of, result.curves))), grids_of(result)
+    return [(names.index(name_of(c)), grids.index(grid_of(c))) for c in result.curves]
+
+
+def grids_of(result: Truncation) -> list[str]:
+    """The discretizations with their rho."""
+    return list(dict.fromkeys(map(grid_of, result.curves)))
+
+
+def steps_of(result: Truncation) -> list[int]:
+    """All step counts, increasing."""
+    return sorted({run.steps for curve in result.curves for run in curve.points})
+
+
+def _facets(curve: Curve) -> dict[str, str]:
+    return {
+        "sampler": name_of(curve),
+        "grid": printable(curve.discretization),
+        "rho": rho_label(curve.conditions()).removeprefix("rho=") or "none",
+    }
+
+
+def _end(run: Run, name: str) -> Point:
+    order = [] if run.order.median is None else [f"order {run.order.median:.2f}"]
+    hover = (*_hover(run.end), name, f"NFE {run.nfe:g} in {run.steps} steps", *order)
+    return _point({"nfe": float(run.nfe), "steps": float(run.steps)}, run.end, hover)
+
+
+def _state(level: Level, name: str, run: Run) -> Point:
+    where = f"after step {level.step + 1} of {run.steps}, σ = {level.sigma:.3g}"
+    return _point({"sigma": level.sigma}, level.error, (*_hover(level.error), name, where))
+
+
+def _point(x: dict[str, float | None], error: Spread, hover: Sequence[str]) -> Point:
+    low, median, high = (drawable(v) for v in (error.low, error.median, error.high))
+    return Point(x, median, low, high, tuple(hover))
+
+
+def drawable(error: float) -> float | None:
+    """The error if it has a place on a logarithmic axis."""
+    return error if 0 < error < math.inf else None
+
+
+def _hover(error: Spread) -> tuple[str, str]:
+    return (
+        f"median {_error(error.median)}, quartiles {_error(error.low)} to {_error(error.high)}",
+        f"RMSE over all elements {_error(error.rmse)}",
+    )
