@@ -21,7 +21,7 @@ from samplebench.answers.scalars import real, values
 from samplebench.errors import UsageError
 from samplebench.models.model import model_range
 from samplebench.processes.vp import VP
-from samplebench.registry import Entry, discretizations
+from samplebench.registry import DiscretizationEntry, discretizations
 
 # Words of every discretization; where a request leaves them out, its own hold.
 RANGE = ("sigma_min", "sigma_max")
@@ -128,7 +128,7 @@ class Grid:
     """Noise levels of a run, ready for a sampler.
 
     Attributes:
-        levels: float64 [steps + 1], decreasing, last 0.
+        levels: float64 [steps + 1], decreasing, last 0 unless it ends in sigma_min.
         sigma_min, sigma_max: the range it was built from, after clamping to the model's.
     """
 
@@ -144,15 +144,17 @@ def build(
     sigma_min: float | None = None,
     sigma_max: float | None = None,
     model: Any = None,
+    final: str = "zero",
     **constants: Any,
 ) -> Grid:
     """Levels clamped to the model's range, rounded to what it knows, with the final 0.
 
     Args:
         discretization: a registered name, a function of that signature, or the levels themselves.
-        steps: number of positive levels, at least 2.
+        steps: of the sampler: number of positive levels, at least 2, or one less with `final`.
         sigma_min, sigma_max: range asked for; None for the discretization's own.
         model: anything with sigma_min, sigma_max and round_sigma.
+        final: "zero", or "sigma_min" where the last positive level is the end.
 
     Raises:
         UsageError: unknown name or constant, fewer than two steps, or levels that are not finite,
@@ -167,8 +169,8 @@ def build(
                 f"explicit noise levels reach from {low:g} to {high:g}, but the model knows "
                 f"[{least:g}, {most:g}]"
             )
-        return _finish("the list", levels, low, high, model)
-    if steps < 2:
+        return _finish("the list", levels, low, high, model, final)
+    if (count := steps + (final != "zero")) < 2:
         raise UsageError(f"steps={steps}: a time discretization needs at least 2 noise levels")
     entry = _entry(discretization)
     function, name = entry.obj, entry.name
@@ -192,15 +194,15 @@ def build(
     with blame(f"discretization {name}", function):
         try:
             with np.errstate(all="ignore"):  # what is not finite is told below
-                found = function(steps, sigma_min=low, sigma_max=high, **constants)
+                found = function(count, sigma_min=low, sigma_max=high, **constants)
             levels = _float64(found)
         except (ArithmeticError, ValueError, TypeError) as error:
             raise UsageError(
                 f"discretization {name} has no levels for {label(constants)}: {error}"
             ) from None
-    if len(levels) - (levels[-1:] == 0).sum() != steps:
-        raise UsageError(f"discretization {name} gave {len(levels)} levels for {steps} steps")
-    return _finish(f"discretization {name}", levels, low, high, model)
+    if len(levels) - (levels[-1:] == 0).sum() != count:
+        raise UsageError(f"discretization {name} gave {len(levels)} levels for {count} steps")
+    return _finish(f"discretization {name}", levels, low, high, model, final)
 
 
 def _float64(levels: Any) -> np.ndarray:
@@ -216,27 +218,12 @@ def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
     return {k: v for k, v in known.items() if k not in RANGE}
 
 
-def refuse_range(sampler: str, needs: str, name: str) -> None:
-    """Raises `UsageError` if a parameter is an end of the range and there is no range to give.
-
-    Args:
-        sampler, needs: its name and the coordinate that it steps in.
-        name: of the parameter.
-    """
-    if name not in RANGE:
-        return
-    if needs == "sigma":
-        raise UsageError(
-            f"{sampler}.{name}: explicit noise levels are the whole grid; write them from the "
-            "first to the last that you mean, e.g. 40/10/2/0.5/0.1, or name a discretization"
-        )
-    raise UsageError(
-        f"{sampler}.{name}: it steps in the times of the model's own process, which have no range "
-        "of noise levels; drop it, or take a sampler in noise levels, e.g. heun"
-    )
+def name_of(discretization: str | Callable[..., Any]) -> str:
+    """What a discretization is called."""
+    return discretization if isinstance(discretization, str) else _entry(discretization).name
 
 
-def _entry(discretization: str | Callable[..., Any]) -> Entry:
+def _entry(discretization: str | Callable[..., Any]) -> DiscretizationEntry:
     if isinstance(discretization, str):
         return discretizations.entry(discretization)
     return discretizations.add(discretization)
@@ -258,7 +245,7 @@ def explicit(levels: Sequence[float]) -> np.ndarray:
     return array
 
 
-def _finish(what: str, levels: np.ndarray, low: float, high: float, model: Any) -> Grid:
+def _finish(what: str, levels: np.ndarray, low: float, high: float, model: Any, final: str) -> Grid:
     if len(levels) and levels[-1] == 0:
         levels = levels[:-1]
     if not np.all(np.diff(levels) < 0):
@@ -274,4 +261,4 @@ def _finish(what: str, levels: np.ndarray, low: float, high: float, model: Any) 
             f"{what} gave levels that are not positive and decreasing in "
             f"[{low:g}, {high:g}] once rounded to the model's; raise sigma_min"
         )
-    return Grid(np.append(levels, 0.0), low, high)
+    return Grid(np.append(levels, 0.0) if final == "zero" else levels, low, high)

@@ -17,13 +17,14 @@ from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.devices import dtype_name, resolve_device, resolve_dtype
-from samplebench.errors import InputError, UsageError
+from samplebench.errors import InputError, UsageError, unknown
 from samplebench.files import texts
 from samplebench.files.atomic import expanded, regular, sha256
 from samplebench.models.model import model_range
 from samplebench.protocols import protocol
-from samplebench.registry import adapters
+from samplebench.registry import adapters, timelines
 from samplebench.ticker import say
+from samplebench.timelines.choice import of_model
 
 if TYPE_CHECKING:
     import torch
@@ -162,6 +163,7 @@ def _check(model: Model, entry: Checkpoint, path: Path) -> None:
             f"{described(model.sigma_min)} to {described(model.sigma_max)}; 0 <= sigma_min < "
             "sigma_max is needed"
         )
+    _check_kind(model, entry)
     found = str(model.provenance.get("structure", ""))
     if entry.structure and found != entry.structure:
         raise InputError(
@@ -178,6 +180,30 @@ def _check(model: Model, entry: Checkpoint, path: Path) -> None:
         raise InputError(
             f"{entry.id}: {path.name} has {model.num_classes} classes, the catalogue says "
             f"{entry.num_classes}"
+        )
+
+
+def _check_kind(model: Model, entry: Checkpoint) -> None:
+    """Raises `InputError` where a model is not what the planner takes it for, undeclared or wrong.
+
+    Steps, labels and protocol are planned before a file is here, from what its adapter declares.
+    """
+    declared, kind = adapters.entry(entry.format), getattr(model, "kind", "sigma")
+    if kind != declared.kind:
+        if kind not in timelines:
+            raise unknown("timeline", str(kind), timelines.names())
+        raise InputError(
+            f"adapter {entry.format} declares models of kind '{declared.kind}' and returned one of "
+            f"kind '{kind}', whose steps were planned for the other; register it with kind='{kind}'"
+            " and the process of its models"
+        )
+    if not all(entry.shape):  # a file given by its path alone, of which nothing was planned
+        return
+    planned = declared.process and declared.process(entry.config, entry.shape)
+    if other := of_model(model).differs(planned, model.process):
+        raise InputError(
+            f"adapter {entry.format} returned a model with {other}; register it with process=f, "
+            "where f(config, shape) is the process that its model has"
         )
 
 
@@ -207,8 +233,7 @@ def _entry(
             raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
         if format is None:
             raise UsageError(f"{path}: name its format, one of {', '.join(adapters.names())}")
-        adapters.entry(format)
-        rules = format if format in ("score-sde", "gddim") else "edm"
+        rules = adapters.entry(format).protocol
         entry = Checkpoint(path.stem, format, str(path), (0, 0, 0), protocol=rules)
     if format is not None and format != entry.format:
         raise UsageError(f"{entry.id} has format {entry.format}, not {format}; leave format out")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from samplebench.checkpoints.ddim_file import read
-from samplebench.checkpoints.structure import structure
-from samplebench.checkpoints.weights import assign
 from samplebench.errors import UsageError
-from samplebench.models.discrete import DiscreteModel
-from samplebench.models.model import Model
-from samplebench.networks.ddim_unet import ddim_unet
 from samplebench.processes.discrete import discrete_process
 from samplebench.registry import adapters
 
+if TYPE_CHECKING:
+    import torch
+
+    from samplebench.models.model import Model
+
 
 @adapters.register(
-    "ddim", summary="DDIM code base's list: EMA weights; config in the code base's words"
+    "ddim",
+    summary="DDIM code base's list: EMA weights; config in the code base's words",
+    kind="discrete",
+    process=lambda config, shape: discrete_process(config),
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
@@ -31,6 +31,14 @@ def load(
         UsageError: a precision other than float32.
         InputError: another file, or a config that describes no such network.
     """
+    import torch
+
+    from samplebench.checkpoints.ddim_file import read
+    from samplebench.checkpoints.structure import structure
+    from samplebench.checkpoints.weights import assign
+    from samplebench.models.discrete import DiscreteModel
+    from samplebench.networks.ddim_unet import ddim_unet
+
     if dtype not in (None, torch.float32):
         name = str(dtype).removeprefix("torch.")
         raise UsageError(f"dtype {name}: this network runs in float32")

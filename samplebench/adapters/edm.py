@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from samplebench.checkpoints.edm_pickle import read
-from samplebench.checkpoints.structure import structure
-from samplebench.checkpoints.weights import assign
-from samplebench.models.model import Model
-from samplebench.models.preconditioned import PreconditionedModel
-from samplebench.networks.preconditioning import preconditioner
 from samplebench.registry import adapters
 
+if TYPE_CHECKING:
+    import torch
 
-@adapters.register("edm", summary="EDM pickles: the file carries its constructor arguments")
+    from samplebench.models.model import Model
+
+
+@adapters.register(
+    "edm",
+    summary="EDM pickles: the file carries its constructor arguments",
+    suffixes=(".pkl",),
+)
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:
     """The EMA model of an EDM pickle; `config` is not needed."""
+    import torch
+
+    from samplebench.checkpoints.edm_pickle import read
+    from samplebench.checkpoints.structure import structure
+    from samplebench.checkpoints.weights import assign
+    from samplebench.models.preconditioned import PreconditionedModel
+    from samplebench.networks.preconditioning import preconditioner
+
     file = read(path)
     with torch.device("meta"):
         network = preconditioner(file.class_name, file.init_kwargs)

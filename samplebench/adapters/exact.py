@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from samplebench.errors import InputError
 from samplebench.files.archives import Arrays
-from samplebench.models.exact import ExactModel
-from samplebench.models.model import Model
 from samplebench.registry import adapters
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from samplebench.models.model import Model
 
 
 @adapters.register("exact")
@@ -23,6 +25,8 @@ def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:
     """The kernel density of an archive of uint8 `images` [K, C, H, W] with `labels` [K]."""
+    from samplebench.models.exact import ExactModel
+
     return ExactModel(*density(path, config, device, dtype))
 
 
@@ -34,6 +38,8 @@ def density(
     Raises:
         InputError: the file is no such archive, or config has no bandwidth above 0.
     """
+    import torch
+
     bandwidth: Any = config.get("bandwidth")
     conditional = config.get("conditional", True)
     number = isinstance(bandwidth, int | float) and not isinstance(bandwidth, bool)

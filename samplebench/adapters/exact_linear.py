@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from samplebench.adapters.exact import density
-from samplebench.models.exact_linear import ExactLinearModel
-from samplebench.models.model import Model
 from samplebench.processes import trained_process
 from samplebench.registry import adapters
 
+if TYPE_CHECKING:
+    import torch
 
-@adapters.register("exact-linear")
+    from samplebench.models.model import Model
+
+
+@adapters.register(
+    "exact-linear",
+    kind="linear",
+    process=lambda config, shape: trained_process(config, shape[-1]),
+)
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:
     """The kernel density of such an archive on the process that config names."""
+    from samplebench.adapters.exact import density
+    from samplebench.models.exact_linear import ExactLinearModel
+
     images, classes, bandwidth = density(path, config, device, dtype)
     return ExactLinearModel(images, classes, bandwidth, trained_process(config, images.shape[-1]))

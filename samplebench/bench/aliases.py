@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.parameters import label, plain, unplain
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
+from samplebench.timelines.choice import of_condition
 
 if TYPE_CHECKING:
     from samplebench.bench.plan import Row
@@ -22,7 +23,7 @@ def shared(row: Row, first: dict[str, Mapping[str, Any]]) -> Row:
     """
     conditions = row.cells[0].conditions
     name, params = conditions["sampler"], conditions["params"]
-    solver = Solver.of(name)
+    solver = Solver.of(name, timeline=of_condition(conditions["discretization"]))
     if solver.entry.decisive is None:
         return row
     found = solver.decisive(unplain(params), conditions["steps"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from samplebench.answers.blame import Failed
 from samplebench.answers.memory import memory_of
 from samplebench.answers.parameters import unplain
 from samplebench.bench.flops import gflop_per_evaluation
-from samplebench.bench.grids import RESPACING, TIME
 from samplebench.bench.partial import Partial
 from samplebench.bench.plan import Source
 from samplebench.bench.progress import Progress
@@ -35,10 +34,12 @@ from samplebench.models.chunked import Chunked
 from samplebench.models.model import Model, is_foreign, threads_of
 from samplebench.noise.streams import stream
 from samplebench.references.reference import Reference
-from samplebench.registry import Entry, metrics
+from samplebench.registry import MetricEntry, metrics
 from samplebench.results.cell import Cell
 from samplebench.results.store import SCHEMA, Store
 from samplebench.sampling.setting import Setting, prepare
+from samplebench.sampling.solver import Solver
+from samplebench.timelines.choice import of_condition
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +96,7 @@ class Bench:
         with probed(model):
             gflop = gflop_per_evaluation(model, batch)
         unsteady = () if doubt is None else (doubt,)
-        return cls(cast(Model, Chunked(model)), extractor, reference, gflop, foreign, unsteady)
+        return cls(Chunked(model), extractor, reference, gflop, foreign, unsteady)
 
 
 def run_cell(
@@ -139,25 +140,12 @@ def run_cell(
 
 
 def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
-    grid = conditions["discretization"]
-    params = unplain(conditions["params"])
-    if isinstance(grid, list):
-        return prepare(model, conditions["sampler"], discretization=tuple(grid), params=params)
-    if grid["name"] == RESPACING:
-        return prepare(model, conditions["sampler"], respacing=grid["spec"], params=params)
-    steps = conditions["steps"]
-    if grid["name"] == TIME:
-        words = {k: v for k, v in grid.items() if k != "name"}
-        return prepare(model, conditions["sampler"], steps=steps, params={**params, **words})
-    constants = {k: v for k, v in grid.items() if k not in ("name", "rho")}
-    return prepare(
-        model,
-        conditions["sampler"],
-        steps=steps,
-        discretization=grid["name"],
-        rho=grid.get("rho"),
-        params={**params, **constants},
-    )
+    """What the conditions say, on the model as it was loaded."""
+    steps = of_condition(conditions["discretization"])
+    solver = Solver.of(conditions["sampler"], timeline=steps)
+    words = steps.words_of(conditions["discretization"], conditions["steps"])
+    params = {**unplain(conditions["params"]), **words.params}
+    return prepare(model, solver, words=replace(words, params=params))
 
 
 def _run_block(
@@ -183,8 +171,8 @@ def _run_block(
     assert dtype is not None
     began = time.perf_counter()
     noise = stream(rules["noise"], seeds, model.device, dtype)
-    latents, labels = noise.start(setting.latent_shape(model.shape), model.num_classes)
-    bound = Bound(model, labels, len(seeds), rules["clip_x0"], blamed=True, foreign=bench.foreign)
+    latents, labels = noise.start(setting.timeline.latent_shape(model.shape), model.num_classes)
+    bound = Bound(model, labels, len(seeds), blamed=True, foreign=bench.foreign)
     with (
         torch.no_grad(),
         setting.solver.guarded(),
@@ -268,7 +256,7 @@ def _record(cell: Cell, bench: Bench, partial: Partial, failed: str) -> dict[str
     }
 
 
-def _estimate(metric: Entry, reference: Reference, partial: Partial) -> dict[str, Any]:
+def _estimate(metric: MetricEntry, reference: Reference, partial: Partial) -> dict[str, Any]:
     """Value, its terms, the jackknife's standard error and its delete-one values.
 
     Of a metric of others also which way is better, as a report may have to do without it.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from samplebench.bench.known import Known
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey
 from samplebench.checkpoints.catalog import Checkpoint, Preset
@@ -13,7 +14,7 @@ from samplebench.errors import UsageError, unknown
 from samplebench.protocols import Protocol, protocol
 from samplebench.references.reference import Reference, load
 from samplebench.registry import extractors, metrics
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,12 @@ def _check_process(rules: Protocol, entry: Checkpoint) -> None:
     Raises:
         UsageError: the protocol is for another kind than the model's.
     """
-    fits = ("linear", entry.linear) if entry.linear else ("",)
+    known = Known(entry)
+    fits = known.timeline.protocols(known.process)
     if rules.process not in fits:
+        trained = f"process {fits[-1]}" if fits[-1] else "an isotropic process"
         raise UsageError(
-            f"protocol {rules.name} is not for {entry.id}, trained on "
-            f"{f'process {entry.linear}' if entry.linear else 'an isotropic process'}; take "
+            f"protocol {rules.name} is not for {entry.id}, trained on {trained}; take "
             f"--protocol {entry.protocol}"
         )
 

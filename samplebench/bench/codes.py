@@ -41,7 +41,7 @@ class Codes:
             return {}
         if id(entry.obj) not in self._found:
             # Where the lowest level follows from constants, a discretization is no more than both.
-            lowest = entry.facts.get("lowest")
+            lowest = getattr(entry, "lowest", None)
             identity = identify(entry.obj if lowest is None else (entry.obj, lowest))
             text = identity.sha256
             if identity.unknown:

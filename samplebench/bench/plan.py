@@ -13,25 +13,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from samplebench import registry
-from samplebench.answers.parameters import altered, label, plain, split, word
+from samplebench.answers.parameters import altered, label, plain, split
 from samplebench.bench.aliases import shared
 from samplebench.bench.choices import Measure, measure_of, preset_notes, preset_of, samplers_of
 from samplebench.bench.codes import Codes
-from samplebench.bench.grids import RESPACING, TIME, planned_law, possible_steps
+from samplebench.bench.expand import check_names, settings
+from samplebench.bench.known import Known
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
 from samplebench.devices import check_device, dtype_name, network_dtype, resolve_device
-from samplebench.discretizations import RANGE, grid_constants, refuse_range
+from samplebench.discretizations import grid_constants
 from samplebench.errors import OutOfBudget, UsageError, unknown
-from samplebench.linear import TIMES, settled
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
 from samplebench.references.reference import Reference
-from samplebench.registry import adapters, discretizations, extractors, metrics
+from samplebench.registry import adapters, discretizations, extractors, metrics, timelines
 from samplebench.results.cell import Cell
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
 NUMERICS = 1
@@ -181,44 +181,30 @@ def _rows_of_model(
     check_mode(rules.noise)
     base = _conditions(request, entry, measure, codes)
     samplers, params = samplers_of(request, entry)
-    solvers = [Solver.of(sampler, discrete=entry.discrete) for sampler in samplers]
+    known = Known(entry)
+    solvers = [Solver.on(known, sampler, entry.id) for sampler in samplers]
     for sampler in params:
         if sampler not in [solver.name for solver in solvers]:
             raise unknown("sampler in --param", sampler, [s.name for s in solvers])
     for solver in solvers:
-        solver.check_needs(entry.id, discrete=entry.discrete, linear=entry.linear)
         if not solver.entry.draws:
             raise UsageError(
                 f"sampler {solver.name} encodes images and draws none: nothing to measure; "
                 "call it with sb.sample"
             )
         table = params.get(solver.name, {})
-        _check_names(solver, table, request)
+        check_names(solver, table, request)
         codes.look(solver.entry)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))
-            found = _rows_of_sampler(request, base, entry, measure, solver, given, codes, survey)
+            found = _rows_of_sampler(request, base, known, measure, solver, given, codes, survey)
             yield from (shared(row, first) for row in found)
-
-
-def _check_names(solver: Solver, table: Mapping[str, Any], request: Request) -> None:
-    """Every parameter must belong to the sampler or to where its steps are."""
-    constants = set(TIMES) if solver.entry.needs == "linear" else set()
-    for name in request.discretization if solver.entry.needs == "sigma" else ():
-        if isinstance(name, str):
-            constants |= {*grid_constants(name), *RANGE} - {"rho"}
-    for name in table:
-        if name not in solver.defaults and name not in constants:
-            refuse_range(solver.name, solver.entry.needs, name)
-            raise unknown(
-                f"parameter of sampler {solver.name}", name, {*solver.defaults, *constants}
-            )
 
 
 def _rows_of_sampler(
     request: Request,
     base: Mapping[str, Any],
-    entry: Checkpoint,
+    known: Known,
     measure: Measure,
     solver: Solver,
     given: Mapping[str, Any],
@@ -227,59 +213,51 @@ def _rows_of_sampler(
 ) -> Iterator[Row]:
     rules = measure.rules
     own, _ = split(given, solver.defaults)
-    canonical, effective = solver.canonical(_settled(entry, solver, own, given))
     changed = altered(solver.effective(own), solver.defaults)
-    ran = solver.entry if canonical == solver.name else Solver.of(canonical).entry
 
     def leave_out(error: OutOfBudget) -> None:
-        survey.leave_out(error, entry.id, label(changed))
+        survey.leave_out(error, known.id, label(changed))
 
-    for where in possible_steps(request, entry, solver, given, leave_out):
-        grid, constants = where.grid, where.constants
-        note_words(survey, solver, given, where)
-        written = {**changed, **{k: v for k, v in constants.items() if k in given}}
+    for setting, requested in settings(request, known, solver, given, leave_out):
+        steps = setting.timeline
+        note_words(survey, setting, given)
+        written = {**changed, **{k: v for k, v in steps.constants.items() if k in given}}
         columns = {
-            "model": entry.id,
+            "model": known.id,
             "sampler": solver.name,
             "params": label(written),
-            "discretization": grid if isinstance(grid, str) else "/".join(map(word, grid)),
-            "rho": constants.get("rho"),
-            "steps": where.steps,
-            "nfe": where.nfe,
-            "nfe_requested": where.requested,
+            "discretization": steps.column,
+            "rho": steps.constants.get("rho"),
+            "steps": setting.steps,
+            "nfe": setting.evaluations,
+            "nfe_requested": requested,
             "seed": request.seed,
             "repeats": request.repeats,
             "num_samples": rules.num_samples,
             "protocol": rules.name,
             "dtype": base["dtype"],
         }
+        canonical, effective = solver.canonical(setting.params)
+        ran = solver if canonical == solver.name else Solver.of(canonical, timeline=solver.timeline)
         conditions = {
             **base,
             "sampler": canonical,
             "params": {k: plain(v) for k, v in effective.items() if _said(v)},
-            "discretization": where.condition,
-            "steps": where.steps,
+            "discretization": steps.condition,
+            "steps": setting.steps,
             # After it ran once: what it imports or makes at its first call is there.
-            **codes.of("sampler", "sampler", ran),
+            **codes.of("sampler", "sampler", ran.entry),
+            **codes.of("timeline", "timeline", timelines.add(type(steps))),
         }
-        if isinstance(grid, str) and grid not in (RESPACING, TIME):
-            kind = "discretization"
-            conditions |= codes.of(kind, kind, discretizations.entry(grid))
+        for kind, entry in steps.uses:
+            conditions |= codes.of(kind, kind, entry)
         unknown = codes.unknown(conditions)
+        planned = setting.evaluations
         cells = tuple(
-            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, where.nfe, unknown)
+            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, planned, unknown)
             for r in range(request.repeats)
         )
         yield Row(columns, measure.metrics, cells, "" if canonical == solver.name else canonical)
-
-
-def _settled(
-    entry: Checkpoint, solver: Solver, own: Mapping[str, Any], given: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """The sampler's parameters with what the model's linear process leaves no choice of."""
-    if solver.entry.needs != "linear":
-        return own
-    return settled(solver, own, planned_law(entry, given.get("process")))
 
 
 def _conditions(

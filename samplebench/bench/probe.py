@@ -1,10 +1,12 @@
-"""What a model is asked where only the cost of the answer matters."""
+"""What a model is asked where only the answer's cost or its kind matters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
+
+from samplebench.models.bound import Bound
+from samplebench.timelines.choice import of_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -12,17 +14,20 @@ if TYPE_CHECKING:
     from samplebench.models.model import Model
 
 
-def probe(model: Model, batch: int) -> Callable[[], Tensor]:
-    """One evaluation of zeros, at a noise level near 1 or half-way in time; nothing is drawn."""
+def probe(
+    model: Model, batch: int, images: Tensor | None = None, *, blamed: bool = False
+) -> Callable[[], Tensor]:
+    """The call of one evaluation, at a noise level near 1 or half-way in time; nothing is drawn.
+
+    Args:
+        images: [N, C, H, W]; None for zeros.
+        blamed: whether a failure becomes a line that names the network.
+    """
     import torch
 
-    from samplebench.models.model import is_linear
-
-    x = torch.zeros(batch, *model.shape, dtype=model.state_dtype, device=model.device)
+    if images is None:
+        images = torch.zeros(batch, *model.shape, dtype=model.state_dtype, device=model.device)
     given = torch.zeros(batch, dtype=torch.int64, device=model.device)
     labels = given if model.num_classes else None
-    if is_linear(model):
-        assert model.law is not None
-        return partial(model.eps, model.law.encode(x), model.law.T / 2, labels)
-    sigma = torch.as_tensor(min(max(1.0, model.sigma_min), model.sigma_max), dtype=torch.float64)
-    return partial(model, x, sigma, labels)
+    bound = Bound(model, labels, batch, blamed=blamed)
+    return lambda: of_model(model).once(bound, images)

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from samplebench.answers.parameters import label, plain
-from samplebench.bench.grids import RESPACING
 from samplebench.results.cell import Cell
 from samplebench.results.view import caveats
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 from samplebench.ticker import Ticker, duration, say, terminal
+from samplebench.timelines.choice import of_condition
 
 
 class Progress:
@@ -128,15 +128,10 @@ def _values(record: Mapping[str, Any]) -> str:
 def describe(conditions: Mapping[str, Any], nfe: float) -> str:
     """A cell in a few words, e.g. "digits-exact edm S_churn=10 edm rho=7 NFE 19"."""
     grid = conditions["discretization"]
-    native = isinstance(grid, dict) and grid["name"] == RESPACING
-    solver = Solver.of(conditions["sampler"], discrete=native)
+    steps = of_condition(grid)
+    solver = Solver.of(conditions["sampler"], timeline=steps)
     params = {k: v for k, v in conditions["params"].items() if v != plain(solver.defaults[k])}
-    where = (
-        {"name": "explicit levels"}
-        if isinstance(grid, list)
-        else {k: v for k, v in grid.items() if k in ("name", "rho")}
-    )
-    words = [conditions["model"], solver.name, label(params), where.pop("name"), label(where)]
+    words = [conditions["model"], solver.name, label(params), steps.shown(grid)]
     return " ".join(word for word in words if word) + f" NFE {nfe}"
 
 

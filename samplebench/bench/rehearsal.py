@@ -10,19 +10,16 @@ import numpy as np
 
 from samplebench.answers.blame import Blame, Failed, ours
 from samplebench.answers.draws import watched_generators
+from samplebench.bench.probe import probe
 from samplebench.features.judged import features
 from samplebench.metrics.judged import judged
 from samplebench.metrics.moments import Moments
-from samplebench.models.bound import Bound
-from samplebench.models.model import is_foreign, is_linear, name_of
-from samplebench.models.views import LinearView
+from samplebench.models.model import is_foreign, name_of
 from samplebench.noise.streams import stream
 from samplebench.references.reference import Reference
 from samplebench.registry import metrics
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from samplebench.models.model import Model
 
 # Of an answer's size: by as much two evaluations of one input may differ. Kernels are chosen anew
@@ -41,25 +38,15 @@ def try_network(model: Model, batch: int) -> str | None:
     """
     import torch
 
-    given = torch.zeros(batch, dtype=torch.int64, device=model.device)
-    labels = given if model.num_classes else None
     noise = stream("portable", range(batch), model.device, model.state_dtype)
-    x, _ = noise.start(model.shape, 0)
-    bound = Bound(model, labels, batch, blamed=True, foreign=True)
-
-    def ask() -> Tensor:
-        if is_linear(model):
-            assert model.law is not None
-            return LinearView(bound, model.law).eps(model.law.encode(x), model.law.T / 2)
-        return bound(x, min(max(1.0, model.sigma_min), model.sigma_max))
-
+    ask = probe(model, batch, noise.start(model.shape, 0)[0], blamed=True)
     with torch.no_grad(), watched_generators(0, model.device):
         first, second = ask(), ask()
     size = float(first.abs().max())
     apart = float((first - second).abs().max())
     # What is not finite is told by the cells.
     if apart > size * (_ROUNDING if model.device.type == "cpu" else _ROUNDING_OF_GPU):
-        return f"{bound.name} answers the same states differently from call to call"
+        return f"{name_of(model)} answers the same states differently from call to call"
     return None
 
 

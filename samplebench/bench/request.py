@@ -15,7 +15,7 @@ from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
-from samplebench.sampling.setting import check_rho
+from samplebench.timelines.sigma import check_rho
 
 MAX_NFE = 100_000
 

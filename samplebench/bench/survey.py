@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from samplebench.answers.parameters import split, word
-from samplebench.bench.grids import Steps
+from samplebench.answers.parameters import split
 from samplebench.errors import OutOfBudget, UsageError
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.setting import Setting
 from samplebench.ticker import say
 
 # Of these no sampler of a sweep may take any notice; a parameter's name always has its sampler's.
-_WORDS = ("nfe", "steps", "rho", "discretization", "preset")
+_OF_STEPS = ("nfe", "rho", "discretization")
+_WORDS = (*_OF_STEPS, "steps", "preset")
 
 
 @dataclass(frozen=True)
@@ -100,21 +100,20 @@ def _reasons(points: Iterable[_Point]) -> str:
     return ", ".join(texts)
 
 
-def note_words(survey: Survey, solver: Solver, given: Mapping[str, Any], where: Steps) -> None:
-    """Notes which of the words have an effect on one point.
+def note_words(survey: Survey, setting: Setting, given: Mapping[str, Any]) -> None:
+    """Notes which of the words have an effect in one setting.
 
     Args:
-        given: the sampler's parameters and the grid's constants.
+        given: the sampler's parameters and its steps' constants.
     """
-    grid = where.grid if isinstance(where.grid, str) else "/".join(map(word, where.grid))
-    survey.word("nfe", where.requested is not None, solver.name, grid)
-    survey.word("rho", "rho" in where.constants, solver.name, grid)
-    survey.word("discretization", solver.entry.needs == "sigma", solver.name, grid)
+    solver, steps = setting.solver, setting.timeline
+    for name in _OF_STEPS:
+        survey.word(name, name in steps.takes, solver.name, steps.column)
     own, _ = split(given, solver.defaults)
     idle = solver.idle(own)
     for name in given:
-        if name in where.constants or (name in own and name not in idle):
+        if name in steps.constants or (name in own and name not in idle):
             survey.word(f"{solver.name}.{name}", True, solver.name)
         else:
-            because = f"computed as {solver.canonical(own)[0]}" if name in idle else grid
+            because = f"computed as {solver.canonical(own)[0]}" if name in idle else steps.column
             survey.word(f"{solver.name}.{name}", False, solver.name, because)

@@ -88,17 +88,6 @@ class Checkpoint:
         return bool(self.published_at) and not self.path
 
     @property
-    def discrete(self) -> bool:
-        """Whether it was trained on a discrete process, whose own samplers run on it."""
-        return self.format in ("openai", "ddim")
-
-    @property
-    def linear(self) -> str:
-        """The linear process it was trained on in place of D(x; sigma); "" where there is none."""
-        trained = self.format in ("gddim", "exact-linear")
-        return str(self.config.get("process", "")) if trained else ""
-
-    @property
     def file_name(self) -> str:
         """Of the released file; "" where it is not known."""
         if self.file or "drive.google.com" in self.location:

@@ -20,7 +20,6 @@ samplebench doctor vp-cifar10 --file downloads/baseline-cifar10-32x32-uncond-vp.
 samplebench doctor my-network.pkl
 samplebench doctor checkpoint_8.pth --format score-sde --model-config vp.json
 """
-_FORMATS = {".pkl": "edm", ".pth": "score-sde"}
 
 
 def add(commands: Any) -> None:
@@ -48,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
         source = source.at(args.file)
     given = args.format
     if given is None and source is args.source:
-        given = _FORMATS.get(Path(args.source).suffix)
+        given = _format(Path(args.source).suffix)
 
     import torch  # noqa: F401  what importing it takes is not the checkpoint's
 
@@ -96,6 +95,13 @@ def main(args: argparse.Namespace) -> int:
             print_table([_row(f) for f in diagnosis.findings], as_json=False)
         print("\n" + diagnosis.verdict)
     return int(args.verdict)
+
+
+def _format(suffix: str) -> str | None:
+    """The adapter whose files alone are called so."""
+    from samplebench.registry import adapters
+
+    return next((entry.name for entry in adapters if suffix in entry.suffixes), None)
 
 
 @contextmanager

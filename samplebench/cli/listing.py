@@ -57,7 +57,7 @@ def _models() -> list[dict[str, Any]]:
 def _samplers() -> list[dict[str, Any]]:
     from samplebench.answers.parameters import label
     from samplebench.registry import samplers
-    from samplebench.sampling.sampler import Solver
+    from samplebench.sampling.solver import Solver
 
     return [
         {

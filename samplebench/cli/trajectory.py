@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.checkpoints.announce import announce
     from samplebench.checkpoints.catalog import DEFAULT_MODEL
     from samplebench.discretizations import grid_constants
-    from samplebench.sampling.sampler import Solver
+    from samplebench.sampling.solver import Solver
 
     words = {name: getattr(args, name.replace("-", "_")) for name in _WORDS}
     steps = _steps(words.pop("steps"), words["nfe"])
@@ -120,7 +120,7 @@ def _with_samplers(request: Request, entry: Checkpoint) -> Request:
     from dataclasses import replace
 
     from samplebench.bench.choices import samplers_of
-    from samplebench.sampling.sampler import Solver
+    from samplebench.sampling.solver import Solver
 
     samplers, params = samplers_of(request, entry)
     kept = tuple(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench.doctor.data_range import DataRange, nearest
 from samplebench.doctor.diagnosis import GRAINY, HEALTHY, Diagnosis, Finding
 from samplebench.doctor.watched import Watched
+from samplebench.timelines.choice import of_model
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from samplebench.models.model import Model
-    from samplebench.processes.linear import LinearProcess
 
 # What the last steps see, which shows wrong weights; and more, which shows wrong times.
 SIGMAS = (0.1, 0.2, 0.5, 2.0, 5.0)
@@ -61,16 +60,16 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
         images, broken_at = _samples(watched, labels)
         extremes = _extremes(images)
         own = nearest(extremes)
-        if own and own.half > 1 and getattr(model, "law", None) is None:
+        if own and own.half > 1 and (wider := of_model(model).scaled(own.half)):
             # The usual noise hides too little of images of this size.
-            images, broken_at = _samples(watched, labels, own.half)
+            images, broken_at = _samples(watched, labels, wider)
             extremes = _extremes(images)
         difference = float((images[0] - images[1]).square().mean().sqrt())
         findings: tuple[Finding, ...] = ()
         if broken_at is None and 0 < extremes.half:
             findings = _findings(watched, images, labels, extremes)
         alone = Watched(model, report)
-        ask = probe(alone, 1)  # type: ignore[arg-type]
+        ask = probe(alone, 1)
         for _ in range(_TIMED):
             ask()
         gflop = gflop_per_evaluation(model, 1)
@@ -82,16 +81,15 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
 
 
 def _samples(
-    model: Any, labels: Tensor | None, scale: float | None = None
+    model: Any, labels: Tensor | None, wider: Mapping[str, Any] | None = None
 ) -> tuple[Tensor, str | None]:
     """Images [N, C, H, W], and the level or time from which on they are no numbers.
 
     Args:
-        scale: of the noise levels, None for the usual ones.
+        wider: words for noise levels, None for the usual ones.
     """
     import torch
 
-    from samplebench.models.model import is_linear
     from samplebench.samplers.step import Step
     from samplebench.sampling.sample import sample
 
@@ -103,9 +101,7 @@ def _samples(
 
     # Nothing is clipped on the way, so that the range of the data shows.
     words: dict[str, Any] = {"nfe": _STEPS, "seeds": range(_IMAGES), "labels": labels}
-    if scale is not None:
-        words |= {"sigma_min": 0.002 * scale, "sigma_max": 80 * scale}
-    images = sample(model, "gddim" if is_linear(model) else "euler", callback=look, **words)
+    images = sample(model, of_model(model).usual, callback=look, **words, **(wider or {}))
     if not broken and not torch.isfinite(images).all():
         broken.append("the last step")
     return images, broken[0] if broken else None
@@ -126,17 +122,14 @@ def _findings(
     own = nearest(extremes)
     scale = 1.0 if own is None else own.half
     variance = float(images.double().var())
-    law: LinearProcess | None = getattr(model, "law", None)
-    channels = 1 if law is None else law.channels
-    draw = torch.Generator().manual_seed(0)
-    shape = (len(images), channels, *images.shape[1:])
-    noise = torch.randn(shape, generator=draw, dtype=torch.float64).to(images)
+    kind = of_model(model)
+    noise = kind.noise_like(model, images, torch.Generator().manual_seed(0))
 
     def left(sigma: float, told: float) -> float:
-        answer = _error(model, images, noise, labels, sigma, told)
+        answer = kind.left(model, images, noise, labels, sigma, told)
         return float(answer.double().square().sum(1).mean())
 
-    low, high = _range_of(model)
+    low, high = kind.span(model)
     closed = not hasattr(getattr(model, "network", None), "parameters")
     found = {}
     for sigma in SIGMAS:
@@ -150,46 +143,3 @@ def _findings(
             mistold = tuple((told, left(s, told)) for told in others if told != s)
             found[s] = replace(found[s], mistold=mistold)
     return tuple(found.values())
-
-
-def _error(
-    model: Any, images: Tensor, noise: Tensor, labels: Tensor | None, sigma: float, told: float
-) -> Tensor:
-    """The noise of images at one level less what the model takes for it, [N, D, C, H, W].
-
-    Args:
-        told: the level that the model is told.
-    """
-    law = getattr(model, "law", None)
-    if law is None:
-        return (model(images + sigma * noise[:, 0], told, labels) - images)[:, None] / sigma
-    from samplebench.processes.linear import apply
-
-    t = _time(law, sigma)
-    u = apply(law.signal(t), law.encode(images)) + apply(law.R(t), noise)
-    error: Tensor = noise - model.eps(u, _time(law, told), labels)
-    return error
-
-
-def _range_of(model: Any) -> tuple[float, float]:
-    """The noise levels that a model knows; on a linear process of the lowest frequency."""
-    from samplebench.models.model import model_range
-
-    law = getattr(model, "law", None)
-    return model_range(model) if law is None else (_level(law, law.t_min), _level(law, law.T))
-
-
-def _level(law: LinearProcess, t: float) -> float:
-    """Of the noise at the lowest frequency, over which all channels tell."""
-    seen = law.signal(t)[0, 0, :, 0] @ law.score_factor(t)[0, 0]
-    return 1 / math.sqrt(float(seen @ seen))
-
-
-def _time(law: LinearProcess, sigma: float) -> float:
-    """When the noise has a level."""
-    from scipy.optimize import brentq  # type: ignore[import-untyped]
-
-    ends = {_level(law, t): t for t in (law.t_min, law.T)}
-    if sigma in ends:
-        return ends[sigma]
-    return float(brentq(lambda t: math.log(_level(law, t) / sigma), law.t_min, law.T))

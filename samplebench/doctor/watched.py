@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from samplebench.models.around import Around
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from samplebench.models.model import Model
 
 
-class Watched:
+class Watched(Around):
     """Answers as the model does.
 
     Args:
@@ -25,17 +27,15 @@ class Watched:
     """
 
     def __init__(self, model: Model, report: Callable[[int], None] | None = None) -> None:
-        self._model, self._report = model, report
+        super().__init__(model)
+        self._report = report
         self.seconds: dict[int, list[float]] = defaultdict(list)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
-        return self._timed(lambda: self._model(x, sigma, labels), x)
+        return self._timed(lambda: self.inner(x, sigma, labels), x)
 
     def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
-        return self._timed(lambda: self._model.eps(u, t, labels), u)
+        return self._timed(lambda: self.inner.eps(u, t, labels), u)
 
     def _timed(self, ask: Callable[[], Tensor], x: Tensor) -> Tensor:
         import torch

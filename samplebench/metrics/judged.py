@@ -13,10 +13,10 @@ import numpy as np
 from samplebench.answers.blame import Failed, blame, line_of, said
 from samplebench.answers.tensors import described
 from samplebench.errors import UsageError
-from samplebench.registry import Entry
+from samplebench.registry import MetricEntry
 
 
-def judged(entry: Entry) -> Entry:
+def judged(entry: MetricEntry) -> MetricEntry:
     """A metric whose function returns {"value": ..., terms} of finite Python floats alone.
 
     The function raises UsageError where the metric fails or returns something else than a number or

@@ -29,7 +29,6 @@ class Bound:
             round_sigma.
         labels: int64 [N] or None.
         batch: N, the number of samples; an evaluation of N images counts one.
-        clip_x0: whether the denoised images are clipped to [-1, 1].
         guidance: callable (x_t, t_net, labels) -> gradient, already scaled, for the samplers that
             step on a discrete model's own time steps.
         blamed: whether an exception in a network of others becomes a line that names it.
@@ -45,13 +44,12 @@ class Bound:
         model: Callable[..., Any],
         labels: Tensor | None,
         batch: int,
-        clip_x0: bool = False,
         guidance: Callable[..., Tensor] | None = None,
         *,
         blamed: bool = False,
         foreign: bool | None = None,
     ) -> None:
-        self.model, self.labels, self.batch, self.clip_x0 = model, labels, batch, clip_x0
+        self.model, self.labels, self.batch = model, labels, batch
         self.guidance, self.blamed = guidance, blamed
         self.images = self.classified = self.calls = 0
         self.sigma_min, self.sigma_max = model_range(model)
@@ -71,8 +69,7 @@ class Bound:
         # A host scalar: no device synchronisation, and models may call tensor methods on it.
         sigma = torch.as_tensor(sigma, dtype=torch.float64)
         answer = self.ask(lambda x, sigma, labels: self.model(x, sigma, labels), x, sigma)
-        denoised = self.judge(answer, x, "sigma", sigma)
-        return denoised.clip(-1, 1) if self.clip_x0 else denoised
+        return self.judge(answer, x, "sigma", sigma)
 
     def __getattr__(self, name: str) -> Any:
         # Asked for by what was written for another library's wrapper.

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.memory import out_of_memory
 from samplebench.errors import EnvironmentError_
+from samplebench.models.around import Around
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Chunked:
+class Chunked(Around):
     """A model whose batch is halved when the device runs out of memory, and stays halved.
 
     Args:
@@ -23,18 +24,14 @@ class Chunked:
     """
 
     def __init__(self, model: Any) -> None:
-        self._model = model
+        super().__init__(model)
         self.size: int | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
-        """D(x; sigma), in pieces where it has to be."""
         import torch
 
         (denoised,) = self._pieces(
-            lambda x, sigma, labels: (self._model(x, sigma, labels),),
+            lambda x, sigma, labels: (self.inner(x, sigma, labels),),
             x,
             sigma if torch.is_tensor(sigma) else torch.tensor(sigma, dtype=torch.float64),
             labels,
@@ -42,28 +39,29 @@ class Chunked:
         return denoised
 
     def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
-        """The noise in states of a linear process, likewise."""
-        (noise,) = self._pieces(lambda u, labels: (self._model.eps(u, t, labels),), u, labels)
+        (noise,) = self._pieces(lambda u, labels: (self.inner.eps(u, t, labels),), u, labels)
         return noise
 
-    def predict(self, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor | None]:
-        """A discrete model's (eps, v), likewise; arguments as its own `predict`."""
-        return self._both(self._model.predict, x, *rest)
+    def predict(
+        self, x_t: Tensor, j: int, labels: Tensor | None = None, process: Any = None
+    ) -> tuple[Tensor, Tensor | None]:
+        return self._both(super().predict, x_t, j, labels, process)
 
-    def predict_x0(self, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor | None]:
-        """A discrete model's (x0, v), likewise."""
-        return self._both(self._model.predict_x0, x, *rest)
+    def predict_x0(
+        self, x_t: Tensor, j: int, labels: Tensor | None = None, process: Any = None
+    ) -> tuple[Tensor, Tensor | None]:
+        return self._both(super().predict_x0, x_t, j, labels, process)
 
     def _both(
         self,
         ask: Callable[..., tuple[Tensor, Tensor | None]],
         x: Tensor,
         j: int,
-        labels: Tensor | None = None,
-        diffusion: Any = None,
+        labels: Tensor | None,
+        process: Any,
     ) -> tuple[Tensor, Tensor | None]:
         def both(x: Tensor, labels: Tensor | None) -> tuple[Tensor, ...]:
-            first, v = ask(x, j, labels, diffusion)
+            first, v = ask(x, j, labels, process)
             return (first,) if v is None else (first, v)
 
         first, *v = self._pieces(both, x, labels)
@@ -88,7 +86,7 @@ class Chunked:
                     raise
                 if size == 1:
                     raise EnvironmentError_(
-                        f"out of memory on {self._model.device} with a single image; free memory "
+                        f"out of memory on {self.inner.device} with a single image; free memory "
                         "there or choose another --device"
                     ) from None
                 self.size, parts = size // 2, []

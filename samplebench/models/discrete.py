@@ -27,7 +27,7 @@ class DiscreteModel(Model):
         network: network(x_t, t, y) -> eps (or x0) [N, C, H, W], with the variance channels behind
             it where the process learns them; t int64 [N], float32 where it is rescaled; y int64
             [N], None for unconditional networks.
-        diffusion: the process of all steps.
+        process: of all steps.
         shape: (C, H, W) of one image.
         num_classes: 0 for an unconditional network.
         device: where the network is.
@@ -40,12 +40,13 @@ class DiscreteModel(Model):
         InputError: an unknown table, or EDM's on another schedule than the cosine one.
     """
 
-    process = "discrete"
+    kind = "discrete"
+    process: DiscreteProcess
 
     def __init__(
         self,
         network: Callable[..., Tensor],
-        diffusion: DiscreteProcess,
+        process: DiscreteProcess,
         *,
         shape: tuple[int, int, int],
         num_classes: int = 0,
@@ -54,22 +55,13 @@ class DiscreteModel(Model):
         respacing: str = "",
         sigma_table: str = "exact",
     ) -> None:
-        self.network, self.diffusion, self.dtype = network, diffusion, dtype
+        self.network, self.process, self.dtype = network, process, dtype
         self.shape, self.num_classes, self.respacing = shape, num_classes, respacing
         self.device = torch.device(device)
         self.state_dtype = torch.float64 if self.device.type == "cpu" else torch.float32
-        self.levels, self.first = _levels(diffusion, sigma_table)
+        self.levels, self.first = _levels(process, sigma_table)
         self.sigma_min = float(self.levels[-self.first])
         self.sigma_max = float(self.levels[-1])
-
-    @property
-    def alpha_bar(self) -> Any:
-        """float64 [T] of all steps."""
-        return self.diffusion.alpha_bar
-
-    def t_net(self, j: int) -> int | float:
-        """The time the network receives at step j of all."""
-        return self.diffusion.t_net(j)
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
         if not isinstance(sigma, Tensor):
@@ -84,7 +76,7 @@ class DiscreteModel(Model):
         sigma = sigma.to(x.device, non_blocking=True).reshape(-1, 1, 1, 1)
         noisy = x.to(dtype)
         answer, _ = self._evaluate(noisy / scale, t, labels)
-        denoised = answer if self.diffusion.predict_xstart else noisy - sigma * answer
+        denoised = answer if self.process.predict_xstart else noisy - sigma * answer
         return torch.where(sigma == 0, x, denoised.to(x.dtype))
 
     def predict(
@@ -92,21 +84,21 @@ class DiscreteModel(Model):
         x_t: Tensor,
         j: int,
         labels: Tensor | None = None,
-        diffusion: DiscreteProcess | None = None,
+        process: DiscreteProcess | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """(eps, v) at step j, both of x_t's shape and dtype.
 
         Args:
             x_t: the state sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) n [N, C, H, W].
-            j: step of `diffusion`.
+            j: step of `process`.
             labels: int64 [N], None for unconditional networks.
-            diffusion: a respacing of the model's process; None for all its steps.
+            process: a respacing of the model's own; None for all its steps.
 
         Returns:
             The noise, and where the process learns its variance the raw channels v, not clamped:
             (v + 1) / 2 is the fraction of the larger log-variance.
         """
-        law = diffusion or self.diffusion
+        law = process or self.process
         answer, v = self._evaluate(x_t, law.timestep_map[j], labels)
         if law.predict_xstart:
             answer = law.eps(j, x_t, answer)
@@ -117,10 +109,10 @@ class DiscreteModel(Model):
         x_t: Tensor,
         j: int,
         labels: Tensor | None = None,
-        diffusion: DiscreteProcess | None = None,
+        process: DiscreteProcess | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """(x0, v) at step j: as `predict`, without the detour over eps where the network has x0."""
-        law = diffusion or self.diffusion
+        law = process or self.process
         answer, v = self._evaluate(x_t, law.timestep_map[j], labels)
         if not law.predict_xstart:
             answer = law.x0(j, x_t, answer)
@@ -139,8 +131,8 @@ class DiscreteModel(Model):
     def time(self, t: int | Tensor, n: int) -> Tensor:
         """What the network receives [n] at the original steps t, one or [n], on its device."""
         t = torch.as_tensor(t)
-        if self.diffusion.rescale:
-            t = t.to(torch.float32) * self.diffusion.time_factor
+        if self.process.rescale:
+            t = t.to(torch.float32) * self.process.time_factor
         return t.to(self.device, non_blocking=True).expand(n)
 
     def _evaluate(
@@ -158,7 +150,7 @@ class DiscreteModel(Model):
         elif labels.device != x_t.device:
             labels = labels.to(x_t.device)
         raw = self.network(x_t.to(self.dtype or x_t.dtype), self.time(t, len(x_t)), labels)
-        learned, channels = self.diffusion.variance == "learned", x_t.shape[1]
+        learned, channels = self.process.variance == "learned", x_t.shape[1]
         wanted = [len(x_t), (1 + learned) * channels, *x_t.shape[2:]]
         if isinstance(raw, Tensor) and raw.ndim == x_t.ndim and raw.shape[1] != wanted[1]:
             raise InputError(
@@ -169,14 +161,14 @@ class DiscreteModel(Model):
         return raw[:, :channels], raw[:, channels:] if learned else None
 
 
-def _levels(diffusion: DiscreteProcess, table: str) -> tuple[Tensor, int]:
+def _levels(process: DiscreteProcess, table: str) -> tuple[Tensor, int]:
     """Increasing levels on the host, and the step t of the first: 0, or -1 in EDM's table."""
     if table not in _TABLES:
         raise InputError(f"config: {unknown('sigma_table', table, _TABLES)}")
-    exact = torch.from_numpy(diffusion.sigmas)
+    exact = torch.from_numpy(process.sigmas)
     if table == "exact":
         return exact, 0
-    edm = noise_levels(0.001, 0.008, diffusion.steps).to(torch.float64).flip(0)
+    edm = noise_levels(0.001, 0.008, process.steps).to(torch.float64).flip(0)
     if not torch.allclose(edm[1:], exact, rtol=0.01):
         raise InputError("config: sigma_table 'edm' is that of the cosine schedule only")
     return edm, -1

@@ -19,24 +19,25 @@ class ExactLinearModel(KernelDensity):
 
     Args:
         images, classes, bandwidth: as for `KernelDensity`.
-        law: the process.
+        process: that the states follow.
     """
 
-    law: LinearProcess
+    kind = "linear"
+    process: LinearProcess
 
     def __init__(
-        self, images: Tensor, classes: Tensor | None, bandwidth: float, law: LinearProcess
+        self, images: Tensor, classes: Tensor | None, bandwidth: float, process: LinearProcess
     ) -> None:
         super().__init__(images, classes, bandwidth)
-        self.law, self.process = law, law.name
+        self.process = process
         # A rotation into frequencies leaves the kernels what they are.
-        self.encoded = law.encode(images)[:, 0].flatten(1)
+        self.encoded = process.encode(images)[:, 0].flatten(1)
         self.squares = self.encoded.square()
 
     def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
         labels, state = self.labels_of(u, labels), u.to(self.images.dtype)
-        p, root = self.law.signal(t)[..., :1], self.law.R(t)
-        inverse = np.linalg.inv(self.bandwidth**2 * p @ transposed(p) + self.law.cov(t))
+        p, root = self.process.signal(t)[..., :1], self.process.R(t)
+        inverse = np.linalg.inv(self.bandwidth**2 * p @ transposed(p) + self.process.cov(t))
         row = transposed(p) @ inverse
         mean = self._expected(apply(row, state), row @ p, labels)
         return apply(transposed(root) @ inverse, state - apply(p, mean)).to(u.dtype)

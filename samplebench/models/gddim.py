@@ -17,29 +17,29 @@ class GddimModel(Model):
         network: network(images, log(999 t)) -> the noise, in float32. On a process whose channels
             couple, all of them lie side by side in the images' channels (CLD: x0 x1 x2 v0 v1 v2);
             on a blurring one, images and noise are pixels.
-        law: the process.
+        process: that it was trained on.
         shape: (C, H, W) of one image.
         device: where the network is.
     """
 
-    law: LinearProcess
+    kind = "linear"
+    process: LinearProcess
 
     def __init__(
         self,
         network: nn.Module,
-        law: LinearProcess,
+        process: LinearProcess,
         *,
         shape: tuple[int, int, int],
         device: torch.device,
     ) -> None:
-        self.network, self.law, self.shape, self.device = network, law, shape, device
-        self.process = law.name
+        self.network, self.process, self.shape, self.device = network, process, shape, device
         self.state_dtype = torch.float64 if device.type == "cpu" else torch.float32
 
     def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
         """The noise in states u [N, D, C, H, W] at time t, in the basis R of the process."""
-        if self.law.channels == 1:
-            return self.law.encode(self._noise(self.law.decode(u), t))
+        if self.process.channels == 1:
+            return self.process.encode(self._noise(self.process.decode(u), t))
         return self._noise(u.flatten(1, 2), t).reshape(u.shape)
 
     def _noise(self, images: Tensor, t: float) -> Tensor:

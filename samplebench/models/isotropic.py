@@ -5,54 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from samplebench.errors import UsageError, unknown
-from samplebench.processes import ISOTROPIC, process
+from samplebench.processes import ISOTROPIC, LINEAR, process
 from samplebench.processes.isotropic import Isotropic
-from samplebench.processes.linear import LinearProcess
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from samplebench.processes.linear import LinearProcess
 
-def law_of(model: Any, given: str | LinearProcess | None = None) -> LinearProcess:
-    """The process on which a model is sampled.
+
+def isotropic_law(model: Any, given: str | LinearProcess | None = None) -> Isotropic:
+    """An isotropic process between the noise levels that a model of D(x; sigma) knows.
 
     Args:
-        model: with a `law` it was trained on; or D(x; sigma), which answers on any isotropic law.
+        model: with sigma_min, sigma_max and, if it was trained on an isotropic one, `process`.
         given: name of a process or the process itself; None for the model's own, and "vp" where
             it has none.
 
     Raises:
-        UsageError: another process than that of the model.
+        UsageError: another process than an isotropic one.
     """
-    own = getattr(model, "law", None)
-    if own is not None:
-        if given not in (None, own.name, own):
-            raise UsageError(
-                f"process={given if isinstance(given, str) else given.name}: the model predicts "
-                f"the noise of process {own.name} and of no other"
-            )
-        return own
-    law = given if isinstance(given, LinearProcess) else isotropic(given, model)
+    law: Any = given
+    if given is None:
+        own = getattr(model, "process", None)
+        law = own if isinstance(own, Isotropic) or own in ISOTROPIC else "vp"
+    if isinstance(law, str):
+        if law not in LINEAR:
+            raise unknown("process", law, ISOTROPIC)
+        law = process(law)
     if not isinstance(law, Isotropic):
         raise UsageError(f"process {law.name} needs a model that was trained on it")
-    low, high = float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", np.inf))
-    return law.within(low, high)
-
-
-def isotropic(given: str | None, model: Any = None) -> LinearProcess:
-    """The isotropic process of that name; None for the model's own, "vp" where it has none."""
-    own = getattr(model, "process", None)
-    name = given or (own if own in ISOTROPIC else "vp")
-    if name not in ISOTROPIC:
-        if name in ("cld", "bdm"):
-            raise UsageError(f"process {name} needs a model that was trained on it")
-        raise unknown("process", str(name), ISOTROPIC)
-    law = process(name)
-    assert isinstance(law, LinearProcess)
-    return law
+    low, high = getattr(model, "sigma_min", 0), getattr(model, "sigma_max", float("inf"))
+    return law.within(float(low), float(high))
 
 
 def isotropic_eps(

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from samplebench.processes.linear import LinearProcess
-
 
 class Model:
     """Base of everything `sb.load` returns.
@@ -25,8 +23,10 @@ class Model:
         num_classes: 0 for unconditional models.
         sigma_min, sigma_max: noise levels the model knows; samplers clamp their grids to them.
         network: the bare network in its native convention, None where there is none.
-        process: name of the noise law the model was trained on, None where it has none.
-        law: the linear process of a model that answers with eps(u, t) in place of D(x; sigma).
+        kind: name of the timeline that is the model's own: "sigma" for D(x; sigma), "discrete" for
+            the steps of a discrete process, "linear" for eps(u, t) on a linear process.
+        process: the noise law the model was trained on, None where it has none or nobody needs it.
+        respacing: which of its own steps a discrete model keeps where it is not told.
         protocol: name of the protocol (see protocols.py) its published numbers follow.
         provenance: where it comes from: source, licence, hashes.
         threads: CPU threads the bench gives it, None for torch's own choice.
@@ -38,8 +38,9 @@ class Model:
     sigma_min: float = 0.0
     sigma_max: float = float("inf")
     network: Any = None
-    process: str | None = None
-    law: LinearProcess | None = None
+    kind: str = "sigma"
+    process: Any = None
+    respacing: str = ""
     protocol: str | None = None
     threads: int | None = None
     provenance: Mapping[str, Any] = MappingProxyType({})
@@ -60,7 +61,9 @@ class Model:
         raise UsageError(f"{type(self).__name__} defines no denoiser D(x; sigma)")
 
     def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
-        """The noise in states of the model's linear process, in its basis R.
+        """The noise in states of a linear process, in its basis R.
+
+        Of D(x; sigma) on the isotropic process that the model was trained on, else "vp".
 
         Args:
             u: states [N, D, C, H, W].
@@ -70,23 +73,13 @@ class Model:
         Returns:
             E[R^-1 (u - E[u | x0]) | u], of u's shape, dtype and device.
         """
-        from samplebench.models.isotropic import isotropic_eps, law_of
+        from samplebench.models.isotropic import isotropic_eps, isotropic_law
 
-        return isotropic_eps(lambda x, sigma: self(x, sigma, labels), law_of(self), u, t)
+        return isotropic_eps(lambda x, sigma: self(x, sigma, labels), isotropic_law(self), u, t)
 
     def round_sigma(self, sigma: float) -> float:
         """The nearest noise level the model was trained on; the identity for continuous ones."""
         return sigma
-
-
-def is_discrete(model: Any) -> bool:
-    """Whether a model has the time steps of a discrete process, and its terms at them."""
-    return hasattr(model, "diffusion") and hasattr(model, "predict")
-
-
-def is_linear(model: Any) -> bool:
-    """Whether a model knows a linear process of its own and no D(x; sigma)."""
-    return getattr(model, "law", None) is not None
 
 
 def model_range(model: Any) -> tuple[float, float]:

@@ -10,9 +10,10 @@ from torch.nn.functional import one_hot
 
 from samplebench.errors import UsageError
 from samplebench.models.model import Model
-from samplebench.networks.preconditioning import IDDPMPrecond, Preconditioner, VEPrecond, VPPrecond
+from samplebench.networks.preconditioning import Preconditioner, VEPrecond, VPPrecond
+from samplebench.processes import process
 
-_PROCESSES = {VPPrecond: "vp", VEPrecond: "ve", IDDPMPrecond: "discrete"}
+_PROCESSES = {VPPrecond: "vp", VEPrecond: "ve"}
 
 
 class PreconditionedModel(Model):
@@ -41,7 +42,8 @@ class PreconditionedModel(Model):
         self.device = device
         self.shape = (network.img_channels, network.img_resolution, network.img_resolution)
         self.num_classes = network.label_dim
-        self.process = _PROCESSES.get(type(network))
+        if name := _PROCESSES.get(type(network)):
+            self.process = process(name)
         # The samplers of these releases hold their state in float64; Metal has none.
         self.state_dtype = torch.float32 if device.type == "mps" else torch.float64
 

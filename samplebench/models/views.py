@@ -10,10 +10,9 @@ from samplebench.answers.blame import blame
 from samplebench.answers.tensors import checked, described
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
-from samplebench.models.model import is_linear
+from samplebench.models.isotropic import isotropic_eps
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from samplebench.processes.discrete import DiscreteProcess
@@ -25,20 +24,11 @@ class DiscreteView:
 
     Args:
         bound: the model with labels, guidance and counts.
-        diffusion: the respaced process; j = 0 is the least noisy of its steps.
+        process: the respaced one; j = 0 is the least noisy of its steps.
     """
 
-    def __init__(self, bound: Bound, diffusion: DiscreteProcess) -> None:
-        self.bound, self.diffusion = bound, diffusion
-
-    @property
-    def alpha_bar(self) -> np.ndarray:
-        """float64 [S], at the kept steps."""
-        return self.diffusion.alpha_bar
-
-    def t_net(self, j: int) -> int | float:
-        """The time the network receives at step j."""
-        return self.diffusion.t_net(j)
+    def __init__(self, bound: Bound, process: DiscreteProcess) -> None:
+        self.bound, self.process = bound, process
 
     def predict(self, x_t: Tensor, j: int) -> tuple[Tensor, Tensor | None]:
         """(eps, v) at step j, counted; v are the raw variance channels, None where not learned."""
@@ -58,7 +48,7 @@ class DiscreteView:
         if bound.guidance is None:
             return None
         bound.classified += x_t.shape[0]
-        time = bound.model.time(self.diffusion.timestep_map[j], len(x_t))  # type: ignore[attr-defined]
+        time = bound.model.time(self.process.timestep_map[j], len(x_t))  # type: ignore[attr-defined]
         with blame("the guidance", bound.guidance) if bound.blamed else nullcontext():
             answer = bound.guidance(x_t.clone(), time, bound.labels)
         gradient = checked("the guidance", answer, x_t)
@@ -69,7 +59,7 @@ class DiscreteView:
         self, method: Callable[..., tuple[Tensor, Tensor | None]], x_t: Tensor, j: int
     ) -> tuple[Tensor, Tensor | None]:
         bound = self.bound
-        answer = bound.ask(lambda x_t, labels: method(x_t, j, labels, self.diffusion), x_t)
+        answer = bound.ask(lambda x_t, labels: method(x_t, j, labels, self.process), x_t)
         if not (isinstance(answer, tuple) and len(answer) == 2):
             raise UsageError(
                 f"{bound.name} returned {described(answer)} where a pair was expected: the mean's "
@@ -86,8 +76,8 @@ class LinearView:
     """What a sampler on a linear process sees of a model: the noise in a state at a time.
 
     Args:
-        bound: the model with labels and counts; D(x; sigma) answers on isotropic processes.
-        process: the linear process.
+        bound: the model with labels and counts.
+        process: the one that the model was trained on.
     """
 
     def __init__(self, bound: Bound, process: LinearProcess) -> None:
@@ -95,10 +85,13 @@ class LinearView:
 
     def eps(self, u: Tensor, t: float) -> Tensor:
         """The noise in states u [N, D, C, H, W] at time t, in the basis R, counted."""
-        from samplebench.models.isotropic import isotropic_eps
-
-        if not is_linear(self.bound.model):
-            return isotropic_eps(self.bound, self.process, u, t)
         bound = self.bound
         answer = bound.ask(lambda u, labels: bound.model.eps(u, t, labels), u)  # type: ignore[attr-defined]
         return bound.judge(answer, u, "t", t)
+
+
+class IsotropicView(LinearView):
+    """The same of D(x; sigma), which answers on every isotropic process."""
+
+    def eps(self, u: Tensor, t: float) -> Tensor:
+        return isotropic_eps(self.bound, self.process, u, t)

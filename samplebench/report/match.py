@@ -62,7 +62,7 @@ def algorithm(name: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]
     what they are called. Parameters that the sampler does not have are the rest.
     """
     from samplebench.registry import samplers
-    from samplebench.sampling.sampler import Solver
+    from samplebench.sampling.solver import Solver
 
     if name not in samplers:
         return name, dict(params), {}

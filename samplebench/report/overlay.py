@@ -55,11 +55,11 @@ def links(models: Iterable[str]) -> dict[str, Links]:
 
 
 def _variance(entry: Checkpoint) -> str:
-    if not entry.discrete:
-        return ""
-    from samplebench.processes.discrete import discrete_process, release_flags
+    from samplebench.registry import adapters
 
-    return discrete_process(release_flags(entry.config)).variance
+    declared = adapters.entry(entry.format).process
+    made = None if declared is None else declared(entry.config, entry.shape)
+    return str(getattr(made, "variance", ""))
 
 
 def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> list[Series]:

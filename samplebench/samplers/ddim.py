@@ -28,7 +28,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     evaluations=lambda steps: steps,
     stochastic=lambda params: params["eta"] > 0,
     canonical=_canonical,
-    native="ddim-native",
+    on={"discrete": "ddim-native"},
     cite=("song2021ddim",),
 )
 def ddim(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     order=1,
     evaluations=lambda steps: steps,
     stochastic=lambda params: params["eta"] > 0,
-    needs="discrete",
+    timeline="discrete",
     guided=True,
     cite=("song2021ddim", "dhariwal2021adm"),
 )
@@ -52,7 +52,7 @@ def ddim_native(
     """
     if not 0 <= eta <= 1:
         raise UsageError(f"eta={eta}: DDIM's share of fresh noise lies in [0, 1]")
-    law = model.diffusion
+    law = model.process
     for i, j in enumerate(grid.tolist()):
         x0, _ = model.predict_x0(x, j)
         if clip_x0:

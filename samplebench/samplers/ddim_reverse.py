@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @samplers.register(
     "ddim-reverse",
     evaluations=lambda steps: steps,
-    needs="discrete",
+    timeline="discrete",
     draws=False,
     cite=("song2021ddim",),
 )
@@ -39,7 +39,7 @@ def ddim_reverse(
     Args:
         clip_x0: whether each predicted x0 is clipped to [-1, 1].
     """
-    law = model.diffusion
+    law = model.process
     for i, j in enumerate(reversed(grid.tolist())):
         x0, _ = model.predict_x0(x, j)
         if clip_x0:

@@ -30,7 +30,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 @samplers.register(
     "edm",
     order=2,
-    evaluations=lambda steps: 2 * steps - 1,
+    evaluations=lambda steps, final="zero": 2 * steps - (final == "zero"),
     stochastic=churns,
     canonical=_canonical,
     decisive=decisive,

@@ -65,4 +65,4 @@ def euler(
         x = x_hat + (t_next - t_hat) * flow.slope(x_hat, t_hat)
         if callback:
             callback(Step(i, x, float(grid[i + 1]), flow.denoised))
-    return x
+    return flow.end(x)

@@ -49,7 +49,7 @@ def _usual_degree(lam: float) -> int:
     order=3,
     evaluations=_evaluations,
     stochastic=lambda params: params["lam"] > 0,
-    needs="linear",
+    timeline="linear",
     canonical=_canonical,
     cite=("zhang2023gddim", "zhang2023deis"),
 )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @samplers.register(
     "heun",
     order=2,
-    evaluations=lambda steps: 2 * steps - 1,
+    evaluations=lambda steps, final="zero": 2 * steps - (final == "zero"),
     stochastic=churns,
     canonical=lambda params: ("heun", without_idle(params)),
     decisive=decisive,
@@ -76,4 +76,4 @@ def heun(
         x = x_hat + h * d
         if callback:
             callback(Step(i, x, float(grid[i + 1]), flow.denoised))
-    return x
+    return flow.end(x)

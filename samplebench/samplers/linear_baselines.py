@@ -38,7 +38,7 @@ def _canonical_em(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     "euler-maruyama",
     evaluations=lambda steps, denoise=None: steps + bool(denoise),
     stochastic=lambda params: params["lam"] > 0,
-    needs="linear",
+    timeline="linear",
     canonical=_canonical_em,
     cite=("song2021score", "zhang2023gddim"),
 )
@@ -80,7 +80,7 @@ def euler_maruyama(
     "euler-flow",
     order=1,
     evaluations=lambda steps, denoise=None: steps + bool(denoise),
-    needs="linear",
+    timeline="linear",
     cite=("song2021score", "zhang2023gddim"),
 )
 def euler_flow(
@@ -104,7 +104,7 @@ def euler_flow(
     "rk45-flow",
     order=5,
     evaluations=lambda steps, denoise=None: 6 * steps + bool(denoise),
-    needs="linear",
+    timeline="linear",
     cite=("dormand1980family", "song2021score"),
 )
 def rk45_flow(

@@ -21,7 +21,7 @@ class ProbabilityFlow:
     """dx/dt of EDM Eq. 4 for x = s(t) (x0 + sigma(t) n).
 
     Attributes:
-        times: Python floats [steps + 1], decreasing, last 0.
+        times: Python floats [steps + 1], decreasing, last 0 where the grid's last level is.
         denoised: output of the latest evaluation.
     """
 
@@ -43,10 +43,11 @@ class ProbabilityFlow:
     ) -> ProbabilityFlow:
         """The flow on a grid of sigma; the range defaults to the grid's first and last level."""
         levels = grid.tolist()
-        low = levels[-2] if sigma_min is None else sigma_min
+        lowest = levels[-1] if levels[-1] > 0 else levels[-2]
+        low = lowest if sigma_min is None else sigma_min
         high = levels[0] if sigma_max is None else sigma_max
         at = coordinates(schedule, scaling, low, high, epsilon_s)
-        return cls(model, at, [at.time(level) for level in levels[:-1]] + [0.0])
+        return cls(model, at, [at.time(level) if level > 0 else 0.0 for level in levels])
 
     def slope(self, x: Tensor, t: float) -> Tensor:
         """dx/dt at (x, t): one evaluation of the model."""
@@ -58,6 +59,11 @@ class ProbabilityFlow:
         )
         self.denoised = self.model(x / s, sigma)
         return (sigma_dot / sigma + s_dot / s) * x - (sigma_dot * s / sigma) * self.denoised
+
+    def end(self, x: Tensor) -> Tensor:
+        """x0 + sigma n from the state at the last time, whose scale is 1 at 0."""
+        t = self.times[-1]
+        return x / self.at.s(t) if t > 0 else x
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "respaced",
     evaluations=lambda steps: steps,
     stochastic=lambda params: True,
-    needs="discrete",
+    timeline="discrete",
     guided=True,
     cite=("nichol2021improved", "dhariwal2021adm"),
 )
@@ -44,7 +44,7 @@ def respaced(
         variance: of a step: "learned", "fixed_small" (the posterior's) or "fixed_large" (beta);
             None for the model's own.
     """
-    law = model.diffusion
+    law = model.process
     kind = variance or law.variance
     for i, j in enumerate(grid.tolist()):
         x0, v = model.predict_x0(x, j)

@@ -17,7 +17,7 @@ from samplebench.noise.labels import labels_for
 from samplebench.noise.latents import start
 from samplebench.samplers.step import Step
 from samplebench.sampling.doubts import doubts
-from samplebench.sampling.setting import Discretization, prepare
+from samplebench.sampling.setting import prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ def sample(
     seeds: Sequence[int] | None = None,
     latents: Tensor | None = None,
     labels: Tensor | Sequence[int] | int | None = None,
-    discretization: Discretization | None = None,
+    discretization: str | Callable[..., Any] | Sequence[float] | None = None,
     rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
@@ -69,7 +69,8 @@ def sample(
         params: the papers' own names: S_churn, eta, alpha, schedule, scaling, epsilon_s, M, ...;
             on a discrete model's own steps clip_x0, eta, variance. For samplers on a linear process
             also ts_order (2), the exponent of its time steps, and for a model of D(x; sigma)
-            process, "vp" or "ve" (the model's own, or else "vp").
+            process, "vp" or "ve" (the model's own, or else "vp"). On noise levels also final:
+            "sigma_min" ends at the last positive level in place of "zero".
 
     Returns:
         Images [N, C, H, W], nominally in [-1, 1], in the dtype of the latents; those drawn from
@@ -110,9 +111,9 @@ def sample(
             seeds,
             latents,
             num_classes,
-            size=setting.latent_shape,
+            size=setting.timeline.latent_shape,
             mode=mode,
-            who="this model" if setting.law is None else f"process {setting.law.name}",
+            who=setting.timeline.who,
         )
         n = len(x)
         given = labels_for(labels, drawn, n, num_classes, x.device, guidance is not None)

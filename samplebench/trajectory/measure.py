@@ -130,7 +130,7 @@ def _measure_block(
         for setting in family.settings:
             groups[start_of(setting)].append(setting)
     for sigma_max, settings in groups.items():
-        levels = {float(level) for s in settings for level in s.grid.levels[:-1]}
+        levels = {float(level) for s in settings for level in s.timeline.grid.tolist()[:-1]}
         bound = Bound(model, labels, len(latents), blamed=True)
         known = tally.truths.get(sigma_max)
         rtol = (
@@ -142,12 +142,12 @@ def _measure_block(
                 lambda sigma: advance(1, f"reference, sigma={sigma:.3g}"),
             )  # fmt: skip
         tally.add_truth(reference.truth)
-        total = sum(setting.solver.evaluations(setting.steps) for setting in settings)
+        total = sum(setting.evaluations for setting in settings)
         with bar(total, "samplers", "eval", quiet) as advance:
             for setting in settings:
                 squares, images = _run(setting, reference, latents)
                 tally.add(setting, squares, images)
-                nfe = setting.solver.evaluations(setting.steps)
+                nfe = setting.evaluations
                 advance(nfe, f"{setting.solver.name}, {setting.steps} steps")
 
 
@@ -159,7 +159,7 @@ def _run(
 
     model = reference.model
     bound = Bound(model.model, model.labels, len(latents), blamed=True)
-    levels = setting.grid.levels.tolist()
+    levels = setting.timeline.grid.tolist()
     scaled = setting.params.get("scaling") == "vp"
     squares: dict[int, np.ndarray] = {}
 

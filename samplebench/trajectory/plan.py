@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from samplebench.answers.draws import kept_generators
-from samplebench.answers.parameters import altered, label, merge, split, word
-from samplebench.bench.grids import Steps, counts_of
+from samplebench.answers.parameters import altered, label, split
+from samplebench.bench.expand import check_names, places
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
-from samplebench.discretizations import RANGE, grid_constants, refuse_range
-from samplebench.errors import SamplebenchError, UsageError, unknown
-from samplebench.models.model import is_linear
+from samplebench.errors import OutOfBudget, SamplebenchError, UsageError, unknown
 from samplebench.registry import samplers
-from samplebench.sampling.sampler import Solver, pixel
 from samplebench.sampling.setting import Setting, prepare, rehearse
+from samplebench.sampling.solver import Solver, toy_batch
+from samplebench.timelines.choice import check
+from samplebench.timelines.sigma import Sigma
 
 
 @dataclass(frozen=True)
@@ -54,38 +54,35 @@ def families(
     for sampler in request.sampler:
         if isinstance(sampler, str):
             samplers.renew(sampler)
-    solvers = [Solver.of(sampler) for sampler in request.sampler]
+    solvers = [_on_levels(model, sampler) for sampler in request.sampler]
     for name in request.param:
         if name not in [solver.name for solver in solvers]:
             raise unknown("sampler in --param", name, [solver.name for solver in solvers])
     made: dict[tuple[Any, ...], Family] = {}
     for solver in solvers:
-        solver.check_needs("this one", linear=model.law.name if is_linear(model) else "")
-        if solver.entry.needs == "linear":
-            raise UsageError(
-                f"sampler {solver.name} steps in a linear process's time, the reference solution "
-                "in noise levels; measure e.g. euler or heun"
-            )
         table = request.param.get(solver.name, {})
-        _check_names(solver, table, request)
+        check_names(solver, table, request)
         for values in itertools.product(*table.values()):
-            for family in _of_sampler(
-                model, request, survey, steps, solver, dict(zip(table, values, strict=True))
-            ):
+            given = dict(zip(table, values, strict=True))
+            for family in _of_sampler(model, request, survey, steps, solver, given):
                 key = (family.sampler, family.params, family.discretization, family.rho)
                 made.setdefault(key, family)
     survey.check(made)
     return list(made.values())
 
 
-def _check_names(solver: Solver, names: Iterable[str], request: Request) -> None:
-    """Every parameter must belong to the sampler or to a discretization of the request."""
-    grids = [grid_constants(grid) for grid in request.discretization if isinstance(grid, str)]
-    known = {*solver.defaults, *(set().union(*grids) - {"rho"}), *(RANGE if grids else ())}
-    for name in names:
-        if name not in known:
-            refuse_range(solver.name, solver.entry.needs, name)
-            raise unknown(f"parameter of sampler {solver.name}", name, known)
+def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
+    """The sampler on noise levels, as the reference solution is."""
+    steps = Solver.of(sampler)
+    try:
+        solver = Solver.of(sampler, timeline=Sigma)
+    except UsageError:
+        raise UsageError(
+            f"sampler {steps.name} needs {steps.timeline.needs}, and the reference solution has "
+            "noise levels; measure e.g. euler or heun"
+        ) from None
+    check(solver.entry, Sigma, model, "this one")
+    return solver
 
 
 def _of_sampler(
@@ -96,40 +93,39 @@ def _of_sampler(
     solver: Solver,
     given: Mapping[str, Any],
 ) -> Iterator[Family]:
-    for grid in request.discretization:
-        known = grid_constants(grid) if isinstance(grid, str) else {}
-        known = known | {end: None for end in RANGE if isinstance(grid, str) and end in given}
-        params = {k: v for k, v in given.items() if k in known or k in solver.defaults}
-        named = {"discretization": grid if isinstance(grid, str) else "/".join(map(word, grid))}
-        # Explicit levels fix their steps.
-        counts: list[int | None] = [None]
-        if isinstance(grid, str):
-            found = counts_of(request.nfe, solver.steps_for, survey.leave_out)
-            counts = [*sorted(set(steps or (count for _, count in found)))]
-            if not counts:
-                continue
-        requested = 0 if isinstance(grid, str) else None
-        note_words(survey, solver, given, Steps(grid, 0, 0, requested, known))
-        survey.word("steps", requested is not None, solver.name, named["discretization"])
-        for rho in (request.rho if "rho" in known else ()) or (known.get("rho"),):
-            settings = tuple(
-                prepare(
-                    model, solver.entry.obj, steps=n, discretization=grid, rho=rho, params=params
-                )
-                for n in counts
-            )
-            rehearse(settings[0])
-            refuse_noise(settings[0])
-            yield Family(
-                solver.name, _changed(solver, params, known), **named, rho=rho, settings=settings
-            )
+    params = solver.effective(split(given, solver.defaults)[0])
+    for words in places(request, solver, given):
+        counts: set[int | None] = {None} if words.counted else {*steps}
+        for nfe in () if words.counted or steps else request.nfe:
+            try:
+                counts.add(solver.steps_for(nfe, params))
+            except OutOfBudget as error:
+                survey.leave_out(error)
+        settings = tuple(
+            prepare(model, solver, words=replace(words, steps=count))
+            for count in sorted(counts, key=lambda count: count or 0)
+        )
+        if not settings:
+            continue
+        first = settings[0]
+        note_words(survey, first, given)
+        survey.word("steps", not words.counted, solver.name, first.timeline.column)
+        if first.timeline.supplies["final"] != "zero":
+            raise UsageError(f"{solver.name}.final: errors are measured down to 0; leave it out")
+        rehearse(first)
+        refuse_noise(first)
+        yield Family(
+            solver.name,
+            _changed(first, given),
+            discretization=first.timeline.column,
+            rho=first.timeline.constants.get("rho"),
+            settings=settings,
+        )
 
 
-def _changed(solver: Solver, params: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    own, _ = split(params, solver.defaults)
-    changed = altered(solver.effective(own), solver.defaults)
-    constants = merge("constant of the discretization", known, split(params, known)[0])
-    return label({**changed, **{k: v for k, v in constants.items() if k in params}})
+def _changed(setting: Setting, given: Mapping[str, Any]) -> str:
+    constants = {k: v for k, v in setting.timeline.constants.items() if k in given}
+    return label({**altered(setting.params, setting.solver.defaults), **constants})
 
 
 def refuse_noise(setting: Setting) -> None:
@@ -168,7 +164,7 @@ def _noisy(setting: Setting) -> bool:
         )
         # The host's alone: those of GPUs are not put back.
         torch.default_generator.manual_seed(seed)
-        return setting.run(pixel(), torch.ones(1, 1, 1, 1, dtype=torch.float64), noise)
+        return setting.run(*toy_batch(setting.timeline, setting.timeline.toy_model()), noise)
 
     try:
         with setting.solver.guarded(), torch.no_grad(), kept_generators():

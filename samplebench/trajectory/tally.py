@@ -59,7 +59,7 @@ class Tally:
         squares = self._squares[id(setting)]
         levels = tuple(
             Level(step, sigma, _spread(np.concatenate(squares[step])))
-            for step, sigma in enumerate(setting.grid.levels[1:].tolist())
+            for step, sigma in enumerate(setting.timeline.grid.tolist()[1:])
             if step in squares
         )
         images, samples = self._evaluated[id(setting)].tolist()
@@ -69,7 +69,7 @@ class Tally:
 
 def start_of(setting: Setting) -> float:
     """The first noise level; grids that differ in the last bits have the same start."""
-    return float(f"{setting.grid.levels[0]:.12g}")
+    return float(f"{setting.timeline.grid.tolist()[0]:.12g}")
 
 
 def _spread(squares: np.ndarray) -> Spread:

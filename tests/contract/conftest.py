@@ -16,7 +16,7 @@ import samplebench as sb
 from samplebench import registry
 from samplebench.checkpoints.catalog import catalog
 from samplebench.linear import latent_shape
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 
 
 def _is_number(value) -> bool:

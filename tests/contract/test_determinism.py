@@ -18,7 +18,7 @@ from samplebench.bench.stop import Interrupted, Stop
 from samplebench.errors import UsageError
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.results.store import Store
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 
 BLOCK = 64
 VOLATILE = ("seconds", "provenance")

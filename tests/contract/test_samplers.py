@@ -16,7 +16,7 @@ from samplebench.linear import first_state
 from samplebench.models.bound import Bound
 from samplebench.models.views import DiscreteView, LinearView
 from samplebench.noise.streams import stream
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 from samplebench.sampling.setting import prepare
 
 STEPS = (2, 3, 5, 18)

@@ -16,7 +16,7 @@ from samplebench.protocols import PROTOCOLS
 from samplebench.published import load as published
 from samplebench.references import reference as references
 from samplebench.registry import adapters
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 
 RELEASED = [name for name, entry in catalog().items() if entry.remote]
 

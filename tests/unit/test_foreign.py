@@ -11,7 +11,7 @@ import torch
 import samplebench as sb
 from samplebench.noise.streams import stream
 from samplebench.sampling.foreign import as_sampler, is_k_diffusion
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 
 
 @torch.no_grad()

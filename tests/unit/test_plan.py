@@ -17,7 +17,7 @@ from samplebench.errors import SamplebenchError, UsageError
 from samplebench.registry import Entry, samplers
 from samplebench.results.cell import Cell
 from samplebench.results.view import COLUMNS
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 from samplebench.sampling.setting import prepare
 
 BASE = {"sampler": "edm", "param": "edm.S_churn=10", "nfe": 9}

@@ -11,7 +11,7 @@ import torch
 import samplebench as sb
 from samplebench.errors import UsageError
 from samplebench.noise.streams import stream
-from samplebench.sampling.sampler import discrete_pixel
+from samplebench.sampling.solver import discrete_pixel
 from samplebench.sampling.setting import prepare
 
 

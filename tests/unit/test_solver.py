@@ -11,7 +11,7 @@ import torch
 
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
-from samplebench.sampling.sampler import Solver
+from samplebench.sampling.solver import Solver
 
 NAMES = ("euler", "heun", "edm", "ddim")
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from samplebench.adapters.gddim.names import names_and_shapes, songunet_state
-from samplebench.checkpoints.flax_msgpack import read
-from samplebench.checkpoints.structure import structure
-from samplebench.checkpoints.weights import assign
 from samplebench.errors import InputError, UsageError
-from samplebench.models.gddim import GddimModel
-from samplebench.models.model import Model
-from samplebench.networks.ncsnpp import ncsnpp, songunet_arguments
 from samplebench.processes import trained_process
 from samplebench.registry import adapters
 
+if TYPE_CHECKING:
+    import torch
 
-@adapters.register("gddim", summary="gDDIM's Flax msgpack: EMA weights; config holds the process")
+    from samplebench.models.model import Model
+
+
+@adapters.register(
+    "gddim",
+    summary="gDDIM's Flax msgpack: EMA weights; config holds the process",
+    kind="linear",
+    process=lambda config, shape: trained_process(config, shape[-1]),
+    protocol="gddim",
+)
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:
@@ -34,6 +36,15 @@ def load(
         UsageError: a precision other than float32, or an unknown process.
         InputError: another file, or a config that describes no such network.
     """
+    import torch
+
+    from samplebench.adapters.gddim.names import names_and_shapes, songunet_state
+    from samplebench.checkpoints.flax_msgpack import read
+    from samplebench.checkpoints.structure import structure
+    from samplebench.checkpoints.weights import assign
+    from samplebench.models.gddim import GddimModel
+    from samplebench.networks.ncsnpp import ncsnpp, songunet_arguments
+
     if dtype not in (None, torch.float32):
         name = str(dtype).removeprefix("torch.")
         raise UsageError(f"dtype {name}: this network runs in float32")

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-
-from samplebench.adapters.openai.flags import FAMILIES, classifier, unet
-from samplebench.checkpoints.openai_file import read
-from samplebench.checkpoints.structure import structure
-from samplebench.checkpoints.weights import assign
 from samplebench.errors import InputError, UsageError
-from samplebench.models.discrete import DiscreteModel
-from samplebench.models.model import Model
 from samplebench.processes.discrete import discrete_process, release_flags
 from samplebench.registry import adapters
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from samplebench.models.model import Model
+
 
 @adapters.register(
-    "openai", summary="OpenAI's .pt: config holds the family and the release's flags"
+    "openai",
+    summary="OpenAI's .pt: config holds the family and the release's flags",
+    kind="discrete",
+    process=lambda config, shape: discrete_process(release_flags(config)),
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:
     """The model of a flat state dict, under its discrete process."""
+    import torch
+
+    from samplebench.adapters.openai.flags import FAMILIES, unet
+    from samplebench.checkpoints.openai_file import read
+    from samplebench.checkpoints.structure import structure
+    from samplebench.models.discrete import DiscreteModel
+
     if "family" not in config:
         raise InputError(f"{path.name}: config lacks family, one of {', '.join(FAMILIES)}")
     flags = release_flags(config)
@@ -54,6 +61,11 @@ def load(
 
 def load_classifier(path: Path, config: Mapping[str, Any], device: torch.device) -> nn.Module:
     """A classifier of noisy images, in float32: classifier(x_t, t) -> logits [N, classes]."""
+    import torch
+
+    from samplebench.adapters.openai.flags import classifier
+    from samplebench.checkpoints.openai_file import read
+
     with torch.device("meta"):
         network = classifier(config)
     _give(network, read(path, network.state_dict().keys()), path, device)
@@ -64,6 +76,10 @@ def _give(
     network: nn.Module, tensors: Mapping[str, Tensor], path: Path, device: torch.device
 ) -> None:
     """Weights in float32, whatever the file stores."""
+    import torch
+
+    from samplebench.checkpoints.weights import assign
+
     assign(network, tensors, path, dtype=torch.float32)
     network.to(device).eval().requires_grad_(False)
 
@@ -74,6 +90,8 @@ def _half(config: Mapping[str, Any], device: torch.device, dtype: torch.dtype | 
     Raises:
         UsageError: a precision that this network does not run in here.
     """
+    import torch
+
     if dtype not in (None, torch.float32, torch.float16):
         name = str(dtype).removeprefix("torch.")
         raise UsageError(f"dtype {name}: this network runs in float32 or float16")

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from samplebench.adapters.score_sde.config import songunet_arguments
-from samplebench.adapters.score_sde.names import entries, songunet_state
-from samplebench.checkpoints.score_sde_file import BUFFER, read
-from samplebench.checkpoints.structure import structure
-from samplebench.checkpoints.weights import assign, check_extent
-from samplebench.models.model import Model
-from samplebench.models.preconditioned import PreconditionedModel
-from samplebench.networks.preconditioning import VPPrecond, preconditioner
 from samplebench.registry import adapters
+
+if TYPE_CHECKING:
+    import torch
+
+    from samplebench.models.model import Model
 
 # The smallest time of the VP models' training.
 _EPSILON_T = 1e-5
 
 
 @adapters.register(
-    "score-sde", summary="score-SDE .pth: EMA weights; config in the release's words"
+    "score-sde",
+    summary="score-SDE .pth: EMA weights; config in the release's words",
+    protocol="score-sde",
+    suffixes=(".pth",),
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
@@ -33,6 +31,16 @@ def load(
     Images are in [-1, 1] and noise levels in that unit for VE models too, which were trained on
     [0, 1].
     """
+    import torch
+
+    from samplebench.adapters.score_sde.config import songunet_arguments
+    from samplebench.adapters.score_sde.names import songunet_state
+    from samplebench.checkpoints.score_sde_file import BUFFER, read
+    from samplebench.checkpoints.structure import structure
+    from samplebench.checkpoints.weights import assign, check_extent
+    from samplebench.models.preconditioned import PreconditionedModel
+    from samplebench.networks.preconditioning import VPPrecond, preconditioner
+
     file = read(path, names=lambda: _names(config))
     class_name, arguments = songunet_arguments(config, file.num_channels)
     with torch.device("meta"):
@@ -58,5 +66,8 @@ def load(
 
 def _names(config: Mapping[str, Any]) -> list[str]:
     """The score network's names, without "module."."""
+    from samplebench.adapters.score_sde.config import songunet_arguments
+    from samplebench.adapters.score_sde.names import entries
+
     _, arguments = songunet_arguments(config)
     return [source for entry in entries(arguments) for source in entry.sources]

@@ -1,4 +1,4 @@
-"""One registry class for everything pluggable, and its instances.
+"""Names to objects: the one class behind everything pluggable.
 
 A name resolves in this order: what the package's own folder registers, what an installed
 distribution offers under the entry-point group `samplebench.<registry>`, and, for names that
@@ -12,41 +12,18 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import fields
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from samplebench.answers.blame import line_of, said
 from samplebench.answers.parameters import word
 from samplebench.errors import InputError, UsageError, unknown
+from samplebench.registry.entry import Entry
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A registered object with what is known of it.
-
-    Attributes:
-        name: what users type.
-        obj: the function or class.
-        summary: one line for `samplebench list`.
-        facts: the registry's own fields, e.g. a sampler's `order`.
-        builtin: registered by samplebench itself.
-    """
-
-    name: str
-    obj: Any
-    summary: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-    builtin: bool = False
-
-    def __getattr__(self, key: str) -> Any:
-        try:
-            return self.__dict__["facts"][key]
-        except KeyError:
-            raise AttributeError(f"{self.__dict__.get('name')} declares no '{key}'") from None
+E = TypeVar("E", bound=Entry)
 
 
 def name_of(obj: Any) -> str:
@@ -80,19 +57,21 @@ def _summary(obj: Any) -> str:
     return (getattr(obj, "__doc__", None) or "").strip().split("\n")[0]
 
 
-class Registry:
+class Registry(Generic[E]):
     """Names to objects, filled by a decorator, by entry points and by import paths.
 
     Args:
         kind: singular noun used in messages, e.g. "sampler".
         home: module or package whose import registers what samplebench ships.
-        defaults: facts an entry has where its registration does not say otherwise.
+        entry: what is known of each object; its fields are the facts of a registration.
+        public: whether an installed distribution may add to it by an entry point.
     """
 
-    def __init__(self, kind: str, home: str, **defaults: Any) -> None:
-        self.kind, self.home, self.defaults = kind, home, defaults
-        self.group = f"samplebench.{kind}s"
-        self._entries: dict[str, Entry] = {}
+    def __init__(self, kind: str, home: str, entry: type[E], *, public: bool = True) -> None:
+        self.kind, self.home, self.made = kind, home, entry
+        self.facts = {f.name for f in fields(entry)} - {f.name for f in fields(Entry)}
+        self.group = f"samplebench.{kind}s" if public else ""
+        self._entries: dict[str, E] = {}
         self._added: set[str] = set()  # names of bare callables, which no import need find
         self._loaded = False
 
@@ -102,7 +81,7 @@ class Registry:
         Raises:
             UsageError: the name is taken by another object, or a fact is not one of this registry.
         """
-        extra = set(facts) - set(self.defaults)
+        extra = set(facts) - self.facts
         if extra:
             raise UsageError(f"{self.kind} '{name}': unknown facts {sorted(extra)}")
 
@@ -113,14 +92,12 @@ class Registry:
                     f"{self.kind} '{name}' is already registered by {taken.obj.__module__}; "
                     "choose another name"
                 )
-            self._entries[name] = Entry(
-                name, obj, summary or _summary(obj), {**self.defaults, **facts}, _own(obj)
-            )
+            self._entries[name] = self.made(name, obj, summary or _summary(obj), _own(obj), **facts)
             return obj
 
         return file
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> E:
         """The entry called `name`, or the object at "package.module:attribute".
 
         Raises:
@@ -138,7 +115,7 @@ class Registry:
         """The object called `name`; see `entry`."""
         return self.entry(name).obj
 
-    def add(self, obj: Any) -> Entry:
+    def add(self, obj: Any) -> E:
         """Files a bare callable under "module:qualname" and returns its entry.
 
         Raises:
@@ -153,7 +130,7 @@ class Registry:
         for entry in self._entries.values():
             if entry.obj is obj and (entry.name == name or ":" not in entry.name):
                 return entry
-        self._entries[name] = Entry(name, obj, _summary(obj), dict(self.defaults))
+        self._entries[name] = self.made(name, obj, _summary(obj))
         self._added.add(name)
         return self._entries[name]
 
@@ -169,7 +146,7 @@ class Registry:
         self._load()
         return sorted(name for name in self._entries if ":" not in name)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[E]:
         return (self._entries[name] for name in self.names())
 
     def __contains__(self, name: str) -> bool:
@@ -183,7 +160,7 @@ class Registry:
         home = importlib.import_module(self.home)
         for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
             importlib.import_module(f"{self.home}.{module.name}")
-        for point in entry_points(group=self.group):
+        for point in entry_points(group=self.group) if self.group else ():
             if point.name not in self._entries:
                 try:
                     obj = point.load()
@@ -214,7 +191,7 @@ class Registry:
             if entry.obj is obj and (entry.name == path or ":" not in entry.name):
                 self._entries[path] = entry
                 return
-        self._entries[path] = Entry(path, obj, _summary(obj), dict(self.defaults))
+        self._entries[path] = self.made(path, obj, _summary(obj))
 
 
 def _own(obj: Any) -> bool:
@@ -223,42 +200,3 @@ def _own(obj: Any) -> bool:
     if hasattr(obj, "__wrapped__"):
         homes.append(getattr(obj, "__globals__", {}).get("__name__"))
     return all(str(home).startswith("samplebench.") for home in homes)
-
-
-def _never(params: dict[str, Any]) -> bool:
-    return False
-
-
-# order: of convergence on a smooth ODE, None where not declared.
-# evaluations: steps -> planned network evaluations per sample, None where only a probe can tell; of
-#   a sampler on a linear process it may take parameters as well, by name and with a default.
-# stochastic: effective parameters -> whether noise is drawn.
-# needs: the coordinate of the grid and the model methods used ("sigma", "discrete", "linear").
-# native: name of the sampler that a model with a discrete process runs instead, under this name.
-# guided: whether it follows a guidance; only those on discrete steps can.
-# draws: whether it makes images from noise, and not noise from images.
-# canonical: effective parameters -> (sampler, parameters) of the same algorithm, see plan.py.
-# decisive: (effective parameters, steps) -> what of them decides the images, where several values
-#   are one algorithm at that many steps; None where the parameters themselves do.
-# cite: keys of citations.bib, here and below.
-samplers = Registry(
-    "sampler",
-    "samplebench.samplers",
-    order=None,
-    evaluations=None,
-    stochastic=_never,
-    needs="sigma",
-    native=None,
-    guided=False,
-    draws=True,
-    canonical=None,
-    decisive=None,
-    cite=(),
-)
-# lowest: constants -> default sigma_min, where it follows from them.
-discretizations = Registry("discretization", "samplebench.discretizations", lowest=None, cite=())
-adapters = Registry("adapter", "samplebench.adapters")
-extractors = Registry("extractor", "samplebench.features")
-# extractor: whose features the metric is computed on; its sources are among the metric's.
-# better: "lower" or "higher", None where not declared.
-metrics = Registry("metric", "samplebench.metrics", extractor=None, better=None, cite=())

@@ -1,0 +1,45 @@
+"""What is known of a model before its file is here: enough to plan its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.registry import adapters
+from samplebench.timelines.choice import of_model
+from samplebench.timelines.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Known:
+    """Stands in for a model of the catalogue where steps are planned.
+
+    Attributes:
+        entry: of the catalogue.
+        respacing: none; a sweep's steps follow from its budgets.
+    """
+
+    entry: Checkpoint
+    respacing: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
+
+    @property
+    def kind(self) -> str:
+        """As the adapter declares it."""
+        return adapters.entry(self.entry.format).kind
+
+    @cached_property
+    def process(self) -> Any:
+        """As the adapter makes it from the catalogue's config; None where it declares none."""
+        declared = adapters.entry(self.entry.format).process
+        return None if declared is None else declared(self.entry.config, self.entry.shape)
+
+    @property
+    def timeline(self) -> type[Timeline]:
+        """The model's own."""
+        return of_model(self)

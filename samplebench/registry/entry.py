@@ -1,0 +1,108 @@
+"""What is known of a registered object, by kind of object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Params = Mapping[str, Any]
+
+
+def _never(params: Params) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered object.
+
+    Attributes:
+        name: what users type.
+        obj: the function or class.
+        summary: one line for `samplebench list`.
+        builtin: registered by samplebench itself.
+    """
+
+    name: str
+    obj: Any
+    summary: str = ""
+    builtin: bool = False
+
+
+@dataclass(frozen=True)
+class SamplerEntry(Entry):
+    """A sampler.
+
+    Attributes:
+        timeline: name of the timeline that the function steps on.
+        on: names of other timelines -> the sampler that this name means there.
+        order: of convergence on a smooth ODE, None where not declared.
+        evaluations: steps -> planned network evaluations per sample, None where only a probe can
+            tell; it may take parameters and the timeline's words as well, by name and with a
+            default.
+        stochastic: effective parameters -> whether noise is drawn.
+        guided: whether it follows a guidance; only those on discrete steps can.
+        draws: whether it makes images from noise, and not noise from images.
+        canonical: effective parameters -> (sampler, parameters) of the same algorithm.
+        decisive: (effective parameters, steps) -> what of them decides the images, where several
+            values are one algorithm at that many steps; None where the parameters themselves do.
+        cite: keys of citations.bib.
+    """
+
+    timeline: str = "sigma"
+    on: Mapping[str, str] = field(default_factory=dict)
+    order: float | None = None
+    evaluations: Callable[..., int] | None = None
+    stochastic: Callable[[dict[str, Any]], bool] = _never
+    guided: bool = False
+    draws: bool = True
+    canonical: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]] | None = None
+    decisive: Callable[[dict[str, Any], int], dict[str, Any]] | None = None
+    cite: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DiscretizationEntry(Entry):
+    """A time discretization.
+
+    Attributes:
+        lowest: constants -> default sigma_min, where it follows from them.
+        cite: keys of citations.bib.
+    """
+
+    lowest: Callable[..., float] | None = None
+    cite: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AdapterEntry(Entry):
+    """An adapter, and what the planner must know of its models without loading one.
+
+    Attributes:
+        kind: of its models: the timeline that is their own.
+        process: (config, shape (C, H, W)) -> the process its models were trained on; None where
+            only the file says it, or none is needed.
+        protocol: that of a file which no catalogue describes.
+        suffixes: of its files, where they can belong to no other adapter.
+    """
+
+    kind: str = "sigma"
+    process: Callable[[Mapping[str, Any], tuple[int, int, int]], Any] | None = None
+    protocol: str = "edm"
+    suffixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MetricEntry(Entry):
+    """A metric.
+
+    Attributes:
+        extractor: whose features it is computed on; its sources are among the metric's.
+        better: "lower" or "higher", None where not declared.
+        cite: keys of citations.bib.
+    """
+
+    extractor: str | None = None
+    better: str | None = None
+    cite: tuple[str, ...] = ()

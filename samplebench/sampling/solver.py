@@ -1,0 +1,210 @@
+"""A registered sampler made ready to plan and to run: parameters, evaluations, steps, the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from samplebench.answers.blame import Blame
+from samplebench.answers.draws import kept_generators
+from samplebench.answers.parameters import accepted, merge, split
+from samplebench.errors import OutOfBudget, UsageError
+from samplebench.models.bound import Bound
+from samplebench.registry import SamplerEntry, samplers
+from samplebench.sampling.foreign import as_sampler, check_form, is_k_diffusion
+from samplebench.timelines import choice
+from samplebench.timelines.timeline import Timeline
+
+_MAX_STEPS = 100_000
+# A method of others may need a few steps before it runs at all.
+_LOOK_AHEAD = 8
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A sampler with its declared facts, on one timeline.
+
+    Attributes:
+        entry: its registration.
+        function: the sampler in samplebench's own signature, adapted if it was written in another.
+        timeline: what it steps on.
+    """
+
+    entry: SamplerEntry
+    function: Callable[..., Any]
+    timeline: type[Timeline]
+    # Counted evaluations by steps. Not kept any longer: the function may change what it reaches.
+    _counted: dict[int, int] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        sampler: str | Callable[..., Any],
+        *,
+        timeline: type[Timeline] | None = None,
+    ) -> Solver:
+        """By registered name, by "package.module:function", or from the function itself.
+
+        Args:
+            sampler: the name or the function.
+            timeline: on which it is to run; None for that of its registration.
+
+        Raises:
+            UsageError: there is no such sampler, it does not run there, or one of others has
+                another signature.
+        """
+        entry = _entry(sampler)
+        if timeline is None:
+            return cls._ready(entry, choice.timeline(entry.timeline))
+        return cls._ready(choice.meaning(entry, timeline), timeline)
+
+    @classmethod
+    def on(cls, model: Any, sampler: str | Callable[..., Any], who: str) -> Solver:
+        """The same on a model, where a name like "ddim" may mean a sampler on its own steps.
+
+        Args:
+            model: or what is known of one: its `kind` and its `process`.
+            who: its name, for messages.
+
+        Raises:
+            UsageError: also where the sampler needs another kind of model.
+        """
+        return cls._ready(*choice.chosen(_entry(sampler), model, who))
+
+    @classmethod
+    def _ready(cls, entry: SamplerEntry, on: type[Timeline]) -> Solver:
+        if not entry.builtin:
+            check_form(entry.name, entry.obj)
+        function = as_sampler(entry.obj) if is_k_diffusion(entry.obj) else entry.obj
+        return cls(entry, function, on)
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The sampler's own parameters and their defaults; what the steps supply is none."""
+        known = accepted(self.function)
+        return {k: v for k, v in known.items() if k not in self.timeline.supplied}
+
+    def effective(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Defaults overridden by `params`.
+
+        Raises:
+            UsageError: a parameter the sampler does not have, or a value of another kind.
+        """
+        return merge(f"parameter of sampler {self.name}", self.defaults, params)
+
+    def stochastic(self, params: Mapping[str, Any]) -> bool:
+        effective = self.effective(params)
+        with self.guarded():
+            return bool(self.entry.stochastic(effective))
+
+    def canonical(self, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Name and effective parameters of the algorithm that runs, shared by all its aliases."""
+        full = self.effective(params)
+        if self.entry.canonical is None:
+            return self.name, full
+        with self.guarded():
+            name, kept = self.entry.canonical(full)
+        return name, Solver.of(name, timeline=self.timeline).effective(kept)
+
+    def idle(self, params: Mapping[str, Any]) -> set[str]:
+        """Of these parameters those that the others leave without effect."""
+        full, algorithm = self.effective(params), self.canonical(params)
+        return {
+            name
+            for name in params
+            if full[name] != self.defaults[name]
+            and self.canonical({**full, name: self.defaults[name]}) == algorithm
+        }
+
+    def decisive(self, params: Mapping[str, Any], steps: int) -> dict[str, Any]:
+        """What decides the images of so many steps: equal for parameters of one algorithm."""
+        if self.entry.decisive is None:
+            return dict(params)
+        return dict(self.entry.decisive(self.effective(params), steps))
+
+    def evaluations(self, steps: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
+        """Planned network evaluations per sample; counted on a toy problem if undeclared.
+
+        Args:
+            params: of the sampler and words that the steps supply, where the number depends on
+                them; others are ignored.
+        """
+        with self.guarded():
+            if self.entry.evaluations is not None:
+                own = split(params, accepted(self.entry.evaluations))[0] if params else {}
+                return int(self.entry.evaluations(steps, **own))
+            if steps not in self._counted:
+                self._counted[steps] = self._count(steps)
+            return self._counted[steps]
+
+    def _count(self, steps: int) -> int:
+        """Evaluations of one run of a function that does not declare them."""
+        import torch
+
+        steps_of = self.timeline.toy(steps)
+        model = steps_of.toy_model()
+        bound, latents = toy_batch(steps_of, model)
+        x = steps_of.start(latents)
+        with kept_generators(), torch.no_grad():
+            self.function(steps_of.view(bound), x, steps_of.grid, noise=torch.randn_like)
+        return int(bound.nfe)
+
+    def steps_for(self, nfe: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
+        """The largest step count whose evaluations stay within the budget `nfe`.
+
+        Args:
+            params: as for `evaluations`.
+
+        Raises:
+            OutOfBudget: even the least number of steps needs more.
+        """
+        (low, needed, why), high = self._least(params), 2 * _MAX_STEPS
+        if needed > nfe:
+            reason = f"{low} step{'s need' if low > 1 else ' needs'} {needed} evaluations"
+            raise OutOfBudget(self.name, nfe, "too small", reason + (f" ({why})" if why else ""))
+        while high - low > 1:
+            # Doubling first: an undeclared count is found by running, which large steps make slow.
+            middle = min(2 * low, (low + high) // 2)
+            if self.evaluations(middle, params) <= nfe:
+                low = middle
+            else:
+                high = middle
+        if low > _MAX_STEPS:
+            raise UsageError(
+                f"nfe={nfe}: the evaluations of sampler {self.name} do not grow with its steps"
+            )
+        return low
+
+    def _least(self, params: Mapping[str, Any]) -> tuple[int, int, str]:
+        """The least number of steps on which the sampler runs, its evaluations, and what it said
+        to fewer."""
+        least, why = self.timeline.least, ""
+        for steps in range(least, least + _LOOK_AHEAD):
+            try:
+                return steps, self.evaluations(steps, params), why
+            except UsageError as error:
+                why = "" if error.__cause__ else str(error)
+        return least, self.evaluations(least, params), ""
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """Turns any failure within the block into one line that names a sampler of others."""
+        return nullcontext() if self.entry.builtin else Blame(f"sampler {self.name}")
+
+
+def toy_batch(steps: Timeline, model: Any) -> tuple[Bound, Any]:
+    """A toy model for one sample, and its latents, all one."""
+    import torch
+
+    latents = torch.ones(1, *steps.latent_shape(model.shape), dtype=torch.float64)
+    return Bound(model, None, 1), latents
+
+
+def _entry(sampler: str | Callable[..., Any]) -> SamplerEntry:
+    return samplers.entry(sampler) if isinstance(sampler, str) else samplers.add(sampler)

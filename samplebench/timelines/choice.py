@@ -1,0 +1,79 @@
+"""Which timeline: of a sampler on a model, of a cell's condition, of a model's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from samplebench.errors import UsageError
+from samplebench.registry import SamplerEntry, samplers, timelines
+from samplebench.timelines.timeline import Timeline
+
+
+def timeline(name: str) -> type[Timeline]:
+    """The timeline called `name`."""
+    found: type[Timeline] = timelines.get(name)
+    return found
+
+
+def of_model(model: Any) -> type[Timeline]:
+    """The timeline that is a model's own; a plain callable is D(x; sigma)."""
+    return timeline(getattr(model, "kind", "sigma"))
+
+
+def of_condition(condition: Any) -> type[Timeline]:
+    """The timeline of a cell's condition: by its label, else a grid of noise levels."""
+    name = condition.get("name") if isinstance(condition, Mapping) else None
+    labelled = (entry.obj for entry in timelines if entry.obj.label)
+    return next((each for each in labelled if each.label == name), timeline("sigma"))
+
+
+def chosen(entry: SamplerEntry, model: Any, who: str) -> tuple[SamplerEntry, type[Timeline]]:
+    """What a sampler's name means on a model, and on which timeline.
+
+    The timeline that is the model's own comes first.
+
+    Args:
+        model: or what is known of one: its `kind` and its `process`.
+        who: the model's name, for messages.
+
+    Raises:
+        UsageError: the sampler runs on no timeline that the model has.
+    """
+    kind = getattr(model, "kind", "sigma")
+    meanings = {**entry.on, entry.timeline: entry.name}
+    for name in dict.fromkeys((kind, *meanings)):
+        if name in meanings and kind in (found := timeline(name)).kinds:
+            return meaning(entry, found), found
+    raise _unfit(entry, timeline(entry.timeline), model, who)
+
+
+def check(entry: SamplerEntry, on: type[Timeline], model: Any, who: str) -> None:
+    """Raises `UsageError` where a model has no such timeline; arguments as for `chosen`."""
+    if getattr(model, "kind", "sigma") not in on.kinds:
+        raise _unfit(entry, on, model, who)
+
+
+def _unfit(entry: SamplerEntry, on: type[Timeline], model: Any, who: str) -> UsageError:
+    own = getattr(model, "kind", "sigma")
+    fitting = ", ".join(
+        each.name for each in samplers if each.draws and own in (each.timeline, *each.on)
+    )
+    offers = of_model(model).offers(getattr(model, "process", None))
+    return UsageError(f"sampler {entry.name} needs {on.needs}; {who} {offers}: take {fitting}")
+
+
+def meaning(entry: SamplerEntry, on: type[Timeline]) -> SamplerEntry:
+    """What a sampler's name means on a timeline, under that name.
+
+    Raises:
+        UsageError: it does not run there.
+    """
+    if timeline(entry.timeline) is on:
+        return entry
+    for name, other in entry.on.items():
+        if timeline(name) is on:
+            return replace(samplers.entry(other), name=entry.name)
+    needs = timeline(entry.timeline).needs
+    raise UsageError(f"sampler {entry.name} needs {needs}; it does not run on {on.needs}")

@@ -1,0 +1,146 @@
+"""The steps of a discrete process: those that a respacing keeps (Nichol & Dhariwal 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from samplebench.answers.scalars import whole
+from samplebench.errors import UsageError
+from samplebench.models.bound import Bound
+from samplebench.models.model import Model
+from samplebench.models.views import DiscreteView
+from samplebench.registry import timelines
+from samplebench.timelines.timeline import Timeline
+from samplebench.timelines.words import Asked, Counts, Words, one_of, sorted_out
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from samplebench.processes.discrete import DiscreteProcess
+
+
+@timelines.register("discrete")
+@dataclass(frozen=True)
+class Discrete(Timeline):
+    """Kept steps of a model's own process, from the noisiest down; latents are x_T itself.
+
+    Attributes:
+        spec: in the release's grammar, e.g. "25", "ddim25" or "10,15,20".
+        process: the respaced process.
+    """
+
+    kinds = ("discrete",)
+    label = "respacing"
+    needs = "a discrete model"
+
+    spec: str
+    process: DiscreteProcess
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
+        """Without a word, the model's own respacing if it has one.
+
+        Raises:
+            UsageError: also for a single step: the release's variance of the first step is that
+                of the second.
+        """
+        if levels := words.said("discretization", "rho", "sigma_min", "sigma_max"):
+            raise UsageError(
+                f"sampler {sampler.name} keeps steps of the model's own process; drop "
+                f"{', '.join(levels)} and say steps=25 or respacing='ddim25'"
+            )
+        own, _ = sorted_out(sampler, words.params, {})
+        every: DiscreteProcess = model.process
+        steps = None if words.steps is None else whole("steps", words.steps)
+        respacing = words.respacing
+        if not words.said("steps", "nfe", "respacing") and model.respacing:
+            respacing = model.respacing
+        else:
+            one_of(words, "steps", "nfe", "respacing")
+        if words.nfe is not None:
+            count = sampler.steps_for(whole("nfe", words.nfe), sampler.effective(own))
+            steps = min(count, every.steps)
+        spec = str(steps) if respacing is None else respacing
+        kept = every.respaced(spec)
+        if kept.steps < cls.least:
+            raise UsageError(
+                f"sampler {sampler.name} with respacing '{spec}': a process of one step has no "
+                "variance; keep at least 2"
+            )
+        return cls(spec, kept)
+
+    @classmethod
+    def places(cls, asked: Asked, given: Mapping[str, Any]) -> Iterator[Words]:
+        yield Words()
+
+    @classmethod
+    def words_of(cls, condition: Any, steps: int) -> Words:
+        return Words(respacing=condition["spec"])
+
+    @classmethod
+    def toy(cls, steps: int) -> Self:
+        from samplebench.processes.discrete import discrete_process
+
+        flags = {"noise_schedule": "cosine", "diffusion_steps": steps, "learn_sigma": True}
+        return cls(str(steps), discrete_process(flags))
+
+    @classmethod
+    def offers(cls, process: Any) -> str:
+        return "knows discrete steps alone"
+
+    @classmethod
+    def refuse(cls, sampler: str, name: str) -> None:
+        if name in ("sigma_min", "sigma_max"):
+            raise UsageError(
+                f"{sampler}.{name}: it steps in the times of the model's own process, which have "
+                "no range of noise levels; drop it, or take a sampler in noise levels, e.g. heun"
+            )
+
+    @classmethod
+    def differs(cls, planned: Any, loaded: Any) -> str:
+        if planned is None:
+            return "a process that it does not declare"
+        if planned.steps != loaded.steps:
+            return f"a process of {loaded.steps} steps, not of {planned.steps}"
+        same = np.allclose(planned.alpha_bar, loaded.alpha_bar, rtol=1e-9, atol=0)
+        return "" if same else "a process of other noise levels"
+
+    @property
+    def steps(self) -> int:  # type: ignore[override]
+        return self.process.steps
+
+    @property
+    def condition(self) -> Any:
+        return {"name": self.label, "spec": self.spec}
+
+    @property
+    def grid(self) -> Tensor:
+        """The kept steps j, decreasing to 0."""
+        import torch
+
+        return torch.arange(self.steps).flip(0)
+
+    def toy_model(self) -> Model:
+        import torch
+
+        from samplebench.models.discrete import DiscreteModel
+
+        every = Discrete.toy(self.process.original_steps).process
+        alpha_bar = torch.from_numpy(every.alpha_bar)
+
+        def network(x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+            eps = (1 - alpha_bar[t]).sqrt().reshape(-1, 1, 1, 1) * x
+            return torch.cat([eps, torch.zeros_like(eps)], dim=1)
+
+        return DiscreteModel(network, every, shape=(1, 1, 1), dtype=None)
+
+    def start(self, latents: Tensor) -> Tensor:
+        return latents
+
+    def view(self, bound: Bound) -> DiscreteView:
+        return DiscreteView(bound, self.process)

@@ -1,0 +1,211 @@
+"""What every timeline is, and what holds where a kind of time says nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from samplebench.answers.parameters import label
+from samplebench.models.bound import Bound
+from samplebench.models.model import Model, model_range
+from samplebench.registry import Entry
+from samplebench.timelines.words import Asked, Counts, Words
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Timeline(ABC):
+    """The steps of one run, in one kind of time.
+
+    Attributes:
+        kinds: of the models on which such samplers run, the timeline's own among them.
+        label: what stands in the column `discretization`; "" where grids have names of their own.
+        needs: what such a sampler needs, e.g. "a discrete model".
+        least: fewest steps there are.
+        usual: a sampler of the kind without tuned parameters.
+        supplied: names that a sampler may declare to be given what `supplies` has of them.
+        steps: their number; each is an interval of the grid.
+        constants: what of the request's parameters decides the steps, as a condition holds it.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+    label: ClassVar[str] = ""
+    needs: ClassVar[str]
+    least: ClassVar[int] = 2
+    usual: ClassVar[str] = "euler"
+    supplied: ClassVar[tuple[str, ...]] = ()
+
+    steps: int
+    constants: Mapping[str, Any]
+
+    # of the kind
+
+    @classmethod
+    @abstractmethod
+    def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
+        """The steps that a request means, on a model or on what is known of one.
+
+        Raises:
+            OutOfBudget: the budget is too small for any.
+            UsageError: words that do not apply, an unknown name or an impossible value.
+        """
+
+    @classmethod
+    @abstractmethod
+    def places(cls, asked: Asked, given: Mapping[str, Any]) -> Iterator[Words]:
+        """What a sweep asks for, without its budgets.
+
+        Args:
+            given: parameters of a sampler and of its steps, of which those of the steps are taken.
+        """
+
+    @classmethod
+    @abstractmethod
+    def words_of(cls, condition: Any, steps: int) -> Words:
+        """What made the steps of a cell, from its condition."""
+
+    @classmethod
+    @abstractmethod
+    def toy(cls, steps: int) -> Self:
+        """So many steps on a toy problem, to count a sampler's evaluations on."""
+
+    @classmethod
+    def offers(cls, process: Any) -> str:
+        """What a model of the kind is, for messages."""
+        return "is D(x; sigma)"
+
+    @classmethod
+    def names(cls, asked: Asked) -> set[str]:
+        """The parameters that are the steps' and not the sampler's."""
+        return set()
+
+    @classmethod
+    def refuse(cls, sampler: str, name: str) -> None:
+        """Raises `UsageError` for a parameter that only other timelines have, saying why."""
+        return
+
+    @classmethod
+    def shown(cls, condition: Any) -> str:
+        """A condition in words, e.g. "edm rho=7"."""
+        rho = {"rho": condition["rho"]} if "rho" in condition else {}
+        return f"{condition['name']} {label(rho)}".strip()
+
+    @classmethod
+    def protocols(cls, process: Any) -> tuple[str, ...]:
+        """Values of `Protocol.process` that fit a model of the kind."""
+        return ("",)
+
+    @classmethod
+    def differs(cls, planned: Any, loaded: Any) -> str:
+        """How a loaded model's process is not the planned one; "" where it is."""
+        return ""
+
+    # of a model of the kind
+
+    @classmethod
+    def once(cls, bound: Bound, images: Tensor) -> Tensor:
+        """One evaluation, at a noise level near 1 or half-way in time."""
+        return bound(images, min(max(1.0, bound.sigma_min), bound.sigma_max))
+
+    @classmethod
+    def span(cls, model: Any) -> tuple[float, float]:
+        """The noise levels that a model knows."""
+        return model_range(model)
+
+    @classmethod
+    def scaled(cls, scale: float) -> dict[str, Any]:
+        """Words for noise levels so many times the usual ones; none where there are no levels."""
+        return {"sigma_min": 0.002 * scale, "sigma_max": 80 * scale}
+
+    @classmethod
+    def noise_like(cls, model: Any, images: Tensor, generator: Any) -> Tensor:
+        """Unit normal noise [N, D, C, H, W] of the states of images."""
+        import torch
+
+        shape = (len(images), 1, *images.shape[1:])
+        return torch.randn(shape, generator=generator, dtype=torch.float64).to(images)
+
+    @classmethod
+    def left(
+        cls,
+        model: Any,
+        images: Tensor,
+        noise: Tensor,
+        labels: Tensor | None,
+        sigma: float,
+        told: float,
+    ) -> Tensor:
+        """The noise of images at one level less what the model takes for it, like the noise.
+
+        Args:
+            told: the level that the model is told.
+        """
+        denoised: Tensor = model(images + sigma * noise[:, 0], told, labels)
+        return (denoised - images)[:, None] / sigma
+
+    # of one run
+
+    @property
+    @abstractmethod
+    def condition(self) -> Any:
+        """What of the steps is in a cell's conditions, beside their number."""
+
+    @property
+    @abstractmethod
+    def grid(self) -> Tensor:
+        """What the sampler receives: decreasing, [steps + 1] or [steps], on the host."""
+
+    @property
+    def column(self) -> str:
+        """What stands in the column `discretization`."""
+        return self.label
+
+    @property
+    def uses(self) -> tuple[tuple[str, Entry], ...]:
+        """What others may have written of it: (kind, registration), the timeline's own apart."""
+        return ()
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The words of a sweep that have an effect here."""
+        return frozenset({"nfe"})
+
+    @property
+    def supplies(self) -> Mapping[str, Any]:
+        """What a sampler that declares it by name gets beside its own parameters."""
+        return {}
+
+    @property
+    def who(self) -> str:
+        """Whose state latents must be like, for messages."""
+        return "this model"
+
+    @abstractmethod
+    def toy_model(self) -> Model:
+        """An exact model of unit normal pixels, as few as will do, on which these steps run."""
+
+    def settled(self, effective: dict[str, Any]) -> dict[str, Any]:
+        """A sampler's parameters with what the steps leave no choice of."""
+        return effective
+
+    def latent_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Of the unit normal latents of one image of a shape (C, H, W)."""
+        return shape
+
+    @abstractmethod
+    def start(self, latents: Tensor) -> Tensor:
+        """The state on the first step, from unit normal latents.
+
+        Raises:
+            UsageError: another shape than the state has.
+        """
+
+    @abstractmethod
+    def view(self, bound: Bound) -> Any:
+        """What the sampler sees of a model."""
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Images [N, C, H, W] from the state on the last step."""
+        return x

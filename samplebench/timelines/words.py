@@ -1,0 +1,84 @@
+"""What a request says of the steps, and what a timeline asks of a sampler and of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from samplebench.answers.parameters import split
+from samplebench.errors import UsageError, unknown
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a request says of where the steps are; None: nothing.
+
+    Attributes:
+        params: parameters of the sampler and constants of the timeline, by name.
+    """
+
+    steps: Any = None
+    nfe: Any = None
+    respacing: str | None = None
+    discretization: str | Callable[..., Any] | Sequence[float] | None = None
+    rho: Any = None
+    sigma_min: Any = None
+    sigma_max: Any = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> bool:
+        """Whether the steps are listed, so that no budget decides their number."""
+        where = self.discretization
+        return not (where is None or isinstance(where, str) or callable(where))
+
+    def said(self, *names: str) -> list[str]:
+        """Those of the words that were said."""
+        return [name for name in names if getattr(self, name) is not None]
+
+
+class Asked(Protocol):
+    """What a sweep asks for, of which a timeline takes what it knows."""
+
+    @property
+    def discretization(self) -> tuple[str | tuple[float, ...], ...]: ...
+
+    @property
+    def rho(self) -> tuple[float, ...]: ...
+
+
+class Counts(Protocol):
+    """What a timeline must know of a sampler: its name, its parameters, its evaluations."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def defaults(self) -> dict[str, Any]: ...
+
+    def effective(self, params: Mapping[str, Any]) -> dict[str, Any]: ...
+
+    def steps_for(self, nfe: int, params: Mapping[str, Any]) -> int: ...
+
+
+def sorted_out(
+    sampler: Counts, params: Mapping[str, Any], known: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A sampler's parameters and the steps' constants; a name both know goes to both.
+
+    Raises:
+        UsageError: a name that neither knows.
+    """
+    own, foreign = split(params, sampler.defaults)
+    for name in foreign:
+        if name not in known:
+            raise unknown(f"parameter of sampler {sampler.name}", name, {*sampler.defaults, *known})
+    return own, split(params, known)[0]
+
+
+def one_of(words: Words, *names: str) -> None:
+    """Raises `UsageError` unless exactly one of these words was said."""
+    if len(words.said(*names)) != 1:
+        *first, last = names
+        raise UsageError(f"give exactly one of {', '.join(first)} and {last}")
