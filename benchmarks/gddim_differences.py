@@ -105,8 +105,8 @@ class Taken(Model):
         noise = self.inner.eps(u, t, labels)
         if not isinstance(self.law, Lower):
             return noise
-        assert self.inner.law is not None
-        return apply(transposed(self.law.R(t)) @ self.inner.law.score_factor(t), noise)
+        assert self.inner.process is not None
+        return apply(transposed(self.law.R(t)) @ self.inner.process.score_factor(t), noise)
 
 
 def linear_weight() -> AbstractContextManager[Any]:
@@ -137,7 +137,7 @@ def _left_stochastic(
 
 
 @samplers.register(
-    "gddim-pec", evaluations=lambda steps, denoise=None: steps + bool(denoise), needs="linear"
+    "gddim-pec", evaluations=lambda steps, denoise=None: steps + bool(denoise), timeline="linear"
 )
 def pec(
     model: Any, u: Tensor, grid: Tensor, *, noise: Any = None, callback: Any = None,

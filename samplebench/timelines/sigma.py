@@ -73,7 +73,7 @@ class Sigma(Timeline):
             steps = sampler.steps_for(whole("nfe", words.nfe), given)
         if words.rho is not None and "rho" not in known:
             raise UsageError(
-                f"rho={words.rho}: discretization {name_of(where)} has no rho; drop it (its "
+                f"rho={words.rho}: discretization {getattr(where, '__name__', where)} has no rho; drop it (its "
                 f"constants: {', '.join(known) or 'none'})"
             )
         constants = merge(f"constant of discretization {name_of(where)}", known, constants)

@@ -15,8 +15,9 @@ import torch
 import samplebench as sb
 from samplebench import registry
 from samplebench.checkpoints.catalog import catalog
-from samplebench.linear import latent_shape
+from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
+from samplebench.timelines.choice import of_model
 
 
 def _is_number(value) -> bool:
@@ -50,6 +51,10 @@ def _settings() -> list:
     return found
 
 
+def _linear(entry) -> bool:
+    return registry.adapters.entry(entry.format).kind == "linear"
+
+
 def _entries(kind: registry.Registry) -> list:
     return [pytest.param(entry, id=entry.name) for entry in kind]
 
@@ -70,8 +75,8 @@ _VALUES = {
     "discretization": lambda: _entries(registry.discretizations),
     "metric": lambda: _entries(registry.metrics),
     "extractor": _extractors,
-    "model_id": lambda: [n for n, e in catalog().items() if e.embedded and not e.linear],
-    "linear_id": lambda: [n for n, e in catalog().items() if e.embedded and e.linear],
+    "model_id": lambda: [n for n, e in catalog().items() if e.embedded and not _linear(e)],
+    "linear_id": lambda: [n for n, e in catalog().items() if e.embedded and _linear(e)],
 }
 
 
@@ -108,7 +113,7 @@ def exact(request, digits, on_steps, on_cld):
     """The model of the kind that the test's sampler needs."""
     given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
     solver = given.get("solver") or given.get("setting", (None,))[0]
-    needs = "sigma" if solver is None else solver.entry.needs
+    needs = "sigma" if solver is None else solver.entry.timeline
     return {"discrete": on_steps, "linear": on_cld}.get(needs, digits)
 
 
@@ -116,7 +121,9 @@ def exact(request, digits, on_steps, on_cld):
 def latents(exact):
     """Unit normal latents [6, C, H, W] or [6, D, C, H, W] that no test may change."""
     draw = torch.Generator().manual_seed(0)
-    shape = exact.shape if exact.law is None else latent_shape(exact.law, exact.shape)
+    kind = of_model(exact)
+    steps = prepare(exact, kind.usual, steps=2).timeline
+    shape = steps.latent_shape(exact.shape)
     made = torch.randn((6, *shape), generator=draw, dtype=torch.float64)
     before = made.clone()
     yield made

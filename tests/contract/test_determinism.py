@@ -46,9 +46,9 @@ class Recorder:
 
 def model_of(solver):
     """The embedded model that a sampler runs on."""
-    if solver.entry.needs not in EMBEDDED:
-        pytest.skip(f"no embedded model has the {solver.entry.needs} steps of {solver.name}")
-    return EMBEDDED[solver.entry.needs]
+    if solver.entry.timeline not in EMBEDDED:
+        pytest.skip(f"no embedded model has the {solver.entry.timeline} steps of {solver.name}")
+    return EMBEDDED[solver.entry.timeline]
 
 
 def budget(solver, params, steps):
@@ -206,8 +206,8 @@ def test_samples_of_another_batch_size_agree(setting, batch, count, exact):
 def test_many_samples_of_another_batch_size_agree(setting, batch, steps, model_id):
     solver, params = setting
     model = sb.load(model_id, device="cpu")
-    if solver.entry.needs != "sigma":
-        pytest.skip(f"{model_id} has no {solver.entry.needs} steps")
+    if solver.entry.timeline != "sigma":
+        pytest.skip(f"{model_id} has no {solver.entry.timeline} steps")
     if hasattr(model, "network"):
         pytest.skip("a network's sums depend on the batch; see the test below")
     for first in range(0, 4 * BLOCK, BLOCK):

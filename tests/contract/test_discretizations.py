@@ -98,10 +98,10 @@ def test_calls_do_not_affect_each_other(discretization):
 
 
 def test_rho_changes_the_grid_of_those_that_have_it(discretization):
-    sampler = next(entry.name for entry in registry.samplers if entry.needs == "sigma")
+    sampler = next(entry.name for entry in registry.samplers if entry.timeline == "sigma")
     model, words = Ranged(0, float("inf")), {"steps": 5, "discretization": discretization.name}
     if "rho" in grid_constants(discretization.name):
-        two, five = (prepare(model, sampler, rho=rho, **words).grid.levels for rho in (2, 5))
+        two, five = (prepare(model, sampler, rho=rho, **words).timeline.levels for rho in (2, 5))
         assert not np.array_equal(two, five)
         own = build(discretization.name, 5, rho=5).levels
         assert np.array_equal(five, own)

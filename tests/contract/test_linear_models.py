@@ -34,7 +34,7 @@ def model(linear_id, models):
 @pytest.fixture
 def u(model):
     draw = torch.Generator().manual_seed(0)
-    shape = (5, model.law.channels, *model.shape)
+    shape = (5, model.process.channels, *model.shape)
     return torch.randn(shape, generator=draw, dtype=torch.float64)
 
 
@@ -46,13 +46,13 @@ def labels(model):
 def test_the_model_is_what_the_catalogue_says(linear_id, model):
     entry = checkpoint(linear_id)
     assert (model.shape, model.num_classes) == (entry.shape, entry.num_classes)
-    assert model.process == model.law.name == entry.linear
+    assert model.process.name == entry.config["process"]
     assert model.protocol == entry.protocol
     assert model.provenance["sha256"] == entry.sha256
     rules, reference = protocol(entry.protocol), references.load(entry.reference)
     assert reference.extractor == rules.extractor
     for name in entry.samplers:
-        assert registry.samplers.entry(name).needs == "linear"
+        assert registry.samplers.entry(name).timeline == "linear"
     assert set(entry.params) <= set(entry.samplers)
 
 
@@ -70,7 +70,7 @@ def test_its_values_are_joined_with_no_isotropic_ones(linear_id):
 def test_eps_has_the_kind_of_u(model, u, labels, dtype):
     given = u.to(dtype)
     before = given.clone()
-    for t in model.law.grid(4).tolist():
+    for t in model.process.grid(4).tolist():
         eps = model.eps(given, t, labels)
         assert (eps.shape, eps.dtype, eps.device) == (given.shape, dtype, given.device)
         assert eps.isfinite().all()
@@ -88,7 +88,7 @@ def test_a_sample_does_not_depend_on_its_batch(linear_id, model, u, labels):
 
 def test_the_noise_of_noise_is_noise(model, u, labels):
     """At T an image is all but gone."""
-    law = model.law
+    law = model.process
     state = u * u.new_tensor(law.prior_factor).reshape(-1, 1, 1, 1)
     eps = model.eps(state, law.T, labels)
     assert eps.std() == pytest.approx(1, abs=0.1)

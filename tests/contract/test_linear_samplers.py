@@ -11,7 +11,6 @@ from samplebench import registry
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
-from samplebench.linear import latent_shape
 from samplebench.models.exact_linear import ExactLinearModel
 from samplebench.processes.linear import apply
 from samplebench.sampling.setting import prepare
@@ -22,7 +21,7 @@ LAWS = {
     "cld": sb.process("cld"),
     "bdm": sb.process("bdm", image_size=8),
 }
-SAMPLERS = [entry.name for entry in registry.samplers if entry.needs == "linear"]
+SAMPLERS = [entry.name for entry in registry.samplers if entry.timeline == "linear"]
 SETTINGS = [
     *((name, {}) for name in SAMPLERS),
     ("gddim", {"degree": 0}),
@@ -46,6 +45,10 @@ def images():
     return torch.from_numpy(load_digits()[0][:60]).double() / 127.5 - 1
 
 
+def latent_shape(model):
+    return prepare(model, "gddim", steps=1).timeline.latent_shape(model.shape)
+
+
 @pytest.fixture
 def model(law, images):
     return ExactLinearModel(images, None, 0.2, law)
@@ -63,7 +66,7 @@ def test_counted_evaluations_are_the_planned_ones(case, model):
         x = sb.sample(model, name, steps=steps, seeds=[0, 1], callback=seen.append, **params)
         ready = prepare(model, name, steps=steps, params=dict(params))
         assert seen[-1].nfe == ready.evaluations
-        assert seen[-1].t == (0.0 if ready.params["denoise"] else model.law.t_min)
+        assert seen[-1].t == (0.0 if ready.params["denoise"] else model.process.t_min)
         assert x.shape == (2, 1, 8, 8) and x.isfinite().all()
         by_nfe = sb.sample(model, name, nfe=ready.evaluations, seeds=[0, 1], **params)
         assert torch.equal(by_nfe, x)
@@ -72,7 +75,7 @@ def test_counted_evaluations_are_the_planned_ones(case, model):
 def test_a_step_says_where_it_is(case, model):
     (name, params), seen = case, []
     sb.sample(model, name, steps=4, seeds=[3], callback=seen.append, **params)
-    law, grid = model.law, model.law.grid(4, params.get("ts_order", 2.0))
+    law, grid = model.process, model.process.grid(4, params.get("ts_order", 2.0))
     assert [step.t for step in seen[:4]] == grid[1:].tolist()
     for step in seen[:4]:
         assert step.u.shape == (1, law.channels, 1, 8, 8)
@@ -98,7 +101,7 @@ def test_many_steps_come_to_the_same_images(model):
         ("gddim", 150, {"degree": 3}, 0.05),
         ("gddim", 150, {"degree": 1, "corrector": 2}, 0.05),
         ("gddim", 600, {"degree": 0}, 0.25),
-        ("euler-flow", 600, {"ts_order": 4 if model.law.name == "ve" else 2}, 0.5),
+        ("euler-flow", 600, {"ts_order": 4 if model.process.name == "ve" else 2}, 0.5),
     ]:
         x = sb.sample(model, name, steps=steps, seeds=seeds, **params)
         distance = (x - expected).flatten(1).norm(dim=1).median().item()
@@ -109,7 +112,7 @@ def test_many_steps_come_to_the_same_images(model):
 def test_one_image_is_reached_in_one_step_of_degree_0(law, images, steps):
     """Along the flow of a single image its noise is constant, whatever the process."""
     model, seen = ExactLinearModel(images[:1], None, 0.0, law), []
-    shape = latent_shape(law, (1, 8, 8))
+    shape = latent_shape(model)
     latents = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0)).double()
     words = {"latents": latents, "callback": seen.append, "degree": 0, "denoise": False}
     sb.sample(model, "gddim", steps=steps, **words)
@@ -212,8 +215,8 @@ def test_what_is_refused(on_cld, params, message):
 
 
 def test_latents_have_the_states_shape(on_cld, law, images):
-    good = torch.zeros(2, *latent_shape(law, (1, 8, 8))).double()
     model = ExactLinearModel(images, None, 0.2, law)
+    good = torch.zeros(2, *latent_shape(model)).double()
     assert sb.sample(model, "gddim", steps=1, latents=good).shape == (2, 1, 8, 8)
     wrong = {
         "cld": [(2, 1, 8, 8), (2, 3, 1, 8, 8)],

@@ -11,13 +11,12 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.answers.parameters import accepted
 from samplebench.errors import UsageError
-from samplebench.linear import first_state
 from samplebench.models.bound import Bound
-from samplebench.models.views import DiscreteView, LinearView
 from samplebench.noise.streams import stream
-from samplebench.sampling.solver import Solver
 from samplebench.sampling.setting import prepare
+from samplebench.sampling.solver import Solver
 
 STEPS = (2, 3, 5, 18)
 
@@ -55,7 +54,7 @@ def flow(digits):
     from scipy.integrate import solve_ivp
 
     seeds = range(48)
-    grid = prepare(digits, "euler", steps=2).grid
+    grid = prepare(digits, "euler", steps=2).timeline
     noise = stream("portable", seeds, digits.device, torch.float64)
     start, labels = noise.start(digits.shape, digits.num_classes)
 
@@ -77,7 +76,7 @@ def test_order_of_convergence_is_the_declared_one(solver, exact, flow):
         pytest.skip(f"{solver.name} declares no order")
     if solver.stochastic({}):
         pytest.skip(f"{solver.name} is stochastic by default")
-    if solver.entry.needs != "sigma":
+    if solver.entry.timeline != "sigma":
         pytest.skip("its grids end where the model does: measured between successive ones below")
     seeds, at_last_level, at_zero = flow
     counts, errors = (32, 64, 128, 256), []
@@ -97,7 +96,7 @@ def test_order_of_convergence_is_the_declared_one(solver, exact, flow):
 
 def test_order_of_convergence_on_the_steps_of_a_process(solver, exact):
     """Twice the steps halve the distance to twice the steps, to the power of the order."""
-    if solver.entry.needs != "discrete" or solver.entry.order is None:
+    if solver.entry.timeline != "discrete" or solver.entry.order is None:
         pytest.skip(f"{solver.name} declares no order on a discrete process")
     runs = [
         sb.sample(exact, solver.name, steps=n, seeds=range(32), clip_x0=False)
@@ -109,7 +108,7 @@ def test_order_of_convergence_on_the_steps_of_a_process(solver, exact):
 
 
 def test_order_of_convergence_in_a_processs_time(solver, digits):
-    if solver.entry.needs != "linear" or solver.entry.order is None:
+    if solver.entry.timeline != "linear" or solver.entry.order is None:
         pytest.skip(f"{solver.name} declares no order on a linear process")
     # Rounding is what is left of a high order's error after fewer steps.
     counts = (8, 16, 32, 64) if solver.entry.order > 3 else (128, 256, 512)
@@ -132,17 +131,16 @@ def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents
 
 
 def test_declared_evaluations_are_those_of_a_probe(solver):
-    facts = {**solver.entry.facts, "evaluations": None}
-    probed = replace(solver, entry=replace(solver.entry, facts=facts))
+    probed = replace(solver, entry=replace(solver.entry, evaluations=None))
     for steps in STEPS:
         assert probed.evaluations(steps) == solver.evaluations(steps)
 
 
 def test_nfe_is_a_budget(solver):
-    least = solver.evaluations(solver.least_steps)
+    least = solver.evaluations(solver.timeline.least)
     for nfe in range(least, least + 40):
         steps = solver.steps_for(nfe)
-        assert steps >= solver.least_steps
+        assert steps >= solver.timeline.least
         assert solver.evaluations(steps) <= nfe < solver.evaluations(steps + 1)
     with pytest.raises(UsageError, match=f"nfe={least - 1} is too small"):
         solver.steps_for(least - 1)
@@ -165,29 +163,20 @@ def test_inputs_are_not_changed(setting, exact, latents):
     assert torch.equal(given, latents)
 
     setting = prepare(exact, solver.name, steps=4, params=params)
-    grid = torch.from_numpy(setting.grid.levels.copy())
-    x, seen = latents * grid[0], []
-    model = Bound(exact, torch.arange(len(x)), len(x))
-    if setting.diffusion is not None:
-        model, x, grid = (
-            DiscreteView(model, setting.diffusion),
-            latents * 1,
-            torch.arange(4).flip(0),
-        )
-    if setting.law is not None:
-        model, x = LinearView(model, setting.law), first_state(setting.law, latents)
-        grid = torch.from_numpy(setting.grid.levels.copy())
+    steps, seen = setting.timeline, []
+    x, grid = steps.start(latents), steps.grid
+    model = steps.view(Bound(exact, torch.arange(len(x)), len(x)))
     x_then, grid_then = x.clone(), grid.clone()
+    supplied = {k: v for k, v in steps.supplies.items() if k in accepted(solver.function)}
     with torch.no_grad():
-        solver(
+        solver.function(
             model,
             x,
             grid,
-            sigma_min=setting.grid.sigma_min,
-            sigma_max=setting.grid.sigma_max,
             noise=Counted(),
             callback=lambda s: seen.append((s.x, s.x.clone(), s.denoised, s.denoised.clone())),
-            params=setting.params,
+            **supplied,
+            **setting.params,
         )
     assert torch.equal(x, x_then)
     assert torch.equal(grid, grid_then)
@@ -233,15 +222,21 @@ def test_callback_follows_the_grid(setting, steps, exact, latents):
     seen = []
     x = sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **params)
     setting = prepare(exact, solver.name, steps=steps, params=params)
-    grid = setting.grid.levels
-    if setting.law is not None:
+    if solver.entry.timeline == "linear":
+        grid = setting.timeline.grid
         denoised = setting.params["denoise"]
         assert [step.index for step in seen] == list(range(steps + denoised))
         assert [step.t for step in seen] == [*grid[1:].tolist(), *[0.0] * denoised]
         _check_states(seen, x, setting.evaluations)
-        assert all(torch.equal(setting.law.decode(step.u), step.x) for step in seen)
+        assert all(torch.equal(setting.timeline.process.decode(step.u), step.x) for step in seen)
         return
     assert [step.index for step in seen] == list(range(steps))
+    on_steps = solver.entry.timeline == "discrete"
+    grid = (
+        np.append(setting.timeline.process.sigmas[::-1], 0.0)
+        if on_steps
+        else setting.timeline.levels
+    )
     levels = grid[1:].tolist()
     if solver.name == "ddim-reverse":  # from the least noise up to nothing but noise
         levels = [*grid[-3::-1].tolist(), math.inf]
@@ -319,6 +314,6 @@ def test_an_alias_is_the_same_algorithm(setting, exact, latents):
 def test_parameters_of_others_are_refused(solver, exact, latents):
     with pytest.raises(UsageError, match="unknown parameter"):
         sb.sample(exact, solver.name, steps=2, latents=latents, no_such_parameter=1)
-    for steps in {0, 1, -3, 2.5} - {solver.least_steps}:
+    for steps in {0, 1, -3, 2.5} - {solver.timeline.least}:
         with pytest.raises(UsageError):
             sb.sample(exact, solver.name, steps=steps, latents=latents)

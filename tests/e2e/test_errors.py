@@ -17,7 +17,7 @@ MODULE = """
 from samplebench.errors import UsageError
 from samplebench.registry import samplers
 
-@samplers.register("discrete-only", needs="discrete")
+@samplers.register("discrete-only", timeline="discrete")
 def discrete_only(model, x, grid, *, noise=None, callback=None):
     return x
 

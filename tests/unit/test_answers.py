@@ -23,7 +23,7 @@ from samplebench.cli import main
 from samplebench.metrics.moments import Moments
 from samplebench.models.model import Model
 from samplebench.references import reference as references
-from samplebench.registry import Entry, adapters, extractors, metrics, samplers
+from samplebench.registry import adapters, extractors, metrics, samplers
 
 N, BLOCK, DIM = 12, 8, 64
 # Made once: it takes longer than one of the sweeps.
@@ -309,7 +309,7 @@ def sweep(reference, tmp_path, monkeypatch, capsys):
 
     def file(registry, function, **facts):
         registry._load()
-        entry = Entry("faulty", function, facts={**registry.defaults, **facts})
+        entry = registry.made("faulty", function, **facts)
         monkeypatch.setitem(registry._entries, "faulty", entry)
 
     def run(

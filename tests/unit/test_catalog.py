@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from samplebench.bench.known import Known
 from samplebench.checkpoints.announce import announce
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Preset, catalog, checkpoint
 from samplebench.checkpoints.local import artefact, digest, local_file
@@ -43,7 +44,7 @@ def test_every_table_is_complete_and_refers_to_what_exists(name):
     assert entry.samplers and (entry.reference or entry.remote)
     for sampler, params in entry.params.items():
         assert sampler in entry.samplers
-        assert Solver.of(sampler, discrete=entry.discrete).effective(params)
+        assert Solver.on(Known(entry), sampler, name).effective(params)
     for preset in entry.presets.values():
         assert Solver.of(preset.sampler).stochastic(preset.params)
         assert preset.nfe > 0 and preset.source

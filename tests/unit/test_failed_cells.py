@@ -23,7 +23,7 @@ from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.cli import main
 from samplebench.errors import InputError, UsageError
 from samplebench.models.model import Model
-from samplebench.registry import Entry, adapters, extractors, metrics
+from samplebench.registry import AdapterEntry, adapters, extractors, metrics
 from samplebench.results.store import Store, _values
 from samplebench.results.view import caveats
 
@@ -328,7 +328,7 @@ def test_an_adapter_that_returns_no_model(tmp_path, monkeypatch, made, words):
     (tmp_path / "net.bin").write_bytes(b"x")
     adapters._load()
     function = lambda path, config, *, device, dtype: made()  # noqa: E731
-    monkeypatch.setitem(adapters._entries, "nothing", Entry("nothing", function))
+    monkeypatch.setitem(adapters._entries, "nothing", AdapterEntry("nothing", function))
     with pytest.raises((InputError, UsageError), match=f"adapter nothing .*{words}"):
         sb.load(Checkpoint("own", "nothing", str(tmp_path / "net.bin"), (1, 8, 8)))
 

@@ -105,9 +105,9 @@ def test_time_matters_and_samples_do_not_mix(case, u):
 def test_constants_of_the_process(case):
     config, model = case
     if config is BDM:
-        assert (model.law.image_size, model.law.sigma_blur_max) == (8, 7)
+        assert (model.process.image_size, model.process.sigma_blur_max) == (8, 7)
     else:
-        assert model.law.numerical_eps == 1e-6
+        assert model.process.numerical_eps == 1e-6
 
 
 @pytest.mark.parametrize("name", ["cld", "bdm"])

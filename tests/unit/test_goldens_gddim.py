@@ -85,7 +85,7 @@ class Mixture:
 
 def run(model, u_T, z=None, sampler="gddim", **words):
     """All states from u_T [N, D, C, H, W] on, the steps and the images."""
-    law, steps = model.law, []
+    law, steps = model.process, []
     factor = np.array(law.prior_factor).reshape(-1, 1, 1, 1)
     latents = torch.from_numpy(u_T / factor)
     rows = None if z is None else iter(torch.from_numpy(z.astype(np.float64)))

@@ -167,7 +167,7 @@ def test_each_step_by_itself(agrees, name):
     setting = prepare(model, sampler, params={"clip_x0": meta["clip_denoised"], **params})
     guidance = network.guide if "grad" in arrays else None
     labels = torch.tensor(arrays["y"]) if classes else None
-    view = DiscreteView(Bound(model, labels, 2, guidance=guidance), setting.diffusion)
+    view = DiscreteView(Bound(model, labels, 2, guidance=guidance), setting.timeline.process)
     before = torch.tensor(np.concatenate([arrays["x_init"][None], arrays["sample"][:-1]]))
     for i, j in enumerate(arrays["respaced_index"]):
         found = setting.solver.function(

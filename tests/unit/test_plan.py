@@ -14,11 +14,11 @@ from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import SamplebenchError, UsageError
-from samplebench.registry import Entry, samplers
+from samplebench.registry import SamplerEntry, samplers
 from samplebench.results.cell import Cell
 from samplebench.results.view import COLUMNS
-from samplebench.sampling.solver import Solver
 from samplebench.sampling.setting import prepare
+from samplebench.sampling.solver import Solver
 
 BASE = {"sampler": "edm", "param": "edm.S_churn=10", "nfe": 9}
 
@@ -193,8 +193,8 @@ class TestBudget:
 
     @pytest.mark.parametrize("nfe", ["2,5", "5,2"])
     def test_a_method_that_needs_more_steps(self, nfe, monkeypatch):
-        facts = {**samplers.entry("euler").facts, "canonical": None, "decisive": None}
-        monkeypatch.setitem(samplers._entries, "ahead", Entry("ahead", ahead, "", facts))
+        entry = SamplerEntry("ahead", ahead, order=1, evaluations=lambda steps: steps)
+        monkeypatch.setitem(samplers._entries, "ahead", entry)
         plan = make(sampler="ahead", nfe=nfe)
         assert [row.columns["nfe"] for row in plan.rows] == [5]
         assert plan.notes[0].startswith("ahead: NFE 2 is out of reach (sampler ahead failed (Index")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 import samplebench as sb
 from samplebench.errors import UsageError
 from samplebench.noise.streams import stream
-from samplebench.sampling.solver import discrete_pixel
+from samplebench.registry import timelines
 from samplebench.sampling.setting import prepare
 
 
@@ -85,7 +86,7 @@ def test_the_draw_rule(model, sampler, params, expected):
 def test_callback(model, sampler):
     taken = []
     x = sb.sample(model, sampler, steps=5, latents=LATENTS, callback=taken.append)
-    grid = prepare(model, sampler, steps=5).grid.levels
+    grid = prepare(model, sampler, steps=5).timeline.levels
     assert [step.index for step in taken] == list(range(5))
     assert [step.sigma for step in taken] == grid[1:].tolist()
     assert torch.equal(taken[-1].x, x)
@@ -120,7 +121,7 @@ def test_a_parameter_of_both_goes_to_both(model):
     )
     default = prepare(model, "euler", steps=4, discretization="vp")
     assert setting.params["epsilon_s"] == 1e-2
-    assert not np.array_equal(setting.grid.levels, default.grid.levels)
+    assert not np.array_equal(setting.timeline.levels, default.timeline.levels)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -237,7 +238,7 @@ class TestWordsThatDoNotApply:
     )  # fmt: skip
     @pytest.mark.parametrize("sampler", ["ddim", "respaced"])
     def test_on_a_models_own_steps(self, sampler, words):
-        model = discrete_pixel(10).model
+        model = timelines.get("discrete").toy(10).toy_model()
         with pytest.raises(UsageError, match=f"own process; drop {next(iter(words))}"):
             sb.sample(model, sampler, steps=5, latents=torch.ones(1, 1, 1, 1), **words)
 
@@ -270,7 +271,7 @@ def test_seeds_need_a_shape():
 def test_a_sampler_that_needs_another_model_is_refused(model, monkeypatch):
     from samplebench.registry import samplers
 
-    entry = samplers.entry("euler")
-    monkeypatch.setitem(entry.facts, "needs", "discrete")
+    entry = replace(samplers.entry("euler"), timeline="discrete")
+    monkeypatch.setitem(samplers._entries, "euler", entry)
     with pytest.raises(UsageError, match="sampler euler needs a discrete model"):
         sb.sample(model, "euler", steps=3, latents=LATENTS)

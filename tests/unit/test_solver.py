@@ -67,7 +67,7 @@ def test_declared_evaluations_are_what_is_counted(name, steps, mixture):
     grid = torch.tensor([*np.geomspace(80, 0.01, steps), 0.0])
     bound = Bound(model, None, 2)
     x = torch.zeros(2, 1, 2, 2, dtype=torch.float64)
-    solver(bound, x, grid, sigma_min=0.01, sigma_max=80.0, params=solver.effective({}))
+    solver.function(bound, x, grid)
     assert bound.nfe == len(model.calls) == solver.evaluations(steps)
 
 

@@ -23,7 +23,7 @@ def white(config, num_classes=0, family="guided-diffusion", seen=None):
     def network(x, t, y):
         if seen is not None:
             seen.append((t.clone(), y))
-        alpha_bar = torch.from_numpy(model.alpha_bar).float()[t.clamp(min=0).long()]
+        alpha_bar = torch.from_numpy(model.process.alpha_bar).float()[t.clamp(min=0).long()]
         eps = (1 - alpha_bar).sqrt().reshape(-1, 1, 1, 1) * x
         return torch.cat([eps, eps], 1) if config.get("learn_sigma") else eps
 
@@ -36,7 +36,7 @@ X = torch.randn(3, 1, 2, 2, dtype=torch.float64, generator=torch.Generator().man
 
 def test_the_denoiser_is_that_of_the_data():
     model = white(COSINE)
-    for sigma in model.diffusion.sigmas[[5, 300, 900]]:
+    for sigma in model.process.sigmas[[5, 300, 900]]:
         # The network answers in float32, and sigma magnifies its rounding.
         found = model(X * sigma, float(sigma))
         assert found.numpy() == pytest.approx(
@@ -52,7 +52,7 @@ def test_the_nearest_step_and_the_level_below_the_table():
         model(X, torch.tensor([0.002, model.sigma_min, model.sigma_max * 2]))
         assert seen[0][0].tolist() == [lowest, 0, 999]
         assert model.round_sigma(model.sigma_min) == model.sigma_min
-        for level in model.diffusion.sigmas[[0, 3, 700]]:
+        for level in model.process.sigmas[[0, 3, 700]]:
             assert model.round_sigma(float(level)) == pytest.approx(level, rel=1e-3)
 
 
@@ -90,7 +90,7 @@ def test_a_budget_is_the_number_of_steps_at_most_all():
 
 def test_the_respacing_of_the_flags_is_only_a_default():
     model = white({**COSINE, "timestep_respacing": "ddim10"})
-    assert model.diffusion.steps == 1000
+    assert model.process.steps == 1000
     own = sb.sample(model, "ddim", latents=X)
     assert torch.equal(own, sb.sample(model, "ddim", respacing="ddim10", latents=X))
     assert not torch.equal(own, sb.sample(model, "ddim", steps=10, latents=X))
@@ -118,7 +118,7 @@ def test_ddim_up_and_down_again():
 def test_native_ddim_is_ddim_on_the_same_levels():
     model = white({"diffusion_steps": 1000})
     native = sb.sample(model, "ddim", steps=8, latents=X, clip_x0=False)
-    levels = model.diffusion.respaced("8").sigmas[::-1]
+    levels = model.process.respaced("8").sigmas[::-1]
     scaled = X * (1 + levels[0] ** -2) ** 0.5
     grid = sb.sample(model, ddim, discretization=levels.tolist(), latents=scaled)
     assert native.numpy() == pytest.approx(grid.numpy(), abs=1e-4)
@@ -192,7 +192,7 @@ def test_what_wrap_refuses():
 @pytest.mark.parametrize("clip", [True, False])
 def test_predicting_x0_is_predicting_eps(clip):
     by_eps = white(COSINE)
-    alpha_bar = torch.from_numpy(by_eps.alpha_bar).float()
+    alpha_bar = torch.from_numpy(by_eps.process.alpha_bar).float()
 
     def x0(x, t, y):
         return alpha_bar[t].sqrt().reshape(-1, 1, 1, 1) * x

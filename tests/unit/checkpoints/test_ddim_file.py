@@ -143,11 +143,11 @@ def test_the_model_is_that_of_the_averages(written, content, averages):
 
 def test_its_process_is_the_linear_one_with_fixed_variance(written, content):
     model = load(written(content), CONFIG, device=CPU, dtype=None)
-    law = model.diffusion
+    law = model.process
     assert (law.steps, law.rescale, law.predict_xstart) == (1000, False, False)
     assert law.variance == "fixed_large"
     assert (law.betas[0], law.betas[-1]) == pytest.approx((1e-4, 0.02))
-    assert model.t_net(999) == 999
+    assert model.process.t_net(999) == 999
     # D is x - sigma eps at the nearest step, of the state divided by sqrt(1 + sigma^2).
     sigma = float(law.sigmas[300])
     x = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(2)) * sigma
