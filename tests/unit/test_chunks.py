@@ -6,17 +6,15 @@ import pytest
 import torch
 
 from samplebench.errors import EnvironmentError_
-from samplebench.models.chunked import Chunked
+from samplebench.models.bound import Bound
+from samplebench.models.chunks import Chunks
 
 
 class Small:
     """D(x; sigma) = x / (1 + sigma) + label, on a device that holds `room` images."""
 
-    device = torch.device("cpu")
-    num_classes = 10
-
     def __init__(self, room):
-        self.room, self.seen = room, []
+        self.room, self.seen, self.chunks = room, [], Chunks()
 
     def __call__(self, x, sigma, labels=None):
         self.seen.append(len(x))
@@ -33,22 +31,32 @@ X = torch.arange(24.0).reshape(12, 2)
 @pytest.mark.parametrize("sigma", [torch.tensor(2.0), torch.arange(12.0)])
 @pytest.mark.parametrize("labels", [None, torch.arange(12) % 10])
 def test_the_result_is_that_of_the_whole_batch(sigma, labels):
-    whole = Small(12)(X, sigma, labels)
-    chunked = Chunked(Small(5))
-    assert torch.equal(chunked(X, sigma, labels), whole)
-    assert chunked._model.seen == [12, 6, 3, 3, 3, 3] and chunked.size == 3
-    chunked(X, sigma, labels)
-    # It does not try the larger one again.
-    assert chunked._model.seen[6:] == [3, 3, 3, 3]
+    whole = Bound(Small(12), labels, len(X))(X, sigma)
+    model = Small(5)
+    bound = Bound(model, labels, len(X), foreign=False)
+    assert torch.equal(bound(X, sigma), whole)
+    assert model.seen == [12, 6, 3, 3, 3, 3] and model.chunks.size == 3
+    # It does not try the larger one again, and pieces are no evaluations of their own.
+    Bound(model, labels, len(X), foreign=False)(X, sigma)
+    assert model.seen[6:] == [3, 3, 3, 3]
+    assert bound.nfe == 1
 
 
 def test_what_fits_is_not_cut():
-    chunked = Chunked(Small(12))
-    chunked(X, 2.0)
-    assert chunked._model.seen == [12] and chunked.size is None
-    assert chunked.num_classes == 10
+    model = Small(12)
+    Bound(model, None, len(X))(X, 2.0)
+    assert model.seen == [12] and model.chunks.size is None
+
+
+def test_pairs_are_joined_part_by_part():
+    chunks, whole = Chunks(), (X, None)
+    chunks.size = 5
+    first, second = chunks.ask(lambda x: (x, None), X)
+    assert torch.equal(first, whole[0]) and second is None
+    assert torch.equal(chunks.ask(lambda x: (x, 2 * x), X)[1], 2 * X)
 
 
 def test_one_image_that_does_not_fit():
+    model = Small(0)
     with pytest.raises(EnvironmentError_, match="out of memory on cpu with a single image"):
-        Chunked(Small(0))(X, 2.0)
+        Bound(model, None, len(X), foreign=False)(X, 2.0)
