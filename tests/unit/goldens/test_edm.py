@@ -12,7 +12,7 @@ import torch
 
 import samplebench as sb
 
-ROOT = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[1] / "goldens") / "edm"
+ROOT = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[2] / "goldens") / "edm"
 FORMATS = {"edm-pkl": "edm", "score-sde-pth": "score-sde"}
 CASES = sorted(
     path.parent.name for path in ROOT.glob("*/config.json") if path.parent.name != "layers"

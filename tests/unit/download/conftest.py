@@ -119,22 +119,6 @@ def start(cache):
 
 
 @pytest.fixture
-def refused():
-    """`refused(call, kind, *words)`: asserts that it ends in one line with the words in it."""
-
-    def refused(call, kind, *words):
-        with pytest.raises(kind) as caught:
-            call()
-        message = str(caught.value)
-        assert "\n" not in message
-        for word in words:
-            assert str(word) in message
-        return message
-
-    return refused
-
-
-@pytest.fixture
 def wait():
     """`wait(condition)`: until it holds."""
 

@@ -27,7 +27,7 @@ from samplebench.results.cell import Cell
 from samplebench.results.store import Store
 from samplebench.results.tables import read_csv
 from samplebench.results.view import COLUMNS
-from tests.unit.text_mutations import folder_of_one_cell
+from tests.unit.files.text_mutations import folder_of_one_cell
 
 MARK = b"\xef\xbb\xbf"
 

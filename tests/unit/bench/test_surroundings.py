@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from samplebench.models.chunked import Chunked
 
 import samplebench as sb
 from samplebench.answers.memory import memory_of, out_of_memory
@@ -24,7 +25,6 @@ from samplebench.bench.request import Request
 from samplebench.cli import main
 from samplebench.cli.common import say
 from samplebench.errors import EnvironmentError_, UsageError
-from samplebench.models.chunked import Chunked
 from samplebench.sampling.setting import prepare
 from samplebench.trajectory import truncation
 

@@ -15,9 +15,7 @@ from samplebench.download import trust
 from samplebench.errors import InputError, UsageError
 from samplebench.networks.preconditioning import preconditioner
 
-_spec = importlib.util.spec_from_file_location(
-    "genuine", Path(__file__).parent / "checkpoints" / "genuine.py"
-)
+_spec = importlib.util.spec_from_file_location("genuine", Path(__file__).with_name("genuine.py"))
 genuine = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(genuine)
 

@@ -1,4 +1,4 @@
-"""An invented view: 3 samplers x 2 rho x 4 step counts, with random contact sheets."""
+"""An invented view: 3 samplers x 2 rho x 4 step counts, and how a refusal is asserted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def record(key: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
 
 @pytest.fixture
 def make_view(tmp_path: Path) -> Callable[..., View]:
-    """A function `make(model=..., protocols=..., repeats=...)` that gives a view."""
+    """A function `make(model=..., protocols=..., repeats=...)` that gives a view with sheets."""
 
     def make(
         model: str = "toy-model", protocols: tuple[str, ...] = ("toy",), repeats: int = 1
@@ -92,3 +92,19 @@ def make_view(tmp_path: Path) -> Callable[..., View]:
         return View("toy-sweep", rows, cells, sheets, pending=2)
 
     return make
+
+
+@pytest.fixture
+def refused():
+    """`refused(call, kind, *words)`: asserts that it ends in one line with the words in it."""
+
+    def refused(call, kind, *words):
+        with pytest.raises(kind) as caught:
+            call()
+        message = str(caught.value)
+        assert "\n" not in message
+        for word in words:
+            assert str(word) in message
+        return message
+
+    return refused

@@ -16,7 +16,7 @@ from samplebench.processes.cld import CLD
 from samplebench.processes.quadrature import gauss_on_panels
 from samplebench.samplers import exponential
 
-GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[1] / "goldens")
+GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[2] / "goldens")
 CLD_LAW, VP_LAW, BDM_LAW = sb.process("cld"), sb.process("vp"), sb.process("bdm")
 
 

@@ -22,7 +22,7 @@ from samplebench.errors import InputError, UsageError
 from samplebench.networks.ncsnpp import noise_label, songunet_arguments
 
 _spec = importlib.util.spec_from_file_location(
-    "flax_writer", Path(__file__).parent / "checkpoints" / "flax_writer.py"
+    "flax_writer", Path(__file__).parents[1] / "checkpoints" / "flax_writer.py"
 )
 flax_writer = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(flax_writer)

@@ -24,7 +24,7 @@ from samplebench.processes.respacing import space_timesteps
 from samplebench.samplers.respaced import log_variance_of
 from samplebench.sampling.setting import prepare
 
-GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[1] / "goldens")
+GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[2] / "goldens")
 FOLDER = GOLDENS / "adm" / "process"
 SHORT = {"lin": "linear", "cos": "cosine"}
 TRAJECTORIES = sorted(

@@ -14,7 +14,7 @@ import samplebench as sb
 from samplebench.checkpoints.catalog import catalog
 from samplebench.errors import InputError, UsageError
 
-ROOT = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[1] / "goldens") / "adm"
+ROOT = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[2] / "goldens") / "adm"
 CASES = sorted(path.parent.name for path in ROOT.glob("*/config.json"))
 UNETS = [name for name in CASES if "classifier" not in name]
 CLASSIFIERS = [name for name in CASES if "classifier" in name]

@@ -88,7 +88,7 @@ class TestClippedChurn:
     @pytest.mark.parametrize("model", ["digits-exact", "digits-edm"])
     def test_committed_cells_keep_their_names(self, model):
         """Some lie far above the clip, two of them are one algorithm."""
-        path = Path(__file__).parents[2] / "benchmarks" / "baselines" / f"{model}.csv"
+        path = Path(__file__).parents[3] / "benchmarks" / "baselines" / f"{model}.csv"
         with path.open(newline="") as file:
             committed = [row for row in csv.DictReader(file) if row["seed"] == "0"]
         assert sum("S_churn" in row["params"] for row in committed) >= 6

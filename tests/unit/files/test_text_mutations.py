@@ -32,7 +32,7 @@ from samplebench.results import requests
 from samplebench.results.cell import Cell
 from samplebench.results.store import Store
 from samplebench.results.tables import to_json, write_csv
-from tests.unit.text_mutations import (
+from tests.unit.files.text_mutations import (
     EVIL,
     as_json,
     as_toml,

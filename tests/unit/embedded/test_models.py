@@ -16,7 +16,7 @@ from samplebench.checkpoints.catalog import catalog
 from samplebench.embedded import load_digits, packaged
 from samplebench.models.exact_linear import ExactLinearModel
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import train_embedded  # noqa: E402
 from embedded_models.data import images_and_labels, split  # noqa: E402

@@ -19,7 +19,7 @@ from samplebench.regression.tolerance import parse
 
 N = 100
 ERROR = 0.1
-BASELINES = Path(__file__).parents[2] / "benchmarks" / "baselines"
+BASELINES = Path(__file__).parents[3] / "benchmarks" / "baselines"
 
 
 @pytest.fixture(scope="module")

@@ -338,7 +338,7 @@ def test_another_process_lines_and_comments_make_no_difference(tmp_path, mine):
     (tmp_path / "own_mine.py").write_text(f"# a head\n\n{moved}{PRINT.format(names=names)}")
     done = subprocess.run(
         [sys.executable, "own_mine.py"],
-        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[3])},
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ast.literal_eval(done.stdout) == expected
