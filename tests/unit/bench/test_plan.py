@@ -7,7 +7,6 @@ import re
 from itertools import pairwise
 
 import pytest
-from samplebench.sampling.sampler import Solver
 
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import checkpoint
@@ -15,6 +14,7 @@ from samplebench.errors import SamplebenchError, UsageError
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.results.view import COLUMNS
 from samplebench.sampling.setting import prepare
+from samplebench.sampling.solver import Solver
 from tests.unit.bench.planned import BASE, cells, make, rows
 
 

@@ -15,7 +15,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from samplebench.models.chunked import Chunked
 
 import samplebench as sb
 from samplebench.answers.memory import memory_of, out_of_memory
@@ -25,6 +24,7 @@ from samplebench.bench.request import Request
 from samplebench.cli import main
 from samplebench.cli.common import say
 from samplebench.errors import EnvironmentError_, UsageError
+from samplebench.models.chunks import Chunks
 from samplebench.sampling.setting import prepare
 from samplebench.trajectory import truncation
 
@@ -186,7 +186,7 @@ def test_memory_that_ran_out(error):
             return x
 
     x = torch.arange(8.0)
-    assert torch.equal(Chunked(Model())(x, 1.0), x) and Model.seen == [8, 4, 2, 2, 2, 2]
+    assert torch.equal(Chunks().ask(Model(), x, 1.0, None), x) and Model.seen == [8, 4, 2, 2, 2, 2]
     with pytest.raises(EnvironmentError_, match="out of memory on here; do less"):
         with memory_of("here", "do less"):
             raise error

@@ -22,6 +22,7 @@ from samplebench.cli import main, parser
 from samplebench.cli.run import _from_file
 from samplebench.errors import EnvironmentError_, InputError, SamplebenchError, UsageError
 from samplebench.files import locks, texts
+from samplebench.references.reference import load as load_reference
 from samplebench.regression.rows import load_rows
 from samplebench.results.cell import Cell
 from samplebench.results.store import Store
@@ -152,8 +153,10 @@ class TestCatalogue:
         assert read(TABLE.replace("x.npz", "package://digits.npz")).embedded
         (tmp_path / "r.npz").write_bytes(b"")
         found = read(TABLE + 'reference = "r.npz"\n')
-        assert found.reference == str(tmp_path / "r.npz")
-        assert read(TABLE + 'reference = "digits-kde"\n').reference == "digits-kde"
+        with pytest.raises(InputError, match=re.escape(str(tmp_path / "r.npz"))):
+            load_reference(found.reference, found.home)
+        found = read(TABLE + 'reference = "digits-kde"\n')
+        assert load_reference(found.reference, found.home).id == "digits-kde"
 
     @pytest.mark.parametrize(
         ("text", "reason"),
