@@ -13,7 +13,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.checkpoints.beginnings import HEAD, is_web_page, named
 from samplebench.checkpoints.edm_modules import init_kwargs, state_dict
 from samplebench.checkpoints.edm_records import PRECONDITIONERS, Module, Records
 from samplebench.checkpoints.legacy_storage import Storage
@@ -21,6 +20,7 @@ from samplebench.checkpoints.pickle_machine import Machine
 from samplebench.checkpoints.pickle_values import Damaged, Refused
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
+from samplebench.files.beginnings import HEAD, is_web_page, named
 from samplebench.files.shown import kind, shown
 
 if TYPE_CHECKING:

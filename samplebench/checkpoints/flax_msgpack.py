@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from samplebench.checkpoints.beginnings import FLAX, HEAD, is_web_page, named
 from samplebench.checkpoints.pickle_values import Damaged, Refused
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
+from samplebench.files.beginnings import FLAX, HEAD, is_web_page, named
 from samplebench.files.shown import shown
 
 if TYPE_CHECKING:

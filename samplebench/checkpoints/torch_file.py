@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from samplebench.checkpoints.beginnings import HEAD, is_web_page, named
 from samplebench.checkpoints.pickle_values import Damaged, Global, Refused
 from samplebench.checkpoints.torch_pickle import (
     MAX_PICKLE,
@@ -30,6 +29,7 @@ from samplebench.checkpoints.torch_pickle import (
 )
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
+from samplebench.files.beginnings import HEAD, is_web_page, named
 from samplebench.files.shown import shown
 
 # The largest released checkpoint has 3,850 records: 0.5 MiB.

@@ -34,9 +34,7 @@ class Walk:
         obstacles: what cannot be described, a line each.
     """
 
-    def __init__(
-        self, describe: Callable[[Any, Walk], None], within: Walk | None = None
-    ) -> None:
+    def __init__(self, describe: Callable[[Any, Walk], None], within: Walk | None = None) -> None:
         self._describe = describe
         self._hash = hashlib.sha256()
         self._seen: dict[int, int] = {}
