@@ -16,18 +16,18 @@ from samplebench.download import cache, drive, trust
 from samplebench.download.address import address, by_hand, shown
 from samplebench.download.artefact import Artefact
 from samplebench.download.cache import path_of
-from samplebench.download.partial import Partial
+from samplebench.download.partial import PartialFile
 from samplebench.download.verify import distrust, fault, remember, verify
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import locks
 from samplebench.files.atomic import sha256
 from samplebench.ticker import say
 
-__all__ = ["Artefact", "Plan", "fetch", "known_sha256", "path_of", "plan", "reject", "verify"]
+__all__ = ["Artefact", "FetchPlan", "fetch", "known_sha256", "path_of", "plan", "reject", "verify"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class FetchPlan:
     """What `fetch` has in front of it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Plan:
     url: str | None
 
 
-def plan(artefact: Artefact, *, ask: bool = False) -> Plan:
+def plan(artefact: Artefact, *, ask: bool = False) -> FetchPlan:
     """What is there, and what would be fetched.
 
     Args:
@@ -68,7 +68,7 @@ def plan(artefact: Artefact, *, ask: bool = False) -> Plan:
         size = size_at(url)
     if url is None and drive.available():
         url = artefact.url
-    return Plan(path, present, size, received, free, url and shown(url))
+    return FetchPlan(path, present, size, received, free, url and shown(url))
 
 
 def fetch(
@@ -158,7 +158,7 @@ def _download(
         return
     from samplebench.download.transfer import transfer
 
-    partial = Partial(path, shown(url), checked=artefact.sha256 is not None)
+    partial = PartialFile(path, shown(url), checked=artefact.sha256 is not None)
     cache.need(path, (artefact.size or 0) - partial.size)
     transfer(artefact, url, partial, progress=progress, sleep=sleep)
     try:
