@@ -34,7 +34,6 @@ class FetchPlan:
         path: of the file in the cache.
         present: it is there; `fetch` only verifies it.
         size: of the whole file in bytes; None where nobody says.
-        received: bytes that an earlier attempt left.
         free: bytes on the cache's disk.
         url: that would be asked; None where only a browser helps.
     """
@@ -42,7 +41,6 @@ class FetchPlan:
     path: Path
     present: bool
     size: int | None
-    received: int
     free: int
     url: str | None
 
@@ -59,8 +57,6 @@ def plan(artefact: Artefact, *, ask: bool = False) -> FetchPlan:
     with cache.reading(path):
         if present := path.is_file():
             size = path.stat().st_size
-        part = path.with_name(f"{path.name}.part")
-        received = part.stat().st_size if part.is_file() else 0
         free = cache.free(path)
     if not present and size is None and ask and url is not None and not _offline():
         from samplebench.download.transfer import size_at
@@ -68,7 +64,7 @@ def plan(artefact: Artefact, *, ask: bool = False) -> FetchPlan:
         size = size_at(url)
     if url is None and drive.available():
         url = artefact.url
-    return FetchPlan(path, present, size, received, free, url and shown(url))
+    return FetchPlan(path, present, size, free, url and shown(url))
 
 
 def fetch(
