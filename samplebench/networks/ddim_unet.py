@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samplebench.errors import InputError
-from samplebench.networks.openai_layers import Conv2d, Linear, Upsample, dtype_of
+from samplebench.networks.openai_layers import BareConv2d, BareLinear, Upsample, dtype_of
 
 _CHANNELS = 3
 # Key of a config -> the largest whole number it may be or hold.
@@ -92,7 +92,7 @@ class TimeEmbedding(nn.Module):
     def __init__(self, ch: int) -> None:
         super().__init__()
         self.ch = ch
-        self.dense = nn.ModuleList([Linear(ch, 4 * ch), Linear(4 * ch, 4 * ch)])
+        self.dense = nn.ModuleList([BareLinear(ch, 4 * ch), BareLinear(4 * ch, 4 * ch)])
 
     def forward(self, t: Tensor) -> Tensor:
         first, second = self.dense
@@ -110,12 +110,12 @@ class ResnetBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, emb_channels: int) -> None:
         super().__init__()
         self.norm1 = DdimGroupNorm(in_channels)
-        self.conv1 = Conv2d(in_channels, out_channels, 3, padding=1)
-        self.temb_proj = Linear(emb_channels, out_channels)
+        self.conv1 = BareConv2d(in_channels, out_channels, 3, padding=1)
+        self.temb_proj = BareLinear(emb_channels, out_channels)
         self.norm2 = DdimGroupNorm(out_channels)
-        self.conv2 = Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv2 = BareConv2d(out_channels, out_channels, 3, padding=1)
         same = in_channels == out_channels
-        self.nin_shortcut = nn.Identity() if same else Conv2d(in_channels, out_channels, 1)
+        self.nin_shortcut = nn.Identity() if same else BareConv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
@@ -129,10 +129,10 @@ class DdimAttention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = DdimGroupNorm(channels)
-        self.q = Conv2d(channels, channels, 1)
-        self.k = Conv2d(channels, channels, 1)
-        self.v = Conv2d(channels, channels, 1)
-        self.proj_out = Conv2d(channels, channels, 1)
+        self.q = BareConv2d(channels, channels, 1)
+        self.k = BareConv2d(channels, channels, 1)
+        self.v = BareConv2d(channels, channels, 1)
+        self.proj_out = BareConv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(x)
@@ -150,7 +150,7 @@ class DdimDownsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = Conv2d(channels, channels, 3, stride=2)
+        self.conv = BareConv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pad(x, (0, 1, 0, 1)))
@@ -252,7 +252,7 @@ class DdimUNet(nn.Module):
         emb, last = 4 * ch, len(ch_mult) - 1
         attention = [image_size // 2**level in attn_resolutions for level in range(last + 1)]
         self.temb = TimeEmbedding(ch)
-        self.conv_in = Conv2d(_CHANNELS, ch, 3, padding=1)
+        self.conv_in = BareConv2d(_CHANNELS, ch, 3, padding=1)
         channels, skips = ch, [ch]
         self.down = nn.ModuleList()
         for level, mult in enumerate(ch_mult):
@@ -270,7 +270,7 @@ class DdimUNet(nn.Module):
             channels = width
             self.up.insert(0, Ascent(inputs, width, emb, attention[level], level == 0))
         self.norm_out = DdimGroupNorm(channels)
-        self.conv_out = Conv2d(channels, _CHANNELS, 3, padding=1)
+        self.conv_out = BareConv2d(channels, _CHANNELS, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """The noise in x.
