@@ -21,7 +21,7 @@ from samplebench.cli.run import _from_file
 from samplebench.doctor.memory import peak_bytes
 from samplebench.download import trust
 from samplebench.download.fetch import Artefact, path_of
-from samplebench.download.partial import Partial
+from samplebench.download.partial import PartialFile
 from samplebench.download.verify import verify
 from samplebench.errors import SamplebenchError
 from samplebench.loading import _config
@@ -218,7 +218,7 @@ def test_notes_of_partial_downloads(place, mutations):
     for data in mutants(9, mutations, notes, as_json):
         put(place / "x.part.json", data)
         put(place / "x.part", b"1234")
-        partial = Partial(place / "x", "u", checked=False)
+        partial = PartialFile(place / "x", "u", checked=False)
         kept[partial.resumable, partial.complete] += 1
         partial.discard()
     assert kept[False, False] > mutations / 4 and not kept[True, True]
