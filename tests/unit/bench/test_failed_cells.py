@@ -197,7 +197,7 @@ def test_a_resumed_cell_remembers_what_was_not_finite(tmp_path, old):
     """Unless its partial is of a version that did not look."""
     (source,) = planning.make(Request.of(sampler="euler", nfe=3)).sources.values()
     bench, store = Bench.of(source, 8, torch.device("cpu"), None), Store(tmp_path, create=True)
-    honest, calls = bench.model._model, []
+    honest, calls = bench.model, []
 
     class Once:
         """Not finite at the second evaluation of all."""
@@ -209,7 +209,7 @@ def test_a_resumed_cell_remembers_what_was_not_finite(tmp_path, old):
             calls.append(len(x))
             return honest(x, sigma, labels) * (torch.inf if len(calls) == 2 else 1)
 
-    bench.model._model = Once()
+    bench = replace(bench, model=Once())
     (cell,) = planning.make(Request.of(sampler="euler", **words_of())).cells.values()
     progress, stop = Progress(quiet=True), Stop()
     stop.signal = 15

@@ -22,7 +22,8 @@ class Toy(Model):
 
     def __call__(self, x, sigma, labels=None):
         self.seen.append((tuple(x.shape), sigma, None if labels is None else tuple(labels.shape)))
-        return self.net(x)
+        self.net(x)  # what it answers costs nothing more
+        return x
 
 
 class Attention(nn.Module):

@@ -41,7 +41,7 @@ def test_network(name, agrees):
         found = model.network(x, t, y)
     agrees("adm networks", found, io["output"], config["suggested_tolerance"]["atol"])
     assert sum(p.numel() for p in model.network.parameters()) == config["num_parameters"]
-    assert model.process == "discrete" and model.num_classes == (model.network.num_classes or 0)
+    assert model.kind == "discrete" and model.num_classes == (model.network.num_classes or 0)
     assert len(model.provenance["structure"]) == 64
     # The same network as a denoiser: x0 at the level of the first step.
     labels = None if y is None else y

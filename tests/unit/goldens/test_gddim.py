@@ -58,16 +58,16 @@ class Mixture:
         means: float64 [K, C, H, W], encoded.
     """
 
-    num_classes = 0
+    num_classes, kind = 0, "linear"
 
     def __init__(self, law, arrays, means):
-        self.law, self.means = law, means
+        self.process, self.means = law, means
         self.weights, self.stds = arrays["weights"], arrays["stds"]
         self.states = []
 
     def eps(self, u, t, labels=None):
         self.states.append(u.numpy())
-        signal, noise = self.law.signal(t)[..., 0], self.law.cov(t)
+        signal, noise = self.process.signal(t)[..., 0], self.process.cov(t)
         state, logs, pulls = np.moveaxis(u.numpy(), 1, -1)[..., None], [], []
         for weight, mean, std in zip(self.weights, self.means, self.stds, strict=True):
             covariance = std**2 * signal[..., :, None] * signal[..., None, :] + noise
@@ -78,7 +78,7 @@ class Mixture:
             pulls.append(pull)
         r = np.exp(np.array(logs) - np.max(logs, 0))
         r = (r / r.sum(0))[..., None, None, None, None, None]
-        root = np.swapaxes(self.law.R(t), -1, -2)
+        root = np.swapaxes(self.process.R(t), -1, -2)
         eps = root @ (r * np.array(pulls)).sum(0)
         return torch.from_numpy(np.moveaxis(eps[..., 0], -1, 1).copy())
 
