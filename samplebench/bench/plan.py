@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from samplebench import registry
 from samplebench.answers.parameters import altered, label, plain, split, word
@@ -31,6 +31,8 @@ from samplebench.noise.streams import check_mode
 from samplebench.references.reference import Reference
 from samplebench.registry import adapters, discretizations, extractors, metrics
 from samplebench.results.cell import Cell
+from samplebench.results.record import Conditions
+from samplebench.results.row import Columns
 from samplebench.sampling.sampler import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
@@ -41,7 +43,7 @@ NUMERICS = 1
 class Row:
     """One point of a curve: the columns that a request fixes, and its cells, one per repeat."""
 
-    columns: Mapping[str, Any]
+    columns: Columns
     metrics: tuple[str, ...]
     cells: tuple[Cell, ...]
     computed_as: str
@@ -238,7 +240,7 @@ def _rows_of_sampler(
         grid, constants = where.grid, where.constants
         note_words(survey, solver, given, where)
         written = {**changed, **{k: v for k, v in constants.items() if k in given}}
-        columns = {
+        columns: Columns = {
             "model": entry.id,
             "sampler": solver.name,
             "params": label(written),
@@ -266,9 +268,10 @@ def _rows_of_sampler(
             kind = "discretization"
             conditions |= codes.of(kind, kind, discretizations.entry(grid))
         unknown = codes.unknown(conditions)
+        seeds = (request.seed + r * rules.num_samples for r in range(request.repeats))
         cells = tuple(
-            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, where.nfe, unknown)
-            for r in range(request.repeats)
+            Cell(cast(Conditions, {**conditions, "seed": seed}), where.nfe, unknown)
+            for seed in seeds
         )
         yield Row(columns, measure.metrics, cells, "" if canonical == solver.name else canonical)
 

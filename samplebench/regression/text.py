@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from samplebench.regression.verdict import Change, Verdict
-from samplebench.results.fields import STDERR
-
-_POINT = ("model", "sampler", "params", "discretization", "rho", "nfe", "seed")
+from samplebench.results.row import STDERR
 
 
 def lines(
@@ -29,7 +27,7 @@ def lines(
             found.append(
                 {
                     "status": (words or {}).get(verdict.status, verdict.status),
-                    **{column: _short(verdict.row.get(column)) for column in _POINT},
+                    **{column: _short(value) for column, value in verdict.columns.items()},
                     **_numbers(change),
                     "note": "; ".join(filter(None, [change.why() if change else "", verdict.note])),
                 }
@@ -42,7 +40,7 @@ def plain(verdict: Verdict) -> dict[str, Any]:
     """For JSON."""
     return {
         "status": verdict.status,
-        **{column: verdict.row.get(column) for column in _POINT},
+        **verdict.columns,
         "detail": verdict.detail,
         "changes": [change.plain() for change in verdict.changes],
     }

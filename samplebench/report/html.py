@@ -11,7 +11,15 @@ from samplebench.report.page import render_page
 from samplebench.report.sheets import sheets_of
 from samplebench.report.standings import groups_of, standings
 from samplebench.report.sweep import cell_id, chart_of, table_of
-from samplebench.results.fields import counted, grid_label, hashes_of, metrics_of, number, printable
+from samplebench.results.fields import (
+    counted,
+    grid_label,
+    hashes_of,
+    metrics_of,
+    number,
+    printable,
+    records_of,
+)
 from samplebench.results.tables import to_csv
 from samplebench.results.view import View, caveats
 
@@ -52,8 +60,8 @@ def _caveats(view: View) -> list[tuple[str, str]]:
     """(curve and NFE, caveat) for each row whose cells have one."""
     found = []
     for curve, row in ((c, row) for c in curves_of(view.rows, view) for row in c.rows):
-        for key in hashes_of(row):
-            for text in caveats(view.cells.get(key, {})):
+        for record in records_of(row, view.cells):
+            for text in caveats(record):
                 found.append((f"{curve.label}, NFE {row.get('nfe')}", printable(text)))
     return list(dict.fromkeys(found))
 
@@ -64,19 +72,15 @@ def _notes(view: View) -> list[dict[str, Any]]:
     for name in metrics_of(view.rows):
         if name.startswith("fd-"):
             rows = [row for row in view.rows if row.get(name) is not None]
-            conditions = [
-                view.cells.get(key, {}).get("conditions", {})
-                for row in rows
-                for key in hashes_of(row)
-            ]
-            extractor: dict[str, Any] = next(
-                (c["extractor"] for c in conditions if c.get("extractor")), {}
-            )
+            records = (record for row in rows for record in records_of(row, view.cells))
+            found = (record["conditions"].get("extractor") for record in records)
+            extractor = next(filter(None, found), None)
+            extracted = extractor["name"] if extractor else ""
             notes.append(
                 {
                     "metric": printable(name),
-                    "extractor": printable(extractor.get("name") or "") or name.removeprefix("fd-"),
-                    "dim": extractor.get("feature_dim"),
+                    "extractor": printable(extracted) or name.removeprefix("fd-"),
+                    "dim": extractor and extractor["feature_dim"],
                     "references": references_of(rows, view),
                 }
             )
@@ -107,12 +111,13 @@ def _provenance(view: View) -> list[dict[str, Any]]:
                 if key in made:
                     made[key]["labels"].append(label)
                     continue
-                record = view.cells.get(key, {})
+                found = view.cells.get(key)
+                record: Mapping[str, object] = found or {}
                 plain = {k: v for k, v in record.items() if not isinstance(v, Mapping)}
                 nested = {k: v for k, v in record.items() if isinstance(v, Mapping)}
                 sections = {name: list(_flat(part)) for name, part in nested.items()}
                 sections |= {"record": list(_flat(plain))} if plain else {}
-                seed = record.get("conditions", {}).get("seed", "?")
+                seed = found["conditions"].get("seed", "?") if found else "?"
                 made[key] = {
                     "id": cell_id(key),
                     "hash": key,

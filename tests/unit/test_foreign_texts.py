@@ -24,9 +24,9 @@ from samplebench.errors import EnvironmentError_, InputError, SamplebenchError, 
 from samplebench.files import locks, texts
 from samplebench.regression.rows import load_rows
 from samplebench.results.cell import Cell
+from samplebench.results.row import COLUMNS
 from samplebench.results.store import Store
 from samplebench.results.tables import read_csv
-from samplebench.results.view import COLUMNS
 from tests.unit.text_mutations import folder_of_one_cell
 
 MARK = b"\xef\xbb\xbf"

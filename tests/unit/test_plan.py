@@ -16,7 +16,7 @@ from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import SamplebenchError, UsageError
 from samplebench.registry import Entry, samplers
 from samplebench.results.cell import Cell
-from samplebench.results.view import COLUMNS
+from samplebench.results.row import COLUMNS
 from samplebench.sampling.sampler import Solver
 from samplebench.sampling.setting import prepare
 
