@@ -63,7 +63,7 @@ def _list(args: argparse.Namespace, found: Sequence[RequestState]) -> None:
         print(f"\n'samplebench forget {args.dir} N' drops one, --unfinished all with cells to go")
 
 
-def _facts(state: RequestState) -> dict[str, Any]:
+def _facts(state: RequestState) -> dict[str, object]:
     return {
         "request": state.asked.number,
         "words": state.words,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from samplebench.regression.points import CurvePoint
 from samplebench.regression.tolerance import FACTOR, Tolerance
@@ -92,7 +91,7 @@ class Change:
         notes = [note for note in (*figures, self.why()) if note]
         return f"{self.column} {old} -> {new}" + (f" ({', '.join(notes)})" if notes else "")
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         """For JSON, which has no NaN."""
         return {
             "column": self.column,

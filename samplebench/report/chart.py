@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -172,6 +171,6 @@ class Chart:
     facets: Sequence[Facet]
     csv: tuple[str, str] = ("", "")
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, object]:
         """As plain values for JSON."""
         return asdict(self)

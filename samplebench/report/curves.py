@@ -167,4 +167,5 @@ def references_of(rows: Sequence[Row], view: View) -> list[str]:
     """Names of the reference statistics behind the rows."""
     records = (record for row in rows for record in records_of(row, view.cells))
     found = (record["conditions"].get("reference") for record in records)
-    return list(dict.fromkeys(printable(one["id"]) for one in found if one))
+    names = (one.get("id") for one in found if one)
+    return list(dict.fromkeys(printable(name) for name in names if name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from samplebench.report.curves import conditions_of, curves_of, references_of
@@ -20,8 +21,20 @@ from samplebench.results.fields import (
     printable,
     records_of,
 )
+from samplebench.results.record import ExtractorCondition
 from samplebench.results.tables import to_csv
 from samplebench.results.view import View, caveats
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """What the page says of a cell: whose it is, and its record as sections of (name, text)."""
+
+    id: str
+    hash: str
+    labels: list[str]
+    seed: object
+    sections: dict[str, list[tuple[str, str]]]
 
 
 def _distinct(view: View, *keys: str) -> list[tuple[Any, ...]]:
@@ -66,21 +79,20 @@ def _caveats(view: View) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
-def _notes(view: View) -> list[dict[str, Any]]:
+def _notes(view: View) -> list[dict[str, object]]:
     """What a Fréchet distance on other features than Inception's is, for each that occurs."""
-    notes = []
+    notes: list[dict[str, object]] = []
     for name in metrics_of(view.rows):
         if name.startswith("fd-"):
             rows = [row for row in view.rows if row.get(name) is not None]
             records = (record for row in rows for record in records_of(row, view.cells))
             found = (record["conditions"].get("extractor") for record in records)
-            extractor = next(filter(None, found), None)
-            extracted = extractor["name"] if extractor else ""
+            extractor = next(filter(None, found), ExtractorCondition())
             notes.append(
                 {
                     "metric": printable(name),
-                    "extractor": printable(extracted) or name.removeprefix("fd-"),
-                    "dim": extractor and extractor["feature_dim"],
+                    "extractor": printable(extractor.get("name") or "") or name.removeprefix("fd-"),
+                    "dim": extractor.get("feature_dim"),
                     "references": references_of(rows, view),
                 }
             )
@@ -98,9 +110,9 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, "none" if value is None or value == {} else printable(value)
 
 
-def _provenance(view: View) -> list[dict[str, Any]]:
-    """Each cell of the rows once, with its record as sections of (name, text)."""
-    made: dict[str, dict[str, Any]] = {}
+def _provenance(view: View) -> list[CellFacts]:
+    """Each cell of the rows once."""
+    made: dict[str, CellFacts] = {}
     models = _distinct(view, "model")
     for (model,) in models:
         of_model = [row for row in view.rows if row.get("model") == model]
@@ -109,7 +121,7 @@ def _provenance(view: View) -> list[dict[str, Any]]:
             label = f"{printable(model)}: {label}" if len(models) > 1 else label
             for key in hashes_of(row):
                 if key in made:
-                    made[key]["labels"].append(label)
+                    made[key].labels.append(label)
                     continue
                 found = view.cells.get(key)
                 record: Mapping[str, object] = found or {}
@@ -118,13 +130,7 @@ def _provenance(view: View) -> list[dict[str, Any]]:
                 sections = {name: list(_flat(part)) for name, part in nested.items()}
                 sections |= {"record": list(_flat(plain))} if plain else {}
                 seed = found["conditions"].get("seed", "?") if found else "?"
-                made[key] = {
-                    "id": cell_id(key),
-                    "hash": key,
-                    "labels": [label],
-                    "seed": seed,
-                    "sections": sections,
-                }
+                made[key] = CellFacts(cell_id(key), key, [label], seed, sections)
     return list(made.values())
 
 

@@ -25,7 +25,7 @@ def render_page(
     chart: Chart,
     table: DataTable | None = None,
     template: str = "page.html.j2",
-    pictures: Sequence[Mapping[str, Any]] = (),
+    pictures: Sequence[Mapping[str, object]] = (),
     **context: Any,
 ) -> str:
     """The whole page; the same text for the same arguments.

@@ -1,4 +1,7 @@
-"""A record: what a cell file holds, schema 1. What `NotRequired` marks, older versions left out."""
+"""A record: what a cell file holds, schema 1.
+
+In a file that is read, what is not required may be missing: older versions left it out.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, Required, TypedDict
 
 
-class ReferenceCondition(TypedDict):
+class ReferenceCondition(TypedDict, total=False):
     """The statistics that a value is a distance to."""
 
     id: str
-    sha256: NotRequired[str]
+    sha256: str
 
 
-class ExtractorCondition(TypedDict):
+class ExtractorCondition(TypedDict, total=False):
     """Whose features are compared, and how many an image has."""
 
     name: str
@@ -68,7 +71,7 @@ class Value(TypedDict):
     better: NotRequired[str]
 
 
-class Provenance(TypedDict):
+class Provenance(TypedDict, total=False):
     """Where and with what a cell was computed.
 
     Attributes:

@@ -189,7 +189,7 @@ class Store:
         """
         # JSON has no infinity either.
         words = json.loads(json.dumps(words), parse_constant=str)
-        content: dict[str, Any] = {"request": words, "rows": asked_rows(rows)}
+        content: dict[str, object] = {"request": words, "rows": asked_rows(rows)}
         name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
         content["number"] = max((asked.number for asked in self.requests()), default=0) + 1
         with atomic(self.out / "requests" / f"{name}.json") as temporary:
@@ -215,7 +215,7 @@ class Store:
             then, now = (self.cell(cell)["conditions"].get("reference") for cell in cells)
             if then != now:
                 (metric, *_) = (m for m in older["metrics"] if m in newer["metrics"])
-                names = " and ".join(str(found and found["id"]) for found in (then, now))
+                names = " and ".join(str(found and found.get("id")) for found in (then, now))
                 at = newer["columns"]
                 point = f"{at['model']} {at['sampler']} {at['nfe']}"
                 return f"{metric} of {point} was computed against two references, {names}"
@@ -234,7 +234,7 @@ class Store:
                 continue
             records = [self.cell(cell, row["metrics"]) for cell in row["cells"]]
             cells.update(zip(row["cells"], records, strict=True))
-            rows.append(_row(row, records))
+            rows.append(_values(row, records))
         sheets = {c: self.out / "cells" / f"{c}.png" for c in cells}
         sheets = {cell: path for cell, path in sheets.items() if path.is_file()}
         return View(self.out.resolve().name, rows, cells, sheets, len(pending))
@@ -261,7 +261,7 @@ def _foreign(path: Path) -> bool:
     return not (path.name.startswith(f".{_MARKER}.") and path.name.endswith(".tmp"))
 
 
-def _row(row: AskedRow, records: Sequence[Record]) -> Row:
+def _values(row: AskedRow, records: Sequence[Record]) -> Row:
     """A row with its values: the mean over repeats, and the standard error of that mean."""
     values: dict[str, float] = {}
     for name in row["metrics"]:
