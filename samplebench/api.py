@@ -76,11 +76,11 @@ def sweep(plan: Plan, progress: Progress) -> View:
 
     store = Store(plan.request.folder(), create=True)
     with store.locked():
-        store.add_request(plan)
+        store.add_request(plan.request.words(), plan.rows)
         try:
             with Stop().listening() as stop:
                 execute(plan, store, progress, stop)
         finally:
             # Also after a signal or an error: finished cells are reported.
             write_report(store.view(), store.out)
-    return store.view(plan)
+    return store.view(plan.rows)

@@ -37,7 +37,9 @@ def accepted(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def split(given: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[dict, dict]:
+def split(
+    given: Mapping[str, Any], known: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The given parameters that are known, and the rest."""
     mine = {name: value for name, value in given.items() if name in known}
     return mine, {name: value for name, value in given.items() if name not in known}

@@ -12,10 +12,10 @@ from samplebench.sampling.solver import Solver
 from samplebench.timelines.choice import of_condition
 
 if TYPE_CHECKING:
-    from samplebench.bench.plan import Row
+    from samplebench.bench.plan import PlannedRow
 
 
-def shared(row: Row, first: dict[str, Mapping[str, Any]]) -> Row:
+def shared(row: PlannedRow, first: dict[str, Mapping[str, Any]]) -> PlannedRow:
     """The row, of the cells of an earlier one if parameters of both are one algorithm there.
 
     Args:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from samplebench.noise.streams import stream
 from samplebench.references.reference import Reference
 from samplebench.registry import MetricEntry, metrics
 from samplebench.results.cell import Cell
+from samplebench.results.record import Record, Value
 from samplebench.results.store import SCHEMA, Store
 from samplebench.sampling.setting import Setting, prepare
 from samplebench.sampling.solver import Solver
@@ -102,7 +103,7 @@ class Bench:
 
 def run_cell(
     cell: Cell, bench: Bench, store: Store, progress: Progress, stop: Stop
-) -> tuple[dict[str, Any], np.ndarray]:
+) -> tuple[Record, np.ndarray]:
     """Computes one cell, from its partial state if there is one; its record and contact sheet."""
     conditions = cell.conditions
     setting = _setting(bench.model, conditions)
@@ -222,11 +223,11 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _record(cell: Cell, bench: Bench, partial: Partial, failed: str) -> dict[str, Any]:
+def _record(cell: Cell, bench: Bench, partial: Partial, failed: str) -> Record:
     """The JSON record of a finished cell; `failed` says why it can have no value."""
     began = time.perf_counter()
     names = cell.conditions["metrics"]
-    values: dict[str, Any] = {}
+    values: dict[str, Value] = {}
     lost = f"{partial.nonfinite} of {cell.conditions['num_samples']} samples: {partial.why}"
     failed = "; ".join(filter(None, (lost if partial.nonfinite else "", failed)))
     try:
@@ -238,10 +239,10 @@ def _record(cell: Cell, bench: Bench, partial: Partial, failed: str) -> dict[str
     if failed:
         values = {name: {"value": None, "stderr": None} for name in names}
     seconds = {**partial.seconds, "metrics": time.perf_counter() - began}
-    return {
+    record: Record = {
         "schema": SCHEMA,
         "cell": cell.hash,
-        "conditions": dict(cell.conditions),
+        "conditions": cell.conditions,
         "nfe": partial.nfe,
         "nfe_planned": cell.nfe,
         "gflop_per_evaluation": bench.gflop,
@@ -249,15 +250,19 @@ def _record(cell: Cell, bench: Bench, partial: Partial, failed: str) -> dict[str
         "values": values,
         "nonfinite": partial.nonfinite,
         "seed_reproducible": not partial.unsteady,
-        **({"unsteady": partial.unsteady} if partial.unsteady else {}),
-        **({"reusable": False, "not_reusable": cell.not_reusable} if cell.not_reusable else {}),
-        **({"failed": failed} if failed else {}),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "provenance": provenance(bench.model),
     }
+    if partial.unsteady:
+        record["unsteady"] = partial.unsteady
+    if cell.not_reusable:
+        record |= {"reusable": False, "not_reusable": cell.not_reusable}
+    if failed:
+        record["failed"] = failed
+    return record
 
 
-def _estimate(metric: MetricEntry, reference: Reference, partial: Partial) -> dict[str, Any]:
+def _estimate(metric: MetricEntry, reference: Reference, partial: Partial) -> Value:
     """Value, its terms, the jackknife's standard error and its delete-one values.
 
     Of a metric of others also which way is better, as a report may have to do without it.
@@ -272,9 +277,8 @@ def _estimate(metric: MetricEntry, reference: Reference, partial: Partial) -> di
         left_out = []
     stderr = spread(left_out)
     known = math.isfinite(stderr)
-    return {
-        **terms,
-        "stderr": stderr if known else None,
-        "deleted": left_out if known else [],
-        **({"better": metric.better} if metric.better and not metric.builtin else {}),
-    }
+    errors = {"stderr": stderr if known else None, "deleted": left_out if known else []}
+    found = cast(Value, {**terms, **errors})
+    if metric.better and not metric.builtin:
+        found["better"] = metric.better
+    return found

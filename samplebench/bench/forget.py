@@ -14,7 +14,7 @@ from samplebench.results.store import Store
 
 
 @dataclass(frozen=True)
-class Standing:
+class RequestState:
     """A request and how far it came.
 
     Attributes:
@@ -45,25 +45,25 @@ class Unwanted:
     size: int
 
 
-def standings(store: Store) -> list[Standing]:
+def states(store: Store) -> list[RequestState]:
     """Every request of a folder, in the order of asking."""
     found = []
     for asked in store.requests():
         finished = sum(map(store.has, asked.cells))
-        found.append(Standing(asked, finished, len(asked.cells) - finished))
+        found.append(RequestState(asked, finished, len(asked.cells) - finished))
     return found
 
 
 def chosen(
-    found: Iterable[Standing], numbers: Collection[int], unfinished: bool, where: Path
-) -> list[Standing]:
+    found: Iterable[RequestState], numbers: Collection[int], unfinished: bool, where: Path
+) -> list[RequestState]:
     """The requests to drop: by their numbers, or all that have cells to go.
 
     Raises:
         UsageError: there is no such request.
     """
     every = list(found)
-    known = {standing.asked.number for standing in every}
+    known = {state.asked.number for state in every}
     for number in numbers:
         if number not in known:
             names = ", ".join(map(str, sorted(known))) or "none"
@@ -71,18 +71,15 @@ def chosen(
     return [s for s in every if s.asked.number in numbers or (unfinished and s.pending)]
 
 
-def drop(store: Store, dropped: Iterable[Standing]) -> None:
-    """Removes request files, and no cell, and writes the report of what is left."""
-    from samplebench.report import write_report
-
-    for standing in dropped:
-        standing.asked.path.unlink(missing_ok=True)
-    write_report(store.view(), store.out)
+def drop(dropped: Iterable[RequestState]) -> None:
+    """Removes request files, and no cell."""
+    for state in dropped:
+        state.asked.path.unlink(missing_ok=True)
 
 
-def unwanted(store: Store, without: Collection[Standing] = ()) -> Unwanted:
+def unwanted(store: Store, without: Collection[RequestState] = ()) -> Unwanted:
     """What would be kept, but asked for by nobody, without these requests."""
-    gone = {standing.asked.path for standing in without}
+    gone = {state.asked.path for state in without}
     wanted = {c for asked in store.requests() if asked.path not in gone for c in asked.cells}
     files = [p for p in (store.out / "cells").glob("*") if p.name.partition(".")[0] not in wanted]
     return Unwanted(

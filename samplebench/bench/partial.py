@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -37,7 +36,7 @@ class Partial:
     sheet: np.ndarray = field(default_factory=lambda: np.zeros((0,), dtype=np.uint8))
     seconds: dict[str, float] = field(default_factory=lambda: {"sampling": 0.0, "features": 0.0})
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, np.ndarray]:
         counts = (self.next_block, self.evaluated, self.rows, self.nonfinite)
         return {
             **self.moments.state(),

@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from samplebench import registry
 from samplebench.answers.parameters import altered, label, plain, split
@@ -31,6 +31,8 @@ from samplebench.noise.streams import check_mode
 from samplebench.references.reference import Reference
 from samplebench.registry import adapters, discretizations, extractors, metrics, timelines
 from samplebench.results.cell import Cell
+from samplebench.results.record import Conditions
+from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
@@ -38,10 +40,10 @@ NUMERICS = 1
 
 
 @dataclass(frozen=True)
-class Row:
+class PlannedRow:
     """One point of a curve: the columns that a request fixes, and its cells, one per repeat."""
 
-    columns: Mapping[str, Any]
+    columns: Columns
     metrics: tuple[str, ...]
     cells: tuple[Cell, ...]
     computed_as: str
@@ -67,7 +69,7 @@ class Plan:
     """
 
     request: Request
-    rows: tuple[Row, ...]
+    rows: tuple[PlannedRow, ...]
     sources: Mapping[str, Source]
     notes: tuple[str, ...] = ()
 
@@ -86,7 +88,7 @@ def make(request: Request) -> Plan:
     """
     checkpoints = checkpoints_of(request)
     request = _resolved(request, checkpoints)
-    rows: dict[str, Row] = {}
+    rows: dict[str, PlannedRow] = {}
     codes = Codes()
     sources, notes, survey = {}, [], Survey(request.given)
     first: dict[str, Mapping[str, Any]] = {}
@@ -176,7 +178,7 @@ def _rows_of_model(
     codes: Codes,
     survey: Survey,
     first: dict[str, Mapping[str, Any]],
-) -> Iterator[Row]:
+) -> Iterator[PlannedRow]:
     rules = measure.rules
     check_mode(rules.noise)
     base = _conditions(request, entry, measure, codes)
@@ -210,7 +212,7 @@ def _rows_of_sampler(
     given: Mapping[str, Any],
     codes: Codes,
     survey: Survey,
-) -> Iterator[Row]:
+) -> Iterator[PlannedRow]:
     rules = measure.rules
     own, _ = split(given, solver.defaults)
     changed = altered(solver.effective(own), solver.defaults)
@@ -222,7 +224,7 @@ def _rows_of_sampler(
         steps = setting.timeline
         note_words(survey, setting, given)
         written = {**changed, **{k: v for k, v in steps.constants.items() if k in given}}
-        columns = {
+        columns: Columns = {
             "model": known.id,
             "sampler": solver.name,
             "params": label(written),
@@ -253,11 +255,13 @@ def _rows_of_sampler(
             conditions |= codes.of(kind, kind, entry)
         unknown = codes.unknown(conditions)
         planned = setting.evaluations
+        seeds = (request.seed + r * rules.num_samples for r in range(request.repeats))
         cells = tuple(
-            Cell({**conditions, "seed": request.seed + r * rules.num_samples}, planned, unknown)
-            for r in range(request.repeats)
+            Cell(cast(Conditions, {**conditions, "seed": seed}), planned, unknown) for seed in seeds
         )
-        yield Row(columns, measure.metrics, cells, "" if canonical == solver.name else canonical)
+        yield PlannedRow(
+            columns, measure.metrics, cells, "" if canonical == solver.name else canonical
+        )
 
 
 def _conditions(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from samplebench.answers.parameters import label, plain
 from samplebench.results.cell import Cell
+from samplebench.results.record import Conditions, Record
 from samplebench.results.view import caveats
 from samplebench.sampling.solver import Solver
 from samplebench.ticker import Ticker, duration, say, terminal
@@ -80,7 +81,7 @@ class Progress:
             whole = f"; {self._all} in all" if self._count > 1 else ""
             say(f"{self._head()}: {self._cell}{whole}")
 
-    def finish_cell(self, cell: Cell, record: dict[str, Any]) -> None:
+    def finish_cell(self, cell: Cell, record: Record) -> None:
         """Prints the cell's values, and what is to be known of them."""
         if self.quiet:
             return
@@ -113,7 +114,7 @@ def _work(cell: Cell) -> int:
     return cell.nfe * cell.conditions["num_samples"]
 
 
-def _values(record: Mapping[str, Any]) -> str:
+def _values(record: Record) -> str:
     """E.g. "fd-digits 0.464 ± 0.040", or why there is none."""
     from samplebench.results.fields import value_text
 
@@ -125,7 +126,7 @@ def _values(record: Mapping[str, Any]) -> str:
     )
 
 
-def describe(conditions: Mapping[str, Any], nfe: float) -> str:
+def describe(conditions: Conditions, nfe: float) -> str:
     """A cell in a few words, e.g. "digits-exact edm S_churn=10 edm rho=7 NFE 19"."""
     grid = conditions["discretization"]
     steps = of_condition(grid)

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from samplebench.results.record import Provenance
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from samplebench.models.model import Model
 
 
-def provenance(model: Model) -> dict[str, Any]:
+def provenance(model: Model) -> Provenance:
     """Versions, platform, hardware, commit, time, and what the model says of itself."""
     return {
         "versions": _versions(),

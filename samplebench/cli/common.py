@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def print_json(content: Any) -> None:
     print(inert(json.dumps(content, indent=1)))
 
 
-def print_table(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
+def print_table(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:
     """Rows of equal keys as aligned columns, or as JSON."""
     if as_json:
         print_json(list(rows))

@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[dict[str, Any]]:
+def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[dict[str, object]]:
     """A row for each reference and extractor that had to be fetched."""
     from samplebench.bench.ready import fetch_extractor
     from samplebench.protocols import protocol
@@ -88,7 +88,7 @@ def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[d
     return rows
 
 
-def _row(name: str, path: Path, digest: str, known: str, structure: str) -> dict[str, Any]:
+def _row(name: str, path: Path, digest: str, known: str, structure: str) -> dict[str, object]:
     return {
         "id": name,
         "bytes": path.stat().st_size,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.cli.common import command, output_flags, print_json, print_table, writing
 
 if TYPE_CHECKING:
-    from samplebench.bench.forget import Standing, Unwanted
+    from samplebench.bench.forget import RequestState, Unwanted
 
 _EXAMPLES = """
 samplebench forget reports/digits-exact                 what was asked of the folder
@@ -34,60 +34,62 @@ def add(commands: Any) -> None:
 def main(args: argparse.Namespace) -> int:
     from samplebench.bench import forget
     from samplebench.errors import UsageError
+    from samplebench.report import write_report
     from samplebench.results.store import Store
 
     store = Store(Path(args.dir))
     if args.numbers and args.unfinished:
         raise UsageError("name requests or give --unfinished, not both")
     if not args.numbers and not args.unfinished:
-        _list(args, forget.standings(store))
+        _list(args, forget.states(store))
         return 0
     if args.dry_run:
-        found = forget.chosen(forget.standings(store), args.numbers, args.unfinished, store.out)
+        found = forget.chosen(forget.states(store), args.numbers, args.unfinished, store.out)
         _say(args, found, forget.unwanted(store, found))
         return 0
     with store.locked(), writing(store.out):
-        found = forget.chosen(forget.standings(store), args.numbers, args.unfinished, store.out)
+        found = forget.chosen(forget.states(store), args.numbers, args.unfinished, store.out)
         if found:
-            forget.drop(store, found)
+            forget.drop(found)
+            write_report(store.view(), store.out)
         kept = forget.unwanted(store)
     _say(args, found, kept)
     return 0
 
 
-def _list(args: argparse.Namespace, found: Sequence[Standing]) -> None:
-    print_table([_facts(standing) for standing in found], args.json)
+def _list(args: argparse.Namespace, found: Sequence[RequestState]) -> None:
+    print_table([_facts(state) for state in found], args.json)
     if found and not args.json and not args.quiet:
         print(f"\n'samplebench forget {args.dir} N' drops one, --unfinished all with cells to go")
 
 
-def _facts(standing: Standing) -> dict[str, Any]:
+def _facts(state: RequestState) -> dict[str, object]:
     return {
-        "request": standing.asked.number,
-        "words": standing.words,
-        "rows": len(standing.asked.rows),
-        "finished": standing.finished,
-        "to go": standing.pending,
+        "request": state.asked.number,
+        "words": state.words,
+        "rows": len(state.asked.rows),
+        "finished": state.finished,
+        "to go": state.pending,
     }
 
 
-def _say(args: argparse.Namespace, found: Sequence[Standing], kept: Unwanted) -> None:
+def _say(args: argparse.Namespace, found: Sequence[RequestState], kept: Unwanted) -> None:
     """One line, or one document: what was dropped and what is kept."""
     if args.json:
         unasked = {"cells": kept.cells, "partials": kept.partials, "bytes": kept.size}
-        dropped = [_facts(standing) for standing in found]
+        dropped = [_facts(state) for state in found]
         print_json({"dropped": dropped, "dry_run": args.dry_run, "kept_unasked": unasked})
     elif not args.quiet:
         print(_line(args, found, kept))
 
 
-def _line(args: argparse.Namespace, found: Sequence[Standing], kept: Unwanted) -> str:
+def _line(args: argparse.Namespace, found: Sequence[RequestState], kept: Unwanted) -> str:
     from samplebench.results.fields import counted
 
     if not found:
         return f"{args.dir}: no request has cells to go; nothing is dropped"
-    numbers = ", ".join(str(standing.asked.number) for standing in found)
-    pending = sum(standing.pending for standing in found)
+    numbers = ", ".join(str(state.asked.number) for state in found)
+    pending = sum(state.pending for state in found)
     verb = "would drop" if args.dry_run else "dropped"
     text = f"{args.dir}: {verb} request{'s' if len(found) > 1 else ''} {numbers}"
     text += f" ({counted(pending, 'cell')} to go)"

@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _models() -> list[dict[str, Any]]:
+def _models() -> list[dict[str, object]]:
     from samplebench.checkpoints.catalog import catalog
 
     return [
@@ -54,7 +54,7 @@ def _models() -> list[dict[str, Any]]:
     ]
 
 
-def _samplers() -> list[dict[str, Any]]:
+def _samplers() -> list[dict[str, object]]:
     from samplebench.answers.parameters import label
     from samplebench.registry import samplers
     from samplebench.sampling.solver import Solver
@@ -71,7 +71,7 @@ def _samplers() -> list[dict[str, Any]]:
     ]
 
 
-def _discretizations() -> list[dict[str, Any]]:
+def _discretizations() -> list[dict[str, object]]:
     from samplebench.answers.parameters import label
     from samplebench.discretizations import grid_constants
     from samplebench.registry import discretizations
@@ -86,7 +86,7 @@ def _discretizations() -> list[dict[str, Any]]:
     ]
 
 
-def _metrics() -> list[dict[str, Any]]:
+def _metrics() -> list[dict[str, object]]:
     from samplebench.registry import metrics
 
     return [
@@ -95,19 +95,19 @@ def _metrics() -> list[dict[str, Any]]:
     ]
 
 
-def _extractors() -> list[dict[str, Any]]:
+def _extractors() -> list[dict[str, object]]:
     from samplebench.registry import extractors
 
     return [{"name": entry.name, "summary": entry.summary} for entry in extractors]
 
 
-def _adapters() -> list[dict[str, Any]]:
+def _adapters() -> list[dict[str, object]]:
     from samplebench.registry import adapters
 
     return [{"name": entry.name, "summary": entry.summary} for entry in adapters]
 
 
-def _timelines() -> list[dict[str, Any]]:
+def _timelines() -> list[dict[str, object]]:
     from samplebench.registry import timelines
 
     return [
@@ -121,7 +121,7 @@ def _timelines() -> list[dict[str, Any]]:
     ]
 
 
-def _protocols() -> list[dict[str, Any]]:
+def _protocols() -> list[dict[str, object]]:
     from samplebench.protocols import PROTOCOLS
 
     return [
@@ -130,7 +130,7 @@ def _protocols() -> list[dict[str, Any]]:
     ]
 
 
-_TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {
+_TABLES: dict[str, Callable[[], list[dict[str, object]]]] = {
     "models": _models,
     "samplers": _samplers,
     "discretizations": _discretizations,

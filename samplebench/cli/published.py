@@ -100,7 +100,7 @@ def _check(kind: str, name: str | None, known: Iterable[str]) -> None:
     raise unknown(f"published {kind}", name, names)
 
 
-def _condensed(row: Published) -> dict[str, Any]:
+def _condensed(row: Published) -> dict[str, object]:
     return {
         "checkpoint": row.model,
         "sampler": row.sampler_label,

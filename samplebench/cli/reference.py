@@ -96,7 +96,7 @@ def _check_target(source: Path, target: Path) -> None:
         raise UsageError(f"--out {target} is {what}; name a new file, e.g. mine.reference.npz")
 
 
-def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
+def _print_facts(facts: dict[str, object], as_json: bool) -> None:
     if as_json:
         print_json([facts])
         return

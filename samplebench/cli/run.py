@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.request import Request
+from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
 from samplebench.errors import InputError
 from samplebench.files import texts
+
+if TYPE_CHECKING:
+    import torch
+
+    from samplebench.bench.plan import Plan
 
 _EXAMPLES = """
 samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
@@ -19,22 +25,29 @@ samplebench run --discretization edm,logsnr,80/20/5/1/0.2 --dry-run
 samplebench run --nfe 10,20 --dump-config > sweep.toml && samplebench run --config sweep.toml
 """
 
+_USUAL = {
+    name: ",".join(map(str, value)) if isinstance(value, list) else value
+    for name, value in Request().words().items()
+}
 # Flags whose value is handed to Request.of as written.
-_WORDS = {
-    "model": ("ID,...", "models (default: digits-exact, which needs no download)"),
+WORDS = {
+    "model": ("ID,...", f"models (default: {DEFAULT_MODEL}, which needs no download)"),
     "sampler": ("NAME,...", "samplers, or package.module:function (default: the model's)"),
-    "nfe": ("N,...", "budgets of network evaluations per sample (default: 5,10,20,35)"),
+    "nfe": ("N,...", f"budgets of network evaluations per sample (default: {_USUAL['nfe']})"),
     "rho": ("R,...", "exponents of the discretizations that have one (default: theirs; edm: 7)"),
-    "discretization": ("NAME,...", "where the steps are, or levels 80/20/5/1 (default: edm)"),
+    "discretization": (
+        "NAME,...",
+        f"where the steps are, or levels 80/20/5/1 (default: {_USUAL['discretization']})",
+    ),
     "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
     "num-samples": ("N", "samples per value (default: the protocol's)"),
-    "seed": ("S", "sample i of repeat r has seed S + r*N + i (default: 0)"),
-    "repeats": ("R", "disjoint seed ranges to average over (default: 1)"),
+    "seed": ("S", f"sample i of repeat r has seed S + r*N + i (default: {_USUAL['seed']})"),
+    "repeats": ("R", f"disjoint seed ranges to average over (default: {_USUAL['repeats']})"),
     "metric": ("NAME,...", "metrics (default: the protocol's)"),
     "reference": ("ID|FILE", "statistics to compare with (default: the model's)"),
     "preset": ("NAME", "the model's tuned parameters, e.g. tuned; adds their sampler"),
     "protocol": ("NAME", "what makes values comparable (default: the model's)"),
-    "batch-size": ("B", "fixed evaluation block (default: 64)"),
+    "batch-size": ("B", f"fixed evaluation block (default: {_USUAL['batch_size']})"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
     "dtype": ("T", "precision of the network (default: the release's)"),
     "state-dtype": ("T", "precision of the sampler's state (default: the protocol's)"),
@@ -47,7 +60,7 @@ _WORDS = {
 
 def add(commands: Any) -> None:
     parser = command(commands, "run", main, "run a sweep, resume it, report it", _EXAMPLES)
-    for name, (metavar, text) in _WORDS.items():
+    for name, (metavar, text) in WORDS.items():
         action = "append" if name == "param" else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=text, action=action)
     parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
@@ -62,7 +75,7 @@ def add(commands: Any) -> None:
 
 def main(args: argparse.Namespace) -> int:
     words = _from_file(args.config) if args.config else {}
-    given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in _WORDS}
+    given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in WORDS}
     if given["param"]:
         given["param"] = ",".join(given["param"])
     given |= {"offline": args.offline, "yes": args.yes}
@@ -114,7 +127,7 @@ def _from_file(path: str) -> dict[str, Any]:
         raise InputError(f"--config {path} is not TOML: {error}") from None
 
 
-def _dump(words: dict[str, Any], as_json: bool) -> None:
+def _dump(words: dict[str, object], as_json: bool) -> None:
     import json
 
     import tomlkit
@@ -126,7 +139,7 @@ def _dump(words: dict[str, Any], as_json: bool) -> None:
         print(tomlkit.dumps(words), end="")
 
 
-def _done(plan: Any) -> set[str]:
+def _done(plan: Plan) -> set[str]:
     """Cells of the plan that need not be computed."""
     from samplebench.results.store import Store, is_results_folder
 
@@ -137,7 +150,7 @@ def _done(plan: Any) -> set[str]:
     return {cell for cell in plan.cells if store.whole(cell)}
 
 
-def _announce(plan: Any, device: Any) -> None:
+def _announce(plan: Plan, device: torch.device) -> None:
     """On stderr: what is about to run, with every default that was filled in."""
     from samplebench.answers.parameters import label
 
@@ -147,7 +160,7 @@ def _announce(plan: Any, device: Any) -> None:
     rules = conditions["protocol"]
 
     def each(*names: str) -> str:
-        texts = (" ".join(str(r[n]) for n in names if r[n] not in ("", None)) for r in rows)
+        texts = (" ".join(str(r.get(n)) for n in names if r.get(n) not in ("", None)) for r in rows)
         return ", ".join(dict.fromkeys(texts))
 
     grids = (f"{r['discretization']} {label({'rho': r['rho']}) if r['rho'] else ''}" for r in rows)
@@ -168,12 +181,12 @@ def _announce(plan: Any, device: Any) -> None:
     _print_notes(plan)
 
 
-def _print_notes(plan: Any) -> None:
+def _print_notes(plan: Plan) -> None:
     for note in plan.notes:
         say(f"note: {note}")
 
 
-def _summary(plan: Any, done: set[str]) -> str:
+def _summary(plan: Plan, done: set[str]) -> str:
     """How much there is and how much of it is left."""
     left = (cell for name, cell in plan.cells.items() if name not in done)
     work = sum(cell.nfe * cell.conditions["num_samples"] for cell in left)
@@ -183,7 +196,7 @@ def _summary(plan: Any, done: set[str]) -> str:
     )
 
 
-def _print_plan(plan: Any, args: argparse.Namespace) -> None:
+def _print_plan(plan: Plan, args: argparse.Namespace) -> None:
     from samplebench.cli.common import print_table
 
     done = _done(plan)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.request import Request
+from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import command, output_flags, print_table, writing
+from samplebench.cli.run import WORDS
 from samplebench.errors import EnvironmentError_, UsageError
 
 if TYPE_CHECKING:
@@ -25,19 +27,15 @@ _STEPS = "5,10,20,40,80"
 _NUM_SAMPLES = 32
 
 _WORDS = {
-    "model": ("ID", "model (default: digits-exact, which needs no download)"),
+    "model": ("ID", f"model (default: {DEFAULT_MODEL}, which needs no download)"),
     "sampler": ("NAME,...", "deterministic samplers, or package.module:function (default: "
                 "the model's)"),
     "steps": ("N,...", f"numbers of positive noise levels (default: {_STEPS})"),
     "nfe": ("N,...", "budgets of network evaluations per sample, instead of --steps"),
-    "rho": ("R,...", "exponents of the discretizations that have one (default: theirs; edm: 7)"),
-    "discretization": ("NAME,...", "where the steps are, or levels 80/20/5/1 (default: edm)"),
-    "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
+    **{name: WORDS[name] for name in ("rho", "discretization", "param")},
     "num-samples": ("N", f"samples (default: {_NUM_SAMPLES})"),
     "seed": ("S", "sample i has seed S + i (default: 0)"),
-    "device": ("D", "cuda, mps or cpu (default: the best there is)"),
-    "checkpoints": ("FILE.toml", "further models, in the form of checkpoints.toml"),
-    "file": ("PATH", "the model's released file, downloaded by hand"),
+    **{name: WORDS[name] for name in ("device", "checkpoints", "file")},
     "out": ("DIR", "where the files go (default: reports/<model>-trajectory)"),
 }  # fmt: skip
 
@@ -56,7 +54,6 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.bench.plan import checkpoints_of
     from samplebench.bench.survey import Survey
     from samplebench.checkpoints.announce import announce
-    from samplebench.checkpoints.catalog import DEFAULT_MODEL
     from samplebench.discretizations import grid_constants
     from samplebench.sampling.solver import Solver
 

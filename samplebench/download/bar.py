@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
+from typing import Any
 
 from tqdm import tqdm
 
@@ -20,7 +21,7 @@ class Bar:
 
     def __init__(self, name: str, shown: bool) -> None:
         self._name, self._shown = name, shown
-        self._bar: tqdm | None = None
+        self._bar: tqdm[Any] | None = None
         self._ticker: Ticker | None = None
 
     def __enter__(self) -> Bar:

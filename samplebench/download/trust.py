@@ -30,7 +30,7 @@ _HEAD = "One line per file: what it was when it was first verified. Delete a lin
 
 
 @dataclass(frozen=True)
-class Record:
+class TrustRecord:
     """One line of the file.
 
     Attributes:
@@ -53,7 +53,7 @@ class Record:
 
 
 # Of caches that cannot be written.
-_unwritten: dict[tuple[Path, str], Record] = {}
+_unwritten: dict[tuple[Path, str], TrustRecord] = {}
 
 
 def file() -> Path:
@@ -61,7 +61,7 @@ def file() -> Path:
     return cache.root() / "trust.lock"
 
 
-def record(key: str) -> Record | None:
+def record(key: str) -> TrustRecord | None:
     """The line of an artefact's key.
 
     Raises:
@@ -82,14 +82,14 @@ def record(key: str) -> Record | None:
         return _unwritten.get((file(), key))
     types = {"url": str, "size": int, "sha256": str, "date": str, "mtime_ns": int}
     if not isinstance(table, dict) or {k: type(v) for k, v in table.items()} != types:
-        wanted = ", ".join(field.name for field in fields(Record))
+        wanted = ", ".join(field.name for field in fields(TrustRecord))
         raise InputError(f"{file()}: the line of {key} does not hold {wanted}; delete the line")
     if not re.fullmatch("[0-9a-f]{64}", table["sha256"]):
         raise InputError(f"{file()}: the line of {key} holds no SHA-256; delete the line")
-    return Record(**table)
+    return TrustRecord(**table)
 
 
-def keep(key: str, entry: Record) -> None:
+def keep(key: str, entry: TrustRecord) -> None:
     """Remembers a line until the process ends, where the cache cannot be written."""
     if (file(), key) not in _unwritten:
         _log.warning(
@@ -99,7 +99,7 @@ def keep(key: str, entry: Record) -> None:
     _unwritten[file(), key] = entry
 
 
-def write(key: str, entry: Record) -> None:
+def write(key: str, entry: TrustRecord) -> None:
     """Adds a line or replaces it; the other lines and comments stay.
 
     Raises:

@@ -60,7 +60,7 @@ def verify(artefact: Artefact, path: Path) -> str:
     return digest
 
 
-def _recorded(artefact: Artefact) -> trust.Record | None:
+def _recorded(artefact: Artefact) -> trust.TrustRecord | None:
     """What is remembered of a file; damaged notes are in nobody's way where a hash is published."""
     try:
         return trust.record(artefact.key)
@@ -70,9 +70,9 @@ def _recorded(artefact: Artefact) -> trust.Record | None:
         return None
 
 
-def _entry(stat: os.stat_result, digest: str, url: str, cached: bool) -> trust.Record:
+def _entry(stat: os.stat_result, digest: str, url: str, cached: bool) -> trust.TrustRecord:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return trust.Record(url, stat.st_size, digest, today, stat.st_mtime_ns if cached else 0)
+    return trust.TrustRecord(url, stat.st_size, digest, today, stat.st_mtime_ns if cached else 0)
 
 
 def fault(artefact: Artefact, path: Path) -> str | None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from samplebench.errors import InputError
 from samplebench.regression import sidecar
 from samplebench.regression.compare import Gate, compare
-from samplebench.regression.points import replaced
+from samplebench.regression.points import CurvePoint, replaced
 from samplebench.regression.rows import Table, load_rows
-from samplebench.regression.tolerance import RELATIVE, Rule, Rules
+from samplebench.regression.tolerance import RELATIVE, Rules, Tolerance
 from samplebench.regression.verdict import Verdict
 from samplebench.results.fields import counted, metrics_of, number
 
-_NOT_AT_ALL = Rules(every=Rule(RELATIVE, 0.0, "0"))
+_NOT_AT_ALL = Rules(every=Tolerance(RELATIVE, 0.0, "0"))
 
 
 def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdict]:
@@ -65,7 +65,7 @@ def _check_values(table: Table) -> None:
         given = {metric: value for metric, value in values.items() if value is not None}
         wrong = [f"{m} is {value}" for m, value in given.items() if number(value) is None]
         if wrong or not given:
-            point = f"{row['model']} {Verdict('new', row).name}"
+            point = f"{row['model']} {Verdict('new', CurvePoint((row,), table)).name}"
             raise InputError(
                 f"{table.source}: {point} has no value ({', '.join(wrong) or 'none at all'}), and "
                 "a baseline needs one; run it again, or leave it out"

@@ -6,26 +6,27 @@ import math
 from collections.abc import Iterable
 
 from samplebench.errors import UsageError
-from samplebench.regression.points import Point
+from samplebench.regression.points import CurvePoint
 from samplebench.regression.statistics import spread_factor
 from samplebench.regression.tolerance import (
     FACTOR,
     SIGMA,
     STRICT,
-    Rule,
     Rules,
+    Tolerance,
     default_rule,
 )
 from samplebench.regression.verdict import Change
-from samplebench.results.fields import STDERR, metrics_of, number
+from samplebench.results.fields import metrics_of, number
+from samplebench.results.row import STDERR
 
 # What no metric reaches, and whose square is still a number.
 _MOST = 1e100
 # Where there is nothing to compare: that there is a value at all.
-_PRESENT = Rule("relative", 0.0, "a value")
+_PRESENT = Tolerance("relative", 0.0, "a value")
 
 
-def changes(old: Point, new: Point, rules: Rules, by_seed: bool) -> list[Change]:
+def changes(old: CurvePoint, new: CurvePoint, rules: Rules, by_seed: bool) -> list[Change]:
     """Every number of two points; the values of SIGMA rules are left undecided.
 
     Raises:
@@ -54,7 +55,7 @@ def changes(old: Point, new: Point, rules: Rules, by_seed: bool) -> list[Change]
     return found
 
 
-def alone(new: Point) -> list[Change]:
+def alone(new: CurvePoint) -> list[Change]:
     """The values that a point without a counterpart should have and has not."""
     values = ((m, new.value(m)) for m in metrics_of(new.rows))
     return [
@@ -64,7 +65,9 @@ def alone(new: Point) -> list[Change]:
     ]
 
 
-def bounds(old: Point | None, new: Point, rules: Rules, concerned: Iterable[str]) -> list[Change]:
+def bounds(
+    old: CurvePoint | None, new: CurvePoint, rules: Rules, concerned: Iterable[str]
+) -> list[Change]:
     """The ceilings and floors that a point breaks.
 
     Args:
@@ -81,7 +84,7 @@ def bounds(old: Point | None, new: Point, rules: Rules, concerned: Iterable[str]
     return found
 
 
-def _change(column: str, old: Point, new: Point, rule: Rule) -> Change:
+def _change(column: str, old: CurvePoint, new: CurvePoint, rule: Tolerance) -> Change:
     stderr = column.endswith(STDERR)
     metric = column.removesuffix(STDERR)
     a = old.stderr(metric) if stderr else old.value(column)
@@ -107,15 +110,15 @@ def _negative(error: float | None) -> bool:
     return error is not None and error < 0
 
 
-def _spread(metric: str, old: Point, new: Point) -> Change:
+def _spread(metric: str, old: CurvePoint, new: CurvePoint) -> Change:
     """The standard errors of one range: a rule that trusts them must not trust any."""
     then, now = _error_of_range(metric, old), _error_of_range(metric, new)
     limit = spread_factor(old.ranges, new.ranges)
-    rule = Rule(FACTOR, limit, f"factor {limit:.2g}")
+    rule = Tolerance(FACTOR, limit, f"factor {limit:.2g}")
     return Change(metric + STDERR, then, now, None, rule, moved=not rule.holds(then, now))
 
 
-def _error_of_range(metric: str, point: Point) -> float:
+def _error_of_range(metric: str, point: CurvePoint) -> float:
     variance = point.variance(metric)
     wrong = [row for row in point.rows if (number(row.get(metric + STDERR)) or 0.0) <= 0]
     if wrong or variance is None or not 0 < variance < math.inf:

@@ -10,14 +10,15 @@ from samplebench.errors import InputError, UsageError
 from samplebench.regression import verdict as status
 from samplebench.regression.changes import bounds, changes
 from samplebench.regression.conditions import causes, differences
-from samplebench.regression.points import Point, points
+from samplebench.regression.points import CurvePoint, points
 from samplebench.regression.rows import Table
-from samplebench.regression.statistical import Family, decide
+from samplebench.regression.statistical import HolmFamily, decide
 from samplebench.regression.summary import Summary
 from samplebench.regression.tolerance import STRICT, Rules
 from samplebench.regression.unpaired import added, differing
 from samplebench.regression.verdict import Change, Verdict
-from samplebench.results.fields import STDERR, metrics_of, number
+from samplebench.results.fields import metrics_of, number
+from samplebench.results.row import STDERR
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,13 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
         if gate.subset and pairs:
             notes[id(new)] = f"not compared: {difference}"
         else:
-            found[id(old)] = Verdict(status.DIFFER, old.columns, difference)
+            found[id(old)] = Verdict(status.DIFFER, old, difference)
             extra = [point for point in extra if point is not new]
     lacking = [old for old in lacking if id(old) not in found]
     if gate.subset:
         _check_subset(current, baseline, found)
     else:
-        found |= {id(old): Verdict(status.MISSING, old.columns) for old in lacking}
+        found |= {id(old): Verdict(status.MISSING, old) for old in lacking}
     new_ones = [
         added(point, gate.rules, concerned[point.row["model"]], notes.get(id(point), ""))
         for point in extra
@@ -83,14 +84,16 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
 
 
 def _judged(
-    pairs: Sequence[tuple[Point, Point]], gate: Gate, concerned: Mapping[str, Sequence[str]]
-) -> tuple[dict[int, Verdict], list[Family], bool]:
+    pairs: Sequence[tuple[CurvePoint, CurvePoint]],
+    gate: Gate,
+    concerned: Mapping[str, Sequence[str]],
+) -> tuple[dict[int, Verdict], list[HolmFamily], bool]:
     """Verdicts of points on both sides by the id of the baseline's, the families that the values
     make, and whether one was held to the strict default."""
     by_seed = not gate.rules.statistical
     reasons = [_reasons(old, new, gate) for old, new in pairs]
     found = {
-        id(old): Verdict(status.DIFFER, old.columns, reason)
+        id(old): Verdict(status.DIFFER, old, reason)
         for (old, _), reason in zip(pairs, reasons, strict=True)
     }
     comparable = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
@@ -107,7 +110,7 @@ def _metrics_by_model(*tables: Table) -> Mapping[str, list[str]]:
     """The metrics that a model has anywhere."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for row in (row for table in tables for row in table.rows):
-        found[row["model"]] |= {m: None for m in metrics_of([row]) if row[m] is not None}
+        found[row["model"]] |= {m: None for m in metrics_of([row]) if row.get(m) is not None}
     return defaultdict(list, {model: list(names) for model, names in found.items()})
 
 
@@ -138,7 +141,7 @@ def _check_subset(current: Table, baseline: Table, found: Mapping[int, Verdict])
         raise InputError(f"no row of {baseline.source} is in {current.source}; nothing to compare")
 
 
-def _reasons(old: Point, new: Point, gate: Gate) -> str:
+def _reasons(old: CurvePoint, new: CurvePoint, gate: Gate) -> str:
     """Why two points of equal columns may not be compared; "" if they may."""
     by_seed = not gate.rules.statistical
     if by_seed and old.row["cell"] == new.row["cell"]:
@@ -162,21 +165,21 @@ def _reasons(old: Point, new: Point, gate: Gate) -> str:
     return ", ".join(dict.fromkeys(found))
 
 
-def _verdict(old: Point, new: Point, changes: Sequence[Change], gate: Gate) -> Verdict:
+def _verdict(old: CurvePoint, new: CurvePoint, changes: Sequence[Change], gate: Gate) -> Verdict:
     moves = tuple(change for change in changes if change.moved)
     values = [c for c in changes if c.column != "nfe" and not c.column.endswith(STDERR)]
     if not values:
         note = "neither side has a value"
-        return Verdict(status.NO_VALUE, old.columns, note, tuple(changes))
+        return Verdict(status.NO_VALUE, old, note, tuple(changes))
     if not moves:
-        return Verdict(status.SAME, old.columns, changes=tuple(changes))
+        return Verdict(status.SAME, old, changes=tuple(changes))
     if all(change.rule.absolute for change in moves):
-        return Verdict(status.OUTSIDE, old.columns, changes=tuple(changes))
+        return Verdict(status.OUTSIDE, old, changes=tuple(changes))
     if all(c.empty for c in moves) and any(not c.column.endswith(STDERR) for c in moves):
-        return Verdict(status.NO_VALUE, old.columns, changes=tuple(changes))
+        return Verdict(status.NO_VALUE, old, changes=tuple(changes))
     if _all_better(moves, gate.better):
-        return Verdict(status.BETTER, old.columns, changes=tuple(changes))
-    return Verdict(status.MOVED, old.columns, _cause(old, new), tuple(changes))
+        return Verdict(status.BETTER, old, changes=tuple(changes))
+    return Verdict(status.MOVED, old, _cause(old, new), tuple(changes))
 
 
 def _all_better(moves: Iterable[Change], better: Mapping[str, str]) -> bool:
@@ -190,7 +193,7 @@ def _all_better(moves: Iterable[Change], better: Mapping[str, str]) -> bool:
     return bool(values) and good == {c.column for c in values} and followers <= good
 
 
-def _cause(old: Point, new: Point) -> str:
+def _cause(old: CurvePoint, new: CurvePoint) -> str:
     """What else differs between two cells, as far as their origins tell."""
     cells = [{row["cell"] for row in point.rows} for point in (old, new)]
     if cells[0] == cells[1] or old.starts != new.starts:

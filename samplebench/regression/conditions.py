@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 from samplebench.results.columns import HASH
+from samplebench.results.record import Conditions
 
 # Values under other ones of these are of another quantity. Code is not among them: that values do
 # not move when it changes is what the gate is for.
@@ -18,13 +19,14 @@ _CAUSES = ("numerics", "block", "metrics")
 _LONGEST = 200
 
 
-def shared(conditions: Mapping[str, Any]) -> dict[str, Any]:
+def shared(conditions: Conditions) -> Conditions:
     """Of a cell's conditions those that do not belong to one point of a curve."""
-    return {key: conditions[key] for key in ("model", *FIXED, *_CAUSES) if key in conditions}
+    kept = ("model", *FIXED, *_CAUSES)
+    return cast(Conditions, {key: value for key, value in conditions.items() if key in kept})
 
 
 def differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], *, seeds: bool = True, weights: bool = True
+    old: Conditions, new: Conditions, *, seeds: bool = True, weights: bool = True
 ) -> list[str]:
     """What forbids a comparison, e.g. "checkpoint sha256 a1f5ef833e53 -> 57ac2d93219a".
 
@@ -38,14 +40,12 @@ def differences(
     return _changes(keys, old, new)
 
 
-def causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def causes(old: Conditions, new: Conditions) -> list[str]:
     """What else differs and may have moved a value, e.g. "block 64 -> 32"."""
     return _changes(_CAUSES, old, new)
 
 
-def _changes(
-    keys: tuple[str, ...] | list[str], old: Mapping[str, Any], new: Mapping[str, Any]
-) -> list[str]:
+def _changes(keys: Iterable[str], old: Conditions, new: Conditions) -> list[str]:
     then, now = dict(_flat(keys, old)), dict(_flat(keys, new))
     names = dict.fromkeys((*then, *now))
     return [
@@ -55,7 +55,7 @@ def _changes(
     ]
 
 
-def _flat(keys: tuple[str, ...] | list[str], content: Mapping[str, Any]) -> Iterator[Any]:
+def _flat(keys: Iterable[str], content: Conditions) -> Iterator[tuple[str, object]]:
     for key in keys:
         value = content.get(key)
         if not isinstance(value, Mapping):
@@ -67,6 +67,6 @@ def _flat(keys: tuple[str, ...] | list[str], content: Mapping[str, Any]) -> Iter
                 yield f"{key} {name.replace('_sha256', ' sha256')}", entry
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     text = "none" if value in (None, "") else str(value)
     return text[:12] if HASH.fullmatch(text) else text[:_LONGEST]

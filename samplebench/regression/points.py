@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from samplebench.errors import InputError
-from samplebench.regression.rows import KEY, Row, Table
+from samplebench.regression.rows import KEY, Table
 from samplebench.regression.sidecar import Origin
+from samplebench.results import fields
 from samplebench.results.columns import total
-from samplebench.results.fields import STDERR, hashes_of, number
-from samplebench.results.view import COLUMNS
+from samplebench.results.fields import hashes_of, number
+from samplebench.results.row import COLUMNS, STDERR, Row, entry
 
 SEEDS = ("seed", "repeats")
 _POINT = tuple(column for column in KEY if column not in SEEDS)
 # Two rows that differ in one of these are the same point under other conditions.
-CONDITIONS = ("num_samples", "protocol", "dtype")
+CONDITIONS = tuple(column for column in _POINT if column in fields.CONDITIONS)
 
 Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One or more rows that differ in their seeds alone, none of which share a sample.
 
     Attributes:
@@ -41,15 +42,15 @@ class Point:
         return self.rows[0]
 
     @property
-    def columns(self) -> dict[str, Any]:
-        """Its first row, naming all seeds."""
+    def seed(self) -> int | str:
+        """Of its row, or those of all its rows in words."""
         seeds = ", ".join(str(row["seed"]) for row in self.rows)
-        return self.row if len(self.rows) == 1 else {**self.row, "seed": seeds}
+        return self.row["seed"] if len(self.rows) == 1 else seeds
 
     @cached_property
     def ranges(self) -> int:
         """Disjoint ranges of N seeds behind it."""
-        return sum(int(row["repeats"]) for row in self.rows)
+        return sum(row["repeats"] for row in self.rows)
 
     @property
     def starts(self) -> set[int]:
@@ -81,7 +82,7 @@ class Point:
 
     def value(self, column: str) -> float | None:
         """The mean over its ranges; None where a row has none."""
-        values: list[float | None] = [row.get(column) for row in self.rows]
+        values = [entry(row, column) for row in self.rows]
         known = [value for value in values if value is not None]
         if len(values) == 1 or len(known) < len(values):
             # As it is, to its last digit.
@@ -93,7 +94,7 @@ class Point:
         """Standard error of `value`, None where a row has none."""
         column = metric + STDERR
         if len(self.rows) == 1:
-            return self.row.get(column)
+            return entry(self.row, column)
         variance = self.variance(metric)
         return None if variance is None else math.sqrt(variance / self.ranges)
 
@@ -108,7 +109,7 @@ class Point:
         return total(squares) / self.ranges if len(squares) == len(self.rows) else None
 
 
-def points(table: Table, *, by_seed: bool) -> dict[Key, Point]:
+def points(table: Table, *, by_seed: bool) -> dict[Key, CurvePoint]:
     """The points of a side, in the order of its rows.
 
     Args:
@@ -123,17 +124,19 @@ def points(table: Table, *, by_seed: bool) -> dict[Key, Point]:
         key = _key(row, KEY)
         whole[key] = _joined(whole[key], row, table.source) if key in whole else row
     if by_seed:
-        return {key: Point((row,), table) for key, row in whole.items()}
+        return {key: CurvePoint((row,), table) for key, row in whole.items()}
     groups: dict[Key, list[Row]] = {}
     for row in whole.values():
         groups.setdefault(_key(row, _POINT), []).append(row)
-    return {key: Point(_disjoint(rows, table.source), table) for key, rows in groups.items()}
+    return {key: CurvePoint(_disjoint(rows, table.source), table) for key, rows in groups.items()}
 
 
-def counterparts(points: Iterable[Point], others: Iterable[Point]) -> list[tuple[Point, Point]]:
+def counterparts(
+    points: Iterable[CurvePoint], others: Iterable[CurvePoint]
+) -> list[tuple[CurvePoint, CurvePoint]]:
     """Pairs of points that are the same but for conditions or seeds, none of them twice."""
     free = tuple(column for column in _POINT if column not in CONDITIONS)
-    left: dict[Key, list[Point]] = {}
+    left: dict[Key, list[CurvePoint]] = {}
     for other in others:
         left.setdefault(_key(other.row, free), []).append(other)
     found = []
@@ -158,7 +161,7 @@ def replaced(old: Table, new: Table) -> Table:
     )
 
 
-def _key(row: Mapping[str, Any], columns: tuple[str, ...]) -> Key:
+def _key(row: Row, columns: tuple[str, ...]) -> Key:
     return tuple(row.get(column) for column in columns)
 
 
@@ -174,7 +177,7 @@ def _joined(row: Row, other: Row, source: str) -> Row:
         raise InputError(f"{source}: one point of {row['model']} has two counted NFE")
     known = {key: value for key, value in values.items() if value is not None}
     cells = dict.fromkeys((*hashes_of(row), *hashes_of(other)))
-    return {**row, **known, "cell": " ".join(sorted(cells))}
+    return cast(Row, {**row, **known, "cell": " ".join(sorted(cells))})
 
 
 def _disjoint(rows: list[Row], source: str) -> tuple[Row, ...]:
@@ -193,4 +196,4 @@ def _disjoint(rows: list[Row], source: str) -> tuple[Row, ...]:
 
 
 def _end(row: Row) -> int:
-    return int(row["seed"] + row["repeats"] * row["num_samples"])
+    return row["seed"] + row["repeats"] * row["num_samples"]

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
 from samplebench.regression import sidecar
 from samplebench.regression.sidecar import Origin
 from samplebench.results.columns import fault
-from samplebench.results.fields import STDERR, hashes_of, metrics_of, printable
-from samplebench.results.view import COLUMNS
+from samplebench.results.fields import hashes_of, metrics_of, printable
+from samplebench.results.row import COLUMNS, STDERR, Row
 
-Row = dict[str, Any]
 # What makes two rows the same point of the same curve; `nfe` is counted, so it is compared.
 KEY = tuple(column for column in COLUMNS if column != "nfe")
 # No table of curves comes near it.
@@ -40,13 +39,13 @@ class Table:
     pending: int = 0
     source: str = field(default="", compare=False)
 
-    def origins_of(self, row: Mapping[str, Any]) -> list[Origin] | None:
+    def origins_of(self, row: Row) -> list[Origin] | None:
         """Of all cells of a row; None unless all are known."""
-        cells = hashes_of(dict(row))
+        cells = hashes_of(row)
         known = [self.origins[cell] for cell in cells if cell in self.origins]
         return known if cells and len(known) == len(cells) else None
 
-    def platforms_of(self, row: Mapping[str, Any]) -> frozenset[str]:
+    def platforms_of(self, row: Row) -> frozenset[str]:
         """On which a row was computed, as far as known."""
         origins = self.origins_of(row)
         return self.platforms if origins is None else frozenset(o.platform for o in origins)
@@ -97,6 +96,7 @@ def _of_csv(source: Path) -> list[Row]:
 def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
     """The rows of a folder, or these with what the folder knows of them."""
     from samplebench.results.store import Store
+    from samplebench.results.tables import rounded
 
     store = Store(folder)
     view = store.view()
@@ -104,7 +104,7 @@ def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
         raise InputError(f"{folder}: {doubled}; drop one with 'samplebench forget {folder}'")
     if rows is None:
         # As a CSV has them, so that a folder equals its own results.csv at any tolerance.
-        rows = [{k: _digits(v) for k, v in row.items()} for row in view.rows]
+        rows = [cast(Row, {k: rounded(v) for k, v in row.items()}) for row in view.rows]
         try:
             _check([(f"row {number}", row) for number, row in enumerate(rows, 1)])
         except ValueError as error:
@@ -127,13 +127,9 @@ def _check(rows: Iterable[tuple[str, Row]]) -> None:
                 raise ValueError(f"column {column} has no column {column.removesuffix(STDERR)}")
         if found := fault(row):
             raise ValueError(f"{place}: {found}")
-        own = {metric for metric in metrics_of([row]) if row[metric] is not None}
-        others = parts.setdefault(tuple(row[column] for column in KEY), [])
+        own = {metric for metric in metrics_of([row]) if row.get(metric) is not None}
+        others = parts.setdefault(tuple(row.get(column) for column in KEY), [])
         for other, metrics in others:
             if not own or not metrics or own & metrics:
                 raise ValueError(f"{place} is the same point as {other}")
         others.append((place, own))
-
-
-def _digits(value: Any) -> Any:
-    return float(f"{value:.12g}") if isinstance(value, float) else value

@@ -14,6 +14,7 @@ from samplebench.files.atomic import atomic
 from samplebench.regression.conditions import shared
 from samplebench.results.columns import HASH, shown
 from samplebench.results.fields import printable
+from samplebench.results.record import Conditions, Record
 
 _MOST_BYTES, _MOST_DEPTH = 64 * 1024**2, 20
 _KINDS: dict[type, str] = {list: "a list", dict: "an object", str: "a text"}
@@ -29,17 +30,16 @@ class Origin:
         hardware: processor or GPU, in words.
     """
 
-    conditions: Mapping[str, Any]
+    conditions: Conditions
     platform: str
     hardware: str
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Origin | None:
+    def of(cls, record: Record) -> Origin | None:
         """From a cell's record; None where it does not say."""
-        where = record.get("provenance")
-        where = where if isinstance(where, dict) else {}
+        where = record.get("provenance", {})
         platform, hardware = where.get("platform"), where.get("hardware")
-        if not (isinstance(platform, str) and platform and isinstance(hardware, str)):
+        if not platform or hardware is None:
             return None
         return cls(shared(record["conditions"]), platform, hardware)
 
@@ -118,7 +118,7 @@ def write(table: Path, origins: Mapping[str, Origin], platforms: Iterable[str]) 
         facts = asdict(origin)
         group = groups.setdefault(json.dumps(facts, sort_keys=True), {**facts, "cells": []})
         group["cells"].append(cell)
-    content: dict[str, Any] = {"platforms": sorted(platforms)}
+    content: dict[str, object] = {"platforms": sorted(platforms)}
     if groups:
         content["origins"] = [groups[key] for key in sorted(groups)]
     with atomic(beside(table)) as temporary:

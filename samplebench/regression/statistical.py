@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from samplebench.regression.points import Point
+from samplebench.regression.points import CONDITIONS, CurvePoint
 from samplebench.regression.statistics import (
     critical,
     degrees_of_freedom,
@@ -17,17 +17,17 @@ from samplebench.regression.statistics import (
     p_value,
     pooled_variances,
 )
-from samplebench.regression.tolerance import FACTOR, SIGMA, Rule
+from samplebench.regression.tolerance import FACTOR, SIGMA, Tolerance
 from samplebench.regression.verdict import Change
-from samplebench.results.fields import STDERR
+from samplebench.results.row import STDERR
 
-Pair = tuple[Point, Point]
+Pair = tuple[CurvePoint, CurvePoint]
 # Of a change: index of its pair, index in it.
 Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Family:
+class HolmFamily:
     """The values that share an Nsigma rule.
 
     Attributes:
@@ -37,7 +37,7 @@ class Family:
         overlap: whether both sides have seeds in common.
     """
 
-    rule: Rule
+    rule: Tolerance
     values: int
     dof: int
     overlap: bool
@@ -55,7 +55,7 @@ class Family:
 
 def decide(
     pairs: Sequence[Pair], changes: Sequence[list[Change]]
-) -> tuple[list[list[Change]], list[Family]]:
+) -> tuple[list[list[Change]], list[HolmFamily]]:
     """The changes with those of SIGMA rules decided, and the families that they make.
 
     A value whose standard error moved is left out: it fails by that, and its error bar would widen
@@ -78,7 +78,7 @@ def decide(
         for (i, j), moved in zip(places, holm(p, rule.alpha), strict=True):
             decided[i][j] = replace(decided[i][j], moved=moved)
         overlap = any(_overlap(*pairs[i]) for i, _ in places)
-        families.append(Family(rule, len(places), min(dof[at] for at in places), overlap))
+        families.append(HolmFamily(rule, len(places), min(dof[at] for at in places), overlap))
     return decided, families
 
 
@@ -88,7 +88,7 @@ def _curves(
     """Values of one model, metric and N: the points whose variances follow one line."""
     curves: dict[tuple[Any, ...], list[Place]] = defaultdict(list)
     for i, ((old, _), found) in enumerate(zip(pairs, changes, strict=True)):
-        conditions = tuple(old.row[key] for key in ("model", "protocol", "num_samples", "dtype"))
+        conditions = tuple(old.row.get(key) for key in ("model", *CONDITIONS))
         spoilt = {c.column for c in found if c.rule.kind == FACTOR and c.moved}
         for j, change in enumerate(found):
             if change.rule.kind != SIGMA or change.moved:
@@ -108,7 +108,7 @@ def _errors(metric: str, curve: Sequence[Pair]) -> list[float]:
     ]
 
 
-def _moments(metric: str, old: Point, new: Point) -> tuple[float, float]:
+def _moments(metric: str, old: CurvePoint, new: CurvePoint) -> tuple[float, float]:
     """Mean value and mean variance of one range, over those of both sides."""
     value, variance = 0.0, 0.0
     for point in (old, new):
@@ -126,7 +126,7 @@ def _t(change: Change) -> float:
     return change.sigma if change.error else math.inf
 
 
-def _overlap(old: Point, new: Point) -> bool:
+def _overlap(old: CurvePoint, new: CurvePoint) -> bool:
     n, there = old.row["num_samples"], sorted(new.starts)
     for start in old.starts:
         after = bisect_right(there, start - n)

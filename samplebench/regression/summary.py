@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from samplebench.regression.statistical import Family
-from samplebench.regression.tolerance import ABSOLUTE, RELATIVE, Rule
+from samplebench.regression.statistical import HolmFamily
+from samplebench.regression.tolerance import ABSOLUTE, RELATIVE, Tolerance
 from samplebench.regression.verdict import NEW, NO_VALUE, OUTSIDE, STATUSES, Verdict
 from samplebench.results.fields import counted
 
@@ -25,7 +25,7 @@ class Summary:
     """
 
     verdicts: Sequence[Verdict]
-    families: Sequence[Family] = ()
+    families: Sequence[HolmFamily] = ()
     left_out: int = 0
     platforms: tuple[str, str] | None = None
     unknown: str = ""
@@ -77,5 +77,5 @@ class Summary:
 _WORDS = (RELATIVE, ABSOLUTE)
 
 
-def _words(rule: Rule) -> str:
+def _words(rule: Tolerance) -> str:
     return f"{rule.kind} tolerance {rule.text.removeprefix('abs:')}"

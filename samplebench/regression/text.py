@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from samplebench.regression.verdict import Change, Verdict
-from samplebench.results.fields import STDERR
-
-_POINT = ("model", "sampler", "params", "discretization", "rho", "nfe", "seed")
+from samplebench.results.row import STDERR
 
 
 def lines(
     verdicts: Sequence[Verdict], words: Mapping[str, str] | None = None
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Of equal keys; columns that are empty throughout are left out.
 
     A row that moved shows what moved, one that did not its values.
@@ -22,14 +19,14 @@ def lines(
         verdicts: at least one.
         words: other names of statuses.
     """
-    found = []
+    found: list[dict[str, object]] = []
     for verdict in verdicts:
         values = [change for change in verdict.changes if _is_value(change)]
         for change in verdict.moves or values or (None,):
             found.append(
                 {
                     "status": (words or {}).get(verdict.status, verdict.status),
-                    **{column: _short(verdict.row.get(column)) for column in _POINT},
+                    **{column: _short(value) for column, value in verdict.columns.items()},
                     **_numbers(change),
                     "note": "; ".join(filter(None, [change.why() if change else "", verdict.note])),
                 }
@@ -38,11 +35,11 @@ def lines(
     return [{key: line[key] for key in used} for line in found]
 
 
-def plain(verdict: Verdict) -> dict[str, Any]:
+def plain(verdict: Verdict) -> dict[str, object]:
     """For JSON."""
     return {
         "status": verdict.status,
-        **{column: verdict.row.get(column) for column in _POINT},
+        **verdict.columns,
         "detail": verdict.detail,
         "changes": [change.plain() for change in verdict.changes],
     }
@@ -57,7 +54,7 @@ def _numbers(change: Change | None) -> dict[str, str]:
     return dict(zip(keys, (change.column, *change.pair(), *figures), strict=True))
 
 
-def _short(value: Any) -> Any:
+def _short(value: object) -> object:
     return f"{value:g}" if isinstance(value, float) else value
 
 
@@ -65,5 +62,5 @@ def _is_value(change: Change) -> bool:
     return change.column != "nfe" and not change.column.endswith(STDERR)
 
 
-def _filled(value: Any) -> bool:
+def _filled(value: object) -> bool:
     return value is not None and value != ""

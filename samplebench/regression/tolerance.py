@@ -27,7 +27,7 @@ _EXAMPLES = "write 2%, abs:0.05, 3sigma or 1e-3, for one metric fid:2% or fid<=2
 
 
 @dataclass(frozen=True)
-class Rule:
+class Tolerance:
     """One limit.
 
     Attributes:
@@ -63,7 +63,9 @@ class Rule:
         return math.erfc(self.limit / math.sqrt(2))
 
 
-STRICT, _LOOSE = (Rule(RELATIVE, limit, f"{limit:g}") for limit in (SAME_PLATFORM, OTHER_PLATFORM))
+STRICT, _LOOSE = (
+    Tolerance(RELATIVE, limit, f"{limit:g}") for limit in (SAME_PLATFORM, OTHER_PLATFORM)
+)
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,11 @@ class Rules:
         bounds: by metric, beside its other rule or the default gate.
     """
 
-    own: Mapping[str, Rule] = field(default_factory=dict)
-    every: Rule | None = None
-    bounds: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
+    own: Mapping[str, Tolerance] = field(default_factory=dict)
+    every: Tolerance | None = None
+    bounds: Mapping[str, Sequence[Tolerance]] = field(default_factory=dict)
 
-    def of(self, metric: str) -> Rule | None:
+    def of(self, metric: str) -> Tolerance | None:
         return self.own.get(metric, self.every)
 
     @property
@@ -90,7 +92,7 @@ class Rules:
         return any(rule.kind == SIGMA for rule in given)
 
 
-def default_rule(current: Iterable[str], baseline: Iterable[str]) -> Rule:
+def default_rule(current: Iterable[str], baseline: Iterable[str]) -> Tolerance:
     """1e-6 on the same platform, 1e-3 across; unknown platforms are held to the strict one."""
     here, there = set(current), set(baseline)
     return _LOOSE if here and there and here != there else STRICT
@@ -106,8 +108,8 @@ def parse(texts: Sequence[str], metrics: Iterable[str]) -> Rules:
     Raises:
         UsageError: no such metric, no such limit, or two for one metric.
     """
-    known, own, every = list(metrics), dict[str, Rule](), None
-    bounds: dict[str, list[Rule]] = {}
+    known, own, every = list(metrics), dict[str, Tolerance](), None
+    bounds: dict[str, list[Tolerance]] = {}
     for item in (part.strip() for text in texts for part in text.split(",")):
         if (bound := _bound(item)) is not None:
             _check_metric(bound[0], known)
@@ -135,7 +137,7 @@ def _check_metric(metric: str, known: Sequence[str]) -> None:
         raise unknown("metric in --tolerance", metric, known)
 
 
-def _bound(item: str) -> tuple[str, Rule] | None:
+def _bound(item: str) -> tuple[str, Tolerance] | None:
     """Metric and rule of "fid<=2.1"; None where the text is none.
 
     Raises:
@@ -149,10 +151,10 @@ def _bound(item: str) -> tuple[str, Rule] | None:
     limit = float(found["limit"])
     if not found["metric"] or not math.isfinite(limit):
         raise UsageError(f"--tolerance {item}: name a metric and a finite number, e.g. fid<=2.1")
-    return found["metric"], Rule(_BOUNDS[found["sign"]], limit, item)
+    return found["metric"], Tolerance(_BOUNDS[found["sign"]], limit, item)
 
 
-def _check_bounds(rules: Sequence[Rule]) -> None:
+def _check_bounds(rules: Sequence[Tolerance]) -> None:
     """One ceiling, one floor, and room between them."""
     texts = " and ".join(rule.text for rule in rules)
     limits = {rule.kind: rule.limit for rule in rules}
@@ -162,7 +164,7 @@ def _check_bounds(rules: Sequence[Rule]) -> None:
         raise UsageError(f"--tolerance {texts}: no value is within both")
 
 
-def _split(item: str) -> tuple[str, Rule]:
+def _split(item: str) -> tuple[str, Tolerance]:
     for mark in (":abs:", ":"):
         metric, colon, text = item.rpartition(mark)
         limit = mark[1:] + text
@@ -171,7 +173,7 @@ def _split(item: str) -> tuple[str, Rule]:
     raise UsageError(f"--tolerance {item or '(empty)'} is no limit; {_EXAMPLES}")
 
 
-def _rule(text: str, item: str = "") -> Rule | None:
+def _rule(text: str, item: str = "") -> Tolerance | None:
     """The rule of a limit; None where the text is none.
 
     Raises:
@@ -190,5 +192,5 @@ def _rule(text: str, item: str = "") -> Rule | None:
                 )
             if not math.isfinite(limit):
                 raise UsageError(f"--tolerance {item or text} must be finite")
-            return Rule(kind if kind in (ABSOLUTE, SIGMA) else RELATIVE, limit, text)
+            return Tolerance(kind if kind in (ABSOLUTE, SIGMA) else RELATIVE, limit, text)
     return None

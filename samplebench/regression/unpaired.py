@@ -6,21 +6,21 @@ from collections.abc import Iterable, Sequence
 
 from samplebench.regression import verdict as status
 from samplebench.regression.changes import alone, bounds
-from samplebench.regression.points import CONDITIONS, SEEDS, Point, counterparts
+from samplebench.regression.points import CONDITIONS, SEEDS, CurvePoint, counterparts
 from samplebench.regression.tolerance import Rules
 from samplebench.regression.verdict import Verdict
 from samplebench.results.fields import metrics_of
 
 
 def differing(
-    lacking: Sequence[Point], extra: Sequence[Point], by_seed: bool
-) -> list[tuple[Point, Point, str]]:
+    lacking: Sequence[CurvePoint], extra: Sequence[CurvePoint], by_seed: bool
+) -> list[tuple[CurvePoint, CurvePoint, str]]:
     """Pairs that are one point under other conditions, and in what these differ."""
     pairs = counterparts(lacking, extra)
     return [(old, new, _difference(old, new, by_seed)) for old, new in pairs]
 
 
-def added(point: Point, rules: Rules, concerned: Iterable[str], note: str = "") -> Verdict:
+def added(point: CurvePoint, rules: Rules, concerned: Iterable[str], note: str = "") -> Verdict:
     """Of a point that the baseline lacks: it may be there, but not without a value.
 
     Args:
@@ -30,17 +30,19 @@ def added(point: Point, rules: Rules, concerned: Iterable[str], note: str = "") 
     lacking, outside = alone(point), bounds(None, point, rules, concerned)
     valued = any(point.value(metric) is not None for metric in metrics_of(point.rows))
     if lacking or not valued:
-        return Verdict(status.NO_VALUE, point.columns, note or "new", tuple(lacking))
+        return Verdict(status.NO_VALUE, point, note or "new", tuple(lacking))
     if outside:
-        return Verdict(status.OUTSIDE, point.columns, note or "new", tuple(outside))
-    return Verdict(status.NEW, point.columns, note)
+        return Verdict(status.OUTSIDE, point, note or "new", tuple(outside))
+    return Verdict(status.NEW, point, note)
 
 
-def _difference(old: Point, new: Point, by_seed: bool) -> str:
+def _difference(old: CurvePoint, new: CurvePoint, by_seed: bool) -> str:
     """What tells a point from the one that is there in its place."""
     compared = (*CONDITIONS, *SEEDS) if by_seed else CONDITIONS
-    columns = [column for column in compared if old.row[column] != new.row[column]]
-    text = ", ".join(f"{column} {old.row[column]} -> {new.row[column]}" for column in columns)
+    columns = [column for column in compared if old.row.get(column) != new.row.get(column)]
+    text = ", ".join(
+        f"{column} {old.row.get(column)} -> {new.row.get(column)}" for column in columns
+    )
     if set(columns) <= set(SEEDS):
         text += "; --tolerance 3sigma compares other seeds"
     return text

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from samplebench.regression.tolerance import FACTOR, Rule
+from samplebench.regression.points import CurvePoint
+from samplebench.regression.tolerance import FACTOR, Tolerance
 from samplebench.results.fields import grid_label, number, sampler_label
+from samplebench.results.row import Row
 
 SAME, MOVED, MISSING, NEW = "same", "moved", "missing", "new"
 DIFFER, BETTER = "conditions differ", "better"
 NO_VALUE, OUTSIDE = "no value", "out of bounds"
 # In the order in which they are counted.
 STATUSES = (MOVED, NO_VALUE, OUTSIDE, MISSING, DIFFER, BETTER, NEW, SAME)
+_POINT = ("model", "sampler", "params", "discretization", "rho", "nfe", "seed")
 _FAILS = (MOVED, NO_VALUE, OUTSIDE, MISSING, DIFFER)
 
 
@@ -34,7 +35,7 @@ class Change:
     old: float | None
     new: float | None
     error: float | None
-    rule: Rule
+    rule: Tolerance
     moved: bool
 
     @property
@@ -90,7 +91,7 @@ class Change:
         notes = [note for note in (*figures, self.why()) if note]
         return f"{self.column} {old} -> {new}" + (f" ({', '.join(notes)})" if notes else "")
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         """For JSON, which has no NaN."""
         return {
             "column": self.column,
@@ -111,13 +112,13 @@ class Verdict:
         status: one of STATUSES: "missing" is not in the current results, "new" not in the baseline,
             "conditions differ" not comparable, "better" a move that is allowed, "no value" has a
             finite value on neither side, "out of bounds" breaks a ceiling or a floor alone.
-        row: its key columns.
+        point: of the baseline; of the results where that has none.
         note: why it cannot be compared, or what may have moved it.
         changes: every number that was compared.
     """
 
     status: str
-    row: Mapping[str, Any]
+    point: CurvePoint
     note: str = ""
     changes: tuple[Change, ...] = ()
 
@@ -136,13 +137,23 @@ class Verdict:
         return "; ".join([*(change.words() for change in self.moves), *filter(None, [self.note])])
 
     @property
+    def row(self) -> Row:
+        """For what all rows of the point have in common."""
+        return self.point.row
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """What names the point in a table; `seed` names all its seeds."""
+        return {column: self.row.get(column) for column in _POINT} | {"seed": self.point.seed}
+
+    @property
     def name(self) -> str:
         """The point without its model, e.g. "edm S_churn=10, edm rho=7, NFE 35, seed 0"."""
-        row = dict(self.row)
+        row = self.row
         parts = [sampler_label(row), grid_label(row), f"NFE {row['nfe']}"]
         if row.get("nfe_requested") is None:
             parts.append(f"{row['steps']} steps")
-        return ", ".join([*parts, f"seed {row['seed']}"])
+        return ", ".join([*parts, f"seed {self.point.seed}"])
 
 
 def _digits(value: float | None, digits: int) -> str:

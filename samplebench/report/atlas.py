@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from samplebench.published import Band, Line, Published, bands, csv_text, lines
 from samplebench.published.grids import NOT_STATED
 from samplebench.published.record import CALLED
-from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Row, Series, Table
+from samplebench.report.chart import (
+    Axis,
+    Chart,
+    DataTable,
+    Facet,
+    Figure,
+    Mark,
+    Series,
+    TableCell,
+    TableRow,
+)
 from samplebench.report.looks import COLOURS, SYMBOLS
 from samplebench.results.fields import counted
 
@@ -92,9 +102,9 @@ def chart_of(rows: Sequence[Published], uncertain: bool = False) -> Chart:
     return Chart([figure], series, facets, ("published.csv", csv_text()))
 
 
-def table_of(rows: Sequence[Published]) -> Table:
+def table_of(rows: Sequence[Published]) -> DataTable:
     """Every row, those without NFE included."""
-    return Table(_HEADS, [_table_row(row) for row in rows])
+    return DataTable(_HEADS, [_table_row(row) for row in rows])
 
 
 def _checkpoints(rows: Sequence[Published]) -> list[str]:
@@ -140,8 +150,8 @@ def _series(line: Line, colour: int, variant: int) -> list[Series]:
     return made
 
 
-def _point(row: Published) -> Point:
-    return Point(
+def _point(row: Published) -> Mark:
+    return Mark(
         x={"nfe": row.nfe},
         y=row.above if row.fid is None else row.fid,
         hover=hover_of(row),
@@ -172,7 +182,7 @@ def _range(band: Band, colour: int) -> Series:
     values = [f"{each.fid_printed}: {each.cite}" for each in band.rows]
     same = f"{row.sampler_label}, {row.grid.label}, NFE {band.nfe}"
     hover = [f"FID {band.low:g} to {band.high:g}: {len(values)} published values", same, *values]
-    point = Point(
+    point = Mark(
         x={"nfe": band.nfe},
         y=math.sqrt(band.low * band.high),
         low=band.low,
@@ -183,24 +193,24 @@ def _range(band: Band, colour: int) -> Series:
     return Series(_FIGURE, f"range of {same}", facets, [point], colour, line=False, band="range")
 
 
-def _table_row(row: Published) -> Row:
+def _table_row(row: Published) -> TableRow:
     deduced = ", ".join(CALLED[name] for name in row.deduced)
     nfe, n = row.nfe, row.num_samples
-    return Row(
+    return TableRow(
         [
-            Cell(row.model, note=f"network {row.network}; {row.weights}".removesuffix("; ")),
-            Cell(row.sampler_label),
-            Cell(row.grid.label, note=row.grid_printed),
-            Cell("-" if nfe is None else str(nfe), nfe),
-            Cell(row.fid_printed, row.above if row.fid is None else row.fid),
-            Cell("-" if n is None else f"{n:,}", n),
-            Cell(row.protocol.evaluator),
-            Cell(row.reference),
-            Cell(row.certainty, note=f"deduced: {deduced}" if deduced else ""),
-            Cell(row.source, note="; ".join(row.measured)),
-            Cell(row.sampler_printed),
-            Cell(f"{row.dataset} {row.resolution}"),
-            Cell(row.note),
+            TableCell(row.model, note=f"network {row.network}; {row.weights}".removesuffix("; ")),
+            TableCell(row.sampler_label),
+            TableCell(row.grid.label, note=row.grid_printed),
+            TableCell("-" if nfe is None else str(nfe), nfe),
+            TableCell(row.fid_printed, row.above if row.fid is None else row.fid),
+            TableCell("-" if n is None else f"{n:,}", n),
+            TableCell(row.protocol.evaluator),
+            TableCell(row.reference),
+            TableCell(row.certainty, note=f"deduced: {deduced}" if deduced else ""),
+            TableCell(row.source, note="; ".join(row.measured)),
+            TableCell(row.sampler_printed),
+            TableCell(f"{row.dataset} {row.resolution}"),
+            TableCell(row.note),
         ],
         _facets(row),
     )

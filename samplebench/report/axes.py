@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from samplebench.report.curves import Plot
-from samplebench.results.fields import STDERR, number
+from samplebench.results.fields import number
+from samplebench.results.row import STDERR, value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,9 +24,9 @@ def spaced(values: Sequence[float], length: float, room: float) -> list[float]:
     """
     scale = length / max(math.log(values[-1] / values[0]), 1e-9)
     kept: list[float] = []
-    for value in values:
-        if not kept or math.log(value / kept[-1]) * scale >= room:
-            kept.append(value)
+    for one in values:
+        if not kept or math.log(one / kept[-1]) * scale >= room:
+            kept.append(one)
     return kept
 
 
@@ -52,7 +53,7 @@ def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     rows = [row for curve in plot.curves for row in curve.rows]
-    values = [float(row[plot.metric]) for row in rows]
+    values = [value(row, plot.metric) for row in rows]
     errors = [number(row.get(plot.metric + STDERR)) or 0.0 for row in rows]
     axes.set(xscale="log")
     if plot.log:
@@ -62,12 +63,12 @@ def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
         axes.set(yscale="log", ylim=(low, high))
         axes.yaxis.set_major_locator(FixedLocator(_value_ticks(low, high)))
         axes.yaxis.set_minor_locator(FixedLocator([]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:.6g}"))
 
     nfe = sorted({float(row["nfe"]) for row in rows})
     axes.set_xlim(nfe[0] / 1.15, nfe[-1] * 1.15)
     inner = length * math.log(nfe[-1] / nfe[0]) / math.log(1.15**2 * nfe[-1] / nfe[0])
     axes.xaxis.set_major_locator(FixedLocator(spaced(nfe, inner, 6 * len(f"{nfe[-1]:g}") + 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
     axes.xaxis.set_minor_locator(FixedLocator(nfe))
     axes.xaxis.set_minor_formatter(NullFormatter())

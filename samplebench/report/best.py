@@ -14,12 +14,14 @@ from typing import Any
 
 from samplebench.errors import SamplebenchError
 from samplebench.metrics.uncertainty import spread
-from samplebench.results.fields import STDERR, Row, hashes_of, number
+from samplebench.results.fields import number, records_of
+from samplebench.results.record import Record
+from samplebench.results.row import STDERR, Row, value
 
 # Tied are values that many standard errors of their difference apart, or less.
 TIE = 2.0
 _SIGNS = {"lower": 1, "higher": -1}
-Cells = Mapping[str, Mapping[str, Any]]
+Cells = Mapping[str, Record]
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def direction(metric: str, cells: Cells) -> str | None:
     if metric in metrics:
         words = [metrics.entry(metric).better]
     else:
-        records = (cell.get("values", {}).get(metric) or {} for cell in cells.values())
-        words = [record["better"] for record in records if "better" in record]
+        values = (record["values"].get(metric) for record in cells.values())
+        words = [found["better"] for found in values if found and "better" in found]
     found = [word for word in _SIGNS if word in words]
     return found[0] if len(found) == 1 else None
 
@@ -80,11 +82,11 @@ def contests(rows: Sequence[Row], cells: Cells, metric: str) -> list[Contest]:
         rivals: dict[float, list[int]] = {}
         for index in members:
             budget = _budget(rows[index], asked)
-            if budget is not None and number(rows[index][metric]) is not None:
+            if budget is not None and number(rows[index].get(metric)) is not None:
                 rivals.setdefault(budget, []).append(index)
         for budget, some in sorted(rivals.items()):
             if len(some) > 1:
-                some.sort(key=lambda i: _SIGNS[str(better)] * rows[i][metric])
+                some.sort(key=lambda i: _SIGNS[str(better)] * value(rows[i], metric))
                 best, tied = _decided(some, rows, cells, metric)
                 made.append(Contest(_reference(rows[some[0]], cells), budget, best, tied))
     return made
@@ -104,7 +106,7 @@ def difference_error(a: Row, b: Row, cells: Cells, metric: str) -> float:
     differences of the delete-one values, the variances of repeats added and divided by their
     squared number. Else the two rows' errors count as independent.
     """
-    paired = _paired(_records(a, cells), _records(b, cells), metric)
+    paired = _paired(records_of(a, cells), records_of(b, cells), metric)
     if paired is not None:
         return paired
     errors = [number(row.get(metric + STDERR)) for row in (a, b)]
@@ -117,12 +119,8 @@ def _conditions(row: Row, cells: Cells) -> Hashable:
 
 
 def _reference(row: Row, cells: Cells) -> tuple[tuple[Any, Any], ...]:
-    found = (record.get("conditions", {}).get("reference") for record in _records(row, cells))
+    found = (record["conditions"].get("reference") for record in records_of(row, cells))
     return tuple(dict.fromkeys((one.get("id"), one.get("sha256")) for one in found if one))
-
-
-def _records(row: Row, cells: Cells) -> list[Mapping[str, Any]]:
-    return [cells.get(key, {}) for key in hashes_of(row)]
 
 
 def _budget(row: Row, asked: Iterable[float | None]) -> float | None:
@@ -136,8 +134,8 @@ def _decided(
     some: Sequence[int], rows: Sequence[Row], cells: Cells, metric: str
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Of rows sorted by value, the best ones and those tied with them."""
-    top = rows[some[0]][metric]
-    best = tuple(index for index in some if rows[index][metric] == top)
+    top = value(rows[some[0]], metric)
+    best = tuple(index for index in some if value(rows[index], metric) == top)
     if len(best) == len(some):
         return (), best
     return best, tuple(
@@ -149,19 +147,18 @@ def _decided(
 
 def _tied(a: Row, b: Row, cells: Cells, metric: str) -> bool:
     """Whether nothing shows that they differ; values without an error show nothing."""
-    return not abs(a[metric] - b[metric]) > TIE * difference_error(a, b, cells, metric)
+    apart = abs(value(a, metric) - value(b, metric))
+    return not apart > TIE * difference_error(a, b, cells, metric)
 
 
-def _paired(
-    a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]], metric: str
-) -> float | None:
+def _paired(a: Sequence[Record], b: Sequence[Record], metric: str) -> float | None:
     """None where seeds, N or blocks differ, or delete-one values are missing."""
     if not a or len(a) != len(b):
         return None
     errors = []
     for x, y in zip(a, b, strict=True):
         left, right = _deleted(x, metric), _deleted(y, metric)
-        facts = [record.get("conditions", {}) for record in (x, y)]
+        facts = (x["conditions"], y["conditions"])
         same = all(facts[0].get(key) == facts[1].get(key) for key in ("seed", "num_samples"))
         if not (same and left and len(left) == len(right)):
             return None
@@ -169,5 +166,6 @@ def _paired(
     return math.hypot(*errors) / len(errors)
 
 
-def _deleted(record: Mapping[str, Any], metric: str) -> Sequence[float]:
-    return (record.get("values", {}).get(metric) or {}).get("deleted") or ()
+def _deleted(record: Record, metric: str) -> Sequence[float]:
+    found = record["values"].get(metric)
+    return (found and found.get("deleted")) or ()

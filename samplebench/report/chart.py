@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,7 @@ class Axis:
     """One choice for an axis.
 
     Attributes:
-        key: of `Point.x`, e.g. "nfe".
+        key: of `Mark.x`, e.g. "nfe".
         title: what the axis says, with its unit.
         log: whether it starts logarithmic.
     """
@@ -44,7 +43,7 @@ class Facet:
 
 
 @dataclass(frozen=True)
-class Point:
+class Mark:
     """One point of a series.
 
     Attributes:
@@ -86,7 +85,7 @@ class Series:
     figure: str
     name: str
     facets: Mapping[str, str]
-    points: Sequence[Point]
+    points: Sequence[Mark]
     colour: int = 0
     variant: int = 0
     line: bool = True
@@ -115,7 +114,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One entry of the table: its text and, where another order than the text's is right, a key.
 
     Attributes:
@@ -134,15 +133,15 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of the table, with the facets by which it is switched."""
 
-    cells: Sequence[Cell]
+    cells: Sequence[TableCell]
     facets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Table:
+class DataTable:
     """Sortable and filterable.
 
     Attributes:
@@ -152,7 +151,7 @@ class Table:
     """
 
     heads: Sequence[tuple[str, str]]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
     facts: Sequence[tuple[str, str]] = ()
 
 
@@ -172,6 +171,6 @@ class Chart:
     facets: Sequence[Facet]
     csv: tuple[str, str] = ("", "")
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, object]:
         """As plain values for JSON."""
         return asdict(self)

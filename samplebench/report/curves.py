@@ -13,23 +13,23 @@ from samplebench.report.looks import MARKERS as MARKERS
 from samplebench.report.looks import PALETTE as PALETTE
 from samplebench.results.fields import (
     CONDITIONS,
-    Row,
     alias_of,
     condition_label,
     grid_label,
-    hashes_of,
     metrics_of,
     number,
     order_of,
     printable,
+    records_of,
     rho_label,
     sampler_label,
 )
+from samplebench.results.row import Row, value
 from samplebench.results.view import View
 
 
 @dataclass(frozen=True)
-class Curve:
+class StyledCurve:
     """The points that one line joins, by increasing NFE, and the line's look."""
 
     name: str  # sampler with its parameters
@@ -62,15 +62,15 @@ class Plot:
 
     model: str
     metric: str
-    curves: list[Curve]
+    curves: list[StyledCurve]
     caption: str
     better: str | None
 
     @property
     def log(self) -> bool:
         """Whether its values belong on a log axis: distances do, where all are positive."""
-        values = (row[self.metric] for curve in self.curves for row in curve.rows)
-        return self.better != "higher" and all(value > 0 for value in values)
+        values = (value(row, self.metric) for curve in self.curves for row in curve.rows)
+        return self.better != "higher" and all(one > 0 for one in values)
 
 
 def _variant(row: Row) -> tuple[Hashable, ...]:
@@ -97,7 +97,7 @@ def _looks_of(view: View) -> dict[tuple[Hashable, Hashable], tuple[int, int]]:
     return {places[p]: look for p, look in zip(wanted, looks.apart(wanted), strict=True)}
 
 
-def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Curve]:
+def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[StyledCurve]:
     """Curves of one model; nothing but points of equal conditions share a curve.
 
     Looks are those among all rows of `view`, so they agree between its figures.
@@ -121,7 +121,7 @@ def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Curve
             *(condition_label(key, [first.get(key)]) for key in differing),
         ]
         detail = ", ".join(part for part in parts if part)
-        made.append(Curve(name, detail, *styles[pair], sorted(groups[pair], key=order_of)))
+        made.append(StyledCurve(name, detail, *styles[pair], sorted(groups[pair], key=order_of)))
     return made
 
 
@@ -165,6 +165,7 @@ def conditions_of(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
 
 def references_of(rows: Sequence[Row], view: View) -> list[str]:
     """Names of the reference statistics behind the rows."""
-    records = [view.cells.get(key, {}) for row in rows for key in hashes_of(row)]
-    names = [(r.get("conditions", {}).get("reference") or {}).get("id") for r in records]
+    records = (record for row in rows for record in records_of(row, view.cells))
+    found = (record["conditions"].get("reference") for record in records)
+    names = (one.get("id") for one in found if one)
     return list(dict.fromkeys(printable(name) for name in names if name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from samplebench.report.curves import conditions_of, curves_of, references_of
@@ -11,9 +12,29 @@ from samplebench.report.page import render_page
 from samplebench.report.sheets import sheets_of
 from samplebench.report.standings import groups_of, standings
 from samplebench.report.sweep import cell_id, chart_of, table_of
-from samplebench.results.fields import counted, grid_label, hashes_of, metrics_of, number, printable
+from samplebench.results.fields import (
+    counted,
+    grid_label,
+    hashes_of,
+    metrics_of,
+    number,
+    printable,
+    records_of,
+)
+from samplebench.results.record import ExtractorCondition
 from samplebench.results.tables import to_csv
 from samplebench.results.view import View, caveats
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """What the page says of a cell: whose it is, and its record as sections of (name, text)."""
+
+    id: str
+    hash: str
+    labels: list[str]
+    seed: object
+    sections: dict[str, list[tuple[str, str]]]
 
 
 def _distinct(view: View, *keys: str) -> list[tuple[Any, ...]]:
@@ -52,26 +73,21 @@ def _caveats(view: View) -> list[tuple[str, str]]:
     """(curve and NFE, caveat) for each row whose cells have one."""
     found = []
     for curve, row in ((c, row) for c in curves_of(view.rows, view) for row in c.rows):
-        for key in hashes_of(row):
-            for text in caveats(view.cells.get(key, {})):
+        for record in records_of(row, view.cells):
+            for text in caveats(record):
                 found.append((f"{curve.label}, NFE {row.get('nfe')}", printable(text)))
     return list(dict.fromkeys(found))
 
 
-def _notes(view: View) -> list[dict[str, Any]]:
+def _notes(view: View) -> list[dict[str, object]]:
     """What a Fréchet distance on other features than Inception's is, for each that occurs."""
-    notes = []
+    notes: list[dict[str, object]] = []
     for name in metrics_of(view.rows):
         if name.startswith("fd-"):
             rows = [row for row in view.rows if row.get(name) is not None]
-            conditions = [
-                view.cells.get(key, {}).get("conditions", {})
-                for row in rows
-                for key in hashes_of(row)
-            ]
-            extractor: dict[str, Any] = next(
-                (c["extractor"] for c in conditions if c.get("extractor")), {}
-            )
+            records = (record for row in rows for record in records_of(row, view.cells))
+            found = (record["conditions"].get("extractor") for record in records)
+            extractor = next(filter(None, found), ExtractorCondition())
             notes.append(
                 {
                     "metric": printable(name),
@@ -94,9 +110,9 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, "none" if value is None or value == {} else printable(value)
 
 
-def _provenance(view: View) -> list[dict[str, Any]]:
-    """Each cell of the rows once, with its record as sections of (name, text)."""
-    made: dict[str, dict[str, Any]] = {}
+def _provenance(view: View) -> list[CellFacts]:
+    """Each cell of the rows once."""
+    made: dict[str, CellFacts] = {}
     models = _distinct(view, "model")
     for (model,) in models:
         of_model = [row for row in view.rows if row.get("model") == model]
@@ -105,21 +121,16 @@ def _provenance(view: View) -> list[dict[str, Any]]:
             label = f"{printable(model)}: {label}" if len(models) > 1 else label
             for key in hashes_of(row):
                 if key in made:
-                    made[key]["labels"].append(label)
+                    made[key].labels.append(label)
                     continue
-                record = view.cells.get(key, {})
+                found = view.cells.get(key)
+                record: Mapping[str, object] = found or {}
                 plain = {k: v for k, v in record.items() if not isinstance(v, Mapping)}
                 nested = {k: v for k, v in record.items() if isinstance(v, Mapping)}
                 sections = {name: list(_flat(part)) for name, part in nested.items()}
                 sections |= {"record": list(_flat(plain))} if plain else {}
-                seed = record.get("conditions", {}).get("seed", "?")
-                made[key] = {
-                    "id": cell_id(key),
-                    "hash": key,
-                    "labels": [label],
-                    "seed": seed,
-                    "sections": sections,
-                }
+                seed = found["conditions"].get("seed", "?") if found else "?"
+                made[key] = CellFacts(cell_id(key), key, [label], seed, sections)
     return list(made.values())
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from samplebench.results.fields import (
     CONDITIONS,
     HEADS,
-    STDERR,
-    Row,
     grid_label,
     metrics_of,
     printable,
     sampler_label,
     value_text,
 )
+from samplebench.results.row import INTEGERS, STDERR, Row
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        return self.key in {"nfe", "nfe_requested", "steps", "num_samples", "seed", "repeats"}
+        return self.key in INTEGERS
 
     @property
     def kind(self) -> str:
@@ -42,7 +41,7 @@ def _texts(rows: Sequence[Row], key: str, symbol: str) -> list[str]:
         return [sampler_label(row) for row in rows]
     if key == "discretization":
         return [grid_label(row, symbol) for row in rows]
-    return ["-" if row.get(key) is None else printable(row[key]) for row in rows]
+    return ["-" if row.get(key) is None else printable(row.get(key)) for row in rows]
 
 
 def condense(

@@ -92,7 +92,7 @@ def _near(colour: int, variant: int) -> Iterator[tuple[int, int]]:
             yield (colour + turned) % COLOURS, (variant + step) % VARIANTS
 
 
-class Named(NamedTuple):
+class LegendEntry(NamedTuple):
     """A curve as a legend has it: what its colour and what its marker and dash stand for."""
 
     name: str
@@ -102,7 +102,7 @@ class Named(NamedTuple):
     variant: int
 
 
-def crossed(curves: Sequence[Named]) -> bool:
+def crossed(curves: Sequence[LegendEntry]) -> bool:
     """Whether each name has a colour of its own and each detail a marker and dash of its own."""
     for pairs in ({(c.name, c.colour) for c in curves}, {(c.detail, c.variant) for c in curves}):
         if any(len({pair[side] for pair in pairs}) < len(pairs) for side in (0, 1)):

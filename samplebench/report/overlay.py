@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.published import Published, load
 from samplebench.report.atlas import hover_of
-from samplebench.report.chart import Point, Series
-from samplebench.report.curves import Curve, plots_of, references_of
+from samplebench.report.chart import Mark, Series
+from samplebench.report.curves import StyledCurve, plots_of, references_of
 from samplebench.report.match import Mismatch, Run, algorithm, algorithm_of, mismatches
 from samplebench.report.sweep import figure_key
 from samplebench.results.fields import number, printable, sampler_label
@@ -106,7 +106,7 @@ def _candidates(own: Links, uncertain: bool) -> list[Published]:
     return [row for _, _, row in sorted(rows, key=lambda item: item[:2])]
 
 
-def _run(curve: Curve, view: View, link: Links) -> Run:
+def _run(curve: StyledCurve, view: View, link: Links) -> Run:
     row, release = curve.rows[0], link.dtype
     name, params, constants = algorithm(str(row.get("sampler")), _parsed(row.get("params")))
     if "variance" in params:
@@ -139,7 +139,7 @@ def _value(text: str) -> float | str:
         return text
 
 
-def _series(model: str, curve: Curve, row: Published, summary: str) -> Series:
+def _series(model: str, curve: StyledCurve, row: Published, summary: str) -> Series:
     label = sampler_label(curve.rows[0])
     facets = {
         "model": printable(model),
@@ -160,9 +160,9 @@ def _series(model: str, curve: Curve, row: Published, summary: str) -> Series:
     )
 
 
-def _point(row: Published, found: Sequence[Mismatch]) -> Point:
+def _point(row: Published, found: Sequence[Mismatch]) -> Mark:
     named = [f"not as here: {mismatch.text}" for mismatch in found]
-    return Point(
+    return Mark(
         x={"nfe": row.nfe},
         y=row.above if row.fid is None else row.fid,
         hover=(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.report.chart import Chart, Table
+from samplebench.report.chart import Chart, DataTable
 from samplebench.report.looks import PALETTE, STROKES, SYMBOLS
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def render_page(
     title: str,
     lead: str,
     chart: Chart,
-    table: Table | None = None,
+    table: DataTable | None = None,
     template: str = "page.html.j2",
-    pictures: Sequence[Mapping[str, Any]] = (),
+    pictures: Sequence[Mapping[str, object]] = (),
     **context: Any,
 ) -> str:
     """The whole page; the same text for the same arguments.

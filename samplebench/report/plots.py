@@ -13,9 +13,10 @@ from samplebench.files.atomic import write_atomic
 from samplebench.report import looks
 from samplebench.report.axes import scale_axes
 from samplebench.report.best import better_words
-from samplebench.report.curves import Curve, Plot, plots_of
+from samplebench.report.curves import Plot, StyledCurve, plots_of
 from samplebench.report.names import figure_stem
-from samplebench.results.fields import STDERR, number, printable
+from samplebench.results.fields import number, printable
+from samplebench.results.row import STDERR, value
 from samplebench.results.view import View
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def settings() -> Iterator[None]:
 def _legend(plot: Plot) -> list[tuple[str, dict[str, Any]]]:
     """Labels with line properties: one for each curve, or, if shorter, colours and then styles."""
     curves = plot.curves
-    named = [looks.Named(c.name, c.detail, c.label, c.colour, c.variant) for c in curves]
+    named = [looks.LegendEntry(c.name, c.detail, c.label, c.colour, c.variant) for c in curves]
     names = dict.fromkeys((curve.name, curve.colour) for curve in curves)
     details = dict.fromkeys((curve.detail or "no ρ", curve.variant) for curve in curves)
     if len(names) + len(details) < len(curves) and looks.crossed(named):
@@ -169,10 +170,10 @@ def _lines(text: str, most: int, room: float, size: float) -> list[str]:
     return found
 
 
-def _draw_curve(axes: Axes, curve: Curve, metric: str) -> None:
+def _draw_curve(axes: Axes, curve: StyledCurve, metric: str) -> None:
     axes.errorbar(
         [row["nfe"] for row in curve.rows],
-        [row[metric] for row in curve.rows],
+        [value(row, metric) for row in curve.rows],
         yerr=[number(row.get(metric + STDERR)) or 0.0 for row in curve.rows],
         capsize=2.5,
         elinewidth=1,

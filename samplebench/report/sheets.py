@@ -7,16 +7,17 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from samplebench.report.curves import Curve, curves_of
+from samplebench.report.curves import StyledCurve, curves_of
 from samplebench.report.sweep import facets_of
-from samplebench.results.fields import STDERR, Row, hashes_of, metrics_of, printable, value_text
+from samplebench.results.fields import hashes_of, metrics_of, printable, value_text
+from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
 _PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ContactSheet:
     """One contact sheet in the page; widths in CSS pixels for wide and for narrow screens."""
 
     source: str
@@ -29,7 +30,7 @@ class Sheet:
     facets: dict[str, str]
 
 
-def sheets_of(view: View) -> list[Sheet]:
+def sheets_of(view: View) -> list[ContactSheet]:
     """The sheets of all rows that have one, curve by curve, by increasing NFE."""
     models = list(dict.fromkeys(row.get("model") for row in view.rows))
     found = []
@@ -40,7 +41,7 @@ def sheets_of(view: View) -> list[Sheet]:
     return found
 
 
-def _sheet(row: Row, curve: Curve, view: View, prefix: str) -> Sheet | None:
+def _sheet(row: Row, curve: StyledCurve, view: View, prefix: str) -> ContactSheet | None:
     """The sheet of the row's first cell that has one."""
     key = next((key for key in hashes_of(row) if key in view.sheets), None)
     if key is None:
@@ -49,11 +50,12 @@ def _sheet(row: Row, curve: Curve, view: View, prefix: str) -> Sheet | None:
     width = _png_width(data)
     about = prefix + curve.label
     if len(hashes_of(row)) > 1:
-        about += f", seed {view.cells.get(key, {}).get('conditions', {}).get('seed', '?')}"
+        record = view.cells.get(key)
+        about += f", seed {record['conditions'].get('seed', '?') if record else '?'}"
     values = [
-        f"{printable(name)} {value_text(row[name], row.get(name + STDERR))}"
+        f"{printable(name)} {value_text(row.get(name), row.get(name + STDERR))}"
         for name in metrics_of([row])
-        if row[name] is not None
+        if row.get(name) is not None
     ]
     values = [text.replace(" ± ", _PLUS_MINUS) for text in values]
     source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
@@ -62,7 +64,7 @@ def _sheet(row: Row, curve: Curve, view: View, prefix: str) -> Sheet | None:
     asked = row.get("nfe_requested")
     budget = str(row.get("nfe") if asked is None else asked)
     facets = facets_of(row)
-    return Sheet(source, wide, narrow, about, str(row.get("nfe")), budget, values, facets)
+    return ContactSheet(source, wide, narrow, about, str(row.get("nfe")), budget, values, facets)
 
 
 def _png_width(data: bytes) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from samplebench.report.best import Contest, better_words, contests, direction
 from samplebench.report.curves import curves_of
 from samplebench.report.layout import Column
-from samplebench.results.fields import HEADS, STDERR, Row, metrics_of, number, printable, value_text
+from samplebench.results.fields import HEADS, metrics_of, number, printable, value_text
+from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
 _FACTS = ("model", "metric", "protocol", "num_samples", "reference")
@@ -18,7 +19,7 @@ _WORDS = {"protocol": "protocol {}", "num_samples": "N={}", "reference": "refere
 
 
 @dataclass(frozen=True)
-class Standing:
+class Outcome:
     """How one contest ended.
 
     Attributes:
@@ -43,7 +44,7 @@ class Standing:
         return "; ".join([*named, *([f"{more} more"] if more else [])]) or "-"
 
 
-def standings(view: View, symbol: str = "ρ") -> list[Standing]:
+def standings(view: View, symbol: str = "ρ") -> list[Outcome]:
     """One for each budget of each model and metric at which rows compete.
 
     Args:
@@ -62,7 +63,7 @@ def standings(view: View, symbol: str = "ρ") -> list[Standing]:
     ]
 
 
-def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) -> Standing:
+def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) -> Outcome:
     rows = [view.rows[index] for index in (*contest.best, *contest.tied)]
     labels = [_label(row, contest.budget, names[id(row)]) for row in rows]
     first, facts = rows[0], {key: printable(rows[0].get(key)) for key in _FACTS}
@@ -73,8 +74,8 @@ def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) 
         for name, sha in contest.reference
     )
     best = labels.pop(0) if contest.best else "none, all are equal"
-    value = value_text(first[metric], first.get(metric + STDERR))
-    return Standing(facts, f"{contest.budget:g}", best, value, tuple(labels))
+    value = value_text(first.get(metric), first.get(metric + STDERR))
+    return Outcome(facts, f"{contest.budget:g}", best, value, tuple(labels))
 
 
 def _label(row: Row, budget: float, name: str) -> str:
@@ -82,26 +83,26 @@ def _label(row: Row, budget: float, name: str) -> str:
     return name if number(row.get("nfe")) == budget else f"{name} at NFE {row.get('nfe')}"
 
 
-def shared(found: Sequence[Standing]) -> tuple[list[str], list[str]]:
+def shared(found: Sequence[Outcome]) -> tuple[list[str], list[str]]:
     """Which facts are the same at every budget and which are not, by their names."""
     same = [key for key in _FACTS if len({one.facts[key] for one in found}) == 1]
     return [key for key in same if found[0].facts[key]], [k for k in _FACTS if k not in same]
 
 
-def groups_of(found: Sequence[Standing]) -> tuple[str, list[tuple[str, list[Standing]]]]:
+def groups_of(found: Sequence[Outcome]) -> tuple[str, list[tuple[str, list[Outcome]]]]:
     """What holds at every budget in words, and what else, with the budgets at which it holds."""
     same, differing = shared(found)
-    groups: dict[str, list[Standing]] = {}
+    groups: dict[str, list[Outcome]] = {}
     for one in found:
         groups.setdefault(_said(one, differing), []).append(one)
     return _said(found[0], same) if found else "", list(groups.items())
 
 
-def _said(one: Standing, keys: Sequence[str]) -> str:
+def _said(one: Outcome, keys: Sequence[str]) -> str:
     return ", ".join(_WORDS.get(key, "{}").format(one.facts[key]) for key in keys)
 
 
-def best_columns(found: Sequence[Standing]) -> tuple[list[tuple[str, str]], list[Column]]:
+def best_columns(found: Sequence[Outcome]) -> tuple[list[tuple[str, str]], list[Column]]:
     """Facts that hold at every budget as (name, text), and the columns of the others.
 
     Args:

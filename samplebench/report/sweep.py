@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from samplebench.report.best import better_words, marks_of
-from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Series, Table
-from samplebench.report.chart import Row as TableRow
-from samplebench.report.curves import Curve, Plot, plots_of
+from samplebench.report.chart import (
+    Axis,
+    Chart,
+    DataTable,
+    Facet,
+    Figure,
+    Mark,
+    Series,
+    TableCell,
+    TableRow,
+)
+from samplebench.report.curves import Plot, StyledCurve, plots_of
 from samplebench.report.layout import condense
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import (
     CONDITIONS,
     HEADS,
-    STDERR,
-    Row,
     alias_of,
     hashes_of,
     number,
     printable,
+    records_of,
     rho_label,
     sampler_label,
     value_text,
 )
+from samplebench.results.record import Record
+from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
 _AXES = (
@@ -100,7 +109,7 @@ def figure_key(model: str, metric: str) -> str:
     return key if key.isprintable() else key.encode("unicode_escape").decode()
 
 
-def _series(plot: Plot, curve: Curve, view: View) -> Series:
+def _series(plot: Plot, curve: StyledCurve, view: View) -> Series:
     return Series(
         figure=figure_key(plot.model, plot.metric),
         name=curve.label,
@@ -111,14 +120,14 @@ def _series(plot: Plot, curve: Curve, view: View) -> Series:
     )
 
 
-def _point(row: Row, curve: Curve, metric: str, view: View) -> Point:
-    records = [view.cells.get(key, {}) for key in hashes_of(row)]
+def _point(row: Row, curve: StyledCurve, metric: str, view: View) -> Mark:
+    records = records_of(row, view.cells)
     x = {
         "nfe": number(row.get("nfe")),
         "gflop": _mean(number(record.get("gflop_per_image")) for record in records),
         "seconds": _mean(map(_seconds, records)),
     }
-    value, error = number(row[metric]), number(row.get(metric + STDERR))
+    value, error = number(row.get(metric)), number(row.get(metric + STDERR))
     assert value is not None
     hover = [
         f"{printable(metric)} {value_text(value, row.get(metric + STDERR))}",
@@ -129,7 +138,7 @@ def _point(row: Row, curve: Curve, metric: str, view: View) -> Point:
         hover.append(f"{x['gflop']:.4g} network GFLOP per image")
     if x["seconds"] is not None:
         hover.append(f"{x['seconds']:.3g} s per image{_device(records)}")
-    return Point(
+    return Mark(
         x=x,
         y=value,
         low=None if error is None else value - error,
@@ -144,21 +153,21 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return math.fsum(known) / len(known) if known else None
 
 
-def _seconds(record: Mapping[str, Any]) -> float | None:
+def _seconds(record: Record) -> float | None:
     """Wall-clock seconds of sampling for one image; the last block is filled up to its size."""
     seconds = number(record.get("seconds", {}).get("sampling"))
-    conditions = record.get("conditions", {})
+    conditions = record["conditions"]
     n, block = conditions.get("num_samples"), conditions.get("block") or 1
     return seconds / (math.ceil(n / block) * block) if seconds and n else None
 
 
-def _device(records: Iterable[Mapping[str, Any]]) -> str:
+def _device(records: Iterable[Record]) -> str:
     hardware = [record.get("provenance", {}).get("hardware") for record in records]
     names = dict.fromkeys(printable(name) for name in hardware if name)
     return f" on {' or '.join(names)}" if names else ""
 
 
-def table_of(view: View) -> Table | None:
+def table_of(view: View) -> DataTable | None:
     """The rows as a sortable table; what holds for all of them is said above it."""
     if not view.rows:
         return None
@@ -174,7 +183,7 @@ def table_of(view: View) -> Table | None:
             if column.key == "sampler" and alias:
                 text += f" (computed as {printable(alias)})"
             cells.append(
-                Cell(
+                TableCell(
                     text,
                     number(row.get(column.key)) if column.metric or column.numeric else None,
                     mark=marks.get(column.key, {}).get(index, ""),
@@ -187,4 +196,4 @@ def table_of(view: View) -> Table | None:
         (f"{column.head} (± 1 standard error)" if column.metric else column.head, column.kind)
         for column in columns
     ]
-    return Table(heads, rows, facts)
+    return DataTable(heads, rows, facts)

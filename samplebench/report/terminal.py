@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from samplebench.report.layout import Column, condense
 from samplebench.report.standings import best_columns, standings
-from samplebench.results.fields import (
-    Row,
-    printable,
-)
+from samplebench.results.fields import printable
+from samplebench.results.row import Row
 from samplebench.results.view import View, few_samples
-
-if TYPE_CHECKING:
-    pass
 
 
 def to_text(rows: Sequence[Row]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+
+from samplebench.results.record import Conditions
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Cell:
             so that it is computed anew every time; "" for nothing.
     """
 
-    conditions: Mapping[str, Any]
+    conditions: Conditions
     nfe: int
     not_reusable: str = ""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from samplebench.results.view import COLUMNS
+from samplebench.results.fields import visible
+from samplebench.results.row import COLUMNS, OPTIONAL, STDERR, Columns, Row
 
 HASH = re.compile(r"[0-9a-f]{64}")
 # Least and most of the whole numbers; the limits are those of a request.
@@ -18,35 +19,29 @@ _WHOLE = {
     "repeats": (1, 1000),
     "num_samples": (1, 2**63),
 }
-_OPTIONAL = ("rho", "steps", "nfe_requested")
 _EMPTY_ALLOWED = ("params",)
-_STDERR = "_stderr"
 
 
-def fault(row: Mapping[str, Any]) -> str:
-    """Why no run can have made a row, e.g. "seed is -1, not 0 or more"; "" of one that may be.
-
-    Args:
-        row: keys as in COLUMNS, then numbers or None by metric, then `cell`.
-    """
+def fault(row: Row) -> str:
+    """Why no run can have made a row, e.g. "seed is -1, not 0 or more"; "" of one that may be."""
     if found := fault_of_columns(row):
         return found
     for column in row.keys() - {*COLUMNS, "cell"}:
-        if found := _fault_of_value(column, row[column]):
+        if found := _fault_of_value(column, row.get(column)):
             return f"{column} is {found}"
     return _fault_of_cells(row["cell"], row["repeats"])
 
 
-def fault_of_columns(row: Mapping[str, Any]) -> str:
+def fault_of_columns(row: Columns) -> str:
     """The same of COLUMNS alone."""
     for column in COLUMNS:
-        if found := _fault_of_column(column, row[column]):
+        if found := _fault_of_column(column, row.get(column)):
             return f"{column} is {found}"
     return ""
 
 
 def _fault_of_column(column: str, value: Any) -> str:
-    if value is None and column in _OPTIONAL:
+    if value is None and column in OPTIONAL:
         return ""
     if column in _WHOLE:
         low, high = _WHOLE[column]
@@ -65,7 +60,7 @@ def _fault_of_column(column: str, value: Any) -> str:
 def _fault_of_value(column: str, value: Any) -> str:
     if value is not None and not _is_number(value):
         return f"{shown(value)}, not a number"
-    if column.endswith(_STDERR) and value is not None and (value < 0 or value == math.inf):
+    if column.endswith(STDERR) and value is not None and (value < 0 or value == math.inf):
         return f"{shown(value)}, and a standard error is neither negative nor infinite"
     return ""
 
@@ -96,7 +91,7 @@ def shown(value: object) -> str:
     """A value for a message: short, printable, "empty" where there is none."""
     if value is None or value == "":
         return "empty"
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value)[:60])
+    text = visible(str(value)[:60])
     return f"'{text}'" if isinstance(value, str) else text
 
 

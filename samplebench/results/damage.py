@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from samplebench.files import texts
 from samplebench.files.archives import Arrays
 from samplebench.files.atomic import regular
 from samplebench.results import shape
+from samplebench.results.record import Record
 
 _AGAIN = "run its sweep again, and only this cell is computed anew"
 
@@ -53,7 +54,7 @@ def read_json(path: Path, mend: str = _AGAIN) -> dict[str, Any]:
     return content
 
 
-def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str, Any]:
+def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> Record:
     """The record in `<hash>.json`, which must hold these metrics and all that it was asked for.
 
     Raises:
@@ -82,7 +83,7 @@ def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> dict[str,
         raise Damaged(path, "values are missing", _AGAIN)
     if found := shape.fault(record):
         raise Damaged(path, f"{found} is not what a run writes", _AGAIN)
-    return record
+    return cast(Record, record)
 
 
 def _all_finite(values: Any) -> bool:

@@ -1,23 +1,18 @@
-"""The columns of a curve point and how each is put into words; needs the standard library only."""
+"""How the columns of a row are put into words; needs the standard library only."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from samplebench.answers.parameters import label, word
-from samplebench.results.view import COLUMNS
+from samplebench.results.record import Record
+from samplebench.results.row import COLUMNS, STDERR, Row
 
-Row = dict[str, Any]
-
-INTEGERS = frozenset({"steps", "nfe", "nfe_requested", "seed", "repeats", "num_samples"})
-STRINGS = frozenset({"model", "sampler", "params", "discretization", "protocol", "dtype", "cell"})
 # Points that differ in one of these are not points of the same curve.
 CONDITIONS = ("protocol", "num_samples", "dtype", "seed", "repeats")
 HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "asked"}
-STDERR = "_stderr"
 # What CI servers take for an order where it stands in a log: GitHub's, Azure's, TeamCity's.
 _ORDER = re.compile(r"^\s*::|##(?=\w*\[)")
 # How text begins that a spreadsheet runs as a formula, with or without apostrophes before it.
@@ -44,14 +39,19 @@ def hashes_of(row: Row) -> list[str]:
     return str(row.get("cell") or "").split()
 
 
-def alias_of(row: Row, cells: dict[str, dict[str, Any]]) -> str | None:
+def records_of(row: Row, cells: Mapping[str, Record]) -> list[Record]:
+    """Records of the cells behind a row, as far as they are there."""
+    return [cells[key] for key in hashes_of(row) if key in cells]
+
+
+def alias_of(row: Row, cells: Mapping[str, Record]) -> str | None:
     """What computed the row's cells, where that is another sampler or has other parameters.
 
     E.g. "heun", or "edm S_churn=5" for a larger S_churn that is clipped to the same.
     """
     written = f" {row.get('params') or ''} "
-    for key in hashes_of(row):
-        conditions = cells.get(key, {}).get("conditions", {})
+    for record in records_of(row, cells):
+        conditions = record["conditions"]
         name, params = conditions.get("sampler"), conditions.get("params")
         if name and name != row.get("sampler"):
             return str(name)
@@ -65,9 +65,14 @@ def alias_of(row: Row, cells: dict[str, dict[str, Any]]) -> str | None:
     return None
 
 
+def visible(text: object) -> str:
+    """`text` on one line, a mark for what cannot be seen."""
+    return "".join(c if c.isprintable() else _UNKNOWN for c in str(text))
+
+
 def printable(text: object) -> str:
     """`text` on one line that is only text, to terminals, logs of CI servers and XML alike."""
-    return _ORDER.sub(_UNKNOWN, "".join(c if c.isprintable() else _UNKNOWN for c in str(text)))
+    return _ORDER.sub(_UNKNOWN, visible(text))
 
 
 def inert(document: str) -> str:
@@ -97,18 +102,18 @@ def number(value: object) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def sampler_label(row: Row) -> str:
+def sampler_label(row: Mapping[str, object]) -> str:
     """Sampler with its parameters, e.g. "edm S_churn=10"."""
     return printable(f"{row.get('sampler') or '?'} {row.get('params') or ''}").strip()
 
 
-def rho_label(row: Row, symbol: str = "rho") -> str:
+def rho_label(row: Mapping[str, object], symbol: str = "rho") -> str:
     """E.g. "rho=7", or "" where rho is unused."""
     rho = number(row.get("rho"))
     return "" if rho is None else f"{symbol}={rho:g}"
 
 
-def grid_label(row: Row, symbol: str = "rho") -> str:
+def grid_label(row: Mapping[str, object], symbol: str = "rho") -> str:
     """Time discretization, e.g. "edm rho=7"."""
     return printable(f"{row.get('discretization') or '?'} {rho_label(row, symbol)}").strip()
 

@@ -3,19 +3,59 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypedDict
 
+from samplebench.results.cell import Cell
 from samplebench.results.columns import HASH, fault_of_columns
 from samplebench.results.damage import Damaged, read_json
-from samplebench.results.view import COLUMNS
+from samplebench.results.row import COLUMNS, STDERR, Columns
 
-Row = dict[str, Any]
-STDERR = "_stderr"
 _TAKEN = frozenset({*COLUMNS, "cell"})
 _MEND = "delete it and run its sweep again; finished cells are kept"
+# The order of a report made of several requests; what is None comes first.
+_ORDER = itemgetter(
+    "model", "protocol", "sampler", "params", "discretization", "dtype",
+    "rho", "nfe_requested", "steps", "seed", "repeats", "num_samples",
+)  # fmt: skip
+
+
+class AskedRow(TypedDict):
+    """A row as a request file has it: its columns, with the planned NFE, and what gives its values.
+
+    Attributes:
+        cells: hashes, one per repeat.
+    """
+
+    columns: Columns
+    metrics: list[str]
+    cells: list[str]
+
+
+class Planned(Protocol):
+    """A row of a plan."""
+
+    @property
+    def columns(self) -> Columns: ...
+    @property
+    def metrics(self) -> Sequence[str]: ...
+    @property
+    def cells(self) -> Sequence[Cell]: ...
+
+
+def asked_rows(rows: Iterable[Planned]) -> list[AskedRow]:
+    """Rows of a plan as a request file has them."""
+    return [
+        {
+            "columns": row.columns,
+            "metrics": list(row.metrics),
+            "cells": [cell.hash for cell in row.cells],
+        }
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True)
@@ -26,13 +66,13 @@ class Asked:
         path: its file.
         number: in the order of asking, from 1.
         words: of the command line.
-        rows: each with its `columns`, its `metrics` and the hashes of its `cells`.
+        rows: in the order of the plan.
     """
 
     path: Path
     number: int
     words: Mapping[str, Any]
-    rows: list[Row]
+    rows: list[AskedRow]
 
     @property
     def cells(self) -> set[str]:
@@ -61,7 +101,7 @@ def read_all(folder: Path) -> list[Asked]:
     return sorted(found, key=lambda asked: asked.number)
 
 
-def merged(requests: Iterable[Asked]) -> tuple[list[Row], list[tuple[Row, Row]]]:
+def merged(requests: Iterable[Asked]) -> tuple[list[AskedRow], list[tuple[AskedRow, AskedRow]]]:
     """The rows of all requests, each metric of a point once, and what gave way to what.
 
     A metric that was asked for again, of other code or another block, is the newer row's.
@@ -72,13 +112,13 @@ def merged(requests: Iterable[Asked]) -> tuple[list[Row], list[tuple[Row, Row]]]
     Returns:
         The rows, sorted, and pairs of an older row and the newer one that took a metric from it.
     """
-    points: dict[str, list[Row]] = {}
+    points: dict[str, list[AskedRow]] = {}
     replaced = []
     for row in (row for asked in requests for row in asked.rows):
         # The planned NFE follows from the code.
         columns = {key: value for key, value in row["columns"].items() if key != "nfe"}
         point = points.setdefault(json.dumps(columns, sort_keys=True), [])
-        kept = []
+        kept: list[AskedRow] = []
         for older in point:
             left = [metric for metric in older["metrics"] if metric not in row["metrics"]]
             if len(left) < len(older["metrics"]):
@@ -108,8 +148,5 @@ def _fault(row: Any) -> str:
     return fault_of_columns(row["columns"])
 
 
-def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    c = row["columns"]
-    words = ("model", "protocol", "sampler", "params", "discretization", "dtype")
-    numbers = ("rho", "nfe_requested", "steps", "seed", "repeats", "num_samples")
-    return tuple(c[w] for w in words) + tuple(-1 if c[n] is None else c[n] for n in numbers)
+def _order(row: AskedRow) -> tuple[Any, ...]:
+    return tuple(-1 if value is None else value for value in _ORDER(row["columns"]))

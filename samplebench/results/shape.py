@@ -9,15 +9,16 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Kind = Callable[[Any], bool] | Mapping[str, Any]
+# Of one value, or of those in a table by name.
+Kind = Callable[[Any], bool] | Mapping[str, "Kind"]
 
 
-def fault(record: Mapping[str, Any]) -> str:
+def fault(record: Mapping[str, object]) -> str:
     """The first field that no run can have written, e.g. "conditions.seed"; "" if there is none."""
     return _fault("", record, _RECORD)
 
 
-def _fault(name: str, value: Any, kind: Any) -> str:
+def _fault(name: str, value: Any, kind: Kind) -> str:
     if not isinstance(kind, Mapping):
         return "" if kind(value) else name
     if not isinstance(value, Mapping):
@@ -81,7 +82,7 @@ def _tables(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())
 
 
-_RECORD: Mapping[str, Any] = {
+_RECORD: Kind = {
     "conditions": {
         **dict.fromkeys(("model", "sampler", "dtype", "checkpoint_sha256", "noise_device"), _text),
         **dict.fromkeys(("num_samples", "block"), _positive),

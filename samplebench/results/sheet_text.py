@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from samplebench.results.columns import HASH, shown
-from samplebench.results.fields import INTEGERS, STRINGS
+from samplebench.results.row import INTEGERS, STRINGS
 
 _SEPARATORS = (",", ";", "\t")
 # Excel's own first line, "sep=;".
@@ -35,7 +35,7 @@ _CHANGED = "a spreadsheet changed it; take the file that samplebench wrote"
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TextTable:
     """A table of texts.
 
     Attributes:
@@ -81,7 +81,7 @@ class Sheet:
         return text
 
 
-def parse(text: str) -> Sheet:
+def parse(text: str) -> TextTable:
     """The table in a text.
 
     Raises:
@@ -99,7 +99,7 @@ def parse(text: str) -> Sheet:
     if announced:
         del table[0]
     if not table:
-        return Sheet([], [], False)
+        return TextTable([], [], False)
     (first, named), *body = table
     head = _without_end(named)
     _check_head(first, head)
@@ -108,7 +108,7 @@ def parse(text: str) -> Sheet:
         if any(entries[len(head) :]) or len(entries) < len(head):
             raise ValueError(f"line {line}: {len(entries)} entries below {len(head)} columns")
         rows.append((line, entries[: len(head)]))
-    return Sheet(head, rows, _commas(head, (row for _, row in rows)))
+    return TextTable(head, rows, _commas(head, (row for _, row in rows)))
 
 
 def _separator(lines: Sequence[str]) -> str:

@@ -14,10 +14,10 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,11 +25,10 @@ from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import locks
 from samplebench.files.atomic import atomic
 from samplebench.results.damage import Damaged, check_sheet, read_cell, read_json, read_partial
-from samplebench.results.requests import Asked, merged, read_all
+from samplebench.results.record import Record
+from samplebench.results.requests import Asked, AskedRow, Planned, asked_rows, merged, read_all
+from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
-
-if TYPE_CHECKING:
-    from samplebench.bench.plan import Plan
 
 SCHEMA = 1
 _MARKER = "samplebench.json"
@@ -132,7 +131,7 @@ class Store:
     def has(self, cell: str) -> bool:
         return self._cell(cell).is_file()
 
-    def cell(self, cell: str, metrics: Sequence[str] = ()) -> dict[str, Any]:
+    def cell(self, cell: str, metrics: Sequence[str] = ()) -> Record:
         """The record of a finished cell, which must hold these metrics.
 
         Raises:
@@ -152,7 +151,7 @@ class Store:
         for path in view.sheets.values():
             check_sheet(path)
 
-    def write_cell(self, record: Mapping[str, Any], sheet: np.ndarray) -> None:
+    def write_cell(self, record: Record, sheet: np.ndarray) -> None:
         """Files a finished cell and its contact sheet, uint8 [H, W, C], and drops its partial."""
         from PIL import Image
 
@@ -181,11 +180,16 @@ class Store:
 
     # requests and views
 
-    def add_request(self, plan: Plan) -> None:
-        """Remembers the rows of a plan, so that a report can be made from the folder alone."""
+    def add_request(self, words: Mapping[str, Any], rows: Iterable[Planned]) -> None:
+        """Remembers what was asked for, so that a report can be made from the folder alone.
+
+        Args:
+            words: of the request.
+            rows: of its plan.
+        """
         # JSON has no infinity either.
-        words = json.loads(json.dumps(plan.request.words()), parse_constant=str)
-        content: dict[str, Any] = {"request": words, "rows": _rows_of(plan)}
+        words = json.loads(json.dumps(words), parse_constant=str)
+        content: dict[str, object] = {"request": words, "rows": asked_rows(rows)}
         name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
         content["number"] = max((asked.number for asked in self.requests()), default=0) + 1
         with atomic(self.out / "requests" / f"{name}.json") as temporary:
@@ -211,21 +215,19 @@ class Store:
             then, now = (self.cell(cell)["conditions"].get("reference") for cell in cells)
             if then != now:
                 (metric, *_) = (m for m in older["metrics"] if m in newer["metrics"])
-                names = " and ".join(str((found or {}).get("id")) for found in (then, now))
-                point = " ".join(str(newer["columns"][key]) for key in ("model", "sampler", "nfe"))
+                names = " and ".join(str(found and found.get("id")) for found in (then, now))
+                at = newer["columns"]
+                point = f"{at['model']} {at['sampler']} {at['nfe']}"
                 return f"{metric} of {point} was computed against two references, {names}"
         return ""
 
-    def view(self, plan: Plan | None = None) -> View:
+    def view(self, plan: Iterable[Planned] | None = None) -> View:
         """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
-        if plan is not None:
-            planned = _rows_of(plan)
-        else:
-            planned, _ = merged(self.requests())
-        rows: list[dict[str, Any]] = []
-        cells: dict[str, dict[str, Any]] = {}
+        asked = merged(self.requests())[0] if plan is None else asked_rows(plan)
+        rows: list[Row] = []
+        cells: dict[str, Record] = {}
         pending: set[str] = set()
-        for row in planned:
+        for row in asked:
             missing = [cell for cell in row["cells"] if not self.has(cell)]
             pending.update(missing)
             if missing:
@@ -244,17 +246,6 @@ class Store:
         return self.out / "cells" / f"{cell}.partial.npz"
 
 
-def _rows_of(plan: Plan) -> list[dict[str, Any]]:
-    return [
-        {
-            "columns": dict(row.columns),
-            "metrics": list(row.metrics),
-            "cells": [cell.hash for cell in row.cells],
-        }
-        for row in plan.rows
-    ]
-
-
 def _set_aside(path: Path, check: Callable[[Path], Any], then: str) -> None:
     """Renames a damaged file, so that nothing is lost and nothing stumbles over it."""
     try:
@@ -270,14 +261,15 @@ def _foreign(path: Path) -> bool:
     return not (path.name.startswith(f".{_MARKER}.") and path.name.endswith(".tmp"))
 
 
-def _values(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _values(row: AskedRow, records: Sequence[Record]) -> Row:
     """A row with its values: the mean over repeats, and the standard error of that mean."""
-    columns = {**row["columns"], "nfe": records[0]["nfe"]}
+    values: dict[str, float] = {}
     for name in row["metrics"]:
         found = [record["values"][name] for record in records]
-        values = [math.nan if v["value"] is None else v["value"] for v in found]
+        means = [math.nan if v["value"] is None else v["value"] for v in found]
         errors = [math.nan if v["stderr"] is None else v["stderr"] for v in found]
-        columns[name] = math.fsum(value / len(values) for value in values)
+        values[name] = math.fsum(mean / len(means) for mean in means)
         # Without a square that overflows.
-        columns[f"{name}_stderr"] = math.hypot(*errors) / len(errors)
-    return {**columns, "cell": " ".join(row["cells"])}
+        values[name + STDERR] = math.hypot(*errors) / len(errors)
+    fixed = {**row["columns"], "nfe": records[0]["nfe"]}
+    return cast(Row, {**fixed, **values, "cell": " ".join(row["cells"])})

@@ -8,29 +8,20 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from samplebench.answers.parameters import word
 from samplebench.errors import InputError
 from samplebench.files import texts
 from samplebench.files.atomic import write_atomic
 from samplebench.results.columns import shown
-from samplebench.results.fields import (
-    INTEGERS,
-    STRINGS,
-    Row,
-    columns_of,
-    guarded,
-    inert,
-    number,
-    unguarded,
-)
+from samplebench.results.fields import columns_of, guarded, inert, number, unguarded
+from samplebench.results.row import INTEGERS, STRINGS, Row
 from samplebench.results.sheet_text import parse
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# The last digits of a float64 differ between processors; twelve do not.
-_DIGITS = ".12g"
 # What `float` reads beyond these, 1_000 or other alphabets' digits, nobody means.
 _WHOLE = re.compile(r"-?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|nan|inf)", re.IGNORECASE)
@@ -41,7 +32,7 @@ def _entry(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return guarded(value)
-    return format(value, _DIGITS) if isinstance(value, float) else str(value)
+    return word(value)
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -79,13 +70,14 @@ def numbered_rows(path: Path) -> list[tuple[int, Row]]:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     sheet = parse(text)
-    rows = []
+    rows: list[tuple[int, Row]] = []
     for line, entries in sheet.rows:
         try:
             pairs = zip(map(unguarded, sheet.head), entries, strict=True)
-            rows.append((line, {key: _typed(key, sheet.plain(key, text)) for key, text in pairs}))
+            found = {key: _typed(key, sheet.plain(key, text)) for key, text in pairs}
         except ValueError as error:
             raise ValueError(f"line {line}: {error}") from None
+        rows.append((line, cast(Row, found)))
     return rows
 
 
@@ -109,10 +101,13 @@ def to_json(rows: Sequence[Row]) -> str:
     return inert(json.dumps([{c: _plain(row.get(c)) for c in columns} for row in rows], indent=2))
 
 
+def rounded(value: Any) -> Any:
+    """A value with the digits of the CSV file; the last ones differ between processors."""
+    return float(word(value)) if isinstance(value, float) else value
+
+
 def _plain(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return None if number(value) is None else float(format(value, _DIGITS))
+    return None if isinstance(value, float) and number(value) is None else rounded(value)
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:

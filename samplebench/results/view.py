@@ -1,17 +1,12 @@
-"""What a report is made from: plain rows, cell records and sample sheets."""
+"""What a report is made from: rows, cell records and sample sheets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-# What a row says before its values; `results.csv` has them in this order.
-COLUMNS = (
-    "model", "sampler", "params", "discretization", "rho", "steps", "nfe", "nfe_requested",
-    "seed", "repeats", "num_samples", "protocol", "dtype",
-)  # fmt: skip
+from samplebench.results.record import Record
+from samplebench.results.row import Row
 
 
 @dataclass(frozen=True)
@@ -20,32 +15,31 @@ class View:
 
     Attributes:
         title: name of the sweep, e.g. of its output folder.
-        rows: one per curve point; keys as in `COLUMNS`, then `<metric>` and
-            `<metric>_stderr` for every metric, then `cell`.
-        cells: cell hash -> cell record (the parsed JSON).
+        rows: one per curve point.
+        cells: records by cell hash.
         sheets: cell hash -> lossless PNG of its first 64 samples, 8 x 8 tiles of H x W pixels with
             gutters between them (`images.gutter`; older ones have none).
         pending: number of planned cells that have no result yet.
     """
 
     title: str
-    rows: list[dict[str, Any]]
-    cells: dict[str, dict[str, Any]]
+    rows: list[Row]
+    cells: dict[str, Record]
     sheets: dict[str, Path]
     pending: int = 0
 
 
-def failure(record: Mapping[str, Any]) -> str:
+def failure(record: Record) -> str:
     """Why a cell has no value, a line; "" where it has one."""
     if record.get("failed"):
         return str(record["failed"])
     if record.get("nonfinite"):  # a record of an older version
-        n = record.get("conditions", {}).get("num_samples", 0)
+        n = record["conditions"].get("num_samples", 0)
         return f"{record['nonfinite']} of {n} samples are not finite"
     return ""
 
 
-def caveats(record: Mapping[str, Any]) -> list[str]:
+def caveats(record: Record) -> list[str]:
     """What a reader must know beside a cell's values, in words."""
     found = []
     if reason := failure(record):
@@ -63,9 +57,9 @@ def caveats(record: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def few_samples(record: Mapping[str, Any]) -> str:
+def few_samples(record: Record) -> str:
     """That a cell has no more samples than features, a line; "" where it has."""
-    conditions = record.get("conditions", {})
+    conditions = record["conditions"]
     n, dim = conditions.get("num_samples", 0), conditions.get("extractor", {}).get("feature_dim", 0)
     if not 0 < n <= dim:
         return ""

@@ -15,7 +15,7 @@ from samplebench.models.model import Model
 from samplebench.models.views import DiscreteView
 from samplebench.registry import timelines
 from samplebench.timelines.timeline import Timeline
-from samplebench.timelines.words import Asked, Counts, Words, one_of, sorted_out
+from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,7 +75,7 @@ class Discrete(Timeline):
         return cls(spec, kept)
 
     @classmethod
-    def places(cls, asked: Asked, given: Mapping[str, Any]) -> Iterator[Words]:
+    def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
         yield Words()
 
     @classmethod

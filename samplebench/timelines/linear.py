@@ -19,7 +19,7 @@ from samplebench.processes.levels import level, time
 from samplebench.processes.linear import LinearProcess, apply
 from samplebench.registry import timelines
 from samplebench.timelines.timeline import Timeline
-from samplebench.timelines.words import Asked, Counts, Words, one_of, sorted_out
+from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,7 +97,7 @@ class Linear(Timeline):
         return own
 
     @classmethod
-    def places(cls, asked: Asked, given: Mapping[str, Any]) -> Iterator[Words]:
+    def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
         yield Words(params=split(given, _TIMES)[0])
 
     @classmethod
@@ -114,7 +114,7 @@ class Linear(Timeline):
         return f"predicts the noise of process {process.name}"
 
     @classmethod
-    def names(cls, asked: Asked) -> set[str]:
+    def names(cls, asked: Sweep) -> set[str]:
         return {*_TIMES}
 
     @classmethod

@@ -17,7 +17,7 @@ from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.registry import Entry, discretizations, timelines
 from samplebench.timelines.timeline import Timeline
-from samplebench.timelines.words import Asked, Counts, Words, one_of, sorted_out
+from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,7 +101,7 @@ class Sigma(Timeline):
         return cls(discretization, grid.levels, grid.sigma_min, grid.sigma_max, constants)
 
     @classmethod
-    def places(cls, asked: Asked, given: Mapping[str, Any]) -> Iterator[Words]:
+    def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
         for where in asked.discretization:
             known = grid_constants(where) if isinstance(where, str) else {}
             common = cls.supplied if isinstance(where, str) else ("final",)
@@ -127,7 +127,7 @@ class Sigma(Timeline):
         return cls("logsnr", levels, 0.01, 10.0, {})
 
     @classmethod
-    def names(cls, asked: Asked) -> set[str]:
+    def names(cls, asked: Sweep) -> set[str]:
         named = [grid for grid in asked.discretization if isinstance(grid, str)]
         constants = {name for grid in named for name in grid_constants(grid)} - {"rho"}
         return constants | ({*cls.supplied} if named else {"final"})

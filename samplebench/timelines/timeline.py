@@ -10,7 +10,7 @@ from samplebench.answers.parameters import label
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model, model_range
 from samplebench.registry import Entry
-from samplebench.timelines.words import Asked, Counts, Words
+from samplebench.timelines.words import Counts, Sweep, Words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +54,7 @@ class Timeline(ABC):
 
     @classmethod
     @abstractmethod
-    def places(cls, asked: Asked, given: Mapping[str, Any]) -> Iterator[Words]:
+    def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
         """What a sweep asks for, without its budgets.
 
         Args:
@@ -77,7 +77,7 @@ class Timeline(ABC):
         return "is D(x; sigma)"
 
     @classmethod
-    def names(cls, asked: Asked) -> set[str]:
+    def names(cls, asked: Sweep) -> set[str]:
         """The parameters that are the steps' and not the sampler's."""
         return set()
 

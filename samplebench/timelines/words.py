@@ -38,7 +38,7 @@ class Words:
         return [name for name in names if getattr(self, name) is not None]
 
 
-class Asked(Protocol):
+class Sweep(Protocol):
     """What a sweep asks for, of which a timeline takes what it knows."""
 
     @property

@@ -104,14 +104,18 @@ def _levels(result: Truncation) -> _Panel:
             sigmas = [level.sigma for level in levels]
             lines.append(_Line(sigmas, [level.error for level in levels], look))
             name, steps = name_of(curve), f"{run.steps} steps"
-            named.append(looks.Named(name, steps, f"{name}, {steps}", *states[place, run.steps]))
+            named.append(
+                looks.LegendEntry(name, steps, f"{name}, {steps}", *states[place, run.steps])
+            )
     several = f", {grid}" if len(grids_of(result)) > 1 else ""
     title = f"error after every step{several}"
     legend = [(wrapped(label), look) for label, look in _legend(named, counts)]
     return _Panel(title, "noise level σ of the state", lines, legend)
 
 
-def _legend(named: list[looks.Named], counts: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
+def _legend(
+    named: list[looks.LegendEntry], counts: Sequence[int]
+) -> list[tuple[str, dict[str, Any]]]:
     """Samplers by colour and step counts by style, where they are; else every line."""
     if not looks.crossed(named):
         return [(each.label, _look(each.colour, each.variant)) for each in named]

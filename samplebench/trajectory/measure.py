@@ -23,7 +23,7 @@ from samplebench.samplers.step import Step
 from samplebench.sampling.setting import Setting
 from samplebench.ticker import bar
 from samplebench.trajectory.plan import Family, families
-from samplebench.trajectory.reference import Reference, solve, tolerance
+from samplebench.trajectory.reference import Solution, solve, tolerance
 from samplebench.trajectory.result import Truncation
 from samplebench.trajectory.tally import Tally, start_of
 
@@ -152,7 +152,7 @@ def _measure_block(
 
 
 def _run(
-    setting: Setting, reference: Reference, latents: Tensor
+    setting: Setting, reference: Solution, latents: Tensor
 ) -> tuple[dict[int, np.ndarray], int]:
     """Mean square errors [N] of a sampler's states by step, and the images evaluated."""
     import torch

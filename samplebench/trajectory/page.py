@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samplebench.files.atomic import write_atomic
-from samplebench.report.chart import Axis, Cell, Chart, Facet, Figure, Point, Row, Series, Table
+from samplebench.report.chart import (
+    Axis,
+    Chart,
+    DataTable,
+    Facet,
+    Figure,
+    Mark,
+    Series,
+    TableCell,
+    TableRow,
+)
 from samplebench.results.fields import number, printable, rho_label
 from samplebench.trajectory.names import (
     drawable,
@@ -99,7 +109,7 @@ def chart_of(result: Truncation) -> Chart:
     return Chart(figures, series, facets_shown, ("trajectory.csv", result.csv()))
 
 
-def table_of(result: Truncation) -> Table:
+def table_of(result: Truncation) -> DataTable:
     """One row per run; what holds for all of them is said above it."""
     several = len(grids_of(result)) > 1
     heads = [
@@ -109,12 +119,12 @@ def table_of(result: Truncation) -> Table:
     rows = []
     for curve in result.curves:
         for run in curve.points:
-            cells = [Cell(name_of(curve)), *([Cell(grid_of(curve))] if several else [])]
-            cells += [Cell(f"{count:g}", float(count)) for count in (run.steps, run.nfe)]
+            cells = [TableCell(name_of(curve)), *([TableCell(grid_of(curve))] if several else [])]
+            cells += [TableCell(f"{count:g}", float(count)) for count in (run.steps, run.nfe)]
             for text, order in _values(run):
-                cells.append(Cell(text, None if order is None else number(order)))
-            rows.append(Row(cells, {**_facets(curve), "steps": str(run.steps)}))
-    return Table(heads, rows, facts_of(result))
+                cells.append(TableCell(text, None if order is None else number(order)))
+            rows.append(TableRow(cells, {**_facets(curve), "steps": str(run.steps)}))
+    return DataTable(heads, rows, facts_of(result))
 
 
 def facts_of(result: Truncation) -> list[tuple[str, str]]:
@@ -162,20 +172,20 @@ def _facets(curve: Curve) -> dict[str, str]:
     }
 
 
-def _end(run: Run, name: str) -> Point:
+def _end(run: Run, name: str) -> Mark:
     order = [] if run.order.median is None else [f"order {run.order.median:.2f}"]
     hover = (*_hover(run.end), name, f"NFE {run.nfe:g} in {run.steps} steps", *order)
     return _point({"nfe": float(run.nfe), "steps": float(run.steps)}, run.end, hover)
 
 
-def _state(level: Level, name: str, run: Run) -> Point:
+def _state(level: Level, name: str, run: Run) -> Mark:
     where = f"after step {level.step + 1} of {run.steps}, σ = {level.sigma:.3g}"
     return _point({"sigma": level.sigma}, level.error, (*_hover(level.error), name, where))
 
 
-def _point(x: dict[str, float | None], error: Spread, hover: Sequence[str]) -> Point:
+def _point(x: dict[str, float | None], error: Spread, hover: Sequence[str]) -> Mark:
     low, median, high = (drawable(v) for v in (error.low, error.median, error.high))
-    return Point(x, median, low, high, tuple(hover))
+    return Mark(x, median, low, high, tuple(hover))
 
 
 def _hover(error: Spread) -> tuple[str, str]:

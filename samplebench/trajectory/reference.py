@@ -27,7 +27,7 @@ _POINTS, _SPACING = 7, 1e-4
 
 
 @dataclass(frozen=True)
-class Reference:
+class Solution:
     """The solution at the noise levels asked for.
 
     Attributes:
@@ -61,7 +61,7 @@ def solve(
     levels: Iterable[float],
     rtol: float,
     advance: Callable[[float], None],
-) -> Reference:
+) -> Solution:
     """The reference solution from sigma_max downwards, and its own error.
 
     DOP853 with the tolerances `rtol` and `rtol / 10`, all samples in one system. It ends at 0 if
@@ -97,7 +97,7 @@ def solve(
         for level, time in {**wanted, low: low}.items()
     }
     truth = Truth(sigma_max, low, rtol, rtol / 10, evaluations, error)
-    return Reference(truth, states, model, latents.dtype, latents.device)
+    return Solution(truth, states, model, latents.dtype, latents.device)
 
 
 def _integrate(

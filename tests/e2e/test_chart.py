@@ -9,14 +9,14 @@ import pytest
 
 from samplebench.report.chart import (
     Axis,
-    Cell,
     Chart,
+    DataTable,
     Facet,
     Figure,
-    Point,
-    Row,
+    Mark,
     Series,
-    Table,
+    TableCell,
+    TableRow,
 )
 from samplebench.report.page import render_page
 from tests.e2e.pages import NEEDS_CHROMIUM, column, head, series, shown_rows
@@ -98,8 +98,8 @@ def strange(tmp_path):
     """A page of names, values and conditions that are hard to draw."""
     name = "a<b> & $x$ \"q'"
     axes = (Axis("nfe", "NFE"), Axis("seconds", "seconds"))
-    timed = [Point({"nfe": n, "seconds": n / 9}, y) for n, y in ((5, 2.0), (9, 2.03))]
-    bound = [Point({"nfe": 7}, 2.01, hover=("more",), hollow=True, arrow=True)]
+    timed = [Mark({"nfe": n, "seconds": n / 9}, y) for n, y in ((5, 2.0), (9, 2.03))]
+    bound = [Mark({"nfe": 7}, 2.01, hover=("more",), hollow=True, arrow=True)]
     made = [
         Series("f", name, {"certainty": "B"}, timed, colour=8),
         Series("f", "bound", {"certainty": "B"}, bound, line=False),
@@ -108,7 +108,9 @@ def strange(tmp_path):
     ]
     facets = [Facet("certainty", "certainty", start=("A", "B"))]
     texts = (("3.5", 3.5), ("nan", None), ("12", 12.0), ("-", None), ("0.5", 0.5))
-    table = Table((("value", "value"),), [Row([Cell(t, order)]) for t, order in texts])
+    table = DataTable(
+        (("value", "value"),), [TableRow([TableCell(t, order)]) for t, order in texts]
+    )
     path = tmp_path / "strange.html"
     chart = Chart([Figure("f", name, Axis("y", "y"), axes)], made, facets)
     path.write_text(render_page(title=name, lead="", chart=chart, table=table), encoding="utf-8")
@@ -152,7 +154,7 @@ def test_what_is_not_to_be_on_at_first_is_off(strange, opened):
 
 def test_a_plain_axis_has_a_place_for_every_value(tmp_path, opened):
     """Scores, or distances of which one is not positive: the band goes where the error says."""
-    points = [Point({"nfe": n}, y, y - 0.5, y + 0.5) for n, y in ((5, 0.9), (9, 0.0), (20, -0.2))]
+    points = [Mark({"nfe": n}, y, y - 0.5, y + 0.5) for n, y in ((5, 0.9), (9, 0.0), (20, -0.2))]
     figure = Figure("f", "f", Axis("y", "y", log=False), [Axis("nfe", "NFE")])
     chart = Chart([figure], [Series("f", "s", {}, points)], [])
     path = tmp_path / "plain.html"

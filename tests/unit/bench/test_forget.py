@@ -50,7 +50,8 @@ def folder(tmp_path):
     """A finished request, one of which nothing is there, and one with a cell under way."""
     store = Store(tmp_path / "sweep", create=True)
     for words in ({"nfe": "5,9"}, {"nfe": 35}, {"nfe": "5,19", "seed": 1000}):
-        store.add_request(plan_of(**words))
+        plan = plan_of(**words)
+        store.add_request(plan.request.words(), plan.rows)
     for cell in plan_of(nfe="5,9").cells.values():
         finish(store, cell)
     first, second = plan_of(nfe="5,19", seed=1000).cells.values()
@@ -168,8 +169,7 @@ class TestMerging:
         def call(metrics, value=2.0, reference="a" * 64, done=True, **columns):
             cell = Cell({**conditions, "metrics": metrics, "reference": {"id": reference[:4]}}, 9)
             asked = planning.Row({**row.columns, **columns}, tuple(metrics), (cell,), "")
-            plan = planning.Plan(plan_of(nfe=9).request, (asked,), {})
-            store.add_request(plan)
+            store.add_request(plan_of(nfe=9).request.words(), [asked])
             if done:
                 finish(store, cell, value)
             return store

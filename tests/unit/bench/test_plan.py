@@ -12,7 +12,7 @@ from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import SamplebenchError, UsageError
 from samplebench.registry import SamplerEntry, samplers
-from samplebench.results.view import COLUMNS
+from samplebench.results.row import COLUMNS
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
 from tests.unit.bench.planned import BASE, cells, make, rows

@@ -127,7 +127,7 @@ def test_what_an_older_version_took_is_named(cache, content, words, trusted):
     path.write_bytes(content)
     if trusted:
         stat = path.stat()
-        entry = trust.Record("x", stat.st_size, "0" * 64, "2026-01-01", stat.st_mtime_ns)
+        entry = trust.TrustRecord("x", stat.st_size, "0" * 64, "2026-01-01", stat.st_mtime_ns)
         trust.write(artefact.key, entry)
     with pytest.raises(InputError, match=f"{words}.*move it away, then fetch it again"):
         fetch(artefact, offline=True)

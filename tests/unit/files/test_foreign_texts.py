@@ -25,9 +25,9 @@ from samplebench.files import locks, texts
 from samplebench.references.reference import load as load_reference
 from samplebench.regression.rows import load_rows
 from samplebench.results.cell import Cell
+from samplebench.results.row import COLUMNS
 from samplebench.results.store import Store
 from samplebench.results.tables import read_csv
-from samplebench.results.view import COLUMNS
 from tests.unit.files.text_mutations import folder_of_one_cell
 
 MARK = b"\xef\xbb\xbf"

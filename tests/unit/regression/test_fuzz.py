@@ -15,7 +15,7 @@ from collections import Counter
 import pytest
 
 from samplebench.cli import main
-from samplebench.results.view import COLUMNS
+from samplebench.results.row import COLUMNS
 
 N = 100
 METRICS = ("fd-digits", "mine:kid")

@@ -10,7 +10,7 @@ import pytest
 
 from samplebench.registry import metrics
 from samplebench.report.best import contests, difference_error, direction, marks_of
-from samplebench.results.view import COLUMNS
+from samplebench.results.row import COLUMNS
 
 METRIC = "fd-toy"
 

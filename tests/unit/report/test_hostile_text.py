@@ -17,12 +17,15 @@ from samplebench import citations
 from samplebench.cli.common import print_table, say
 from samplebench.regression.junit import to_junit
 from samplebench.regression.markdown import to_markdown
+from samplebench.regression.points import CurvePoint
+from samplebench.regression.rows import Table
 from samplebench.regression.summary import Summary
 from samplebench.regression.verdict import MOVED, Verdict
 from samplebench.report.html import render_html
 from samplebench.report.plots import draw, plots_of, render
 from samplebench.report.terminal import to_text, view_text
-from samplebench.results.fields import STRINGS, guarded, unguarded
+from samplebench.results.fields import guarded, unguarded
+from samplebench.results.row import STRINGS
 from samplebench.results.tables import read_csv, to_csv, to_json, write_csv
 
 TEXTS = {
@@ -134,8 +137,9 @@ def test_figures(view):
 
 
 def test_verdicts(view):
+    points = [CurvePoint((row,), Table(view.rows)) for row in view.rows]
     verdicts = [
-        Verdict(MOVED, row, note=text) for row, text in zip(view.rows, TEXTS_OF, strict=False)
+        Verdict(MOVED, point, note=text) for point, text in zip(points, TEXTS_OF, strict=False)
     ]
     summary = Summary(verdicts, unknown=TEXTS["a script"])
     report = ElementTree.fromstring(to_junit(summary))

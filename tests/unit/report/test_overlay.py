@@ -25,7 +25,8 @@ def view(*settings: dict[str, Any], model: str = "vp-cifar10") -> View:
         for nfe in (19, 35):
             key = f"{number:02}{nfe}" * 16
             reference = setting.get("reference", "edm-cifar10-32x32")
-            cells[key] = {"cell": key, "conditions": {"reference": {"id": reference}}}
+            conditions = {"reference": {"id": reference}}
+            cells[key] = {"cell": key, "conditions": conditions, "values": {}}
             row = {
                 "model": model, "sampler": "heun", "params": "", "discretization": "edm",
                 "rho": 7.0, "steps": (nfe + 1) // 2, "nfe": nfe, "nfe_requested": nfe, "seed": 0,

@@ -10,7 +10,7 @@ import pytest
 from samplebench.report import terminal
 from samplebench.results import tables
 from samplebench.results.fields import alias_of, value_text
-from samplebench.results.view import COLUMNS
+from samplebench.results.row import COLUMNS
 
 
 def rounded(row):

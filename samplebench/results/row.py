@@ -1,0 +1,63 @@
+"""A row: a point of a curve, as `results.csv` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict, cast, get_args, get_type_hints
+
+
+class Columns(TypedDict):
+    """What a row says before its values; `results.csv` has them in this order.
+
+    Attributes:
+        params: that differ from the sampler's defaults, e.g. "S_churn=10"; may be empty.
+        rho: None where the discretization has none.
+        steps: None where a method chooses them itself.
+        nfe: counted network evaluations per sample; of a row that is planned, the planned ones.
+        nfe_requested: the budget asked for; None where levels were given.
+        seed, repeats, num_samples: sample i of repeat r has seed `seed + r * num_samples + i`.
+        dtype: of the network.
+    """
+
+    model: str
+    sampler: str
+    params: str
+    discretization: str
+    rho: float | None
+    steps: int | None
+    nfe: int | float
+    nfe_requested: int | None
+    seed: int
+    repeats: int
+    num_samples: int
+    protocol: str
+    dtype: str
+
+
+class Row(Columns):
+    """A point with what was measured there: `<metric>` and `<metric>_stderr` for every metric, read
+    by `value` and `entry`, then its cells.
+
+    Attributes:
+        cell: their hashes, one per repeat, separated by spaces.
+    """
+
+    cell: str
+
+
+COLUMNS = tuple(get_type_hints(Columns))
+STDERR = "_stderr"
+_KINDS = {name: (kind, *get_args(kind)) for name, kind in get_type_hints(Row).items()}
+INTEGERS = frozenset(name for name, kinds in _KINDS.items() if int in kinds)
+STRINGS = frozenset(name for name, kinds in _KINDS.items() if str in kinds)
+OPTIONAL = frozenset(name for name, kinds in _KINDS.items() if type(None) in kinds)
+
+
+def value(row: Row, metric: str) -> float:
+    """What was measured, of a row that has the metric; NaN where a cell has failed."""
+    return cast("Mapping[str, float]", row)[metric]
+
+
+def entry(row: Row, column: str) -> float | None:
+    """A number by the name of its column; None where the row has none."""
+    return cast("float | None", row.get(column))

@@ -1,0 +1,24 @@
+"""The types of rows and records say what is written and what may be read."""
+
+from __future__ import annotations
+
+from samplebench.results import shape
+from samplebench.results.record import Conditions, Provenance, Record
+from samplebench.results.row import COLUMNS, INTEGERS, OPTIONAL, STRINGS
+
+
+def test_every_field_of_a_record_is_judged_when_it_is_read():
+    judged = shape._RECORD
+    # The schema and the cell's name are compared with what they must be.
+    assert {*judged, "schema", "cell"} == {*Record.__annotations__}
+    assert {*judged["conditions"]} == {*Conditions.__annotations__}
+    assert {*judged["provenance"]} == {*Provenance.__annotations__}
+
+
+def test_columns_have_their_order_and_kinds():
+    assert COLUMNS == (
+        "model", "sampler", "params", "discretization", "rho", "steps", "nfe", "nfe_requested",
+        "seed", "repeats", "num_samples", "protocol", "dtype",
+    )  # fmt: skip
+    assert {"rho"} == {*COLUMNS} - INTEGERS - STRINGS
+    assert OPTIONAL == {"rho", "steps", "nfe_requested"}
