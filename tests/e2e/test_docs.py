@@ -140,7 +140,7 @@ class Reader:
         (info / "entry_points.txt").write_text("".join(lines))
         for group, table in points.items():
             kind = group.removeprefix("samplebench.").removesuffix("s")
-            fresh = registry.Registry(kind, f"samplebench.{kind}s", **registry.samplers.defaults)
+            fresh = registry.Registry(kind, f"samplebench.{kind}s", registry.samplers.made)
             assert all(callable(fresh.get(name)) for name in table)
 
 
@@ -150,7 +150,7 @@ def reader(request, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     for one in (registry.samplers, registry.discretizations, registry.metrics,
-                registry.extractors, registry.adapters):  # fmt: skip
+                registry.extractors, registry.adapters, registry.timelines):  # fmt: skip
         one.names()
         monkeypatch.setattr(one, "_entries", dict(one._entries))
     monkeypatch.setattr(samplebench, "run", partial(samplebench.run, num_samples=int(N)))
