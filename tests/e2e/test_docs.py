@@ -20,6 +20,7 @@ import tomllib
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -312,6 +313,23 @@ def test_what_is_named_in_passing_exists(name):
         else:
             options = commands[first]._option_string_actions
             assert {word for word in words if word.startswith("-")} <= {*options}, rest
+
+
+def test_the_walk_of_nfe_is_counted():
+    """Its rooms are files on the floors of the table, and so many as it says, within bounds."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| (`.*`) \|$", text, re.M)
+    floors = {room: int(floor) for floor, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+    walk = text.partition("### The walk of `nfe`")[2].partition("### ")[0]
+    steps = re.findall(r"(^|[→↑] )`([\w/]+)` (\d)", walk.replace("\n   ", "\n"), re.M)
+    assert all((ROOT / "samplebench" / f"{room}.py").is_file() for _, room, _ in steps)
+    levels = [floors[room.partition("/")[0]] for _, room, _ in steps]
+    assert levels == [int(floor) for _, _, floor in steps]
+    climbs = [after > before for before, after in pairwise(levels)]
+    assert climbs == [mark == "↑ " for mark, _, _ in steps[1:]]
+    rooms = len({room for _, room, _ in steps})
+    assert f"{rooms} rooms, {sum(climbs)} climbs." in walk
+    assert rooms <= 26 and sum(climbs) <= 37
 
 
 @pytest.mark.parametrize("name", QUICK)
