@@ -37,6 +37,7 @@ from samplebench.download.address import address
 from samplebench.features import inception_weights
 from samplebench.features.inception import InceptionExtractor
 from samplebench.references import reference as references
+from samplebench.results.tables import read_csv
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -347,6 +348,31 @@ def test_what_is_quick_runs(name, reader, tmp_path, sweep):
         if words.startswith(QUICK[name]):
             read.read(part)
     assert read.counts["command"] >= len(QUICK[name])
+
+
+def test_models_and_timelines_of_ones_own_run(reader, tmp_path, sweep):
+    """The blocks of docs/extending.md from its models on, and of the sampler that they use."""
+    name = "docs/extending.md"
+    furnish(name, tmp_path, sweep)
+    read, parts = reader(name), parts_of(ROOT / name)
+    read.space["digits"] = samplebench.load("digits-exact")
+    first = (ROOT / name).read_text(encoding="utf-8").partition("## A model")[0].count("\n")
+    own = [part for part in parts if part.line > first or '"ddim-steps"' in part.text]
+    for part in own:
+        read.read(part)
+    assert read.counts == {"python": 6, "toml": 2}
+    made = [
+        row for path in sorted(tmp_path.glob("reports/*/results.csv")) for row in read_csv(path)
+    ]
+    assert {(row["model"], row["sampler"], row["discretization"]) for row in made} == {
+        ("my-gaussian", "euler", "edm"),
+        ("my-gaussian", "heun", "edm"),
+        ("my-discrete", "respaced", "respacing"),
+        ("my-discrete", "plain", "respacing"),
+        ("my-discrete", "heun", "edm"),
+        ("digits-exact", "euler", "edm"),
+        ("digits-exact", "flow-euler", "flow"),
+    }
 
 
 @pytest.mark.slow
