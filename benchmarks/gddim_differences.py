@@ -96,17 +96,19 @@ class Taken(Model):
     is, in the basis that the network knows.
     """
 
+    kind = "linear"
+
     def __init__(self, inner: Model, law: LinearProcess) -> None:
-        self.inner, self.law, self.process = inner, law, law.name
+        self.inner, self.process = inner, law
         self.shape, self.num_classes = inner.shape, inner.num_classes
         self.device, self.state_dtype = inner.device, inner.state_dtype
 
     def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
         noise = self.inner.eps(u, t, labels)
-        if not isinstance(self.law, Lower):
+        if not isinstance(self.process, Lower):
             return noise
         assert self.inner.process is not None
-        return apply(transposed(self.law.R(t)) @ self.inner.process.score_factor(t), noise)
+        return apply(transposed(self.process.R(t)) @ self.inner.process.score_factor(t), noise)
 
 
 def linear_weight() -> AbstractContextManager[Any]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from samplebench import __version__
 from samplebench.checkpoints.catalog import catalog
 from samplebench.errors import unknown
 from samplebench.registry import discretizations, metrics, samplers
@@ -107,8 +106,13 @@ def versions_of_view(view: View) -> list[str]:
     return sorted({str(versions.get("samplebench") or "unknown") for versions in known})
 
 
-def cited(uses: Iterable[Use], versions: Sequence[str] = (__version__,)) -> list[Citation]:
-    """samplebench itself, then the entries of these uses in the order of citations.bib."""
+def cited(uses: Iterable[Use], versions: Sequence[str]) -> list[Citation]:
+    """samplebench itself, then the entries of these uses in the order of citations.bib.
+
+    Args:
+        uses: what is cited.
+        versions: of samplebench, that it was used with.
+    """
     uses, keys, entries = list(uses), named(), bibliography()
     # They come from cells' files: nothing that BibTeX or a terminal reads otherwise.
     version = ", ".join(_NOT_A_VERSION.sub("?", text)[:40] for text in versions)

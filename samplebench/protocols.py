@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from samplebench.errors import unknown
@@ -20,10 +20,8 @@ class Protocol:
         summary: one line.
         num_samples: N.
         noise: per-sample streams, "portable" or "nvlabs".
-        labels: law of the labels of conditional models: "uniform" draws each from its seed.
         state_dtype: precision of the sampler's state.
         quantization: rule that makes uint8 of the result (images.py).
-        clip_x0: whether the denoiser's output is clipped to [-1, 1].
         extractor: whose features are compared.
         metrics: computed by default; any metric on the same features may be asked for.
         process: noise law of the models it is for, where that is not an isotropic or discrete one:
@@ -34,10 +32,8 @@ class Protocol:
     summary: str
     num_samples: int
     noise: str
-    labels: str
     state_dtype: str
     quantization: str
-    clip_x0: bool
     extractor: str
     metrics: tuple[str, ...]
     process: str = ""
@@ -62,8 +58,17 @@ class Protocol:
 
     def conditions(self) -> dict[str, Any]:
         """The fields that change a number; the process where it is not the usual one."""
-        fields = {k: v for k, v in asdict(self).items() if k not in ("name", "summary", "metrics")}
-        return fields if self.process else {k: v for k, v in fields.items() if k != "process"}
+        return {
+            "num_samples": self.num_samples,
+            "noise": self.noise,
+            # No choice, but in every hash: labels are drawn from the seed, nothing is clipped.
+            "labels": "uniform",
+            "state_dtype": self.state_dtype,
+            "quantization": self.quantization,
+            "clip_x0": False,
+            "extractor": self.extractor,
+            **({"process": self.process} if self.process else {}),
+        }
 
 
 _DIGITS = Protocol(
@@ -71,10 +76,8 @@ _DIGITS = Protocol(
     summary="1,797 images, EDM's rounding, features of the digits extractor",
     num_samples=1797,
     noise="portable",
-    labels="uniform",
     state_dtype="float64",
     quantization="edm",
-    clip_x0=False,
     extractor="digits",
     metrics=("fd-digits",),
 )
@@ -83,10 +86,8 @@ _SCORE_SDE = Protocol(
     summary="score-SDE's: 50,000 images, truncated, state in float32, Inception features",
     num_samples=50_000,
     noise="portable",
-    labels="uniform",
     state_dtype="float32",
     quantization="score-sde",
-    clip_x0=False,
     extractor="inception",
     metrics=("fid",),
 )
@@ -107,10 +108,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
         summary="EDM's: 50,000 images, rounded half up, state in float64, Inception features",
         num_samples=50_000,
         noise="portable",
-        labels="uniform",
         state_dtype="float64",
         quantization="edm",
-        clip_x0=False,
         extractor="inception",
         metrics=("fid",),
     ),
@@ -125,10 +124,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
         summary="OpenAI's: 50,000 images, truncated, state in float32, Inception features",
         num_samples=50_000,
         noise="portable",
-        labels="uniform",
         state_dtype="float32",
         quantization="openai",
-        clip_x0=False,
         extractor="inception",
         metrics=("fid",),
     ),

@@ -30,7 +30,7 @@ from samplebench.metrics.judged import judged
 from samplebench.metrics.moments import BlockedMoments
 from samplebench.metrics.uncertainty import delete_one, spread
 from samplebench.models.bound import Bound
-from samplebench.models.chunked import Chunked
+from samplebench.models.chunks import Chunks
 from samplebench.models.model import Model, is_foreign, threads_of
 from samplebench.noise.streams import stream
 from samplebench.references.reference import Reference
@@ -96,7 +96,8 @@ class Bench:
         with probed(model):
             gflop = gflop_per_evaluation(model, batch)
         unsteady = () if doubt is None else (doubt,)
-        return cls(Chunked(model), extractor, reference, gflop, foreign, unsteady)
+        model.chunks = Chunks()
+        return cls(model, extractor, reference, gflop, foreign, unsteady)
 
 
 def run_cell(

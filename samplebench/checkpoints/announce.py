@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.checkpoints.local import artefact
 from samplebench.download.announce import announce_artefact
 

@@ -34,7 +34,7 @@ _MOST_ENTRIES = 2000  # of all dictionaries that are no state dicts
 
 
 @dataclass(frozen=True)
-class Entry:
+class NamedTensors:
     """A dictionary of tensors in a file.
 
     Attributes:
@@ -156,13 +156,13 @@ def containers(content: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
             rest.append(((*where, key), item))
 
 
-def _entries(content: Any) -> Iterator[Entry]:
+def _entries(content: Any) -> Iterator[NamedTensors]:
     """Every dictionary that holds tensors by name."""
     for where, value in containers(content):
         if isinstance(value, dict):
             tensors = {k: v for k, v in value.items() if isinstance(k, str) and _is_tensor(v)}
             if tensors:
-                yield Entry(where, _unwrapped(tensors))
+                yield NamedTensors(where, _unwrapped(tensors))
 
 
 def _unwrapped(tensors: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -185,7 +185,9 @@ def _inner(value: Any) -> list[tuple[str, Any]]:
     return [(key, item) for key, item in pairs if isinstance(item, dict | list | tuple)]
 
 
-def _matches(entry: Entry, wanted: Collection[str], optional: Collection[str]) -> Iterator[Entry]:
+def _matches(
+    entry: NamedTensors, wanted: Collection[str], optional: Collection[str]
+) -> Iterator[NamedTensors]:
     """The prefixes under which an entry holds exactly the wanted names."""
     first = next(iter(wanted), None)
     if first is None:
@@ -199,19 +201,19 @@ def _matches(entry: Entry, wanted: Collection[str], optional: Collection[str]) -
         # Without a prefix there is nothing outside it.
         if inside - others == set(wanted) - others:
             known = all(word in _KNOWN for word in prefix.split(".")[:-1])
-            yield Entry(entry.where, entry.tensors, prefix, known)
+            yield NamedTensors(entry.where, entry.tensors, prefix, known)
 
 
-def _averages(content: Any, taken: tuple[str, ...]) -> Iterator[Entry]:
+def _averages(content: Any, taken: tuple[str, ...]) -> Iterator[NamedTensors]:
     """Where other tensors than the taken ones may be averages of them."""
     for where, value in containers(content):
         items = value.values() if isinstance(value, dict) else value
         if where != taken and any(_AVERAGE.search(key) for key in where):
             if any(_is_tensor(item) for item in items):
-                yield Entry(where, {})
+                yield NamedTensors(where, {})
 
 
-def _dressed(content: Any, entries: list[Entry], wanted: Collection[str]) -> bool:
+def _dressed(content: Any, entries: list[NamedTensors], wanted: Collection[str]) -> bool:
     """Whether a content is something else than a state dict without a prefix."""
     if not isinstance(content, dict) or not content or not entries:
         return True
@@ -222,7 +224,9 @@ def _dressed(content: Any, entries: list[Entry], wanted: Collection[str]) -> boo
     return bool(prefix) and not any(name in wanted for name in top.tensors)
 
 
-def _found(content: Any, entries: list[Entry], found: list[Entry], wanted: Collection[str]) -> str:
+def _found(
+    content: Any, entries: list[NamedTensors], found: list[NamedTensors], wanted: Collection[str]
+) -> str:
     """What the file has instead of the network's names."""
     if found:
         return (
@@ -236,7 +240,9 @@ def _found(content: Any, entries: list[Entry], found: list[Entry], wanted: Colle
     for entry in entries[:3]:
         prefix = prefix_of(entry.tensors)
         names = [name.removeprefix(prefix) for name in entry.tensors]
-        told.append(f"{Entry(entry.where, {}, prefix)} has {len(names)} tensors ({_few(names, 2)})")
+        told.append(
+            f"{NamedTensors(entry.where, {}, prefix)} has {len(names)} tensors ({_few(names, 2)})"
+        )
     more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
     return f"not the file of such a network: {', '.join(told)}{more}; {need}"
 

@@ -21,7 +21,7 @@ def state_dict(network: Module) -> dict[str, Tensor]:
     Raises:
         Refused: the modules are no tree, or one holds what a trained network does not.
     """
-    walk = _Walk()
+    walk = _ModuleWalk()
     walk.visit(network, "", 0)
     return walk.found
 
@@ -38,13 +38,13 @@ def init_kwargs(network: Module) -> dict[str, Any]:
     found = state.get("_init_kwargs")
     if type(found) is not dict:
         raise Refused(f"the constructor arguments are {kind(found)}, not a dictionary")
-    kwargs = _Plain().copy(found, 0)
+    kwargs = _PlainCopy().copy(found, 0)
     if "model_type" in kwargs and kwargs["model_type"] not in UNETS:
         raise Refused(f"model_type {shown(kwargs['model_type'])} is none of {', '.join(UNETS)}")
     return kwargs
 
 
-class _Walk:
+class _ModuleWalk:
     """Visits module records, each once: depth first, a module's own tensors before its children."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class _Walk:
             raise Refused(f"modules with more than {MAX_ENTRIES} entries")
 
 
-class _Plain:
+class _PlainCopy:
     """Copies nested plain data of bounded extent."""
 
     def __init__(self) -> None:

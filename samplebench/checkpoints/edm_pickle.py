@@ -13,14 +13,14 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.checkpoints.beginnings import HEAD, is_web_page, named
 from samplebench.checkpoints.edm_modules import init_kwargs, state_dict
 from samplebench.checkpoints.edm_records import PRECONDITIONERS, Module, Records
 from samplebench.checkpoints.legacy_storage import Storage
 from samplebench.checkpoints.pickle_machine import Machine
-from samplebench.checkpoints.pickle_values import Damaged, Refused
+from samplebench.checkpoints.pickle_values import DamagedFile, Refused
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
+from samplebench.files.beginnings import HEAD, is_web_page, named
 from samplebench.files.shown import kind, shown
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def _read(file: BufferedReader) -> EdmPickle:
 def _check_beginning(head: bytes) -> None:
     """Refuses what is no pickle, by name where the first bytes give it away."""
     if not head:
-        raise Damaged("is empty")
+        raise DamagedFile("is empty")
     if is_web_page(head):
-        raise Damaged("is a web page, not a checkpoint")
+        raise DamagedFile("is a web page, not a checkpoint")
     if found := named(head):
         raise Refused(f"is {found}, not a pickle of EDM")
     if head[0] != 0x80:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.download.artefact import safe
 from samplebench.errors import InputError, unknown
-
-if TYPE_CHECKING:
-    from samplebench.checkpoints.catalog import Checkpoint
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 _FIELDS: Mapping[str, type] = {
@@ -23,15 +21,8 @@ _FIELDS: Mapping[str, type] = {
     **dict.fromkeys(("size", "parameters", "num_classes"), int),
     **dict.fromkeys(("shape", "samplers", "cite", "published", "same_weights"), tuple),
     **dict.fromkeys(("params", "presets", "config", "classifier"), dict),
-    "unverified": bool,
 }
-_CALLED = {
-    str: "text",
-    int: "a whole number",
-    tuple: "a list",
-    dict: "a table",
-    bool: "true or false",
-}
+_CALLED = {str: "text", int: "a whole number", tuple: "a list", dict: "a table"}
 _PRESET = {"sampler": str, "params": dict, "nfe": int, "source": str}
 # More of them are no image that any model makes, and more classes no label.
 _MOST_PIXELS, _MOST_CLASSES = 2**31, 2**31

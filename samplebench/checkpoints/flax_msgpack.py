@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from samplebench.checkpoints.beginnings import FLAX, HEAD, is_web_page, named
-from samplebench.checkpoints.pickle_values import Damaged, Refused
+from samplebench.checkpoints.pickle_values import DamagedFile, Refused
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
+from samplebench.files.beginnings import FLAX, HEAD, is_web_page, named
 from samplebench.files.shown import shown
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _top(path: Path) -> dict[str, Any]:
     with regular(path).open("rb") as file:
         start = file.peek(HEAD)[:HEAD]
         if is_web_page(start):
-            raise Damaged("a web page, not a checkpoint")
+            raise DamagedFile("a web page, not a checkpoint")
         if (other := named(start)) and other != FLAX:
             raise Refused(f"{other}, not a Flax checkpoint")
         unpacker = msgpack.Unpacker(
@@ -106,7 +106,7 @@ def _top(path: Path) -> dict[str, Any]:
             keys, found = _entries(unpacker)
             rest = size - unpacker.tell()
         except msgpack.OutOfData:
-            raise Damaged("the file breaks off" if size else "an empty file") from None
+            raise DamagedFile("the file breaks off" if size else "an empty file") from None
         except msgpack.BufferFull:
             raise Refused(f"a single value of more than {MAX_VALUE >> 20} MiB") from None
         except (msgpack.StackError, RecursionError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from samplebench.checkpoints.pickle_machine import Machine
-from samplebench.checkpoints.pickle_values import Blob, Damaged, Global, Refused
+from samplebench.checkpoints.pickle_values import Blob, DamagedFile, Global, Refused
 from samplebench.files.shown import shown
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Storage:
         """The numbers, [count], in memory of their own.
 
         Raises:
-            Damaged: the file was cut while it was read.
+            DamagedFile: the file was cut while it was read.
         """
         import torch
 
@@ -66,7 +66,7 @@ class Storage:
         # The bytes go straight to their place: reading needs no more memory than the tensors.
         place = numbers.view(torch.uint8).numpy().data
         if self.data.file.readinto(place) != self.nbytes:
-            raise Damaged("breaks off within a tensor")
+            raise DamagedFile("breaks off within a tensor")
         return numbers
 
 
@@ -84,7 +84,7 @@ def parse(data: Blob) -> Storage:
 
     Raises:
         Refused: anything but one storage of a known type, written on a little-endian machine.
-        Damaged: the counts contradict each other or the length of the stream.
+        DamagedFile: the counts contradict each other or the length of the stream.
     """
     head = data.read(MAX_HEADER)
     if head.startswith(b"PK\x03\x04"):
@@ -106,9 +106,9 @@ def parse(data: Blob) -> Storage:
     start = file.tell() + 8
     count = int.from_bytes(head[start - 8 : start], "little", signed=True)
     if start > len(head) or count != header.count:
-        raise Damaged(f"a storage of {header.count} elements whose data says {count}")
+        raise DamagedFile(f"a storage of {header.count} elements whose data says {count}")
     if data.length - start != count * width:
-        raise Damaged(f"a storage of {count} {dtype} with {data.length - start} bytes")
+        raise DamagedFile(f"a storage of {count} {dtype} with {data.length - start} bytes")
     return Storage(data, start, dtype, count, count * width)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.download.artefact import Artefact
 from samplebench.download.kinds import OF_FORMAT
 from samplebench.embedded import packaged

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from io import BufferedIOBase
 from typing import Any
 
-from samplebench.checkpoints.pickle_values import Blob, Buildable, Damaged, Global, Refused
+from samplebench.checkpoints.pickle_values import Blob, Buildable, DamagedFile, Global, Refused
 from samplebench.files.shown import kind, shown
 
 MAX_OPCODES = 1_000_000  # a checkpoint has some 120 for each of its tensors
@@ -57,7 +57,7 @@ class Machine:
 
         Raises:
             Refused: an opcode, a global or a value that has no place there.
-            Damaged: the pickle breaks off or contradicts itself.
+            DamagedFile: the pickle breaks off or contradicts itself.
         """
         if self.take(1) != pickle.PROTO or self.number(1) not in PROTOCOLS:
             raise Refused("not a pickle of protocol 2 to 5")
@@ -72,13 +72,13 @@ class Machine:
             try:
                 step(self)
             except (IndexError, KeyError, UnicodeDecodeError):
-                raise Damaged(
+                raise DamagedFile(
                     f"the pickle contradicts itself before byte {self.position}"
                 ) from None
         else:
             raise Refused(f"more than {MAX_OPCODES} opcodes")
         if len(self.stack) != 1 or self.below:
-            raise Damaged("the pickle ends with more or less than one object")
+            raise DamagedFile("the pickle ends with more or less than one object")
         return self.stack.pop()
 
     # Reading.
@@ -87,7 +87,7 @@ class Machine:
         """The present position, after stepping over `count` bytes that must exist."""
         start = self.position
         if count > self.end - start:
-            raise Damaged(f"breaks off: {count} bytes wanted at byte {start} of {self.end}")
+            raise DamagedFile(f"breaks off: {count} bytes wanted at byte {start} of {self.end}")
         self.position += count
         return start
 
@@ -95,7 +95,7 @@ class Machine:
         self.claim(count)
         data = self.file.read(count)
         if len(data) != count:
-            raise Damaged(f"breaks off before byte {self.position}")
+            raise DamagedFile(f"breaks off before byte {self.position}")
         return data
 
     def number(self, count: int) -> int:
@@ -106,7 +106,7 @@ class Machine:
         data = self.file.readline(min(MAX_NAME, self.end - self.position))
         self.position += len(data)
         if not data.endswith(b"\n"):
-            raise Damaged(f"no name at byte {self.position - len(data)}")
+            raise DamagedFile(f"no name at byte {self.position - len(data)}")
         return data[:-1].decode("utf-8")
 
     def blob(self, length: int, text: bool = False) -> Blob:
@@ -149,7 +149,7 @@ class Machine:
     def frame(self) -> None:
         length = self.number(8)
         if length > self.end - self.position:
-            raise Damaged(f"breaks off: a frame of {length} bytes at byte {self.position}")
+            raise DamagedFile(f"breaks off: a frame of {length} bytes at byte {self.position}")
 
     def extend(self, items: list[Any]) -> None:
         self.target(list).extend(items)
@@ -163,7 +163,7 @@ class Machine:
     def set_items(self, items: list[Any]) -> None:
         found = self.target(dict)
         if len(items) % 2:
-            raise Damaged(f"a dictionary key without a value before byte {self.position}")
+            raise DamagedFile(f"a dictionary key without a value before byte {self.position}")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if type(key) is not str:
                 raise Refused(f"a dictionary key that is {kind(key)}, not text")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BufferedIOBase
 from typing import Any
 
-from samplebench.files.shown import Named, kind
+from samplebench.files.shown import NamedRecord, kind
 
 
 class Refused(Exception):
@@ -16,7 +16,7 @@ class Refused(Exception):
     advice = "refused"
 
 
-class Damaged(Refused):
+class DamagedFile(Refused):
     """The file is not what was written; another copy may be."""
 
     advice = "download it again"
@@ -45,7 +45,7 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Global(Named):
+class Global(NamedRecord):
     """What a (module, name) pair stands for.
 
     Attributes:

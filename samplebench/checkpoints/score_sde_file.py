@@ -32,15 +32,14 @@ class ScoreSdeFile:
     Attributes:
         model: the network's tensors by name without "module.", the averaged weights in place;
             what has no average (the buffer, frozen frequencies) as it is.
-        step: training steps; this and the next two are None where the file holds only weights.
-        ema_decay, ema_updates: rate and number of updates of the average.
+        step: training steps; this and the next are None where the file holds only weights.
+        ema_decay: rate of the average.
         names_and_shapes: of the file's own state dict, in its order, with "module.".
     """
 
     model: dict[str, Tensor]
     step: int | None
     ema_decay: float | None
-    ema_updates: int | None
     names_and_shapes: list[tuple[str, tuple[int, ...]]]
 
     @property
@@ -49,14 +48,11 @@ class ScoreSdeFile:
         return next(shape[1] for _, shape in self.names_and_shapes if len(shape) == 4)
 
 
-def read(
-    path: Path, *, raw: bool = False, names: Callable[[], Collection[str]] | None = None
-) -> ScoreSdeFile:
+def read(path: Path, *, names: Callable[[], Collection[str]] | None = None) -> ScoreSdeFile:
     """Reads a `checkpoint_<k>.pth`; its tensors stay in the file until they are used.
 
     Args:
         path: the file.
-        raw: the weights as last trained, not their average, which all published values are of.
         names: tells the network's, without "module."; with it a state dict alone is taken too, in
             whatever entry (`dress.undressed`).
 
@@ -88,12 +84,12 @@ def read(
                 f"{path}: the average of {shown(name)} has shape {shape}, not "
                 f"{tuple(named[name].shape)}; ema does not belong to the model"
             )
-    weights = named if raw else {**named, **dict(zip(trained, average, strict=True))}
+    _number(path, "ema.num_updates", ema["num_updates"], int)
+    weights = {**named, **dict(zip(trained, average, strict=True))}
     return ScoreSdeFile(
         model={name.removeprefix(PREFIX): tensor for name, tensor in weights.items()},
         step=_number(path, "step", top["step"], int),
         ema_decay=_number(path, "ema.decay", ema["decay"], float),
-        ema_updates=_number(path, "ema.num_updates", ema["num_updates"], int),
         names_and_shapes=[(name, tuple(tensor.shape)) for name, tensor in named.items()],
     )
 
@@ -107,7 +103,7 @@ def _alone(path: Path, tensors: dict[str, Any]) -> ScoreSdeFile:
     named = _tensors(path, tensors)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in named.items()]
     model = {name.removeprefix(PREFIX): tensor for name, tensor in named.items()}
-    return ScoreSdeFile(model, None, None, None, shapes)
+    return ScoreSdeFile(model, None, None, shapes)
 
 
 def _keys(path: Path, what: str, found: Any, wanted: tuple[str, ...]) -> Mapping[str, Any]:

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from samplebench.checkpoints.beginnings import HEAD, is_web_page, named
-from samplebench.checkpoints.pickle_values import Damaged, Global, Refused
+from samplebench.checkpoints.pickle_values import DamagedFile, Global, Refused
 from samplebench.checkpoints.torch_pickle import (
     MAX_PICKLE,
     TENSORS,
@@ -30,6 +29,7 @@ from samplebench.checkpoints.torch_pickle import (
 )
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
+from samplebench.files.beginnings import HEAD, is_web_page, named
 from samplebench.files.shown import shown
 
 # The largest released checkpoint has 3,850 records: 0.5 MiB.
@@ -102,7 +102,7 @@ def _check(path: Path, allowed: Mapping[tuple[str, str], Global]) -> bool:
                 root, records = _records(archive)
                 data = archive.read(f"{root}/data.pkl")
         except (BadZipFile, NotImplementedError, EOFError, ValueError, struct.error) as error:
-            raise Damaged(f"a broken zip file ({shown(str(error))})") from None
+            raise DamagedFile(f"a broken zip file ({shown(str(error))})") from None
     check(data, records, allowed)
     return all(offsets[f"{root}/data/{key}"] % 8 == 0 for key in records)
 
@@ -199,7 +199,7 @@ def _offsets(file: io.FileIO, archive: ZipFile) -> dict[str, int]:
 
     Raises:
         Refused: a record that is compressed or encrypted, or shares bytes with another.
-        Damaged: a record's own header contradicts the directory.
+        DamagedFile: a record's own header contradicts the directory.
     """
     starts, end = {}, 0
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
@@ -207,13 +207,13 @@ def _offsets(file: io.FileIO, archive: ZipFile) -> dict[str, int]:
         if info.compress_type != ZIP_STORED or info.flag_bits & 1:
             raise Refused(f"record '{name}' is compressed or encrypted")
         if info.compress_size != info.file_size:
-            raise Damaged(f"record '{name}' states two lengths")
+            raise DamagedFile(f"record '{name}' states two lengths")
         if info.header_offset < end:
             raise Refused(f"record '{name}' overlaps another")
         start = info.header_offset + _header_bytes(file, info)
         end = start + info.file_size
         if end > archive.start_dir:
-            raise Damaged(f"record '{name}' reaches beyond the file")
+            raise DamagedFile(f"record '{name}' reaches beyond the file")
         starts[info.filename] = start
     return starts
 
@@ -224,18 +224,20 @@ def _header_bytes(file: io.FileIO, info: ZipInfo) -> int:
     fixed = struct.Struct("<4s4xH16xHH")
     signature, method, name, extra = fixed.unpack(file.read(fixed.size))
     if signature != b"PK\x03\x04" or method != ZIP_STORED:
-        raise Damaged(f"record '{shown(info.filename)}' has another header than the zip directory")
+        raise DamagedFile(
+            f"record '{shown(info.filename)}' has another header than the zip directory"
+        )
     if file.read(name) != info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"):
-        raise Damaged(f"record '{shown(info.filename)}' has another name in its header")
+        raise DamagedFile(f"record '{shown(info.filename)}' has another name in its header")
     return fixed.size + name + extra
 
 
 def _foreign(start: bytes) -> Refused:
     """What a file is that is no zip file, from its first 512 bytes."""
     if not start:
-        return Damaged("an empty file")
+        return DamagedFile("an empty file")
     if is_web_page(start):
-        return Damaged("a web page, not a checkpoint: the download went wrong")
+        return DamagedFile("a web page, not a checkpoint: the download went wrong")
     if found := named(start):
         return Refused(f"{found}, not a file of torch.save")
     if start[0] == 0x80:

@@ -16,7 +16,7 @@ from typing import Any
 from samplebench.checkpoints.legacy_storage import DTYPES, check_writer
 from samplebench.checkpoints.numpy_scalar import NUMBERS
 from samplebench.checkpoints.pickle_machine import Machine
-from samplebench.checkpoints.pickle_values import Buildable, Damaged, Global, Refused
+from samplebench.checkpoints.pickle_values import Buildable, DamagedFile, Global, Refused
 from samplebench.files.shown import shown
 
 MAX_DIMENSIONS = 8
@@ -37,7 +37,7 @@ def check(
 
     Raises:
         Refused: another global, or an allowed one used otherwise than `torch.save` uses it.
-        Damaged: the pickle breaks off, or a storage is not as long as it says.
+        DamagedFile: the pickle breaks off, or a storage is not as long as it says.
     """
     if data[:2] != b"\x80\x02":
         raise Refused("its data.pkl is no pickle of protocol 2")
@@ -60,7 +60,7 @@ def check_legacy(file: io.FileIO, size: int, allowed: Mapping[tuple[str, str], G
 
     Raises:
         Refused: see `check`.
-        Damaged: the file breaks off, or a storage is not as long as it says.
+        DamagedFile: the file breaks off, or a storage is not as long as it says.
     """
     data = file.read(MAX_PICKLE)
     head = io.BytesIO(data)
@@ -83,13 +83,13 @@ def check_legacy(file: io.FileIO, size: int, allowed: Mapping[tuple[str, str], G
         file.seek(position)
         count = int.from_bytes(file.read(8), "little", signed=True)
         if count != storages.seen[key].count:
-            raise Damaged(
+            raise DamagedFile(
                 f"storage '{shown(key)}' of {storages.seen[key].count} elements, "
                 f"whose data says {count}"
             )
         position += 8 + storages.records[key]
         if position > size:
-            raise Damaged(f"breaks off within storage '{shown(key)}'")
+            raise DamagedFile(f"breaks off within storage '{shown(key)}'")
     if position != size:
         raise Refused(f"{size - position} bytes follow its last storage")
 
@@ -113,7 +113,7 @@ class _Machine(Machine):
     def set_items(self, items: list[Any]) -> None:
         found = self.target(dict)
         if len(items) % 2:
-            raise Damaged("a dictionary key without a value")
+            raise DamagedFile("a dictionary key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             # The hash of a deeply nested tuple would overflow the stack.
             if type(key) not in (str, int):
@@ -163,9 +163,9 @@ class _Storages:
         if not (type(key) is type(location) is str and type(count) is int and count >= 0):
             raise Refused("a storage without key, device or number of elements")
         if key not in self.records:
-            raise Damaged(f"storage '{shown(key)}' has no record in the file")
+            raise DamagedFile(f"storage '{shown(key)}' has no record in the file")
         if count * _WIDTHS[kind.name] != self.records[key]:
-            raise Damaged(
+            raise DamagedFile(
                 f"storage '{shown(key)}' has {self.records[key]} bytes, not {count} elements of "
                 f"{_WIDTHS[kind.name]}"
             )

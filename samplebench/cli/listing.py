@@ -107,6 +107,20 @@ def _adapters() -> list[dict[str, Any]]:
     return [{"name": entry.name, "summary": entry.summary} for entry in adapters]
 
 
+def _timelines() -> list[dict[str, Any]]:
+    from samplebench.registry import timelines
+
+    return [
+        {
+            "name": entry.name,
+            "samplers need": entry.obj.needs,
+            "models of kind": ", ".join(entry.obj.kinds),
+            "summary": entry.summary,
+        }
+        for entry in timelines
+    ]
+
+
 def _protocols() -> list[dict[str, Any]]:
     from samplebench.protocols import PROTOCOLS
 
@@ -123,5 +137,5 @@ _TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "metrics": _metrics,
     "protocols": _protocols,
 }
-# These load torch, so they are listed by name only.
-_ALL = {**_TABLES, "extractors": _extractors, "adapters": _adapters}
+# Of these the extractors load torch, so they are listed by name only.
+_ALL = {**_TABLES, "timelines": _timelines, "extractors": _extractors, "adapters": _adapters}

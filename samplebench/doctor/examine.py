@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench.doctor.data_range import DataRange, nearest
 from samplebench.doctor.diagnosis import GRAINY, HEALTHY, Diagnosis, Finding
-from samplebench.doctor.watched import Watched
+from samplebench.models.bound import Bound, listening
 from samplebench.timelines.choice import of_model
 
 if TYPE_CHECKING:
@@ -51,29 +52,34 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
     from samplebench.bench.probe import probe
     from samplebench.models.model import threads_of
 
-    watched: Any = Watched(model, report)
+    taken: dict[int, list[float]] = defaultdict(list)
+
+    def note(images: int, seconds: float) -> None:
+        taken[images].append(seconds)
+        if report:
+            report(images)
+
     labels: Tensor | None = None
     if getattr(model, "num_classes", 0):
         labels = torch.arange(_IMAGES) // 2 % model.num_classes
         labels = labels.to(model.device)
-    with torch.no_grad(), threads_of(model):
-        images, broken_at = _samples(watched, labels)
+    with torch.no_grad(), threads_of(model), listening(note):
+        images, broken_at = _samples(model, labels)
         extremes = _extremes(images)
         own = nearest(extremes)
         if own and own.half > 1 and (wider := of_model(model).scaled(own.half)):
             # The usual noise hides too little of images of this size.
-            images, broken_at = _samples(watched, labels, wider)
+            images, broken_at = _samples(model, labels, wider)
             extremes = _extremes(images)
         difference = float((images[0] - images[1]).square().mean().sqrt())
         findings: tuple[Finding, ...] = ()
         if broken_at is None and 0 < extremes.half:
-            findings = _findings(watched, images, labels, extremes)
-        alone = Watched(model, report)
-        ask = probe(alone, 1)
+            findings = _findings(model, images, labels, extremes)
+        ask = probe(model, 1)
         for _ in range(_TIMED):
             ask()
+    with torch.no_grad(), threads_of(model):
         gflop = gflop_per_evaluation(model, 1)
-    taken = {**alone.seconds, **watched.seconds}
     network: Any = getattr(model, "network", None)
     count = sum(p.numel() for p in network.parameters()) if hasattr(network, "parameters") else None
     seconds = {n: statistics.median(taken[n]) / n for n in (1, _IMAGES)}
@@ -124,9 +130,10 @@ def _findings(
     variance = float(images.double().var())
     kind = of_model(model)
     noise = kind.noise_like(model, images, torch.Generator().manual_seed(0))
+    bound = Bound(model, labels, len(images))
 
     def left(sigma: float, told: float) -> float:
-        answer = kind.left(model, images, noise, labels, sigma, told)
+        answer = kind.left(bound, images, noise, sigma, told)
         return float(answer.double().square().sum(1).mean())
 
     low, high = kind.span(model)

@@ -16,25 +16,24 @@ from samplebench.download import cache, drive, trust
 from samplebench.download.address import address, by_hand, shown
 from samplebench.download.artefact import Artefact
 from samplebench.download.cache import path_of
-from samplebench.download.partial import Partial
+from samplebench.download.partial import PartialFile
 from samplebench.download.verify import distrust, fault, remember, verify
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import locks
 from samplebench.files.atomic import sha256
 from samplebench.ticker import say
 
-__all__ = ["Artefact", "Plan", "fetch", "known_sha256", "path_of", "plan", "reject", "verify"]
+__all__ = ["Artefact", "FetchPlan", "fetch", "known_sha256", "path_of", "plan", "reject", "verify"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class FetchPlan:
     """What `fetch` has in front of it.
 
     Attributes:
         path: of the file in the cache.
         present: it is there; `fetch` only verifies it.
         size: of the whole file in bytes; None where nobody says.
-        received: bytes that an earlier attempt left.
         free: bytes on the cache's disk.
         url: that would be asked; None where only a browser helps.
     """
@@ -42,12 +41,11 @@ class Plan:
     path: Path
     present: bool
     size: int | None
-    received: int
     free: int
     url: str | None
 
 
-def plan(artefact: Artefact, *, ask: bool = False) -> Plan:
+def plan(artefact: Artefact, *, ask: bool = False) -> FetchPlan:
     """What is there, and what would be fetched.
 
     Args:
@@ -59,8 +57,6 @@ def plan(artefact: Artefact, *, ask: bool = False) -> Plan:
     with cache.reading(path):
         if present := path.is_file():
             size = path.stat().st_size
-        part = path.with_name(f"{path.name}.part")
-        received = part.stat().st_size if part.is_file() else 0
         free = cache.free(path)
     if not present and size is None and ask and url is not None and not _offline():
         from samplebench.download.transfer import size_at
@@ -68,7 +64,7 @@ def plan(artefact: Artefact, *, ask: bool = False) -> Plan:
         size = size_at(url)
     if url is None and drive.available():
         url = artefact.url
-    return Plan(path, present, size, received, free, url and shown(url))
+    return FetchPlan(path, present, size, free, url and shown(url))
 
 
 def fetch(
@@ -158,7 +154,7 @@ def _download(
         return
     from samplebench.download.transfer import transfer
 
-    partial = Partial(path, shown(url), checked=artefact.sha256 is not None)
+    partial = PartialFile(path, shown(url), checked=artefact.sha256 is not None)
     cache.need(path, (artefact.size or 0) - partial.size)
     transfer(artefact, url, partial, progress=progress, sleep=sleep)
     try:

@@ -6,30 +6,19 @@ import zipfile
 from pathlib import Path
 
 from samplebench.download.words import harmless
+from samplebench.files.beginnings import POINTERS, marked
 
 # Bytes that are looked at.
 HEAD = 4096
 _PAGES = (b"<!doctype html", b"<html")
 # What stands in the place of a file most often: none of them can be a released file.
 _STAND_INS = (
-    (b"version https://git-lfs", "a Git LFS pointer (the mirror is a clone without LFS)"),
-    (b"version https://hawser", "a Git LFS pointer (the mirror is a clone without LFS)"),
+    (POINTERS, "a Git LFS pointer (the mirror is a clone without LFS)"),
     (b"<?xml", "an XML answer"),
     (b"<error", "an XML answer"),
     (b"<!doctype", "a web page (HTML)"),
     (b"<head", "a web page (HTML)"),
     (b"<body", "a web page (HTML)"),
-)
-_WRAPPERS = (
-    (b"\x1f\x8b", "a gzip file"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ\x00", "an xz file"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip file"),
-    (b"Rar!", "a RAR file"),
-    (b"PK", "a zip file"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"%PDF", "a PDF file"),
 )
 _PICKLE = tuple(b"\x80" + bytes([protocol]) for protocol in (2, 3, 4, 5))
 _ZIP = (b"PK\x03\x04",)
@@ -100,11 +89,8 @@ def _text(head: bytes) -> bytes:
 
 
 def _named(head: bytes) -> str:
-    for start, name in _WRAPPERS:
-        if head.startswith(start):
-            return name
-    if head[257:262] == b"ustar":
-        return "a tar file"
+    if found := marked(head):
+        return found
     try:
         # A character may be cut in two.
         text = head.decode("utf-8", errors="strict" if len(head) < HEAD else "ignore")

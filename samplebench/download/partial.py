@@ -57,7 +57,7 @@ class Whole:
         return checked or (bool(earlier.validator) and self.validator == earlier.validator)
 
 
-class Partial:
+class PartialFile:
     """The bytes so far and their running SHA-256.
 
     Args:

@@ -13,7 +13,7 @@ from samplebench.download.address import by_hand, shown
 from samplebench.download.artefact import Artefact
 from samplebench.download.bar import Bar
 from samplebench.download.kinds import HEAD, wrong_head
-from samplebench.download.partial import Partial
+from samplebench.download.partial import PartialFile
 from samplebench.download.patience import Cut, Patience
 from samplebench.download.verify import wrong_size
 from samplebench.errors import EnvironmentError_, InputError
@@ -31,7 +31,7 @@ _NO_PART = {400, 405, 412, 416, 417, 431, 501}
 def transfer(
     artefact: Artefact,
     url: str,
-    partial: Partial,
+    partial: PartialFile,
     *,
     progress: bool,
     sleep: Callable[[float], None] = time.sleep,
@@ -82,7 +82,7 @@ def size_at(url: str) -> int | None:
 
 
 def _attempt(
-    client: requests.Session, artefact: Artefact, url: str, partial: Partial, bar: Bar
+    client: requests.Session, artefact: Artefact, url: str, partial: PartialFile, bar: Bar
 ) -> None:
     headers = {}
     if partial.resumable:
@@ -120,7 +120,7 @@ def _attempt(
 
 
 def _blocks(
-    artefact: Artefact, url: str, partial: Partial, answer: requests.Response
+    artefact: Artefact, url: str, partial: PartialFile, answer: requests.Response
 ) -> Iterator[bytes]:
     """The body in pieces; one that begins as another kind of file is refused there."""
     head, new = b"", partial.size == 0
@@ -139,14 +139,14 @@ def _blocks(
         yield head
 
 
-def _look(artefact: Artefact, url: str, partial: Partial, head: bytes) -> None:
+def _look(artefact: Artefact, url: str, partial: PartialFile, head: bytes) -> None:
     """Refuses another kind of file by its first bytes."""
     if wrong := wrong_head(head[:HEAD], artefact.container):
         partial.discard()
         raise _wrong(artefact, url, wrong)
 
 
-def _leave_room(partial: Partial) -> None:
+def _leave_room(partial: PartialFile) -> None:
     try:
         cache.keep(partial.path, partial.size)
     except EnvironmentError_:
@@ -164,7 +164,9 @@ def _beyond(artefact: Artefact, size: int) -> str | None:
     )
 
 
-def _begin(artefact: Artefact, url: str, partial: Partial, answer: requests.Response) -> int | None:
+def _begin(
+    artefact: Artefact, url: str, partial: PartialFile, answer: requests.Response
+) -> int | None:
     """Makes `partial` ready for the bytes of this answer, or raises.
 
     Returns:
@@ -220,12 +222,12 @@ def _wrong(artefact: Artefact, url: str, what: str | None) -> InputError:
     return InputError(f"what {shown(url)} sends {what}; {by_hand(artefact)}")
 
 
-def _so_far(partial: Partial) -> str:
+def _so_far(partial: PartialFile) -> str:
     total = f" of {partial.whole.size:,}" if partial.whole.size else ""
     return f" ({partial.size:,}{total} bytes are here)" if partial.size else ""
 
 
-def _given_up(artefact: Artefact, url: str, partial: Partial, cut: Cut) -> str:
+def _given_up(artefact: Artefact, url: str, partial: PartialFile, cut: Cut) -> str:
     asks = f" and asks to wait {cut.retry_after:.0f} s" if cut.retry_after else ""
     times = "" if asks else f", {patience.ATTEMPTS} times in a row"
     kept = " and goes on where it stopped" if partial.resumable else ""

@@ -83,20 +83,20 @@ class Answer(http.client.HTTPResponse):
         self.fp = _Lines(_Paced(self.fp.detach()))
 
 
-class _Plain(HTTPConnection):
+class _PlainConnection(HTTPConnection):
     response_class = Answer
 
 
-class _Secure(HTTPSConnection):
+class _SecureConnection(HTTPSConnection):
     response_class = Answer
 
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _Plain
+    ConnectionCls = _PlainConnection
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _Secure
+    ConnectionCls = _SecureConnection
 
 
 class Adapter(HTTPAdapter):

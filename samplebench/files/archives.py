@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 
 from samplebench.errors import EnvironmentError_, SamplebenchError
 from samplebench.files.atomic import regular
+from samplebench.files.beginnings import HEAD, what
 from samplebench.files.shown import shown
 
 # numpy takes headers of up to 10,000 characters.
@@ -190,7 +191,7 @@ class Arrays:
         self.others: list[str] = []
         with one_line():
             with regular(path).open("rb") as file:
-                start = file.read(512)
+                start = file.read(HEAD)
         if not start.startswith(npy.MAGIC_PREFIX):
             if not start.startswith(b"PK"):
                 raise Unreadable(f"it is {what(start)}")
@@ -264,32 +265,3 @@ def _exactly(file: IO[bytes], count: int) -> bytearray:
             raise Unreadable(f"cut off after {len(data):,} of {count:,} bytes")
         data += more
     return data
-
-
-def what(start: bytes) -> str:
-    """What a file is, from its first 512 bytes, for a message."""
-    if not start:
-        return "empty"
-    if start[257:262] == b"ustar":
-        return "a tar archive: unpack it"
-    for magic, text in _KINDS.items():
-        if start.startswith(magic):
-            return text
-    return "of no kind that is known here"
-
-
-_KINDS = {
-    b"\x1f\x8b": "a gzip archive: unpack it",
-    b"BZh": "a bzip2 archive: unpack it",
-    b"\xfd7zXZ": "an xz archive: unpack it",
-    b"\x28\xb5\x2f\xfd": "a zstd archive: unpack it",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it",
-    b"Rar!": "a rar archive: unpack it",
-    b"PAR1": "a Parquet file",
-    b"\x89HDF": "an HDF5 file",
-    b"\x80": "a pickle, which could run code",
-    b"version https://git-lfs": "a pointer of Git LFS, not the file: git lfs pull",
-    b"<": "a web page: the download went wrong",
-    b"%!PS": "a PostScript file",
-    b"%PDF": "a PDF file",
-}

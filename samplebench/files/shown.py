@@ -6,7 +6,7 @@ from __future__ import annotations
 SCALARS = (str, int, float, bool, type(None))
 
 
-class Named:
+class NamedRecord:
     """A record that messages call by its `name`."""
 
     __slots__ = ()
@@ -24,7 +24,7 @@ def kind(value: object) -> str:
     """What sort of thing a value out of a file is, for a message."""
     if value is None:
         return "None"
-    if isinstance(value, Named):
+    if isinstance(value, NamedRecord):
         return value.name
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from samplebench.identity.describe import describe
 from samplebench.identity.walk import Walk
 
 
@@ -31,7 +32,7 @@ def identify(thing: Any) -> Identity:
 
     Never raises: what fails to be described is unknown.
     """
-    walk = Walk()
+    walk = Walk(describe)
     try:
         digest = walk.digest(thing)
     except Exception as error:  # a property or a C type of others may fail in any way

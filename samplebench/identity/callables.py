@@ -5,15 +5,13 @@ from __future__ import annotations
 import builtins
 import sys
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from samplebench.identity.code import Read, code_sha256, reads, words
 from samplebench.identity.modules import describe_import, follow, held
 from samplebench.identity.origin import named, origin, origin_of_function, origin_of_module
-
-if TYPE_CHECKING:
-    from samplebench.identity.walk import Walk
+from samplebench.identity.walk import Walk
 
 # Names by which code takes a module that it calls by a text.
 _BY_TEXT = {"__import__", "import_module", "modules"}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from types import FunctionType, MemberDescriptorType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samplebench.identity.origin import origin_of_class, origin_of_function
-
-if TYPE_CHECKING:
-    from samplebench.identity.walk import Walk
+from samplebench.identity.walk import Walk
 
 # Of a class: names, texts and what Python makes of the rest.
 _IDLE = frozenset(

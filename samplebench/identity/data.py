@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from samplebench.identity.walk import Walk
-
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), range)
-
-
-def plain(thing: Any) -> str | bytes | None:
-    """A value of an immutable kind, exactly; None for everything else."""
-    kind = type(thing)
-    if kind is int:
-        return f"{thing:x}"  # decimal digits are limited in number
-    if kind is str or kind is bytes:
-        return thing
-    return repr(thing) if kind in _PLAIN else None
+from samplebench.identity.walk import Walk
 
 
 def contents(thing: Any, walk: Walk) -> bool:

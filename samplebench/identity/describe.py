@@ -15,15 +15,13 @@ import types
 import weakref
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samplebench.identity import callables, classes
 from samplebench.identity.data import contents
 from samplebench.identity.modules import describe_module
 from samplebench.identity.origin import named, origin_of_class
-
-if TYPE_CHECKING:
-    from samplebench.identity.walk import Walk
+from samplebench.identity.walk import Walk
 
 # Modules and types whose objects live in C, by what they are.
 _IN_C = {

@@ -7,19 +7,16 @@ import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samplebench.identity.code import Read, code_sha256, reads
-from samplebench.identity.data import plain
 from samplebench.identity.origin import (
     origin,
     origin_of_class,
     origin_of_function,
     origin_of_module,
 )
-
-if TYPE_CHECKING:
-    from samplebench.identity.walk import Walk
+from samplebench.identity.walk import Walk, plain
 
 _MISSING = object()
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from typing import Any
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), range)
+
+
+def plain(thing: Any) -> str | bytes | None:
+    """A value of an immutable kind, exactly; None for everything else."""
+    kind = type(thing)
+    if kind is int:
+        return f"{thing:x}"  # decimal digits are limited in number
+    if kind is str or kind is bytes:
+        return thing
+    return repr(thing) if kind in _PLAIN else None
 
 
 class Walk:
@@ -14,13 +27,15 @@ class Walk:
     that neither cycles nor long chains of helpers are a matter of depth.
 
     Args:
+        describe: adds a thing to this walk's hash and queues what it refers to.
         within: the walk of which this is a part, see `apart`.
 
     Attributes:
         obstacles: what cannot be described, a line each.
     """
 
-    def __init__(self, within: Walk | None = None) -> None:
+    def __init__(self, describe: Callable[[Any, Walk], None], within: Walk | None = None) -> None:
+        self._describe = describe
         self._hash = hashlib.sha256()
         self._seen: dict[int, int] = {}
         self._queue: deque[tuple[Any, str]] = deque()
@@ -31,14 +46,12 @@ class Walk:
 
     def digest(self, thing: Any, where: str = "") -> str:
         """The SHA-256 of a thing and of all that it reaches."""
-        from samplebench.identity.describe import describe
-
         self._where = where
         self.value(thing)
         while self._queue:
             thing, self._where = self._queue.popleft()
             self.put("next")
-            describe(thing, self)
+            self._describe(thing, self)
         return self._hash.hexdigest()
 
     def put(self, *words: str | bytes) -> None:
@@ -54,8 +67,6 @@ class Walk:
         Args:
             where: what it is, for messages, e.g. "global 'k' of mine"; as the thing at hand if "".
         """
-        from samplebench.identity.data import plain
-
         if type(thing) is tuple:
             self.put("tuple", str(len(thing)))
             for item in thing:
@@ -95,7 +106,7 @@ class Walk:
         Args:
             of: what it is a part of; met again on the way, that is not described once more.
         """
-        walk = Walk(self)
+        walk = Walk(self._describe, self)
         walk._within |= {id(of)}
         walk._kept.append(of)
         return walk.digest(thing, self._where)

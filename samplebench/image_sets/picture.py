@@ -14,8 +14,9 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from samplebench.files.archives import Unreadable, one_line, what
+from samplebench.files.archives import Unreadable, one_line
 from samplebench.files.atomic import regular
+from samplebench.files.beginnings import HEAD, what
 from samplebench.image_sets.image_set import MAX_PIXELS
 
 # Raster formats that Pillow decodes by itself; never EPS, which it hands to Ghostscript.
@@ -137,7 +138,7 @@ def _opened(source: Path | IO[bytes], suffix: str) -> Iterator[Image.Image]:
         with one_line(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF data, and of sizes that are bounded here
             with regular(source).open("rb") if isinstance(source, Path) else source as file:
-                start = file.read(512)
+                start = file.read(HEAD)
                 file.seek(0)
                 try:
                     with Image.open(file, formats=formats) as image:

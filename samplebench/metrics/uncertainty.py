@@ -10,14 +10,6 @@ import numpy as np
 from samplebench.metrics.moments import Moments
 
 
-def jackknife(blocks: Sequence[Moments], estimate: Callable[[Moments], float]) -> float:
-    """Standard error of `estimate` by leaving out one block at a time; see `spread`.
-
-    NaN where fewer than 2 samples or blocks would be left.
-    """
-    return spread(delete_one(blocks, estimate))
-
-
 def delete_one(blocks: Sequence[Moments], estimate: Callable[[Moments], float]) -> list[float]:
     """`estimate` without each block in turn, empty ones left out.
 

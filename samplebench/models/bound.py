@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import Blame
@@ -11,10 +13,26 @@ from samplebench.answers.draws import torch_moved, torch_state
 from samplebench.answers.rounding import rounded
 from samplebench.answers.tensors import checked
 from samplebench.answers.watch import Watch
+from samplebench.models.chunks import Chunks
 from samplebench.models.model import is_foreign, model_range, name_of
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+
+
+# Who wants to know of every evaluation: called with its images and its seconds.
+_listeners: list[Callable[[int, float], None]] = []
+
+
+@contextmanager
+def listening(listen: Callable[[int, float], None]) -> Iterator[None]:
+    """Within the block `listen` is told of every evaluation: its images and its seconds."""
+    _listeners.append(listen)
+    try:
+        yield
+    finally:
+        _listeners.remove(listen)
 
 
 class Bound:
@@ -57,6 +75,7 @@ class Bound:
         self.name = name_of(model)
         self.blame = Blame(self.name) if blamed and self.foreign else nullcontext()
         self.watch, self.drew = Watch(batch), False
+        self.chunks: Chunks | None = getattr(model, "chunks", None)
 
     def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """D(x; sigma), counted; sigma a Python float, a scalar tensor or [N].
@@ -89,13 +108,20 @@ class Bound:
         """
         self.images += x.shape[0]
         self.calls += 1
+        began = time.perf_counter()
+        ask = question if self.chunks is None else partial(self.chunks.ask, question)
         if not self.foreign:
-            return question(x, *given, self.labels)
-        x, *rest = (_copy(value) for value in (x, *given, self.labels))
-        before = torch_state(x.device)
-        with self.blame:
-            answer = question(x, *rest)
-        self.drew = self.drew or torch_moved(before, x.device)
+            answer = ask(x, *given, self.labels)
+        else:
+            x, *rest = (_copy(value) for value in (x, *given, self.labels))
+            before = torch_state(x.device)
+            with self.blame:
+                answer = ask(x, *rest)
+            self.drew = self.drew or torch_moved(before, x.device)
+        if _listeners:
+            _synchronize(x.device)
+            for listen in _listeners:
+                listen(len(x), time.perf_counter() - began)
         return answer
 
     def judge(self, answer: Any, x: Tensor, kind: str, at: Any) -> Tensor:
@@ -126,3 +152,10 @@ def _copy(value: Any) -> Any:
 def _each(images: int, batch: int) -> float:
     count = images / batch
     return int(count) if count.is_integer() else count
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)

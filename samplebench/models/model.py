@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from samplebench.models.chunks import Chunks
+
 
 class Model:
     """Base of everything `sb.load` returns.
@@ -30,6 +32,7 @@ class Model:
         protocol: name of the protocol (see protocols.py) its published numbers follow.
         provenance: where it comes from: source, licence, hashes.
         threads: CPU threads the bench gives it, None for torch's own choice.
+        chunks: how many images the bench evaluates at once, None for as many as are given.
         device, state_dtype: where and in which precision a sampler should hold its state.
     """
 
@@ -43,6 +46,7 @@ class Model:
     respacing: str = ""
     protocol: str | None = None
     threads: int | None = None
+    chunks: Chunks | None = None
     provenance: Mapping[str, Any] = MappingProxyType({})
     device: torch.device
     state_dtype: torch.dtype

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.scalars import plain, scalar, values
 from samplebench.errors import UsageError, unknown
+from samplebench.processes.discrete import OPENAI_FAMILIES
 
 if TYPE_CHECKING:
     import torch
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 
     from samplebench.models.model import Model
 
-_OPENAI = ("improved-diffusion", "guided-diffusion", "ddpm-ip")
-FAMILIES = (*_OPENAI, "edm", "alpha_bar")
+FAMILIES = (*OPENAI_FAMILIES, "edm", "alpha_bar")
 
 
 def wrap(

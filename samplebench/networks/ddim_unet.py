@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samplebench.errors import InputError
-from samplebench.networks.openai_layers import Conv2d, Linear, dtype_of
+from samplebench.networks.openai_layers import BareConv2d, BareLinear, Upsample, dtype_of
 
 _CHANNELS = 3
 # Key of a config -> the largest whole number it may be or hold.
@@ -79,7 +79,7 @@ def timestep_embedding(t: Tensor, dim: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-class GroupNorm(nn.GroupNorm):
+class DdimGroupNorm(nn.GroupNorm):
     """Group normalisation with 32 groups and epsilon 1e-6."""
 
     def __init__(self, num_channels: int) -> None:
@@ -92,7 +92,7 @@ class TimeEmbedding(nn.Module):
     def __init__(self, ch: int) -> None:
         super().__init__()
         self.ch = ch
-        self.dense = nn.ModuleList([Linear(ch, 4 * ch), Linear(4 * ch, 4 * ch)])
+        self.dense = nn.ModuleList([BareLinear(ch, 4 * ch), BareLinear(4 * ch, 4 * ch)])
 
     def forward(self, t: Tensor) -> Tensor:
         first, second = self.dense
@@ -109,13 +109,13 @@ class ResnetBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, emb_channels: int) -> None:
         super().__init__()
-        self.norm1 = GroupNorm(in_channels)
-        self.conv1 = Conv2d(in_channels, out_channels, 3, padding=1)
-        self.temb_proj = Linear(emb_channels, out_channels)
-        self.norm2 = GroupNorm(out_channels)
-        self.conv2 = Conv2d(out_channels, out_channels, 3, padding=1)
+        self.norm1 = DdimGroupNorm(in_channels)
+        self.conv1 = BareConv2d(in_channels, out_channels, 3, padding=1)
+        self.temb_proj = BareLinear(emb_channels, out_channels)
+        self.norm2 = DdimGroupNorm(out_channels)
+        self.conv2 = BareConv2d(out_channels, out_channels, 3, padding=1)
         same = in_channels == out_channels
-        self.nin_shortcut = nn.Identity() if same else Conv2d(in_channels, out_channels, 1)
+        self.nin_shortcut = nn.Identity() if same else BareConv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
@@ -123,16 +123,16 @@ class ResnetBlock(nn.Module):
         return self.nin_shortcut(x) + self.conv2(F.silu(self.norm2(h)))
 
 
-class AttentionBlock(nn.Module):
+class DdimAttention(nn.Module):
     """Residual self-attention of the pixels, with one head."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = GroupNorm(channels)
-        self.q = Conv2d(channels, channels, 1)
-        self.k = Conv2d(channels, channels, 1)
-        self.v = Conv2d(channels, channels, 1)
-        self.proj_out = Conv2d(channels, channels, 1)
+        self.norm = DdimGroupNorm(channels)
+        self.q = BareConv2d(channels, channels, 1)
+        self.k = BareConv2d(channels, channels, 1)
+        self.v = BareConv2d(channels, channels, 1)
+        self.proj_out = BareConv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(x)
@@ -145,35 +145,24 @@ class AttentionBlock(nn.Module):
         return x + self.proj_out(attended.transpose(1, 2).reshape(x.shape))
 
 
-class Downsample(nn.Module):
+class DdimDownsample(nn.Module):
     """Strided convolution to half the height and width, padded to the right and below only."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = Conv2d(channels, channels, 3, stride=2)
+        self.conv = BareConv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pad(x, (0, 1, 0, 1)))
 
 
-class Upsample(nn.Module):
-    """Doubled pixels, then a convolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-
-
-class Level(nn.Module):
+class DdimLevel(nn.Module):
     """Residual blocks of one resolution, and the attention after each where there is some."""
 
     def __init__(self, widths: Sequence[int], channels: int, emb: int, attention: bool) -> None:
         super().__init__()
         self.block = nn.ModuleList(ResnetBlock(width, channels, emb) for width in widths)
-        self.attn = nn.ModuleList(AttentionBlock(channels) for _ in widths if attention)
+        self.attn = nn.ModuleList(DdimAttention(channels) for _ in widths if attention)
 
     def _run(self, i: int, h: Tensor, temb: Tensor) -> Tensor:
         """Block `i` and its attention."""
@@ -181,7 +170,7 @@ class Level(nn.Module):
         return self.attn[i](h) if len(self.attn) else h
 
 
-class Descent(Level):
+class Descent(DdimLevel):
     """A level of the descending half.
 
     Args:
@@ -195,7 +184,7 @@ class Descent(Level):
         self, widths: Sequence[int], channels: int, emb: int, attention: bool, last: bool
     ) -> None:
         super().__init__(widths, channels, emb, attention)
-        self.downsample = None if last else Downsample(channels)
+        self.downsample = None if last else DdimDownsample(channels)
 
     def forward(self, h: Tensor, temb: Tensor) -> list[Tensor]:
         """The result of each block and of the halving; all are skips, the last one goes on."""
@@ -208,7 +197,7 @@ class Descent(Level):
         return found
 
 
-class Ascent(Level):
+class Ascent(DdimLevel):
     """A level of the ascending half; arguments as of `Descent`."""
 
     def __init__(
@@ -230,7 +219,7 @@ class Middle(nn.Module):
     def __init__(self, channels: int, emb: int) -> None:
         super().__init__()
         self.block_1 = ResnetBlock(channels, channels, emb)
-        self.attn_1 = AttentionBlock(channels)
+        self.attn_1 = DdimAttention(channels)
         self.block_2 = ResnetBlock(channels, channels, emb)
 
     def forward(self, h: Tensor, temb: Tensor) -> Tensor:
@@ -263,7 +252,7 @@ class DdimUNet(nn.Module):
         emb, last = 4 * ch, len(ch_mult) - 1
         attention = [image_size // 2**level in attn_resolutions for level in range(last + 1)]
         self.temb = TimeEmbedding(ch)
-        self.conv_in = Conv2d(_CHANNELS, ch, 3, padding=1)
+        self.conv_in = BareConv2d(_CHANNELS, ch, 3, padding=1)
         channels, skips = ch, [ch]
         self.down = nn.ModuleList()
         for level, mult in enumerate(ch_mult):
@@ -280,8 +269,8 @@ class DdimUNet(nn.Module):
             inputs = [n + skips.pop() for n in inputs]
             channels = width
             self.up.insert(0, Ascent(inputs, width, emb, attention[level], level == 0))
-        self.norm_out = GroupNorm(channels)
-        self.conv_out = Conv2d(channels, _CHANNELS, 3, padding=1)
+        self.norm_out = DdimGroupNorm(channels)
+        self.conv_out = BareConv2d(channels, _CHANNELS, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """The noise in x.

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samplebench.networks.edm_layers import (
-    Conv2d,
-    GroupNorm,
-    Linear,
+    EdmConv2d,
+    EdmGroupNorm,
+    EdmLinear,
     PositionalEmbedding,
     UNetBlock,
 )
@@ -58,10 +58,12 @@ class DhariwalUNet(nn.Module):
         super().__init__()
         emb = model_channels * channel_mult_emb
         self.map_noise = PositionalEmbedding(model_channels)
-        self.map_augment = Linear(augment_dim, model_channels, bias=False) if augment_dim else None
-        self.map_layer0 = Linear(model_channels, emb)
-        self.map_layer1 = Linear(emb, emb)
-        self.map_label = Linear(label_dim, emb, bias=False) if label_dim else None
+        self.map_augment = (
+            EdmLinear(augment_dim, model_channels, bias=False) if augment_dim else None
+        )
+        self.map_layer0 = EdmLinear(model_channels, emb)
+        self.map_layer1 = EdmLinear(emb, emb)
+        self.map_label = EdmLinear(label_dim, emb, bias=False) if label_dim else None
 
         self.enc = nn.ModuleDict()
         channels, skips = model_channels * channel_mult[0], []
@@ -69,7 +71,7 @@ class DhariwalUNet(nn.Module):
             res = img_resolution >> level
             name = f"{res}x{res}"
             if level == 0:
-                self.enc[f"{name}_conv"] = Conv2d(in_channels, channels, 3)
+                self.enc[f"{name}_conv"] = EdmConv2d(in_channels, channels, 3)
             else:
                 self.enc[f"{name}_down"] = UNetBlock(channels, channels, emb, down=True)
             skips.append(channels)
@@ -96,8 +98,8 @@ class DhariwalUNet(nn.Module):
                     channels + skips.pop(), width, emb, attention=res in attn_resolutions
                 )
                 channels = width
-        self.out_norm = GroupNorm(channels)
-        self.out_conv = Conv2d(channels, out_channels, 3)
+        self.out_norm = EdmGroupNorm(channels)
+        self.out_conv = EdmConv2d(channels, out_channels, 3)
 
     def forward(
         self,

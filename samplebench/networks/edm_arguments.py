@@ -16,30 +16,30 @@ from samplebench.errors import InputError, unknown
 
 
 @dataclass(frozen=True)
-class Rule:
+class ArgumentRule:
     """What a value must be: a test and its words."""
 
     test: Callable[[Any], bool]
     words: str
 
 
-def _whole(low: int, high: int) -> Rule:
-    return Rule(
+def _whole(low: int, high: int) -> ArgumentRule:
+    return ArgumentRule(
         lambda value: type(value) is int and low <= value <= high,
         f"a whole number from {low} to {high}",
     )
 
 
-def _real(low: float, high: float) -> Rule:
+def _real(low: float, high: float) -> ArgumentRule:
     # NaN is in no range.
-    return Rule(
+    return ArgumentRule(
         lambda value: type(value) in (int, float) and low <= value <= high,
         f"a number from {low:g} to {high:g}",
     )
 
 
-def _list_of(rule: Rule, shortest: int, longest: int) -> Rule:
-    return Rule(
+def _list_of(rule: ArgumentRule, shortest: int, longest: int) -> ArgumentRule:
+    return ArgumentRule(
         lambda value: (
             isinstance(value, list | tuple)
             and shortest <= len(value) <= longest
@@ -49,17 +49,19 @@ def _list_of(rule: Rule, shortest: int, longest: int) -> Rule:
     )
 
 
-def _word(*words: str) -> Rule:
-    return Rule(lambda value: isinstance(value, str) and value in words, f"one of {list(words)}")
+def _word(*words: str) -> ArgumentRule:
+    return ArgumentRule(
+        lambda value: isinstance(value, str) and value in words, f"one of {list(words)}"
+    )
 
 
 _TAPS = _list_of(_real(-1000, 1000), 2, 16)
 # The released networks lie well inside: 192 channels, 4 levels, 4 blocks, 1000 classes.
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, ArgumentRule] = {
     "img_resolution": _whole(1, 2048),
     "img_channels": _whole(1, 64),
     "label_dim": _whole(0, 100_000),
-    "use_fp16": Rule(lambda value: isinstance(value, bool), "true or false"),
+    "use_fp16": ArgumentRule(lambda value: isinstance(value, bool), "true or false"),
     "model_type": _word("SongUNet", "DhariwalUNet"),
     "augment_dim": _whole(0, 1000),
     "model_channels": _whole(4, 1024),
@@ -74,7 +76,7 @@ RULES: Mapping[str, Rule] = {
     "encoder_type": _word("standard", "skip", "residual"),
     "decoder_type": _word("standard", "skip"),
     # An odd number of taps does not double the resolution.
-    "resample_filter": Rule(
+    "resample_filter": ArgumentRule(
         lambda value: _TAPS.test(value) and len(value) % 2 == 0 and abs(sum(value)) > 1e-6,
         "an even number of taps, 2 to 16, whose sum is not 0",
     ),

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Linear(nn.Module):
+class EdmLinear(nn.Module):
     """y = x W^T + b on [N, in_features]."""
 
     bias: nn.Parameter | None
@@ -32,7 +32,7 @@ class Linear(nn.Module):
         return F.linear(x, self.weight.to(x.dtype), bias)
 
 
-class GroupNorm(nn.Module):
+class EdmGroupNorm(nn.Module):
     """Group normalisation with at least 4 channels per group and at most 32 groups.
 
     Raises:
@@ -52,7 +52,7 @@ class GroupNorm(nn.Module):
         return F.group_norm(x, self.num_groups, weight, bias, self.eps)
 
 
-class Conv2d(nn.Module):
+class EdmConv2d(nn.Module):
     """Convolution, preceded by doubling or halving the resolution with a separable filter.
 
     Args:
@@ -135,7 +135,7 @@ class UNetBlock(nn.Module):
             that narrower blocks have no attention at all.
         skip_scale: factor on the sum after each residual branch.
         eps: of the group norms.
-        resample_filter: see `Conv2d`.
+        resample_filter: see `EdmConv2d`.
         resample_proj: whether a resampling shortcut also has a 1x1 kernel where the number of
             channels stays the same.
         adaptive_scale: the embedding scales and shifts the normalised features; False: it is
@@ -169,20 +169,20 @@ class UNetBlock(nn.Module):
         if self.num_heads and out_channels % self.num_heads:
             raise ValueError(f"{out_channels} channels do not divide into {heads} attention heads")
 
-        resampling = partial(Conv2d, up=up, down=down, resample_filter=resample_filter)
-        self.norm0 = GroupNorm(in_channels, eps)
+        resampling = partial(EdmConv2d, up=up, down=down, resample_filter=resample_filter)
+        self.norm0 = EdmGroupNorm(in_channels, eps)
         self.conv0 = resampling(in_channels, out_channels, 3)
-        self.affine = Linear(emb_channels, out_channels * (2 if adaptive_scale else 1))
-        self.norm1 = GroupNorm(out_channels, eps)
-        self.conv1 = Conv2d(out_channels, out_channels, 3)
-        self.skip: Conv2d | None = None
+        self.affine = EdmLinear(emb_channels, out_channels * (2 if adaptive_scale else 1))
+        self.norm1 = EdmGroupNorm(out_channels, eps)
+        self.conv1 = EdmConv2d(out_channels, out_channels, 3)
+        self.skip: EdmConv2d | None = None
         if out_channels != in_channels or up or down:
             kernel = 1 if resample_proj or out_channels != in_channels else 0
             self.skip = resampling(in_channels, out_channels, kernel)
         if self.num_heads:
-            self.norm2 = GroupNorm(out_channels, eps)
-            self.qkv = Conv2d(out_channels, 3 * out_channels, 1)
-            self.proj = Conv2d(out_channels, out_channels, 1)
+            self.norm2 = EdmGroupNorm(out_channels, eps)
+            self.qkv = EdmConv2d(out_channels, 3 * out_channels, 1)
+            self.proj = EdmConv2d(out_channels, out_channels, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """Features [N, in_channels, H, W] and embedding [N or 1, emb_channels] to the output."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor, nn
 
-from samplebench.networks.openai_layers import Conv1d, GroupNorm, attend, dtype_of
+from samplebench.networks.openai_layers import BareConv1d, GroupNorm, attend, dtype_of
 from samplebench.networks.openai_unet import Encoder
 
 
@@ -39,8 +39,8 @@ class AttentionPool(nn.Module):
             )
         self.num_heads = channels // num_head_channels
         self.positional_embedding = nn.Parameter(torch.empty(channels, image_size**2 + 1))
-        self.qkv_proj = Conv1d(channels, 3 * channels, 1)
-        self.c_proj = Conv1d(channels, out_channels, 1)
+        self.qkv_proj = BareConv1d(channels, 3 * channels, 1)
+        self.c_proj = BareConv1d(channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [N, channels, S, S] to [N, out_channels]."""

@@ -18,28 +18,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Linear(nn.Linear):
+class BareLinear(nn.Linear):
     """`nn.Linear` without the cost of an initialisation."""
 
     def reset_parameters(self) -> None:
         """Leaves the parameters as they are."""
 
 
-class Conv1d(nn.Conv1d):
+class BareConv1d(nn.Conv1d):
     """`nn.Conv1d` without the cost of an initialisation."""
 
     def reset_parameters(self) -> None:
         """Leaves the parameters as they are."""
 
 
-class Conv2d(nn.Conv2d):
+class BareConv2d(nn.Conv2d):
     """`nn.Conv2d` without the cost of an initialisation."""
 
     def reset_parameters(self) -> None:
         """Leaves the parameters as they are."""
 
 
-class Embedding(nn.Embedding):
+class BareEmbedding(nn.Embedding):
     """`nn.Embedding` without the cost of an initialisation."""
 
     def reset_parameters(self) -> None:
@@ -85,7 +85,7 @@ class Downsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.op = Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.op = BareConv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.op(x)
@@ -96,7 +96,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = Conv2d(channels, channels, 3, padding=1)
+        self.conv = BareConv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(_double(x))
@@ -133,18 +133,18 @@ class ResBlock(nn.Module):
         self.use_scale_shift_norm = use_scale_shift_norm
         self.resample = _double if up else _halve if down else None
         self.in_layers = nn.Sequential(
-            GroupNorm(in_channels), nn.SiLU(), Conv2d(in_channels, out_channels, 3, padding=1)
+            GroupNorm(in_channels), nn.SiLU(), BareConv2d(in_channels, out_channels, 3, padding=1)
         )
         columns = out_channels * (2 if use_scale_shift_norm else 1)
-        self.emb_layers = nn.Sequential(nn.SiLU(), Linear(emb_channels, columns))
+        self.emb_layers = nn.Sequential(nn.SiLU(), BareLinear(emb_channels, columns))
         self.out_layers = nn.Sequential(
             GroupNorm(out_channels),
             nn.SiLU(),
             nn.Identity(),  # dropout's place in the names
-            Conv2d(out_channels, out_channels, 3, padding=1),
+            BareConv2d(out_channels, out_channels, 3, padding=1),
         )
         same = in_channels == out_channels
-        self.skip_connection = nn.Identity() if same else Conv2d(in_channels, out_channels, 1)
+        self.skip_connection = nn.Identity() if same else BareConv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """Features [N, in_channels, H, W] and embedding [N or 1, emb_channels] to the result."""
@@ -205,8 +205,8 @@ class AttentionBlock(nn.Module):
             raise ValueError(f"{channels} channels do not divide into {num_heads} attention heads")
         self.num_heads, self.new_order = num_heads, use_new_attention_order
         self.norm = GroupNorm(channels)
-        self.qkv = Conv1d(channels, 3 * channels, 1)
-        self.proj_out = Conv1d(channels, channels, 1)
+        self.qkv = BareConv1d(channels, 3 * channels, 1)
+        self.proj_out = BareConv1d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.qkv(self.norm(x).flatten(2))

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from samplebench.networks.openai_layers import (
     AttentionBlock,
+    BareConv1d,
+    BareConv2d,
+    BareEmbedding,
+    BareLinear,
     Block,
-    Conv1d,
-    Conv2d,
     Downsample,
-    Embedding,
     GroupNorm,
-    Linear,
     ResBlock,
     Upsample,
     dtype_of,
@@ -60,14 +60,14 @@ class Encoder(nn.Module):
 
         widths = [int(mult * model_channels) for mult in channel_mult]
         self.time_embed = nn.Sequential(
-            Linear(model_channels, self.emb_channels),
+            BareLinear(model_channels, self.emb_channels),
             nn.SiLU(),
-            Linear(self.emb_channels, self.emb_channels),
+            BareLinear(self.emb_channels, self.emb_channels),
         )
         if num_classes is not None:
-            self.label_emb = Embedding(num_classes, self.emb_channels)
+            self.label_emb = BareEmbedding(num_classes, self.emb_channels)
         channels = widths[0]
-        stem = Conv2d(in_channels, channels, 3, padding=1)
+        stem = BareConv2d(in_channels, channels, 3, padding=1)
         self.input_blocks = nn.ModuleList([Block([stem])])
         self._skips = [channels]
         for level, width in enumerate(widths):
@@ -102,7 +102,7 @@ class Encoder(nn.Module):
         """
         for name in ("input_blocks", "middle_block", "output_blocks"):
             for module in getattr(self, name, nn.Module()).modules():
-                if isinstance(module, Conv1d | Conv2d):
+                if isinstance(module, BareConv1d | BareConv2d):
                     module.half()
 
     def _encode(self, x: Tensor, t: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor]]:
@@ -212,7 +212,7 @@ class UNetModel(Encoder):
                     )
                 self.output_blocks.append(Block(layers))
         self.out = nn.Sequential(
-            GroupNorm(channels), nn.SiLU(), Conv2d(channels, out_channels, 3, padding=1)
+            GroupNorm(channels), nn.SiLU(), BareConv2d(channels, out_channels, 3, padding=1)
         )
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:

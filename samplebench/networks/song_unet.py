@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from samplebench.networks.edm_layers import (
-    Conv2d,
+    EdmConv2d,
+    EdmGroupNorm,
+    EdmLinear,
     FourierEmbedding,
-    GroupNorm,
-    Linear,
     PositionalEmbedding,
     UNetBlock,
 )
@@ -76,10 +76,10 @@ class SongUNet(nn.Module):
             if embedding_type == "fourier"
             else PositionalEmbedding(noise, endpoint=True)
         )
-        self.map_label = Linear(label_dim, noise) if label_dim else None
-        self.map_augment = Linear(augment_dim, noise, bias=False) if augment_dim else None
-        self.map_layer0 = Linear(noise, emb)
-        self.map_layer1 = Linear(emb, emb)
+        self.map_label = EdmLinear(label_dim, noise) if label_dim else None
+        self.map_augment = EdmLinear(augment_dim, noise, bias=False) if augment_dim else None
+        self.map_layer0 = EdmLinear(noise, emb)
+        self.map_layer1 = EdmLinear(emb, emb)
 
         def block(
             cin: int, cout: int, up: bool = False, down: bool = False, attn: bool = False
@@ -105,16 +105,16 @@ class SongUNet(nn.Module):
             res = img_resolution >> level
             name = f"{res}x{res}"
             if level == 0:
-                self.enc[f"{name}_conv"] = Conv2d(in_channels, channels, 3)
+                self.enc[f"{name}_conv"] = EdmConv2d(in_channels, channels, 3)
             else:
                 self.enc[f"{name}_down"] = block(channels, channels, down=True)
                 if encoder_type == "skip":
-                    self.enc[f"{name}_aux_down"] = Conv2d(
+                    self.enc[f"{name}_aux_down"] = EdmConv2d(
                         aux, aux, 0, down=True, resample_filter=resample_filter
                     )
-                    self.enc[f"{name}_aux_skip"] = Conv2d(aux, channels, 1)
+                    self.enc[f"{name}_aux_skip"] = EdmConv2d(aux, channels, 1)
                 if encoder_type == "residual":
-                    self.enc[f"{name}_aux_residual"] = Conv2d(
+                    self.enc[f"{name}_aux_residual"] = EdmConv2d(
                         aux,
                         channels,
                         3,
@@ -150,11 +150,11 @@ class SongUNet(nn.Module):
                 channels = width
             if decoder_type == "skip" or level == 0:
                 if decoder_type == "skip" and level < lowest:
-                    self.dec[f"{name}_aux_up"] = Conv2d(
+                    self.dec[f"{name}_aux_up"] = EdmConv2d(
                         out_channels, out_channels, 0, up=True, resample_filter=resample_filter
                     )
-                self.dec[f"{name}_aux_norm"] = GroupNorm(channels, 1e-6)
-                self.dec[f"{name}_aux_conv"] = Conv2d(channels, out_channels, 3)
+                self.dec[f"{name}_aux_norm"] = EdmGroupNorm(channels, 1e-6)
+                self.dec[f"{name}_aux_conv"] = EdmConv2d(channels, out_channels, 3)
 
     def forward(
         self,

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 VARIANCES = ("learned", "fixed_small", "fixed_large")
 _SCHEDULES = ("cosine", "linear")
-_FAMILIES = ("improved-diffusion", "guided-diffusion", "ddpm-ip")
+# The code bases of OpenAI's diffusion models, whose flags are read here and by their adapter.
+OPENAI_FAMILIES = ("improved-diffusion", "guided-diffusion", "ddpm-ip")
 _LEAST_LINEAR = 21  # with 20 the last beta is 1: no image is left in x_T to predict from
 
 
@@ -142,8 +143,8 @@ def discrete_process(config: Mapping[str, Any]) -> DiscreteProcess:
         InputError: a value that no process has.
     """
     family = str(config.get("family", "guided-diffusion")).split("/")[0]
-    if family not in _FAMILIES:
-        raise InputError(str(unknown("family", family, _FAMILIES)))
+    if family not in OPENAI_FAMILIES:
+        raise InputError(str(unknown("family", family, OPENAI_FAMILIES)))
     schedule = str(config.get("noise_schedule", "linear"))
     steps = config.get("diffusion_steps", config.get("steps", 1000))
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 2:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from samplebench.published.record import Published, Setting
+from samplebench.published.record import PrintedSetting, Published
 
 
 class LineKey(NamedTuple):
     """What all points of a line share; no component is empty."""
 
-    setting: Setting
+    setting: PrintedSetting
     source: str
     measured: str
     certainty: str
@@ -37,7 +37,7 @@ class Band:
         rows: at least two.
     """
 
-    setting: Setting
+    setting: PrintedSetting
     nfe: int
     low: float
     high: float
@@ -64,7 +64,7 @@ def bands(rows: Iterable[Published]) -> list[Band]:
     Who measured, how often, and how sure the value is does not count here: their spread is what
     a band shows. Bounds (">100") and rows without NFE are left out.
     """
-    groups: dict[tuple[Setting, int], list[tuple[float, Published]]] = {}
+    groups: dict[tuple[PrintedSetting, int], list[tuple[float, Published]]] = {}
     for row in rows:
         if row.nfe is not None and row.fid is not None:
             groups.setdefault((row.setting, row.nfe), []).append((row.fid, row))

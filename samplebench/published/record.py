@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from samplebench.answers.parameters import label
 from samplebench.published.evaluators import family_of
-from samplebench.published.grids import NOT_STATED, Grid
+from samplebench.published.grids import NOT_STATED, PrintedGrid
 from samplebench.published.samplers import Sampler
 
 # Column of published.csv -> what readers call it.
@@ -24,7 +24,7 @@ CALLED: Mapping[str, str] = {
 }
 
 
-class Protocol(NamedTuple):
+class PrintedProtocol(NamedTuple):
     """How samples became a value; no component is empty.
 
     Attributes:
@@ -38,7 +38,7 @@ class Protocol(NamedTuple):
     evaluator: str
 
 
-class Setting(NamedTuple):
+class PrintedSetting(NamedTuple):
     """What was sampled and how it was measured; no component is empty."""
 
     checkpoint: str
@@ -50,7 +50,7 @@ class Setting(NamedTuple):
     variant: str
     discretization: str
     stop: str
-    protocol: Protocol
+    protocol: PrintedProtocol
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Published:
     network: str
     sampler: Sampler
     sampler_printed: str
-    grid: Grid
+    grid: PrintedGrid
     grid_printed: str
     steps: int | None
     nfe: int | None
@@ -110,14 +110,14 @@ class Published:
         return "other" if self.evaluator else family_of(self.reference)
 
     @property
-    def protocol(self) -> Protocol:
+    def protocol(self) -> PrintedProtocol:
         n = NOT_STATED if self.num_samples is None else str(self.num_samples)
         whose = f"{self.family}, {self.evaluator}" if self.evaluator else self.family
-        return Protocol(self.reference, n, whose)
+        return PrintedProtocol(self.reference, n, whose)
 
     @cached_property
-    def setting(self) -> Setting:
-        return Setting(
+    def setting(self) -> PrintedSetting:
+        return PrintedSetting(
             checkpoint=self.model,
             weights=self.weights or "of that name",
             dataset=self.dataset,

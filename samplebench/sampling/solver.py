@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -207,4 +207,7 @@ def toy_batch(steps: Timeline, model: Any) -> tuple[Bound, Any]:
 
 
 def _entry(sampler: str | Callable[..., Any]) -> SamplerEntry:
-    return samplers.entry(sampler) if isinstance(sampler, str) else samplers.add(sampler)
+    """Of a name, or of a function, which means itself on every timeline."""
+    if isinstance(sampler, str):
+        return samplers.entry(sampler)
+    return replace(samplers.add(sampler), on={})

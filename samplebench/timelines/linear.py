@@ -154,20 +154,11 @@ class Linear(Timeline):
         return torch.randn(shape, generator=generator, dtype=torch.float64).to(images)
 
     @classmethod
-    def left(
-        cls,
-        model: Any,
-        images: Tensor,
-        noise: Tensor,
-        labels: Tensor | None,
-        sigma: float,
-        told: float,
-    ) -> Tensor:
-        process = cls.process_of(model)
+    def left(cls, bound: Bound, images: Tensor, noise: Tensor, sigma: float, told: float) -> Tensor:
+        process = cls.process_of(bound.model)
         t = time(process, sigma)
         u = apply(process.signal(t), process.encode(images)) + apply(process.R(t), noise)
-        predicted: Tensor = model.eps(u, time(process, told), labels)
-        return noise - predicted
+        return noise - LinearView(bound, process).eps(u, time(process, told))
 
     @property
     def steps(self) -> int:  # type: ignore[override]

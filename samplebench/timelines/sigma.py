@@ -73,8 +73,8 @@ class Sigma(Timeline):
             steps = sampler.steps_for(whole("nfe", words.nfe), given)
         if words.rho is not None and "rho" not in known:
             raise UsageError(
-                f"rho={words.rho}: discretization {getattr(where, '__name__', where)} has no rho; drop it (its "
-                f"constants: {', '.join(known) or 'none'})"
+                f"rho={words.rho}: discretization {getattr(where, '__name__', where)} has no rho; "
+                f"drop it (its constants: {', '.join(known) or 'none'})"
             )
         constants = merge(f"constant of discretization {name_of(where)}", known, constants)
         if words.rho is not None:

@@ -128,22 +128,13 @@ class Timeline(ABC):
         return torch.randn(shape, generator=generator, dtype=torch.float64).to(images)
 
     @classmethod
-    def left(
-        cls,
-        model: Any,
-        images: Tensor,
-        noise: Tensor,
-        labels: Tensor | None,
-        sigma: float,
-        told: float,
-    ) -> Tensor:
+    def left(cls, bound: Bound, images: Tensor, noise: Tensor, sigma: float, told: float) -> Tensor:
         """The noise of images at one level less what the model takes for it, like the noise.
 
         Args:
             told: the level that the model is told.
         """
-        denoised: Tensor = model(images + sigma * noise[:, 0], told, labels)
-        return (denoised - images)[:, None] / sigma
+        return (bound(images + sigma * noise[:, 0], told) - images)[:, None] / sigma
 
     # of one run
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.report import looks
 from samplebench.report.plots import FAINT, MARGIN, RULE, both, settings, wrapped
 from samplebench.results.fields import printable
-from samplebench.trajectory.page import (
+from samplebench.trajectory.names import (
     drawable,
     end_looks,
     grid_of,

@@ -9,7 +9,7 @@ import pytest
 
 from samplebench import registry
 from samplebench.metrics.moments import BlockedMoments, Moments
-from samplebench.metrics.uncertainty import jackknife
+from samplebench.metrics.uncertainty import delete_one, spread
 from samplebench.references.files import Statistics
 from samplebench.references.reference import Reference
 
@@ -144,6 +144,6 @@ def test_the_error_bar_is_that_of_repeated_runs(metric, most, width, features):
         blocked = BlockedMoments(n, dim)
         blocked.add(features(n, dim, seed=seed), 0)
         values.append(value(blocked.total()))
-        errors.append(jackknife(blocked.blocks, value))
+        errors.append(spread(delete_one(blocked.blocks, value)))
     ratio = np.median(errors) / np.std(values, ddof=1)
     assert 1 / 1.6 < ratio < 1.6

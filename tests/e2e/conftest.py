@@ -10,10 +10,13 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.e2e.pages import CHROMIUM
 
 _spec = importlib.util.spec_from_file_location("forks", Path(__file__).with_name("forks.py"))
 _forks = importlib.util.module_from_spec(_spec)
@@ -220,3 +223,37 @@ def one_line():
         assert hints in ([], [True]), err
 
     return check
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be had by root, nor in many containers.
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser):
+    """`with opened(path, width, scheme) as page`: fails on a console error or a request."""
+
+    @contextmanager
+    def visit(path, width=1440, scheme="light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+        )
+        page, said, asked = context.new_page(), [], []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        yield page
+        assert said == []
+        assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [path.as_uri()]
+        context.close()
+
+    return visit

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial, wraps
+from functools import wraps
 
 import torch
 
 from samplebench import registry
-from samplebench.adapters import score_sde
 from samplebench.bench import cell
+from samplebench.checkpoints import score_sde_file
 from samplebench.cli import main
 from samplebench.images import to_uint8
 from samplebench.models.preconditioned import PreconditionedModel
@@ -49,7 +49,16 @@ def wrong_uint8_rule():
 
 
 def ema_ignored():
-    score_sde.read = partial(score_sde.read, raw=True)
+    read = score_sde_file.read_torch_file
+
+    def as_last_trained(path, **rest):
+        state = read(path, **rest)
+        trained = {k: v for k, v in state["model"].items() if k != score_sde_file.BUFFER}
+        trained.pop(score_sde_file.FROZEN, None)
+        state["ema"]["shadow_params"] = list(trained.values())
+        return state
+
+    score_sde_file.read_torch_file = as_last_trained
 
 
 def attention_order_swapped():

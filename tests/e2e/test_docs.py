@@ -234,7 +234,7 @@ def released(made, monkeypatch, tmp_path):
     own = replace(inception_weights.WEIGHTS, sha256=digest, size=len(weights))
     monkeypatch.setattr(inception_weights, "WEIGHTS", own)
     monkeypatch.setattr(InceptionExtractor, "weights_sha256", digest)
-    with script(HERE.parent / "unit" / "checkpoints" / "server.py").serving() as server:
+    with script(HERE.parent / "unit" / "download" / "server.py").serving() as server:
         monkeypatch.setenv("SAMPLEBENCH_MIRROR", server.address)
         monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path / "cache"))
         artefacts = {own: weights}

@@ -19,7 +19,7 @@ import pytest
 from samplebench.checkpoints.catalog import catalog
 
 MADE = Path(__file__).parents[1] / "unit" / "checkpoints"
-_spec = importlib.util.spec_from_file_location("server", MADE / "server.py")
+_spec = importlib.util.spec_from_file_location("server", MADE.parent / "download" / "server.py")
 _server = importlib.util.module_from_spec(_spec)
 sys.modules["server"] = _server
 _spec.loader.exec_module(_server)

@@ -21,7 +21,7 @@ from samplebench.features.inception_weights import WEIGHTS
 from samplebench.references import reference as references
 
 MADE = Path(__file__).parents[1] / "unit"
-_spec = importlib.util.spec_from_file_location("server", MADE / "checkpoints" / "server.py")
+_spec = importlib.util.spec_from_file_location("server", MADE / "download" / "server.py")
 _server = importlib.util.module_from_spec(_spec)
 sys.modules["server"] = _server
 _spec.loader.exec_module(_server)

@@ -21,7 +21,7 @@ from samplebench.features.inception_weights import WEIGHTS
 from samplebench.references import reference as references
 
 MADE = Path(__file__).parents[1] / "unit" / "checkpoints"
-_spec = importlib.util.spec_from_file_location("server", MADE / "server.py")
+_spec = importlib.util.spec_from_file_location("server", MADE.parent / "download" / "server.py")
 _server = importlib.util.module_from_spec(_spec)
 sys.modules["server"] = _server
 _spec.loader.exec_module(_server)
@@ -30,8 +30,8 @@ MODEL = "vp-cifar10"
 ARGUMENTS = {"model_type": "SongUNet", "img_resolution": 32, "img_channels": 3}
 OTHER_HASHES = """
 from dataclasses import replace
-from samplebench import references
 from samplebench.features import inception_weights as own
+from samplebench.references import reference as references
 own.WEIGHTS = replace(own.WEIGHTS, sha256="{digest}", size={size})
 references._released()["edm-cifar10-32x32"].pop("sha256")
 """

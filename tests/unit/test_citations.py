@@ -96,7 +96,7 @@ class TestNames:
 
 class TestView:
     def test_what_ran(self):
-        found = citations.cited(citations.uses_of_view(view()))
+        found = citations.cited(citations.uses_of_view(view()), [__version__])
         assert keys(found) == {
             "samplebench", "karras2022edm", "heusel2017gans", "alpaydin1998digits",
         }  # fmt: skip
@@ -105,23 +105,25 @@ class TestView:
 
     def test_what_was_asked_for_counts_beside_what_ran(self):
         """ddim at eta=0 is computed as euler: its table says ddim."""
-        found = citations.cited(citations.uses_of_view(view("euler", row_sampler="ddim")))
+        found = citations.cited(
+            citations.uses_of_view(view("euler", row_sampler="ddim")), [__version__]
+        )
         assert {"song2021ddim", "song2021score"} <= keys(found)
 
     def test_explicit_levels_have_no_source(self):
         uses = citations.uses_of_view(view("ddim", grid=[80.0, 5.0, 1.0]))
-        assert "karras2022edm" not in keys(citations.cited(uses))
+        assert "karras2022edm" not in keys(citations.cited(uses, [__version__]))
         assert citations.without_citation(uses) == []
 
     def test_code_of_others_is_named_as_unknown(self):
         uses = citations.uses_of_view(view("mine:sampler"))
         assert citations.without_citation(uses) == ["sampler mine:sampler"]
-        assert "heusel2017gans" in keys(citations.cited(uses))
+        assert "heusel2017gans" in keys(citations.cited(uses, [__version__]))
 
     def test_the_version_is_that_of_the_cells(self):
         versions = citations.versions_of_view(view())
         own = citations.cited([], versions)[0]
         assert versions == ["0.0.9"] and own.uses == ("samplebench 0.0.9",)
         assert "  version = {0.0.9},\n" in own.entry
-        assert f"version = {{{__version__}}}" in citations.cited([])[0].entry
+        assert f"version = {{{__version__}}}" in citations.cited([], [__version__])[0].entry
         assert citations.parse(own.entry) == {"samplebench": own.entry}

@@ -14,6 +14,7 @@ from typing import Any
 from samplebench.errors import InputError, unknown
 from samplebench.networks.openai_classifier import EncoderUNetModel
 from samplebench.networks.openai_unet import UNetModel
+from samplebench.processes.discrete import OPENAI_FAMILIES
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,13 @@ _BY_SIZE: Mapping[int, tuple[float, ...]] = {
     512: (0.5, 1, 1, 2, 2, 4, 4),
 }
 # Code base -> number of classes, and the image sizes it has multipliers for.
-FAMILIES: Mapping[str, tuple[int, tuple[int, ...]]] = {
-    "improved-diffusion": (1000, (32, 64, 256)),
-    "guided-diffusion": (1000, (64, 128, 256, 512)),
-    "ddpm-ip": (10, (32, 64, 128, 256, 512)),
-}
+FAMILIES: Mapping[str, tuple[int, tuple[int, ...]]] = dict(
+    zip(
+        OPENAI_FAMILIES,
+        ((1000, (32, 64, 256)), (1000, (64, 128, 256, 512)), (10, (32, 64, 128, 256, 512))),
+        strict=True,
+    )
+)
 # What guided-diffusion added, and the value that stands for its absence.
 _ADDED = {"num_head_channels": -1, "resblock_updown": False, "use_new_attention_order": False}
 

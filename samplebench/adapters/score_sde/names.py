@@ -21,7 +21,7 @@ _EMB = 4  # channels of the embedding in units of nf
 
 
 @dataclass(frozen=True)
-class Entry:
+class TensorOrigin:
     """One tensor of SongUNet.
 
     Attributes:
@@ -37,9 +37,9 @@ class Entry:
     shape: tuple[int, ...] = ()
 
 
-def entries(arguments: Mapping[str, Any]) -> list[Entry]:
+def entries(arguments: Mapping[str, Any]) -> list[TensorOrigin]:
     """SongUNet's tensors in state-dict order, for arguments of `songunet_arguments`."""
-    return list(_Walk(arguments).run())
+    return list(_Construction(arguments).run())
 
 
 def names_and_shapes(
@@ -93,7 +93,7 @@ def songunet_state(model: Mapping[str, Tensor], arguments: Mapping[str, Any]) ->
     }
 
 
-class _Walk:
+class _Construction:
     """The construction order of the score network, with SongUNet's name of every part."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ class _Walk:
         self.index = -1
         self.emb = _EMB * arguments["model_channels"]
 
-    def run(self) -> Iterator[Entry]:
+    def run(self) -> Iterator[TensorOrigin]:
         a = self.arguments
         base, images = a["model_channels"], a["img_channels"]
         noise = base * a["channel_mult_noise"]
@@ -111,7 +111,7 @@ class _Walk:
         residual = a["encoder_type"] == "residual"
 
         if a["embedding_type"] == "fourier":
-            yield Entry("map_noise.freqs", (f"{self.module()}.W",), shape=(noise // 2,))
+            yield TensorOrigin("map_noise.freqs", (f"{self.module()}.W",), shape=(noise // 2,))
         yield from self.plain("map_layer0", (self.emb, noise))
         yield from self.plain("map_layer1", (self.emb, self.emb))
 
@@ -124,7 +124,7 @@ class _Walk:
                 if residual:
                     name = f"{where}_aux_residual"
                     yield from self.plain(name, (channels, aside, 3, 3), ".Conv2d_0")
-                    yield Entry(f"{name}.resample_filter", ())
+                    yield TensorOrigin(f"{name}.resample_filter", ())
                     aside = channels
                 skips.append(channels)
             for i in range(a["num_blocks"]):
@@ -155,13 +155,13 @@ class _Walk:
         self.index += 1
         return f"all_modules.{self.index}"
 
-    def plain(self, name: str, shape: tuple[int, ...], inner: str = "") -> Iterator[Entry]:
+    def plain(self, name: str, shape: tuple[int, ...], inner: str = "") -> Iterator[TensorOrigin]:
         """A linear layer, convolution or group norm that is a module of its own."""
         yield from _layer(name, self.module() + inner, shape)
 
     def block(
         self, name: str, fan_in: int, fan_out: int, resampled: bool = False
-    ) -> Iterator[Entry]:
+    ) -> Iterator[TensorOrigin]:
         """A residual block."""
         module = self.module()
         filters = ("conv0", "skip") if resampled else ()
@@ -177,23 +177,23 @@ class _Walk:
         for ours, theirs, shape in parts:
             yield from _layer(f"{name}.{ours}", f"{module}.{theirs}", shape)
             if ours in filters:
-                yield Entry(f"{name}.{ours}.resample_filter", ())
+                yield TensorOrigin(f"{name}.{ours}.resample_filter", ())
 
-    def attention(self, name: str, width: int) -> Iterator[Entry]:
+    def attention(self, name: str, width: int) -> Iterator[TensorOrigin]:
         """Self-attention, in SongUNet the end of the block before it."""
         module = self.module()
         yield from _layer(f"{name}.norm2", f"{module}.GroupNorm_0", (width,))
         nins = [f"{module}.NIN_{i}" for i in range(4)]
         square = (width, width)
-        yield Entry(f"{name}.qkv.weight", tuple(f"{n}.W" for n in nins[:3]), "qkv_w", square)
-        yield Entry(f"{name}.qkv.bias", tuple(f"{n}.b" for n in nins[:3]), "qkv_b", (width,))
-        yield Entry(f"{name}.proj.weight", (f"{nins[3]}.W",), "nin_w", square)
-        yield Entry(f"{name}.proj.bias", (f"{nins[3]}.b",), shape=(width,))
+        yield TensorOrigin(f"{name}.qkv.weight", tuple(f"{n}.W" for n in nins[:3]), "qkv_w", square)
+        yield TensorOrigin(f"{name}.qkv.bias", tuple(f"{n}.b" for n in nins[:3]), "qkv_b", (width,))
+        yield TensorOrigin(f"{name}.proj.weight", (f"{nins[3]}.W",), "nin_w", square)
+        yield TensorOrigin(f"{name}.proj.bias", (f"{nins[3]}.b",), shape=(width,))
 
 
-def _layer(ours: str, theirs: str, shape: tuple[int, ...]) -> Iterator[Entry]:
-    yield Entry(f"{ours}.weight", (f"{theirs}.weight",), shape=shape)
-    yield Entry(f"{ours}.bias", (f"{theirs}.bias",), shape=shape[:1])
+def _layer(ours: str, theirs: str, shape: tuple[int, ...]) -> Iterator[TensorOrigin]:
+    yield TensorOrigin(f"{ours}.weight", (f"{theirs}.weight",), shape=shape)
+    yield TensorOrigin(f"{ours}.bias", (f"{theirs}.bias",), shape=shape[:1])
 
 
 # NIN is a 1x1 convolution whose kernel is [in, out]; SongUNet wants [out, in, 1, 1], and its rows

@@ -137,7 +137,7 @@ def test_the_model_is_that_of_the_averages(written, content, averages):
     eps, v = model.predict(x, 700)
     assert v is None
     assert torch.equal(eps, reference(x, torch.tensor([700, 700])))
-    assert (model.shape, model.num_classes, model.process) == ((3, 8, 8), 0, "discrete")
+    assert (model.shape, model.num_classes, model.kind) == ((3, 8, 8), 0, "discrete")
     assert model.provenance["step"] == 5000
 
 

@@ -38,7 +38,11 @@ class Golden:
         class_name, arguments = songunet_arguments(self.config)
         with torch.device("meta"):
             network = preconditioner(class_name, arguments)
-        state = songunet_state(read(self.path, raw=raw).model, arguments)
+        model = read(self.path).model
+        if raw:  # as last trained
+            trained = self.state()["model"]
+            model = {name: trained[f"module.{name}"] for name in model}
+        state = songunet_state(model, arguments)
         network.model.load_state_dict(state, assign=True)
         return network.eval().requires_grad_(False)
 
@@ -87,7 +91,6 @@ def test_what_the_file_says(case):
     file, config = read(case.path), case.config
     assert file.step == config["step"]
     assert file.ema_decay == config["ema_decay"]
-    assert file.ema_updates == config["ema_num_updates"]
     assert file.num_channels == 3
     assert len(file.model) == len(file.names_and_shapes) == config["num_model_entries"]
     assert all(tensor.device.type == "cpu" for tensor in file.model.values())
@@ -114,8 +117,6 @@ def test_what_has_no_average_comes_from_the_model(case):
     assert len(trained) == len(average) == case.config["num_shadow_params"]
     for name, tensor in zip(trained, average, strict=True):
         assert torch.equal(file.model[name], tensor)
-    raw = read(case.path, raw=True).model
-    assert all(torch.equal(raw[n], state["model"][f"module.{n}"]) for n in raw)
 
 
 def drop(container, key) -> None:

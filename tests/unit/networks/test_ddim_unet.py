@@ -18,14 +18,14 @@ from samplebench.checkpoints.catalog import checkpoint
 from samplebench.checkpoints.structure import structure
 from samplebench.errors import InputError
 from samplebench.networks.ddim_unet import (
-    AttentionBlock,
-    Downsample,
-    GroupNorm,
+    DdimAttention,
+    DdimDownsample,
+    DdimGroupNorm,
     ResnetBlock,
-    Upsample,
     ddim_unet,
     timestep_embedding,
 )
+from samplebench.networks.openai_layers import Upsample
 
 FOLDER = os.environ.get("SAMPLEBENCH_MANIFESTS")
 if FOLDER is None and "SAMPLEBENCH_GOLDENS" in os.environ:
@@ -94,7 +94,7 @@ def test_norm_has_32_groups_and_a_small_epsilon():
     grouped = x.reshape(1, 32, -1)
     mean, variance = grouped.mean(2, True), grouped.var(2, unbiased=False, keepdim=True)
     wanted = ((grouped - mean) / (variance + 1e-6).sqrt()).reshape(x.shape)
-    assert torch.allclose(GroupNorm(64)(x), wanted, atol=1e-5)
+    assert torch.allclose(DdimGroupNorm(64)(x), wanted, atol=1e-5)
 
 
 def test_residual_block_adds_the_embedding_between_the_convolutions(filled):
@@ -109,7 +109,7 @@ def test_residual_block_adds_the_embedding_between_the_convolutions(filled):
 
 
 def test_attention_has_one_head_and_a_softmax_over_the_keys(filled):
-    block = filled(AttentionBlock(32))
+    block = filled(DdimAttention(32))
     x = torch.randn(2, 32, 3, 4, generator=torch.Generator().manual_seed(4))
     h = block.norm(x)
     q, k, v = (p(h).flatten(2) for p in (block.q, block.k, block.v))
@@ -119,7 +119,7 @@ def test_attention_has_one_head_and_a_softmax_over_the_keys(filled):
 
 
 def test_halving_pads_right_and_below(filled):
-    down = filled(Downsample(1))
+    down = filled(DdimDownsample(1))
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
     padded = torch.zeros(1, 1, 5, 5)
     padded[..., :4, :4] = x

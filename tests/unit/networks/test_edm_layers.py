@@ -12,10 +12,10 @@ import torch
 
 from samplebench.networks import edm_layers
 from samplebench.networks.edm_layers import (
-    Conv2d,
+    EdmConv2d,
+    EdmGroupNorm,
+    EdmLinear,
     FourierEmbedding,
-    GroupNorm,
-    Linear,
     PositionalEmbedding,
     UNetBlock,
 )
@@ -23,6 +23,10 @@ from samplebench.networks.edm_layers import (
 GOLDENS = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[2] / "goldens")
 LAYERS = GOLDENS / "edm" / "layers"
 CASES = json.loads((LAYERS / "config.json").read_text(encoding="utf-8"))["cases"]
+# By the reference's name; the others have it here too.
+CLASSES = {
+    **vars(edm_layers), "Conv2d": EdmConv2d, "GroupNorm": EdmGroupNorm, "Linear": EdmLinear
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def arrays():
 
 @pytest.mark.parametrize("case", CASES)
 def test_layer_is_the_references(case, arrays, agrees):
-    layer = getattr(edm_layers, CASES[case]["class"])(**CASES[case]["kwargs"])
+    layer = CLASSES[CASES[case]["class"]](**CASES[case]["kwargs"])
     state = {
         name.removeprefix(f"{case}/sd/"): torch.from_numpy(array)
         for name, array in arrays.items()
@@ -54,21 +58,21 @@ def test_layer_is_the_references(case, arrays, agrees):
 
 @pytest.mark.parametrize("taps", [(1, 1), (1, 3, 3, 1), (2, 6, 6, 2)])
 def test_resample_filter_is_the_normalised_outer_product(taps):
-    found = Conv2d(4, 4, 0, up=True, resample_filter=taps).resample_filter
+    found = EdmConv2d(4, 4, 0, up=True, resample_filter=taps).resample_filter
     expected = np.outer(taps, taps) / sum(taps) ** 2
     assert np.array_equal(found.numpy(), expected[None, None].astype(np.float32))
 
 
 def test_resampling_follows_the_filter_of_the_file():
-    layer = Conv2d(2, 2, 0, down=True)
+    layer = EdmConv2d(2, 2, 0, down=True)
     layer.resample_filter.copy_(torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]]))
     x = torch.randn(1, 2, 4, 4)
     assert torch.equal(layer(x), x[:, :, ::2, ::2])
 
 
 def test_convolution_without_resampling_has_no_filter():
-    assert list(Conv2d(3, 5, 3).state_dict()) == ["weight", "bias"]
-    assert list(Conv2d(3, 3, 0, down=True).state_dict()) == ["resample_filter"]
+    assert list(EdmConv2d(3, 5, 3).state_dict()) == ["weight", "bias"]
+    assert list(EdmConv2d(3, 3, 0, down=True).state_dict()) == ["resample_filter"]
 
 
 @pytest.mark.parametrize(("channels", "heads"), [(32, 0), (64, 1), (128, 2), (160, 2)])
@@ -96,14 +100,14 @@ def test_shortcut_has_a_kernel_only_where_asked(kwargs, shape):
 
 @pytest.mark.parametrize(("channels", "groups"), [(4, 1), (24, 6), (128, 32), (576, 32)])
 def test_group_norm_has_at_least_four_channels_per_group(channels, groups):
-    assert GroupNorm(channels).num_groups == groups
+    assert EdmGroupNorm(channels).num_groups == groups
 
 
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: GroupNorm(3),
-        lambda: GroupNorm(13),
+        lambda: EdmGroupNorm(3),
+        lambda: EdmGroupNorm(13),
         lambda: UNetBlock(200, 200, 8, attention=True),
         lambda: PositionalEmbedding(5, endpoint=True),
         lambda: PositionalEmbedding(2, endpoint=True),
@@ -128,7 +132,7 @@ def test_parameters_follow_the_activation_and_stay_float32(dtype, filled):
 
 
 def test_linear_without_bias_stores_none():
-    assert list(Linear(3, 2, bias=False).state_dict()) == ["weight"]
+    assert list(EdmLinear(3, 2, bias=False).state_dict()) == ["weight"]
 
 
 def test_attention_is_softmax_of_scaled_products(filled):

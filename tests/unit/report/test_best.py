@@ -308,6 +308,6 @@ class TestDirection:
             def load(self):
                 raise ImportError("gone")
 
-        monkeypatch.setattr("samplebench.registry.entry_points", lambda group: [Point()])
+        monkeypatch.setattr("samplebench.registry.registry.entry_points", lambda group: [Point()])
         monkeypatch.setattr(metrics, "_loaded", False)
         assert [direction(name, {}) for name in ("fid", METRIC, "broken")] == ["lower", None, None]

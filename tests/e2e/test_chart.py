@@ -1,0 +1,176 @@
+"""Other charts in a real browser: the published values, and values that are hard to draw."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from samplebench.report.chart import (
+    Axis,
+    Cell,
+    Chart,
+    Facet,
+    Figure,
+    Point,
+    Row,
+    Series,
+    Table,
+)
+from samplebench.report.page import render_page
+from tests.e2e.pages import NEEDS_CHROMIUM, column, head, series, shown_rows
+
+pytestmark = NEEDS_CHROMIUM
+
+
+@pytest.fixture(scope="module")
+def atlas(command, tmp_path_factory):
+    """The page of all published values."""
+    folder = tmp_path_factory.mktemp("atlas")
+    done = command("published", "--out", "pub", "--quiet", cwd=folder)
+    assert done.code == 0, done.err
+    return folder / "pub" / "published.html"
+
+
+def test_published_values_are_shown_and_say_their_source(atlas, opened):
+    with opened(atlas) as page:
+        assert series(page) > 20
+        select = page.locator("#facet-checkpoint")
+        assert select.input_value() == "edm-cifar10-32x32-uncond-vp"
+        select.select_option("baseline-imagenet-64x64-cond-adm")
+        rows = shown_rows(page)
+        assert 0 < rows < 20
+        assert set(column(page, "checkpoint")) == {"baseline-imagenet-64x64-cond-adm"}
+        spots = [p.bounding_box() for p in page.locator(".plot .points path").all()]
+        spot = max(spots, key=lambda box: box["y"])
+        page.mouse.move(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
+        text = page.locator(".hoverlayer .hovertext").first.text_content()
+        assert "FID" in text and "Karras et al. 2022" in text
+
+
+def test_published_values_switch_sort_and_filter(atlas, opened):
+    with opened(atlas) as page:
+        before = series(page)
+        page.locator('.facet[aria-label="sampler"] .chip[data-value="heun"]').click()
+        assert series(page) < before
+        assert "heun" not in column(page, "sampler")
+        page.locator('.facet[aria-label="sampler"] .all', has_text="all").click()
+        page.locator('.facet[aria-label="protocol"] .chip[data-value="edm"]').click()
+        assert 0 < series(page) < before
+        head(page, "NFE")
+        numbers = [float(text) for text in column(page, "NFE") if text not in ("", "-")]
+        assert numbers == sorted(numbers) and len(set(numbers)) > 5
+        page.locator("#filter").fill("unipc")
+        assert 0 < shown_rows(page) < 60
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_atlas_fits(atlas, opened, width, scheme):
+    with opened(atlas, width, scheme) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if out := os.environ.get("SAMPLEBENCH_SHOTS"):
+            page.screenshot(path=f"{out}/published-{width}-{scheme}.png")
+
+
+def test_a_downloaded_figure_of_many_series_shows_all_of_them(atlas, opened, tmp_path):
+    with opened(atlas) as page:
+        drawn = series(page)
+        with page.expect_download() as download:
+            page.locator("figure .svg").click()
+        download.value.save_as(tmp_path / "published.svg")
+        page.set_content((tmp_path / "published.svg").read_text())
+        whole = page.locator("svg").first.bounding_box()
+        names = [name.bounding_box() for name in page.locator(".legendtext").all()]
+        assert len(names) == drawn > 14
+        for name in names:
+            assert name["x"] + name["width"] <= whole["x"] + whole["width"]
+            assert name["y"] + name["height"] <= whole["y"] + whole["height"]
+        ticks = [t.bounding_box()["x"] for t in page.locator(".xtick text").all()]
+        assert max(ticks) - min(ticks) > 0.7 * whole["width"]
+        below = page.locator(".xtitle").bounding_box()
+        assert min(name["y"] for name in names) >= below["y"] + below["height"]
+
+
+@pytest.fixture
+def strange(tmp_path):
+    """A page of names, values and conditions that are hard to draw."""
+    name = "a<b> & $x$ \"q'"
+    axes = (Axis("nfe", "NFE"), Axis("seconds", "seconds"))
+    timed = [Point({"nfe": n, "seconds": n / 9}, y) for n, y in ((5, 2.0), (9, 2.03))]
+    bound = [Point({"nfe": 7}, 2.01, hover=("more",), hollow=True, arrow=True)]
+    made = [
+        Series("f", name, {"certainty": "B"}, timed, colour=8),
+        Series("f", "bound", {"certainty": "B"}, bound, line=False),
+        Series("f", "same", {"certainty": "A"}, timed[:1], colour=8, line=False),
+        Series("f", "unsure", {"certainty": "C"}, timed),
+    ]
+    facets = [Facet("certainty", "certainty", start=("A", "B"))]
+    texts = (("3.5", 3.5), ("nan", None), ("12", 12.0), ("-", None), ("0.5", 0.5))
+    table = Table((("value", "value"),), [Row([Cell(t, order)]) for t, order in texts])
+    path = tmp_path / "strange.html"
+    chart = Chart([Figure("f", name, Axis("y", "y"), axes)], made, facets)
+    path.write_text(render_page(title=name, lead="", chart=chart, table=table), encoding="utf-8")
+    return path
+
+
+def test_names_are_shown_as_they_are(strange, opened, tmp_path):
+    with opened(strange) as page:
+        assert page.locator(".legend li").first.inner_text() == "a<b> & $x$ \"q'"
+        with page.expect_download() as download:
+            page.locator("figure .svg").click()
+        download.value.save_as(tmp_path / "strange.svg")
+        texts = [e.text for e in ET.parse(tmp_path / "strange.svg").iter() if e.text]
+        assert texts.count("a<b> & $x$ \"q'") == 2  # title and legend
+
+
+def test_what_differs_is_never_drawn_filled(strange, opened):
+    with opened(strange) as page:
+        symbols = page.evaluate(
+            "document.querySelector('.plot').data.map((t) => [].concat(t.marker?.symbol ?? []))"
+        )
+        assert symbols == [["circle-open", "circle-open"], ["arrow-up-open"], ["circle"]]
+        assert page.locator(".legend li").all_inner_texts()[1] == "bound"
+        assert page.locator(".legend li").nth(1).locator("path").count() == 1  # no line
+        page.locator('.axes button[data-axis="seconds"]').click()
+        assert page.locator(".legend li").count() == 2  # a bound has no seconds
+
+
+def test_what_is_not_to_be_on_at_first_is_off(strange, opened):
+    with opened(strange) as page:
+        assert series(page) == 3
+    text = strange.read_text(encoding="utf-8")
+    for value in "AB":
+        text = text.replace(f'"certainty":"{value}"', '"certainty":"C"')
+    strange.write_text(text, encoding="utf-8")
+    with opened(strange) as page:
+        assert series(page) == 0
+        page.locator('.chip[data-value="C"]').click()
+        assert series(page) == 4
+
+
+def test_a_plain_axis_has_a_place_for_every_value(tmp_path, opened):
+    """Scores, or distances of which one is not positive: the band goes where the error says."""
+    points = [Point({"nfe": n}, y, y - 0.5, y + 0.5) for n, y in ((5, 0.9), (9, 0.0), (20, -0.2))]
+    figure = Figure("f", "f", Axis("y", "y", log=False), [Axis("nfe", "NFE")])
+    chart = Chart([figure], [Series("f", "s", {}, points)], [])
+    path = tmp_path / "plain.html"
+    path.write_text(render_page(title="plain", lead="", chart=chart), encoding="utf-8")
+    with opened(path) as page:
+        assert page.locator(".plot .points path").count() == 3
+        band, line = page.evaluate("document.querySelector('.plot').data.map((t) => t.y)")
+        assert line == [0.9, 0.0, -0.2]
+        assert band == pytest.approx([1.4, 0.5, 0.3, -0.7, -0.5, 0.4])
+        ticks = [
+            float(t.replace("\u2212", "-")) for t in page.locator(".ytick text").all_text_contents()
+        ]
+        assert min(ticks) < 0 < max(ticks)
+
+
+def test_what_is_no_number_sorts_last(strange, opened):
+    with opened(strange) as page:
+        head(page, "value")
+        assert column(page, "value") == ["0.5", "3.5", "12", "nan", "-"]
+        head(page, "value")
+        assert column(page, "value") == ["12", "3.5", "0.5", "nan", "-"]

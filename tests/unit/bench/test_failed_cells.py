@@ -1,0 +1,340 @@
+"""A cell that fails: the others go on, nothing that is not finite is written, the run exits 1."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+import samplebench as sb
+import samplebench.report
+from samplebench.bench import plan as planning
+from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.progress import Progress
+from samplebench.bench.request import Request
+from samplebench.bench.stop import Interrupted, Stop
+from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.cli import main
+from samplebench.errors import InputError, UsageError
+from samplebench.models.model import Model
+from samplebench.registry import AdapterEntry, adapters, extractors, metrics
+from samplebench.results.store import Store, _values
+from samplebench.results.view import caveats
+
+N = 24
+SWEEP = {"num_samples": N, "batch_size": 8, "nfe": 3, "device": "cpu", "quiet": True}
+
+
+def straight(model, x, grid, *, noise=None, callback=None):
+    for sigma, after in pairwise(grid.tolist()):
+        d = model(x, sigma)
+        x = d + after / sigma * (x - d)
+    return x
+
+
+def lost(model, x, grid, *, noise=None, callback=None):
+    x = straight(model, x, grid)
+    if len(x) > 1:
+        x[2] = torch.nan
+    return x
+
+
+def cut(model, x, grid, *, noise=None, callback=None):
+    return straight(model, x, grid)[..., :4]
+
+
+@pytest.fixture(autouse=True)
+def no_report(monkeypatch):
+    """The page takes longer than the sweep."""
+    monkeypatch.setattr(samplebench.report, "write_report", lambda *given, **words: {})
+
+
+@pytest.fixture
+def replaced(monkeypatch):
+    """`replaced(registry, name, change)`: an entry with another object, as if others wrote it."""
+
+    def replaced(registry, name, change):
+        entry = registry.entry(name)
+        monkeypatch.setitem(
+            registry._entries, name, replace(entry, obj=change(entry.obj), builtin=False)
+        )
+
+    return replaced
+
+
+def records(out):
+    return {path.name: json.loads(path.read_text()) for path in (out / "cells").glob("*.json")}
+
+
+def test_the_others_go_on_and_it_is_not_computed_again(tmp_path):
+    words = {**SWEEP, "sampler": ["euler", lost, "heun"], "out": tmp_path}
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"failed: digits-exact .*lost .* 3 of 24 samples: "):
+            frame = sb.run(**words)
+        found = frame.set_index("sampler")["fd-digits"].to_dict()
+        assert np.isnan(found.pop(f"{__name__}:lost")) and np.isfinite([*found.values()]).all()
+        seconds = {name: record["seconds"] for name, record in records(tmp_path).items()}
+        assert len(seconds) == 3
+        assert seconds == {name: record["seconds"] for name, record in records(tmp_path).items()}
+
+
+def restless(model, x, grid, *, noise=None, callback=None):
+    return straight(model, x, grid) + torch.rand(1) * np.random.rand() * random.random()
+
+
+def test_global_generators_are_left_alone_and_seeded(tmp_path):
+    def states():
+        _, keys, *rest = np.random.get_state()
+        return torch.random.get_rng_state().tolist(), random.getstate(), keys.tolist(), rest
+
+    before, values = states(), []
+    for folder in ("first", "second"):
+        frame = sb.run(**SWEEP, sampler=restless, out=tmp_path / folder)
+        values.append(frame["fd-digits"].item())
+        assert states() == before
+    assert values[0] == values[1]
+    (record,) = records(tmp_path / "first").values()
+    words = "draws from torch's and numpy's and Python's global generator"
+    assert record["unsteady"] == [f"the sampler {words}"]
+    assert f"not seed-reproducible: the sampler {words}" in caveats(record)
+
+
+def test_what_ends_the_run_loses_nothing(tmp_path):
+    with pytest.raises(UsageError, match="cut"):
+        sb.run(**SWEEP, sampler=["euler", cut, "heun"], out=tmp_path)
+    (record,) = records(tmp_path).values()
+    assert record["conditions"]["sampler"] == "euler"
+    assert np.isfinite(record["values"]["fd-digits"]["value"])
+
+
+def test_a_record_says_why_and_the_page_too(tmp_path):
+    with pytest.warns(UserWarning):
+        sb.run(**SWEEP, sampler=lost, out=tmp_path)
+    (record,) = records(tmp_path).values()
+    assert record["failed"] == f"3 of 24 samples: sampler {__name__}:lost ended in no finite image"
+    assert record["nonfinite"] == 3 and record["nfe"] == 3
+    assert caveats(record)[0] == f"{record['failed']}: no value"
+    old = {key: value for key, value in record.items() if key != "failed"}
+    assert caveats(old)[0] == "3 of 24 samples are not finite: no value"
+
+
+def test_features_that_are_not_finite_are_never_kept(tmp_path, replaced, monkeypatch):
+    """Of the second block; the first is in the partial, the second never is."""
+    seen = []
+
+    class Sometimes(extractors.get("digits")):
+        def __call__(self, images):
+            found = super().__call__(images)
+            seen.append(len(images))
+            if len(seen) == 3:  # the first call is the rehearsal
+                found = found.clone()
+                found[1, 5] = torch.inf
+            return found
+
+    Sometimes.__module__ = __name__
+    replaced(extractors, "digits", lambda known: Sometimes)
+    monkeypatch.setattr("samplebench.bench.cell._SAVE_SHARE", 1e9)
+    kept = []
+    save = Store.save_partial
+    monkeypatch.setattr(
+        Store, "save_partial", lambda self, *given: (kept.append(given[1]), save(self, *given))
+    )
+    with pytest.warns(UserWarning, match="extractor digits: the features of 1 of 8 images are not"):
+        sb.run(**SWEEP, sampler="euler", out=tmp_path)
+    assert seen == [8, 8, 8]
+    assert [int(state["counts"][0]) for state in kept] == [1]
+    assert all(np.isfinite(state["outer"]).all() for state in kept)
+    assert not list((tmp_path / "cells").glob("*.npz"))
+    (record,) = records(tmp_path).values()
+    assert record["values"]["fd-digits"] == {"value": None, "stderr": None}
+
+
+def test_a_standard_error_that_is_not_finite_is_none(tmp_path, replaced):
+    def careful(known):
+        def metric(moments, reference):
+            whole = moments.count == N
+            return {"value": known(moments, reference)["value"] if whole else np.nan}
+
+        return metric
+
+    replaced(metrics, "fd-digits", careful)
+    frame = sb.run(**SWEEP, sampler="euler", out=tmp_path)
+    assert frame["fd-digits"].notna().all() and frame["fd-digits_stderr"].isna().all()
+    (record,) = records(tmp_path).values()
+    assert record["values"]["fd-digits"]["stderr"] is None and "failed" not in record
+
+
+def test_a_metric_that_stumbles_over_these_samples_fails_the_cell(tmp_path, replaced):
+    """The rehearsal, on the reference's own moments, went well."""
+
+    def picky(known):
+        def metric(moments, reference):
+            if np.abs(moments.mean - reference.mean).max() > 1e-9:
+                raise KeyError("no such feature")
+            return known(moments, reference)
+
+        return metric
+
+    replaced(metrics, "fd-digits", picky)
+    code = main(["run", "--sampler", "euler", "--nfe", "3", "--num-samples", "24", "--quiet",
+                 "--device", "cpu", "--out", str(tmp_path)])  # fmt: skip
+    (record,) = records(tmp_path).values()
+    assert code == 1 and "metric fd-digits failed (KeyError: " in record["failed"]
+
+
+class StopAfter(Stop):
+    requested = True
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_resumed_cell_remembers_what_was_not_finite(tmp_path, old):
+    """Unless its partial is of a version that did not look."""
+    (source,) = planning.make(Request.of(sampler="euler", nfe=3)).sources.values()
+    bench, store = Bench.of(source, 8, torch.device("cpu"), None), Store(tmp_path, create=True)
+    honest, calls = bench.model, []
+
+    class Once:
+        """Not finite at the second evaluation of all."""
+
+        def __getattr__(self, name):
+            return getattr(honest, name)
+
+        def __call__(self, x, sigma, labels=None):
+            calls.append(len(x))
+            return honest(x, sigma, labels) * (torch.inf if len(calls) == 2 else 1)
+
+    bench = replace(bench, model=Once())
+    (cell,) = planning.make(Request.of(sampler="euler", **words_of())).cells.values()
+    progress, stop = Progress(quiet=True), Stop()
+    stop.signal = 15
+    with progress.over([cell]):
+        with pytest.raises(Interrupted):
+            run_cell(cell, bench, store, progress, stop)
+        (path,) = (tmp_path / "cells").glob("*.partial.npz")
+        if old:
+            with np.load(path) as archive:
+                state = {key: value for key, value in archive.items() if key != "why"}
+            np.savez(path, **state)
+        record, _ = run_cell(cell, bench, store, progress, Stop())
+    if old:
+        assert "failed" not in record and len(calls) == 3 + 9
+    else:
+        assert record["failed"].startswith("8 of 24 samples: the network of digits-exact was not")
+        assert "evaluation 2" in record["failed"] and len(calls) == 9
+
+
+def words_of():
+    return {key: value for key, value in SWEEP.items() if key != "quiet"}
+
+
+@pytest.mark.parametrize(
+    "value", [np.nan, np.inf, -np.inf, 10**400], ids=["nan", "inf", "-inf", "huge"]
+)
+def test_numbers_that_are_none_are_a_damaged_cell(tmp_path, value):
+    sb.run(**SWEEP, sampler="euler", out=tmp_path)
+    ((name, record),) = records(tmp_path).items()
+    expected = record["values"]["fd-digits"]["value"]
+    record["values"]["fd-digits"]["value"] = value
+    (tmp_path / "cells" / name).write_text(json.dumps(record))
+    assert not Store(tmp_path).whole(name.removesuffix(".json"))
+    frame = sb.run(**SWEEP, sampler="euler", out=tmp_path)
+    assert frame["fd-digits"].tolist() == [expected]
+    assert (tmp_path / "cells" / f"{name}.corrupt").is_file()
+
+
+def test_a_partial_that_is_poisoned_is_set_aside(tmp_path, caplog):
+    store = Store(tmp_path, create=True)
+    store.save_partial("0" * 64, {"outer": np.array([[np.nan]]), "counts": np.array([1])})
+    assert store.load_partial("0" * 64) is None
+    with store.locked():
+        pass
+    assert "numbers that are not finite" in caplog.text
+    assert [path.suffix for path in (tmp_path / "cells").iterdir()] == [".corrupt"]
+
+
+def test_large_values_and_errors_do_not_overflow():
+    row = {"columns": {}, "metrics": ["m"], "cells": ["a", "b"]}
+    cell = {"nfe": 3, "values": {"m": {"value": 1.5e308, "stderr": 1e200}}}
+    found = _values(row, [cell, cell])
+    assert found["m"] == 1.5e308
+    assert found["m_stderr"] == pytest.approx(1e200 / 2**0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda found: found[:-1], r"returned \[1, 64\] float64 where \[2, 64\]"),
+        (lambda found: found[:, :9], r"\[2, 9\]"),
+        (lambda found: found * torch.nan, "the features of 2 of 2 images are not finite"),
+        (lambda found: None, "returned None"),
+        (lambda found: exit(0), "SystemExit: 0"),
+    ],
+)
+def test_references_are_made_of_features_alone(tmp_path, replaced, capsys, change, words):
+    class Faulty(extractors.get("digits")):
+        def __call__(self, images):
+            return change(super().__call__(images))
+
+    Faulty.__module__ = __name__
+    replaced(extractors, "digits", lambda known: Faulty)
+    np.save(tmp_path / "set.npy", np.arange(128, dtype=np.uint8).reshape(2, 1, 8, 8))
+    out = tmp_path / "mine.npz"
+    code = main(["reference", "make", "--images", str(tmp_path / "set.npy"), "--device", "cpu",
+                 "--out", str(out), "--quiet"])  # fmt: skip
+    said = capsys.readouterr().err
+    assert code == 2 and said.startswith("samplebench: error: 2 images of set.npy: extractor ")
+    assert re.search(words, said) and not out.exists()
+
+
+@pytest.mark.parametrize("name", ["mean", "cov", "root"])
+def test_a_metric_cannot_spoil_the_reference_of_the_others(tmp_path, replaced, name):
+    def spoiling(known):
+        def metric(moments, reference):
+            getattr(reference, name)[:] = 0
+            return known(moments, reference)
+
+        return metric
+
+    replaced(metrics, "fd-digits", spoiling)
+    with pytest.raises(UsageError, match=r"metric fd-digits failed \(ValueError: .*read-only"):
+        sb.run(**SWEEP, sampler="euler", out=tmp_path)
+
+
+def test_a_module_that_exits_when_it_is_imported(tmp_path, monkeypatch, capsys):
+    (tmp_path / "leaves_at_once.py").write_text("exit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    code = main(["run", "--sampler", "leaves_at_once:sampler", "--dry-run"])
+    assert code == 2
+    assert "cannot be imported: SystemExit: 0;" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: None, "returned None without shape"),
+        (lambda: exit(0), "failed .*SystemExit: 0"),
+        (lambda: np.empty(3), r"returned a numpy array \[3\] float64 without num_classes"),
+        (lambda: model_of(sigma_min=None), "noise levels from None to"),
+        (lambda: model_of(sigma_max=float("nan")), "to float nan; 0 <= sigma_min"),
+    ],
+)
+def test_an_adapter_that_returns_no_model(tmp_path, monkeypatch, made, words):
+    (tmp_path / "net.bin").write_bytes(b"x")
+    adapters._load()
+    function = lambda path, config, *, device, dtype: made()  # noqa: E731
+    monkeypatch.setitem(adapters._entries, "nothing", AdapterEntry("nothing", function))
+    with pytest.raises((InputError, UsageError), match=f"adapter nothing .*{words}"):
+        sb.load(Checkpoint("own", "nothing", str(tmp_path / "net.bin"), (1, 8, 8)))
+
+
+def model_of(**attributes):
+    made = Model()
+    made.shape, made.device, made.state_dtype = (1, 8, 8), torch.device("cpu"), torch.float64
+    vars(made).update(attributes)
+    return made

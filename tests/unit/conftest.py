@@ -1,0 +1,110 @@
+"""An invented view: 3 samplers x 2 rho x 4 step counts, and how a refusal is asserted."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from samplebench.results.view import View
+
+# "edm" without churn is computed as "heun" and shares its cells.
+SETTINGS = (("euler", "", 1), ("heun", "", 2), ("edm", "S_churn=0", 2))
+STEPS = (5, 9, 18, 36)
+
+
+def record(key: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
+    value = {"value": row["fd-toy"], "stderr": row["fd-toy_stderr"], "better": "lower"}
+    return {
+        "schema": 1,
+        "cell": key,
+        "conditions": {
+            "model": row["model"],
+            "sampler": "euler" if row["sampler"] == "euler" else "heun",
+            "params": {},
+            "discretization": {"name": "edm", "rho": row["rho"], "sigma_min": 0.002},
+            "seed": seed,
+            "num_samples": row["num_samples"],
+            "protocol": {"name": row["protocol"]},
+            "reference": {"id": "toy-reference", "sha256": "cd" * 32},
+            "extractor": {"name": "toy", "weights_sha256": "ef" * 32, "feature_dim": 64},
+            "metrics": ["fd-toy"],
+        },
+        "nfe": row["nfe"],
+        "values": {"fd-toy": value},
+        "seconds": {"sampling": 1.25},
+        "provenance": {
+            "versions": {"torch": "2.6.0"},
+            "checkpoint": {"licence": "CC0", "source": "https://example.org/checkpoint"},
+        },
+    }
+
+
+@pytest.fixture
+def make_view(tmp_path: Path) -> Callable[..., View]:
+    """A function `make(model=..., protocols=..., repeats=...)` that gives a view with sheets."""
+
+    def make(
+        model: str = "toy-model", protocols: tuple[str, ...] = ("toy",), repeats: int = 1
+    ) -> View:
+        draw = random.Random(0)
+        rows: list[dict[str, Any]] = []
+        cells: dict[str, dict[str, Any]] = {}
+        sheets: dict[str, Path] = {}
+        for protocol in protocols:
+            for sampler, params, order in SETTINGS:
+                for rho in (7.0, 3.0):
+                    for steps in STEPS:
+                        nfe = steps if order == 1 else 2 * steps - 1
+                        value = 40 / nfe**order * draw.uniform(0.9, 1.1)
+                        row: dict[str, Any] = {
+                            "model": model,
+                            "sampler": sampler,
+                            "params": params,
+                            "discretization": "edm",
+                            "rho": rho,
+                            "steps": steps,
+                            "nfe": nfe,
+                            "nfe_requested": nfe,
+                            "seed": 0,
+                            "repeats": repeats,
+                            "num_samples": 500,
+                            "protocol": protocol,
+                            "dtype": "float64",
+                            "fd-toy": value,
+                            "fd-toy_stderr": value / 30,
+                        }
+                        computed = "euler" if sampler == "euler" else "heun"
+                        names = [f"{computed} {rho} {steps} {protocol} {s}" for s in range(repeats)]
+                        keys = [hashlib.sha256(name.encode()).hexdigest() for name in names]
+                        row["cell"] = " ".join(keys)
+                        rows.append(row)
+                        for seed, key in enumerate(keys):
+                            cells[key] = record(key, row, seed)
+                            sheets[key] = tmp_path / f"{key[:12]}.png"
+                            pixels = bytes(draw.randrange(256) for _ in range(64 * 64))
+                            Image.frombytes("L", (64, 64), pixels).save(sheets[key])
+        return View("toy-sweep", rows, cells, sheets, pending=2)
+
+    return make
+
+
+@pytest.fixture
+def refused():
+    """`refused(call, kind, *words)`: asserts that it ends in one line with the words in it."""
+
+    def refused(call, kind, *words):
+        with pytest.raises(kind) as caught:
+            call()
+        message = str(caught.value)
+        assert "\n" not in message
+        for word in words:
+            assert str(word) in message
+        return message
+
+    return refused

@@ -1,0 +1,200 @@
+"""What a truncation error is asked of: samplers, levels, starts, labels; and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from samplebench.errors import UsageError
+from samplebench.noise.streams import stream
+from samplebench.trajectory import Order, reference, truncation
+from tests.unit.trajectory.gauss import Gauss, latents_of
+
+
+@pytest.mark.parametrize(
+    ("sampler", "param", "hint"),
+    [
+        ("edm", {"edm.S_churn": 10}, "--param edm.S_churn=0 makes it deterministic"),
+        ("heun", {"heun.S_churn": 1}, "--param heun.S_churn=0 makes it deterministic"),
+        ("ddim", {"ddim.eta": 0.5}, "--param ddim.eta=0 makes it deterministic"),
+        ("tests_own_ancestral", {}, "eta=0 makes it deterministic"),
+        ("tests_own_noisy", {}, "choose a deterministic one"),
+    ],
+)
+def test_stochastic_samplers_are_refused(sampler, param, hint):
+    model = Gauss()
+    chosen = {"tests_own_ancestral": ancestral, "tests_own_noisy": noisy}.get(sampler, sampler)
+    with pytest.raises(UsageError, match="is stochastic") as caught:
+        truncation(model, chosen, param=param, steps=5, latents=latents_of(), quiet=True)
+    assert hint in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert model.calls == 0
+
+
+def test_a_sampler_that_breaks_down_is_not_called_stochastic():
+    def broken(model, x, sigmas):
+        for sigma in sigmas[:-1]:
+            x = x + math.nan * model(x, sigma)
+        return x
+
+    found = truncation(Gauss(), broken, steps=[5, 10], latents=latents_of(), quiet=True)
+    (curve,) = found.curves
+    assert all(math.isnan(point.end.median) for point in curve.points)
+    assert [point.order_end.median for point in curve.points] == [None, None]
+    assert all(row["median"] is None for row in found.rows())
+
+
+def ancestral(model, x, sigmas, eta=1.0, noise_sampler=None):
+    """In the style of k-diffusion, without a callback."""
+    for sigma, below in pairwise(sigmas):
+        d = (x - model(x, sigma)) / sigma
+        up = eta * below / 2
+        x = x + d * ((below**2 - up**2) ** 0.5 - sigma) + up * noise_sampler(sigma, below)
+    return x
+
+
+def noisy(model, x, grid, *, noise=None, callback=None):
+    return x + torch.randn_like(x)
+
+
+def idle_draw(model, x, sigmas, extra_args=None, callback=None, disable=None):
+    """Euler's method that draws noise and does not use it."""
+    for i in range(len(sigmas) - 1):
+        torch.randn_like(x)
+        denoised = model(x, sigmas[i])
+        if callback:
+            callback({"i": i, "x": x, "sigma": sigmas[i], "denoised": denoised})
+        x = x + (x - denoised) / sigmas[i] * (sigmas[i + 1] - sigmas[i])
+    return x
+
+
+def test_a_sampler_of_others_that_ignores_its_noise():
+    own, others = (
+        truncation(Gauss(), sampler, steps=[5, 10], latents=latents_of(), quiet=True).curves[0]
+        for sampler in ("euler", idle_draw)
+    )
+    for mine, theirs in zip(own.points, others.points, strict=True):
+        assert len(mine.levels) == len(theirs.levels) == mine.steps
+        for a, b in zip(mine.levels, theirs.levels, strict=True):
+            assert a.error.rmse == pytest.approx(b.error.rmse, rel=1e-9)
+
+
+def test_a_sampler_that_reports_no_steps_has_an_error_at_the_end():
+    result = truncation(Gauss(), silent, steps=[5, 10], latents=latents_of(), quiet=True)
+    coarse, fine = result.curves[0].points
+    assert [level.sigma for level in fine.levels] == [0.0]
+    assert fine.last is None and fine.order == Order()
+    assert fine.order_end.rmse > 0
+    euler = truncation(Gauss(), "euler", steps=5, latents=latents_of(), quiet=True)
+    assert coarse.end.rmse == pytest.approx(euler.curves[0].points[0].end.rmse, rel=1e-9)
+
+
+def silent(model, x, sigmas):
+    for sigma, below in pairwise(sigmas):
+        x = x + (x - model(x, sigma)) / sigma * (below - sigma)
+    return x
+
+
+def test_explicit_levels_and_budgets():
+    explicit = truncation(
+        Gauss(), "heun", discretization=[10, 1, 0.1], latents=latents_of(), quiet=True
+    )
+    assert (explicit.truths[0].sigma_max, explicit.curves[0].discretization) == (10, "10/1/0.1")
+    assert [level.sigma for level in explicit.curves[0].points[0].levels] == [1, 0.1, 0]
+    single = truncation(Gauss(0.1), "euler", discretization=[10], latents=latents_of(), quiet=True)
+    assert single.curves[0].points[0].end.rmse < 1e-14
+    budget = truncation(
+        Gauss(), "heun", nfe=[10, 9, 20], latents=latents_of(), discretization="edm,ve", quiet=True
+    )
+    assert [point.nfe for point in budget.curves[0].points] == [9, 19]
+    assert [truth.sigma_max for truth in budget.truths] == [80]  # ve starts at 100, the model at 80
+
+
+def test_other_starts_have_other_references():
+    model = Gauss()
+    model.sigma_max = math.inf
+    result = truncation(
+        model, "euler", steps=[5], discretization=["edm", "ve"], latents=latents_of(), quiet=True
+    )
+    assert [truth.sigma_max for truth in result.truths] == [80, 100]
+
+
+def test_the_csv_is_the_same_every_time():
+    def text():
+        return truncation(
+            Gauss(), "euler,heun", steps=[4, 8], rho=[3, 7], latents=latents_of(), quiet=True
+        ).csv()
+
+    assert text() == text()
+    rows = list(csv.DictReader(io.StringIO(text())))
+    assert len(rows) == 2 * 2 * (4 + 8)
+    assert [row["sigma"] for row in rows if row["steps"] == "4"][3] == "0"
+    ends = [row for row in rows if row["sigma"] == "0"]
+    assert [bool(row["order"]) for row in ends] == [False, True] * 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"sampler": "eulr"}, "did you mean 'euler'"),
+        ({"steps": 1}, "at least 2 noise levels"),
+        ({"steps": 5, "nfe": 5}, "not both"),
+        ({"steps": None}, "give one of steps and nfe"),
+        ({"rho": -1}, "rho=-1"),
+        ({"param": {"heun.alpha": 1}}, "unknown sampler in --param 'heun'"),
+        ({"param": {"euler.shcedule": "vp"}}, "did you mean 'schedule'"),
+        ({"param": {"euler.rho": 3}}, "unknown parameter of sampler euler 'rho'"),
+        ({"param": {"euler.schedule": "fast"}}, "unknown schedule 'fast'"),
+        ({"discretization": "emd"}, "did you mean 'edm'"),
+        ({"seeds": range(3)}, "exactly one of seeds and latents"),
+    ],
+)
+def test_bad_requests_cost_no_evaluation(words, message):
+    model = Gauss()
+    asked = {"sampler": "euler", "steps": 5, "latents": latents_of(), "quiet": True, **words}
+    with pytest.raises(UsageError, match=message):
+        truncation(model, **asked)
+    assert model.calls == 0
+
+
+def test_a_model_without_a_solution_is_named(monkeypatch):
+    def nowhere(x, sigma, labels=None):
+        return x * math.nan
+
+    def late(x, sigma, labels=None):
+        return x / (1 + sigma**2) if sigma > 0.1 else x * math.nan
+
+    def jumpy(x, sigma, labels=None):
+        return x / (1 + sigma**2) + torch.sign(torch.sin(300 * sigma))
+
+    for model, message in ((nowhere, "not finite"), (late, "cannot be solved")):
+        with pytest.raises(UsageError, match=message):
+            truncation(model, "euler", steps=5, latents=latents_of(), quiet=True)
+    monkeypatch.setattr(reference, "_MOST", 5000)
+    with pytest.raises(UsageError, match="not smooth enough"):
+        truncation(jumpy, "euler", steps=5, latents=latents_of(), quiet=True)
+
+
+def test_labels_are_drawn_or_given():
+    class Classes(Gauss):
+        num_classes = 3
+
+        def __call__(self, x, sigma, labels=None):
+            means = labels.to(x).reshape(-1, 1, 1, 1)
+            return means + super().__call__(x - means, sigma)
+
+    words = {"steps": 5, "quiet": True}
+    drawn, same = (
+        truncation(Classes(), "euler", seeds=range(4), labels=labels, **words)
+        for labels in (None, 2)
+    )
+    assert drawn.curves[0].points[0].end != same.curves[0].points[0].end
+    latents, own = stream("portable", range(4), "cpu", torch.float64).start(Classes.shape, 3)
+    given = truncation(Classes(), "euler", latents=latents, labels=own, **words)
+    assert given.curves == drawn.curves
+    assert (given.seed, drawn.seed) == (None, 0)
