@@ -321,6 +321,8 @@ def test_the_walk_of_nfe_is_counted():
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d) \| (`.*`) \|$", text, re.M)
     floors = {room: int(floor) for floor, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+    house = script(HERE.parent / "contract" / "test_house.py").FLOOR
+    assert floors == {room.replace("samplebench", "__init__"): f for room, f in house.items()}
     walk = text.partition("### The walk of `nfe`")[2].partition("### ")[0]
     steps = re.findall(r"(^|[→↑] )`([\w/]+)` (\d)", walk.replace("\n   ", "\n"), re.M)
     assert all((ROOT / "samplebench" / f"{room}.py").is_file() for _, room, _ in steps)
