@@ -1,1 +1,1 @@
-"""The bench: a request becomes cells (plan.py), cells results (run.py, store.py)."""
+"""The bench: a request becomes cells (plan.py), cells become records (run.py, cell.py)."""

@@ -61,8 +61,8 @@ def sample(
         discretization: a registered name, a function, or explicit decreasing levels; None: "edm".
         rho: exponent of the discretization, None for its own default (edm: 7).
         sigma_min, sigma_max: range of the noise levels, clamped to the model's.
-        guidance: callable (x_t, t_net, labels) -> gradient, already scaled (see guidance.py), for
-            respaced and ddim on a discrete model's own steps.
+        guidance: callable (x_t, t_net, labels) -> gradient, already scaled, as in
+            models/guidance.py, for respaced and ddim on a discrete model's own steps.
         noise: None for per-sample streams (with latents: of seeds 0 .. N-1), "portable" or
             "nvlabs" for their kind, or a callable like torch.randn_like.
         callback: called with a `Step` after every step.

@@ -20,6 +20,7 @@ import tomllib
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from samplebench.download.address import address
 from samplebench.features import inception_weights
 from samplebench.features.inception import InceptionExtractor
 from samplebench.references import reference as references
+from samplebench.results.tables import read_csv
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -140,7 +142,7 @@ class Reader:
         (info / "entry_points.txt").write_text("".join(lines))
         for group, table in points.items():
             kind = group.removeprefix("samplebench.").removesuffix("s")
-            fresh = registry.Registry(kind, f"samplebench.{kind}s", **registry.samplers.defaults)
+            fresh = registry.Registry(kind, f"samplebench.{kind}s", registry.samplers.made)
             assert all(callable(fresh.get(name)) for name in table)
 
 
@@ -150,7 +152,7 @@ def reader(request, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     for one in (registry.samplers, registry.discretizations, registry.metrics,
-                registry.extractors, registry.adapters):  # fmt: skip
+                registry.extractors, registry.adapters, registry.timelines):  # fmt: skip
         one.names()
         monkeypatch.setattr(one, "_entries", dict(one._entries))
     monkeypatch.setattr(samplebench, "run", partial(samplebench.run, num_samples=int(N)))
@@ -314,6 +316,25 @@ def test_what_is_named_in_passing_exists(name):
             assert {word for word in words if word.startswith("-")} <= {*options}, rest
 
 
+def test_the_walk_of_nfe_is_counted():
+    """Its rooms are files on the floors of the table, and so many as it says, within bounds."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| (`.*`) \|$", text, re.M)
+    floors = {room: int(floor) for floor, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+    house = script(HERE.parent / "contract" / "test_house.py").FLOOR
+    assert floors == {room.replace("samplebench", "__init__"): f for room, f in house.items()}
+    walk = text.partition("### The walk of `nfe`")[2].partition("### ")[0]
+    steps = re.findall(r"(^|[→↑] )`([\w/]+)` (\d)", walk.replace("\n   ", "\n"), re.M)
+    assert all((ROOT / "samplebench" / f"{room}.py").is_file() for _, room, _ in steps)
+    levels = [floors[room.partition("/")[0]] for _, room, _ in steps]
+    assert levels == [int(floor) for _, _, floor in steps]
+    climbs = [after > before for before, after in pairwise(levels)]
+    assert climbs == [mark == "↑ " for mark, _, _ in steps[1:]]
+    rooms = len({room for _, room, _ in steps})
+    assert f"{rooms} rooms, {sum(climbs)} climbs." in walk
+    assert rooms <= 26 and sum(climbs) <= 37
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_what_is_quick_runs(name, reader, tmp_path, sweep):
     furnish(name, tmp_path, sweep)
@@ -329,6 +350,31 @@ def test_what_is_quick_runs(name, reader, tmp_path, sweep):
         if words.startswith(QUICK[name]):
             read.read(part)
     assert read.counts["command"] >= len(QUICK[name])
+
+
+def test_models_and_timelines_of_ones_own_run(reader, tmp_path, sweep):
+    """The blocks of docs/extending.md from its models on, and of the sampler that they use."""
+    name = "docs/extending.md"
+    furnish(name, tmp_path, sweep)
+    read, parts = reader(name), parts_of(ROOT / name)
+    read.space["digits"] = samplebench.load("digits-exact")
+    first = (ROOT / name).read_text(encoding="utf-8").partition("## A model")[0].count("\n")
+    own = [part for part in parts if part.line > first or '"ddim-steps"' in part.text]
+    for part in own:
+        read.read(part)
+    assert read.counts == {"python": 6, "toml": 2}
+    made = [
+        row for path in sorted(tmp_path.glob("reports/*/results.csv")) for row in read_csv(path)
+    ]
+    assert {(row["model"], row["sampler"], row["discretization"]) for row in made} == {
+        ("my-gaussian", "euler", "edm"),
+        ("my-gaussian", "heun", "edm"),
+        ("my-discrete", "respaced", "respacing"),
+        ("my-discrete", "plain", "respacing"),
+        ("my-discrete", "heun", "edm"),
+        ("digits-exact", "euler", "edm"),
+        ("digits-exact", "flow-euler", "flow"),
+    }
 
 
 @pytest.mark.slow
