@@ -29,11 +29,12 @@ from samplebench.errors import OutOfBudget, UsageError, unknown
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
 from samplebench.references.reference import Reference
-from samplebench.registry import adapters, discretizations, extractors, metrics, timelines
+from samplebench.registry import adapters, discretizations, extractors, metrics
 from samplebench.results.cell import Cell
 from samplebench.results.record import Conditions
 from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
+from samplebench.timelines.choice import registered
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
 NUMERICS = 1
@@ -221,7 +222,7 @@ def _rows_of_sampler(
         survey.leave_out(error, known.id, label(changed))
 
     for setting, requested in settings(request, known, solver, given, leave_out):
-        steps = setting.timeline
+        steps, planned = setting.timeline, setting.evaluations
         note_words(survey, setting, given)
         written = {**changed, **{k: v for k, v in steps.constants.items() if k in given}}
         columns: Columns = {
@@ -231,7 +232,7 @@ def _rows_of_sampler(
             "discretization": steps.column,
             "rho": steps.constants.get("rho"),
             "steps": setting.steps,
-            "nfe": setting.evaluations,
+            "nfe": planned,
             "nfe_requested": requested,
             "seed": request.seed,
             "repeats": request.repeats,
@@ -249,12 +250,11 @@ def _rows_of_sampler(
             "steps": setting.steps,
             # After it ran once: what it imports or makes at its first call is there.
             **codes.of("sampler", "sampler", ran.entry),
-            **codes.of("timeline", "timeline", timelines.add(type(steps))),
+            **codes.of("timeline", "timeline", registered(solver.timeline)),
         }
         for kind, entry in steps.uses:
             conditions |= codes.of(kind, kind, entry)
         unknown = codes.unknown(conditions)
-        planned = setting.evaluations
         seeds = (request.seed + r * rules.num_samples for r in range(request.repeats))
         cells = tuple(
             Cell(cast(Conditions, {**conditions, "seed": seed}), planned, unknown) for seed in seeds

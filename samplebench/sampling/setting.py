@@ -89,9 +89,11 @@ def prepare(
         raise UsageError(f"model {line_of(repr(model))} is a name; load it with sb.load first")
     solver = sampler if isinstance(sampler, Solver) else Solver.on(model, sampler, "this one")
     words = Words(**said) if words is None else words
-    timeline = solver.timeline.of(model, solver, words)
+    solver.timeline.check(solver.name, words)
     own = split(words.params, solver.defaults)[0]
-    return Setting(solver, timeline.settled(solver.effective(own)), timeline)
+    with solver.guarded_steps():
+        timeline = solver.timeline.of(model, solver, words)
+        return Setting(solver, timeline.settled(solver.effective(own)), timeline)
 
 
 def rehearse(setting: Setting) -> None:

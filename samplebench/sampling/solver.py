@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from samplebench.answers.blame import Blame
+from samplebench.answers.blame import Blame, blame
 from samplebench.answers.draws import kept_generators
 from samplebench.answers.parameters import accepted, merge, split
 from samplebench.errors import OutOfBudget, UsageError
@@ -192,6 +192,10 @@ class Solver:
             except UsageError as error:
                 why = "" if error.__cause__ else str(error)
         return least, self.evaluations(least, params), ""
+
+    def guarded_steps(self) -> AbstractContextManager[None]:
+        """The same of a timeline of others."""
+        return blame(f"timeline {choice.registered(self.timeline).name}", self.timeline)
 
     def guarded(self) -> AbstractContextManager[None]:
         """Turns any failure within the block into one line that names a sampler of others."""

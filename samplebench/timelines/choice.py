@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from samplebench.errors import UsageError
-from samplebench.registry import SamplerEntry, samplers, timelines
+from samplebench.registry import Entry, SamplerEntry, samplers, timelines
 from samplebench.timelines.timeline import Timeline
 
 
@@ -15,6 +15,11 @@ def timeline(name: str) -> type[Timeline]:
     """The timeline called `name`."""
     found: type[Timeline] = timelines.get(name)
     return found
+
+
+def registered(on: type[Timeline]) -> Entry:
+    """The registration of a timeline."""
+    return next(entry for entry in timelines if entry.obj is on)
 
 
 def of_model(model: Any) -> type[Timeline]:

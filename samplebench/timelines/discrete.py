@@ -15,7 +15,7 @@ from samplebench.models.model import Model
 from samplebench.models.views import DiscreteView
 from samplebench.registry import timelines
 from samplebench.timelines.timeline import Timeline
-from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
+from samplebench.timelines.words import Counts, Sweep, Words, one_of, refuse_range, sorted_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +36,11 @@ class Discrete(Timeline):
     kinds = ("discrete",)
     label = "respacing"
     needs = "a discrete model"
+    words = frozenset({"steps", "nfe", "respacing"})
+    instead = (
+        "keeps steps of the model's own process; drop {words} and say steps=25 or "
+        "respacing='ddim25'"
+    )
 
     spec: str
     process: DiscreteProcess
@@ -49,11 +54,6 @@ class Discrete(Timeline):
             UsageError: also for a single step: the release's variance of the first step is that
                 of the second.
         """
-        if levels := words.said("discretization", "rho", "sigma_min", "sigma_max"):
-            raise UsageError(
-                f"sampler {sampler.name} keeps steps of the model's own process; drop "
-                f"{', '.join(levels)} and say steps=25 or respacing='ddim25'"
-            )
         own, _ = sorted_out(sampler, words.params, {})
         every: DiscreteProcess = model.process
         steps = None if words.steps is None else whole("steps", words.steps)
@@ -95,11 +95,7 @@ class Discrete(Timeline):
 
     @classmethod
     def refuse(cls, sampler: str, name: str) -> None:
-        if name in ("sigma_min", "sigma_max"):
-            raise UsageError(
-                f"{sampler}.{name}: it steps in the times of the model's own process, which have "
-                "no range of noise levels; drop it, or take a sampler in noise levels, e.g. heun"
-            )
+        refuse_range(sampler, name)
 
     @classmethod
     def differs(cls, planned: Any, loaded: Any) -> str:

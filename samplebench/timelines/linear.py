@@ -19,7 +19,7 @@ from samplebench.processes.levels import level, time
 from samplebench.processes.linear import LinearProcess, apply
 from samplebench.registry import timelines
 from samplebench.timelines.timeline import Timeline
-from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
+from samplebench.timelines.words import Counts, Sweep, Words, one_of, refuse_range, sorted_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +44,10 @@ class Linear(Timeline):
     needs = "a linear process in continuous time"
     least = 1
     usual = "gddim"
+    instead = (
+        "steps in its process's own time; drop {words} and say steps or nfe, with ts_order=2 for "
+        "where they are"
+    )
 
     process: LinearProcess
     times: np.ndarray
@@ -51,12 +55,6 @@ class Linear(Timeline):
 
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
-        levels = words.said("discretization", "rho", "sigma_min", "sigma_max", "respacing")
-        if levels:
-            raise UsageError(
-                f"sampler {sampler.name} steps in its process's own time; drop "
-                f"{', '.join(levels)} and say steps or nfe, with ts_order=2 for where they are"
-            )
         one_of(words, "steps", "nfe")
         params, constants = sorted_out(sampler, words.params, _TIMES)
         constants = {**_TIMES, **constants}
@@ -119,7 +117,7 @@ class Linear(Timeline):
 
     @classmethod
     def refuse(cls, sampler: str, name: str) -> None:
-        timelines.get("discrete").refuse(sampler, name)
+        refuse_range(sampler, name)
 
     @classmethod
     def protocols(cls, process: Any) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class Sigma(Timeline):
 
     kinds = ("sigma", "discrete")
     needs = "D(x; sigma)"
+    words = frozenset({"steps", "nfe", "discretization", "rho", *RANGE})
+    instead = "steps in noise levels; {words} is for a discrete model's own steps: say steps or nfe"
     supplied = (*RANGE, "final")
 
     discretization: Any
@@ -50,11 +52,6 @@ class Sigma(Timeline):
 
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
-        if words.respacing is not None:
-            raise UsageError(
-                f"respacing={words.respacing} is for samplers on a discrete model's own steps; "
-                f"sampler {sampler.name} takes steps or nfe"
-            )
         params = {**{end: getattr(words, end) for end in RANGE}, **words.params}
         common = {name: params.pop(name, None) for name in cls.supplied}
         common = {name: value for name, value in common.items() if value is not None}

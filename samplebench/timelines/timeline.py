@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from samplebench.answers.parameters import label
+from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model, model_range
 from samplebench.registry import Entry
@@ -25,6 +26,8 @@ class Timeline(ABC):
         needs: what such a sampler needs, e.g. "a discrete model".
         least: fewest steps there are.
         usual: a sampler of the kind without tuned parameters.
+        words: of a request that it takes, beside its parameters.
+        instead: what to say in place of the others, ending a line that begins with the sampler.
         supplied: names that a sampler may declare to be given what `supplies` has of them.
         steps: their number; each is an interval of the grid.
         constants: what of the request's parameters decides the steps, as a condition holds it.
@@ -35,12 +38,20 @@ class Timeline(ABC):
     needs: ClassVar[str]
     least: ClassVar[int] = 2
     usual: ClassVar[str] = "euler"
+    words: ClassVar[frozenset[str]] = frozenset({"steps", "nfe"})
+    instead: ClassVar[str] = "has steps of its own; drop {words} and say steps or nfe"
     supplied: ClassVar[tuple[str, ...]] = ()
 
     steps: int
     constants: Mapping[str, Any]
 
     # of the kind
+
+    @classmethod
+    def check(cls, sampler: str, words: Words) -> None:
+        """Raises `UsageError` for words of a request that mean nothing here."""
+        if wrong := words.refused(cls.words):
+            raise UsageError(f"sampler {sampler} {cls.instead.format(words=', '.join(wrong))}")
 
     @classmethod
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from samplebench.answers.parameters import split
@@ -26,6 +26,11 @@ class Words:
     sigma_min: Any = None
     sigma_max: Any = None
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    def refused(self, taken: frozenset[str]) -> list[str]:
+        """Those that were said and are none of `taken`; parameters are looked at elsewhere."""
+        names = [f.name for f in fields(self) if f.name not in taken | {"params"}]
+        return self.said(*names)
 
     @property
     def counted(self) -> bool:
@@ -60,6 +65,15 @@ class Counts(Protocol):
     def effective(self, params: Mapping[str, Any]) -> dict[str, Any]: ...
 
     def steps_for(self, nfe: int, params: Mapping[str, Any]) -> int: ...
+
+
+def refuse_range(sampler: str, name: str) -> None:
+    """Raises `UsageError` for an end of a range of noise levels, where there are none."""
+    if name in ("sigma_min", "sigma_max"):
+        raise UsageError(
+            f"{sampler}.{name}: it steps in the times of the model's own process, which have no "
+            "range of noise levels; drop it, or take a sampler in noise levels, e.g. heun"
+        )
 
 
 def sorted_out(
