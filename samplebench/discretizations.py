@@ -16,10 +16,9 @@ import numpy as np
 
 from samplebench.answers.blame import blame
 from samplebench.answers.parameters import accepted, label, merge
-from samplebench.answers.rounding import clamped, rounded
+from samplebench.answers.rounding import clamped, model_range, rounded
 from samplebench.answers.scalars import real, values
 from samplebench.errors import UsageError
-from samplebench.models.model import model_range
 from samplebench.processes.vp import VP
 from samplebench.registry import DiscretizationEntry, discretizations
 

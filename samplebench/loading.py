@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.ambient import own_settings
 from samplebench.answers.blame import blame, line_of
+from samplebench.answers.rounding import model_range
 from samplebench.answers.scalars import plain
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
@@ -20,7 +21,6 @@ from samplebench.devices import dtype_name, resolve_device, resolve_dtype
 from samplebench.errors import InputError, UsageError, unknown
 from samplebench.files import texts
 from samplebench.files.atomic import expanded, regular, sha256
-from samplebench.models.model import model_range
 from samplebench.protocols import protocol
 from samplebench.registry import adapters, timelines
 from samplebench.ticker import say

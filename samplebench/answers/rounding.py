@@ -107,3 +107,8 @@ def clamped(model: Any, low: float, high: float) -> tuple[float, float]:
         same = not isinstance(own, int | float) and _narrowed(end, level)
         ends.append(level if same else pick(level, end))
     return ends[0], ends[1]
+
+
+def model_range(model: Any) -> tuple[float, float]:
+    """(sigma_min, sigma_max) of a model; a plain callable may leave them out."""
+    return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", float("inf")))

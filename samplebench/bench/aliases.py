@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samplebench.answers.parameters import label, plain, unplain
+from samplebench.results.cell import PlannedRow
 from samplebench.sampling.solver import Solver
 from samplebench.timelines.choice import of_condition
-
-if TYPE_CHECKING:
-    from samplebench.bench.plan import PlannedRow
 
 
 def shared(row: PlannedRow, first: dict[str, Mapping[str, Any]]) -> PlannedRow:

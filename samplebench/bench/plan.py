@@ -30,7 +30,7 @@ from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
 from samplebench.references.reference import Reference
 from samplebench.registry import adapters, discretizations, extractors, metrics
-from samplebench.results.cell import Cell
+from samplebench.results.cell import Cell, PlannedRow
 from samplebench.results.record import Conditions
 from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
@@ -38,16 +38,6 @@ from samplebench.timelines.choice import registered
 
 # Raised when a change of samplebench itself changes numbers: older cells are then not reused.
 NUMERICS = 1
-
-
-@dataclass(frozen=True)
-class PlannedRow:
-    """One point of a curve: the columns that a request fixes, and its cells, one per repeat."""
-
-    columns: Columns
-    metrics: tuple[str, ...]
-    cells: tuple[Cell, ...]
-    computed_as: str
 
 
 @dataclass(frozen=True)

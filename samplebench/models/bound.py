@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import Blame
 from samplebench.answers.draws import torch_moved, torch_state
-from samplebench.answers.rounding import rounded
+from samplebench.answers.rounding import model_range, rounded
 from samplebench.answers.tensors import checked
 from samplebench.answers.watch import Watch
 from samplebench.models.chunks import Chunks
-from samplebench.models.model import is_foreign, model_range, name_of
+from samplebench.models.model import is_foreign, name_of
 
 if TYPE_CHECKING:
     import torch

@@ -86,11 +86,6 @@ class Model:
         return sigma
 
 
-def model_range(model: Any) -> tuple[float, float]:
-    """(sigma_min, sigma_max) of a model; a plain callable may leave them out."""
-    return float(getattr(model, "sigma_min", 0)), float(getattr(model, "sigma_max", float("inf")))
-
-
 def is_foreign(model: Any) -> bool:
     """Whether samplebench did not write a model, or the network within it."""
     network = getattr(model, "network", None)

@@ -1,4 +1,4 @@
-"""A cell: what is computed once, under a name that says all that decides it."""
+"""A cell: what is computed once, under a name that says all that decides it; and rows of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from samplebench.results.record import Conditions
+from samplebench.results.row import Columns
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,13 @@ class Cell:
     def hash(self) -> str:
         text = json.dumps(self.conditions, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """One point of a curve: the columns that a request fixes, and its cells, one per repeat."""
+
+    columns: Columns
+    metrics: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    computed_as: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 
-from samplebench.results.cell import Cell
+from samplebench.results.cell import PlannedRow
 from samplebench.results.columns import HASH, fault_of_columns
 from samplebench.results.damage import Damaged, read_json
 from samplebench.results.row import COLUMNS, STDERR, Columns
@@ -35,18 +35,7 @@ class AskedRow(TypedDict):
     cells: list[str]
 
 
-class Planned(Protocol):
-    """A row of a plan."""
-
-    @property
-    def columns(self) -> Columns: ...
-    @property
-    def metrics(self) -> Sequence[str]: ...
-    @property
-    def cells(self) -> Sequence[Cell]: ...
-
-
-def asked_rows(rows: Iterable[Planned]) -> list[AskedRow]:
+def asked_rows(rows: Iterable[PlannedRow]) -> list[AskedRow]:
     """Rows of a plan as a request file has them."""
     return [
         {

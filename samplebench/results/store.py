@@ -24,9 +24,10 @@ import numpy as np
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import locks
 from samplebench.files.atomic import atomic
+from samplebench.results.cell import PlannedRow
 from samplebench.results.damage import Damaged, check_sheet, read_cell, read_json, read_partial
 from samplebench.results.record import Record
-from samplebench.results.requests import Asked, AskedRow, Planned, asked_rows, merged, read_all
+from samplebench.results.requests import Asked, AskedRow, asked_rows, merged, read_all
 from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
@@ -180,7 +181,7 @@ class Store:
 
     # requests and views
 
-    def add_request(self, words: Mapping[str, Any], rows: Iterable[Planned]) -> None:
+    def add_request(self, words: Mapping[str, Any], rows: Iterable[PlannedRow]) -> None:
         """Remembers what was asked for, so that a report can be made from the folder alone.
 
         Args:
@@ -221,7 +222,7 @@ class Store:
                 return f"{metric} of {point} was computed against two references, {names}"
         return ""
 
-    def view(self, plan: Iterable[Planned] | None = None) -> View:
+    def view(self, plan: Iterable[PlannedRow] | None = None) -> View:
         """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
         asked = merged(self.requests())[0] if plan is None else asked_rows(plan)
         rows: list[Row] = []

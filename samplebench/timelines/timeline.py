@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from samplebench.answers.parameters import label
+from samplebench.answers.rounding import model_range
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
-from samplebench.models.model import Model, model_range
+from samplebench.models.model import Model
 from samplebench.registry import Entry
 from samplebench.timelines.words import Counts, Sweep, Words
 

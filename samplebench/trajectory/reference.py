@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.answers.rounding import model_range
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
-from samplebench.models.model import model_range
 from samplebench.trajectory.result import Truth
 
 if TYPE_CHECKING:
