@@ -130,6 +130,18 @@ def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents
     assert type(seen[-1].nfe) is int
 
 
+@pytest.mark.parametrize("steps", STEPS)
+def test_a_grid_may_end_at_sigma_min(setting, steps, exact, latents):
+    solver, params = setting
+    if solver.entry.timeline != "sigma":
+        pytest.skip("its grids end where the model does")
+    seen, words = [], {**params, "final": "sigma_min"}
+    x = sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **words)
+    assert seen[-1].nfe == planned(exact, solver, steps, words)
+    assert len(seen) == steps and seen[-1].sigma == pytest.approx(0.002)
+    assert torch.equal(seen[-1].x, x)
+
+
 def test_declared_evaluations_are_those_of_a_probe(solver):
     probed = replace(solver, entry=replace(solver.entry, evaluations=None))
     for steps in STEPS:
