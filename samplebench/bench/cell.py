@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,7 +36,7 @@ from samplebench.noise.streams import stream
 from samplebench.references.reference import Reference
 from samplebench.registry import MetricEntry, metrics
 from samplebench.results.cell import Cell
-from samplebench.results.record import Record, Value
+from samplebench.results.record import Conditions, Record, Value
 from samplebench.results.store import SCHEMA, Store
 from samplebench.sampling.setting import Setting, prepare
 from samplebench.sampling.solver import Solver
@@ -141,7 +141,7 @@ def run_cell(
     return _record(cell, bench, partial, failed), contact_sheet(partial.sheet)
 
 
-def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
+def _setting(model: Model, conditions: Conditions) -> Setting:
     """What the conditions say, on the model as it was loaded."""
     steps = of_condition(conditions["discretization"])
     solver = Solver.of(conditions["sampler"], timeline=steps)
@@ -153,7 +153,7 @@ def _setting(model: Model, conditions: Mapping[str, Any]) -> Setting:
 def _run_block(
     bench: Bench,
     setting: Setting,
-    conditions: Mapping[str, Any],
+    conditions: Conditions,
     partial: Partial,
     first: int,
     end: int,
@@ -206,12 +206,12 @@ def _features(
     extractor: Any,
     images: Tensor,
     n: int,
-    conditions: Mapping[str, Any],
+    conditions: Conditions,
     seed: int,
     partial: Partial,
 ) -> np.ndarray:
     """Features of the first n images, float64 [n, D]."""
-    name, dim = (conditions["extractor"][key] for key in ("name", "feature_dim"))
+    name, dim = conditions["extractor"]["name"], conditions["extractor"]["feature_dim"]
     with watched_extractor(name, extractor, seed, images.device, partial):
         return features(extractor, images, name, dim, n)
 

@@ -14,6 +14,7 @@ from samplebench.errors import UsageError, unknown
 from samplebench.protocols import Protocol, protocol
 from samplebench.references.reference import Reference, load
 from samplebench.registry import extractors, metrics
+from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
 
 
@@ -149,9 +150,7 @@ def _preset(request: Request, entry: Checkpoint) -> Preset | None:
     return entry.presets[request.preset]
 
 
-def preset_notes(
-    request: Request, entry: Checkpoint, rows: Iterable[Mapping[str, Any]]
-) -> list[str]:
+def preset_notes(request: Request, entry: Checkpoint, rows: Iterable[Columns]) -> list[str]:
     """A warning where tuned parameters run at another NFE than they were tuned at."""
     preset = _preset(request, entry)
     if preset is None:

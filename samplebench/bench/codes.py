@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from samplebench.identity import identify
 from samplebench.registry import Entry
+from samplebench.results.record import Conditions
 
 
 class Codes:
@@ -30,7 +31,7 @@ class Codes:
         if not entry.builtin:
             identify(entry.obj)
 
-    def of(self, name: str, kind: str, entry: Entry) -> dict[str, str]:
+    def of(self, name: str, kind: str, entry: Entry) -> Conditions:
         """The condition for others' code, none for samplebench's.
 
         Args:
@@ -38,7 +39,7 @@ class Codes:
             kind: what it is, for messages.
         """
         if entry.builtin:
-            return {}
+            return cast(Conditions, {})
         if id(entry.obj) not in self._found:
             # Where the lowest level follows from constants, a discretization is no more than both.
             lowest = getattr(entry, "lowest", None)
@@ -49,9 +50,9 @@ class Codes:
                 self._unknown[text] = f"{kind} {entry.name}, {identity.unknown}"
                 self.notes.append(f"computed anew each time: {self._unknown[text]}")
             self._found[id(entry.obj)] = (entry.obj, text)
-        return {f"{name}_code": self._found[id(entry.obj)][1]}
+        return cast(Conditions, {f"{name}_code": self._found[id(entry.obj)][1]})
 
-    def unknown(self, conditions: Mapping[str, Any]) -> str:
+    def unknown(self, conditions: Mapping[str, object]) -> str:
         """One line on the code in a cell's conditions that cannot be told apart; "" for none."""
         found = [self._unknown.get(v, "") for v in conditions.values() if isinstance(v, str)]
         return next(filter(None, found), "")

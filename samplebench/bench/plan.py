@@ -196,7 +196,7 @@ def _rows_of_model(
 
 def _rows_of_sampler(
     request: Request,
-    base: Mapping[str, Any],
+    base: Conditions,
     known: Known,
     measure: Measure,
     solver: Solver,
@@ -254,12 +254,10 @@ def _rows_of_sampler(
         )
 
 
-def _conditions(
-    request: Request, entry: Checkpoint, measure: Measure, codes: Codes
-) -> dict[str, Any]:
+def _conditions(request: Request, entry: Checkpoint, measure: Measure, codes: Codes) -> Conditions:
     """What all cells of a model share."""
     rules, reference, names = measure.rules, measure.reference, measure.metrics
-    conditions: dict[str, Any] = {
+    conditions: Conditions = {
         "numerics": NUMERICS,
         "model": entry.id,
         "checkpoint_sha256": digest(entry),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from samplebench.models.model import is_foreign, name_of
 from samplebench.noise.streams import stream
 from samplebench.references.reference import Reference
 from samplebench.registry import metrics
+from samplebench.results.record import Conditions
 
 if TYPE_CHECKING:
     from samplebench.models.model import Model
@@ -60,9 +61,7 @@ def probed(model: Model) -> Iterator[None]:
         yield
 
 
-def try_measures(
-    model: Model, extractor: Any, reference: Reference, rules: Mapping[str, Any]
-) -> None:
+def try_measures(model: Model, extractor: Any, reference: Reference, rules: Conditions) -> None:
     """Tries extractor and metrics of others, on black images and on the reference's own moments.
 
     Args:

@@ -16,6 +16,10 @@ from samplebench.results.fields import guarded
 _CLEAR = 10.0
 
 
+# What a row holds, for CSV and JSON.
+Plain = str | int | float | None
+
+
 @dataclass(frozen=True)
 class Spread:
     """An error over samples, in units of images in [-1, 1].
@@ -143,7 +147,7 @@ class Curve:
     truth: Truth
     points: tuple[Point, ...]
 
-    def conditions(self) -> dict[str, Any]:
+    def conditions(self) -> dict[str, Plain]:
         return {k: getattr(self, k) for k in ("sampler", "params", "discretization", "rho")}
 
 
@@ -170,7 +174,7 @@ class Truncation:
         """The distinct reference solutions."""
         return list(dict.fromkeys(curve.truth for curve in self.curves))
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Plain]]:
         """One row per run: its error at the end and at the last positive level, and the orders.
 
         Plain values for JSON: 12 significant digits, None where a number is not finite.
@@ -198,7 +202,7 @@ class Truncation:
             writer.writerow({k: "" if v is None else _entry(v) for k, v in row.items()})
         return buffer.getvalue()
 
-    def _states(self) -> Iterator[dict[str, Any]]:
+    def _states(self) -> Iterator[dict[str, Plain]]:
         for curve in self.curves:
             for point in curve.points:
                 orders = {point.steps - 2: point.order, point.steps - 1: point.order_end}
@@ -210,7 +214,7 @@ class Truncation:
                     row |= {"order": order.median, "order_rmse": order.rmse}
                     yield {**row, **self._common(curve)}
 
-    def _common(self, curve: Curve) -> dict[str, Any]:
+    def _common(self, curve: Curve) -> dict[str, Plain]:
         facts = {"num_samples": self.num_samples, "seed": self.seed, "dtype": self.dtype}
         truth = {k: v for k, v in asdict(curve.truth).items() if k != "sigma_max"}
         return {**facts, **{f"reference_{k}": v for k, v in truth.items()}}
