@@ -86,4 +86,4 @@ def test_what_does_not_fit_is_refused_before_anything_is_fetched(samplebench, wo
 def test_a_trajectory_is_measured_in_noise_levels(samplebench):
     for words in ("--model digits-cld-exact", "--model digits-exact --sampler gddim"):
         done = samplebench("trajectory", *words.split(), "--steps", "10")
-        assert done.code == 2 and "the reference solution in noise levels" in done.err
+        assert done.code == 2 and "the reference solution is in noise levels" in done.err

@@ -11,7 +11,7 @@ import pytest
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.cli import main
-from samplebench.results.cell import Cell
+from samplebench.results.cell import Cell, PlannedRow
 from samplebench.results.store import SCHEMA, Store
 
 SHEET = np.zeros((8, 8, 1), dtype=np.uint8)
@@ -168,7 +168,7 @@ class TestMerging:
 
         def call(metrics, value=2.0, reference="a" * 64, done=True, **columns):
             cell = Cell({**conditions, "metrics": metrics, "reference": {"id": reference[:4]}}, 9)
-            asked = planning.Row({**row.columns, **columns}, tuple(metrics), (cell,), "")
+            asked = PlannedRow({**row.columns, **columns}, tuple(metrics), (cell,), "")
             store.add_request(plan_of(nfe=9).request.words(), [asked])
             if done:
                 finish(store, cell, value)
