@@ -197,10 +197,15 @@ def _check_kind(model: Model, entry: Checkpoint) -> None:
             f"kind '{kind}', whose steps were planned for the other; register it with kind='{kind}'"
             " and the process of its models"
         )
+    own = of_model(model)
+    if not own.fits(model.process):
+        raise InputError(
+            f"adapter {entry.format} returned a model of kind '{kind}' whose process is "
+            f"{described(model.process)}; set the one that it was trained on"
+        )
     if not all(entry.shape):  # a file given by its path alone, of which nothing was planned
         return
-    planned = declared.process and declared.process(entry.config, entry.shape)
-    if other := of_model(model).differs(planned, model.process):
+    if other := own.differs(declared.planned(entry.config, entry.shape), model.process):
         raise InputError(
             f"adapter {entry.format} returned a model with {other}; register it with process=f, "
             "where f(config, shape) is the process that its model has"

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.errors import UsageError
 from samplebench.registry import adapters
 from samplebench.timelines.choice import of_model
 from samplebench.timelines.timeline import Timeline
@@ -35,9 +36,19 @@ class Known:
 
     @cached_property
     def process(self) -> Any:
-        """As the adapter makes it from the catalogue's config; None where it declares none."""
-        declared = adapters.entry(self.entry.format).process
-        return None if declared is None else declared(self.entry.config, self.entry.shape)
+        """As the adapter makes it from the catalogue's config; None where none is needed.
+
+        Raises:
+            UsageError: the declaration fails, or makes none on which steps can be planned.
+        """
+        found = adapters.entry(self.entry.format).planned(self.entry.config, self.entry.shape)
+        if not self.timeline.fits(found):
+            raise UsageError(
+                f"adapter {self.entry.format} declares models of kind '{self.kind}' with no process "
+                f"that such models have ({type(found).__name__}); register it with process=f, where "
+                "f(config, shape) is the process of its models"
+            )
+        return found
 
     @property
     def timeline(self) -> type[Timeline]:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from samplebench.answers.blame import blame
+from samplebench.errors import UsageError
+
 Params = Mapping[str, Any]
 
 
@@ -91,6 +94,23 @@ class AdapterEntry(Entry):
     process: Callable[[Mapping[str, Any], tuple[int, int, int]], Any] | None = None
     protocol: str = "edm"
     suffixes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.kind, str):
+            raise UsageError(f"adapter '{self.name}': kind is the name of a timeline")
+        if not (self.process is None or callable(self.process)):
+            raise UsageError(f"adapter '{self.name}': process is a function of (config, shape)")
+
+    def planned(self, config: Mapping[str, Any], shape: tuple[int, int, int]) -> Any:
+        """The process of its models, before one is here; None where it declares none.
+
+        Raises:
+            UsageError: a declaration of others fails.
+        """
+        if self.process is None:
+            return None
+        with blame(f"the process that adapter {self.name} declares", self.process):
+            return self.process(config, shape)
 
 
 @dataclass(frozen=True)

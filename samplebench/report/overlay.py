@@ -57,8 +57,7 @@ def links(models: Iterable[str]) -> dict[str, Links]:
 def _variance(entry: Checkpoint) -> str:
     from samplebench.registry import adapters
 
-    declared = adapters.entry(entry.format).process
-    made = None if declared is None else declared(entry.config, entry.shape)
+    made = adapters.entry(entry.format).planned(entry.config, entry.shape)
     return str(getattr(made, "variance", ""))
 
 

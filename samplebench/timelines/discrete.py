@@ -98,8 +98,14 @@ class Discrete(Timeline):
         refuse_range(sampler, name)
 
     @classmethod
+    def fits(cls, process: Any) -> bool:
+        from samplebench.processes.discrete import DiscreteProcess
+
+        return isinstance(process, DiscreteProcess)
+
+    @classmethod
     def differs(cls, planned: Any, loaded: Any) -> str:
-        if planned is None:
+        if not cls.fits(planned):
             return "a process that it does not declare"
         if planned.steps != loaded.steps:
             return f"a process of {loaded.steps} steps, not of {planned.steps}"

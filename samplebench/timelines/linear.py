@@ -124,8 +124,12 @@ class Linear(Timeline):
         return ("linear", process.name)
 
     @classmethod
+    def fits(cls, process: Any) -> bool:
+        return isinstance(process, LinearProcess)
+
+    @classmethod
     def differs(cls, planned: Any, loaded: Any) -> str:
-        if planned is None:
+        if not cls.fits(planned):
             return "a process that it does not declare"
         return "" if planned == loaded else f"process {loaded}, not {planned}"
 

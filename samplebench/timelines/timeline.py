@@ -110,6 +110,11 @@ class Timeline(ABC):
         return ("",)
 
     @classmethod
+    def fits(cls, process: Any) -> bool:
+        """Whether it is what models of the kind have as their `process`."""
+        return True
+
+    @classmethod
     def differs(cls, planned: Any, loaded: Any) -> str:
         """How a loaded model's process is not the planned one; "" where it is."""
         return ""
