@@ -8,7 +8,7 @@ from typing import Any
 
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
-from samplebench.registry import adapters
+from samplebench.registry import adapters, timelines
 from samplebench.timelines.choice import of_model
 from samplebench.timelines.timeline import Timeline
 
@@ -32,7 +32,7 @@ class Known:
     @property
     def kind(self) -> str:
         """As the adapter declares it."""
-        return adapters.entry(self.entry.format).kind
+        return timelines.entry(adapters.entry(self.entry.format).kind).name
 
     @cached_property
     def process(self) -> Any:
@@ -44,9 +44,9 @@ class Known:
         found = adapters.entry(self.entry.format).planned(self.entry.config, self.entry.shape)
         if not self.timeline.fits(found):
             raise UsageError(
-                f"adapter {self.entry.format} declares models of kind '{self.kind}' with no process "
-                f"that such models have ({type(found).__name__}); register it with process=f, where "
-                "f(config, shape) is the process of its models"
+                f"adapter {self.entry.format} declares models of kind '{self.kind}' with no "
+                f"process that such models have ({type(found).__name__}); register it with "
+                "process=f, where f(config, shape) is the process of its models"
             )
         return found
 

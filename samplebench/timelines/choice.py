@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from samplebench.answers.tensors import described
 from samplebench.errors import UsageError
+from samplebench.models.model import Model
 from samplebench.registry import Entry, SamplerEntry, samplers, timelines
 from samplebench.timelines.timeline import Timeline
 
@@ -24,7 +26,14 @@ def registered(on: type[Timeline]) -> Entry:
 
 def of_model(model: Any) -> type[Timeline]:
     """The timeline that is a model's own; a plain callable is D(x; sigma)."""
-    return timeline(getattr(model, "kind", "sigma"))
+    return timeline(_kind(model))
+
+
+def _kind(model: Any) -> str:
+    """A model's kind; what is no `Model` may use the word for something else."""
+    kind = getattr(model, "kind", "sigma")
+    meant = isinstance(model, Model) or (isinstance(kind, str) and kind in timelines)
+    return str(kind) if meant else "sigma"
 
 
 def of_condition(condition: Any) -> type[Timeline]:
@@ -44,9 +53,15 @@ def chosen(entry: SamplerEntry, model: Any, who: str) -> tuple[SamplerEntry, typ
         who: the model's name, for messages.
 
     Raises:
-        UsageError: the sampler runs on no timeline that the model has.
+        UsageError: the sampler runs on no timeline that the model has, or the model lacks the
+            process of its kind.
     """
-    kind = getattr(model, "kind", "sigma")
+    kind, process = _kind(model), getattr(model, "process", None)
+    if not timeline(kind).fits(process):
+        raise UsageError(
+            f"{who} is of kind '{kind}' and its process is {described(process)}; set the one that "
+            "it was trained on"
+        )
     meanings = {**entry.on, entry.timeline: entry.name}
     for name in dict.fromkeys((kind, *meanings)):
         if name in meanings and kind in (found := timeline(name)).kinds:
@@ -56,12 +71,12 @@ def chosen(entry: SamplerEntry, model: Any, who: str) -> tuple[SamplerEntry, typ
 
 def check(entry: SamplerEntry, on: type[Timeline], model: Any, who: str) -> None:
     """Raises `UsageError` where a model has no such timeline; arguments as for `chosen`."""
-    if getattr(model, "kind", "sigma") not in on.kinds:
+    if _kind(model) not in on.kinds:
         raise _unfit(entry, on, model, who)
 
 
 def _unfit(entry: SamplerEntry, on: type[Timeline], model: Any, who: str) -> UsageError:
-    own = getattr(model, "kind", "sigma")
+    own = _kind(model)
     fitting = ", ".join(
         each.name for each in samplers if each.draws and own in (each.timeline, *each.on)
     )

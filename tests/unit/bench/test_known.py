@@ -51,3 +51,8 @@ def test_a_declaration_of_another_type_is_refused(facts):
 def test_what_looks_like_a_process_is_none(kind):
     assert not timeline(kind).fits(SimpleNamespace(steps=3, name="cld"))
     assert not timeline(kind).fits(None)
+
+
+def test_an_unknown_kind_is_refused(monkeypatch):
+    with pytest.raises(UsageError, match="unknown timeline 'flux'"):
+        _ = _known(monkeypatch, kind="flux").kind
