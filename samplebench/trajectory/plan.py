@@ -78,8 +78,8 @@ def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
         solver = Solver.of(sampler, timeline=Sigma)
     except UsageError:
         raise UsageError(
-            f"sampler {steps.name} needs {steps.timeline.needs}; the reference solution is in "
-            "noise levels: measure e.g. euler or heun"
+            f"sampler {steps.name} needs {steps.timeline.needs}; the reference solution is in noise "
+            "levels: measure e.g. euler or heun"
         ) from None
     check(solver.entry, Sigma, model, "this one")
     return solver
