@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from samplebench.metrics.moments import BlockedMoments
+from samplebench.models.bound import per_sample
 
 
 @dataclass
@@ -51,8 +52,7 @@ class Partial:
     @property
     def nfe(self) -> float:
         """Network evaluations per sample, counted over all blocks."""
-        nfe = self.evaluated / self.rows
-        return int(nfe) if nfe.is_integer() else nfe
+        return per_sample(self.evaluated, self.rows)
 
     def count(self, evaluated: int, rows: int, nonfinite: int, why: str, first: np.ndarray) -> None:
         """Adds a block: what it took, and its part of the sheet, uint8 [n, H, W, C].

@@ -15,9 +15,8 @@ from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
+from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
-
-MAX_NFE = 100_000
 
 
 @dataclass(frozen=True)
@@ -306,7 +305,7 @@ _EXAMPLES = {
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "model": _texts,
     "sampler": _texts,
-    "nfe": lambda n, v: tuple(dict.fromkeys(_whole(n, i, 1, MAX_NFE) for i in _list(n, v))),
+    "nfe": lambda n, v: tuple(dict.fromkeys(_whole(n, i, 1, MAX_STEPS) for i in _list(n, v))),
     "rho": lambda n, v: tuple(dict.fromkeys(check_rho(i) for i in _list(n, v))),
     "discretization": _discretizations,
     "param": _params,

@@ -63,6 +63,7 @@ def _samplers() -> list[dict[str, object]]:
         {
             "name": entry.name,
             "order": entry.order,
+            "timelines": ", ".join((entry.timeline, *entry.on)),
             "evaluations at 10 steps": entry.evaluations(10) if entry.evaluations else None,
             "summary": entry.summary,
             "parameters": label(Solver.of(entry.name).defaults),

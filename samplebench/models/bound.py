@@ -137,20 +137,21 @@ class Bound:
     @property
     def nfe(self) -> float:
         """Network evaluations per sample so far; a whole number for ordinary samplers."""
-        return _each(self.images, self.batch)
+        return per_sample(self.images, self.batch)
 
     @property
     def classifier_nfe(self) -> float:
         """Gradients of the guidance per sample so far, which are no evaluations of the network."""
-        return _each(self.classified, self.batch)
+        return per_sample(self.classified, self.batch)
 
 
 def _copy(value: Any) -> Any:
     return value.clone() if hasattr(value, "clone") else value
 
 
-def _each(images: int, batch: int) -> float:
-    count = images / batch
+def per_sample(images: int, samples: int) -> float:
+    """Evaluations of a sample, a whole number where they are one."""
+    count = images / samples
     return int(count) if count.is_integer() else count
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from samplebench.answers.tensors import checked
-from samplebench.errors import InputError, UsageError, unknown
-from samplebench.models.model import Model
+from samplebench.errors import InputError, unknown
+from samplebench.models.model import Model, known_labels
 from samplebench.networks.preconditioning import noise_levels
 from samplebench.processes.discrete import DiscreteProcess
 
@@ -139,15 +139,8 @@ class DiscreteModel(Model):
         self, x_t: Tensor, t: int | Tensor, labels: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """The network's mean part and variance channels, in x_t's dtype."""
-        if not self.num_classes:
-            labels = None
-        elif labels is None:
-            raise UsageError("this model is class-conditional: labels are missing")
-        elif labels.device.type == "cpu" and bool(
-            ((labels < 0) | (labels >= self.num_classes)).any()
-        ):
-            raise UsageError(f"labels must lie in [0, {self.num_classes})")
-        elif labels.device != x_t.device:
+        labels = known_labels(labels, self.num_classes)
+        if labels is not None and labels.device != x_t.device:
             labels = labels.to(x_t.device)
         raw = self.network(x_t.to(self.dtype or x_t.dtype), self.time(t, len(x_t)), labels)
         learned, channels = self.process.variance == "learned", x_t.shape[1]

@@ -15,7 +15,7 @@ from samplebench.answers.tensors import checked
 from samplebench.models.model import Model
 
 
-class EDMNetwork(Model):
+class EDMModel(Model):
     """D(x; sigma) of network(x, sigma, class_labels) -> denoised images; D(x; 0) = x.
 
     Args:

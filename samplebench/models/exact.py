@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from samplebench.errors import UsageError
-from samplebench.models.model import Model
+from samplebench.models.model import Model, known_labels
 
 # Rows evaluated at once: always as many, so that a sample does not depend on its batch mates.
 _TILE = 16
@@ -38,15 +37,8 @@ class KernelDensity(Model):
         Raises:
             UsageError: labels that are missing or that it does not have.
         """
-        if labels is None:
-            if self.classes is not None:
-                raise UsageError("this model is class-conditional: labels are missing")
-            return torch.zeros(len(x), dtype=torch.int64, device=x.device)
-        if self.classes is not None and not bool(
-            ((labels >= 0) & (labels < self.num_classes)).all()
-        ):
-            raise UsageError(f"labels must lie in [0, {self.num_classes})")
-        return labels
+        known = known_labels(labels, self.num_classes)
+        return torch.zeros(len(x), dtype=torch.int64, device=x.device) if known is None else known
 
     def mean(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
         """sum_k r_k image_k, [n, P]: r is the softmax of the logits [n, K] within the class."""

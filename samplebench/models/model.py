@@ -86,6 +86,29 @@ class Model:
         return sigma
 
 
+def known_labels(labels: Tensor | None, num_classes: int, *, needed: bool = True) -> Tensor | None:
+    """A conditional model's labels; None of an unconditional one.
+
+    Args:
+        labels: int64 [N].
+        needed: whether a conditional model must have them.
+
+    Raises:
+        UsageError: they are missing, or not in [0, num_classes).
+    """
+    if not num_classes:
+        return None
+    if labels is None:
+        if needed:
+            raise UsageError("this model is class-conditional: labels are missing")
+        return None
+    # On a GPU the look would wait for it at every evaluation; `sb.sample` has checked them.
+    host = labels.device.type == "cpu"
+    if host and bool(((labels < 0) | (labels >= num_classes)).any()):
+        raise UsageError(f"labels must lie in [0, {num_classes})")
+    return labels
+
+
 def is_foreign(model: Any) -> bool:
     """Whether samplebench did not write a model, or the network within it."""
     network = getattr(model, "network", None)

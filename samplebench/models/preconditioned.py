@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from samplebench.errors import UsageError
-from samplebench.models.model import Model
+from samplebench.models.model import Model, known_labels
 from samplebench.networks.preconditioning import Preconditioner, VEPrecond, VPPrecond
 from samplebench.processes import process
 
@@ -63,12 +63,9 @@ class PreconditionedModel(Model):
         return torch.where(clean.to(x.device).reshape(-1, 1, 1, 1), x, denoised)
 
     def _one_hot(self, labels: Tensor | None) -> Tensor | None:
-        if labels is None or not self.num_classes:
+        labels = known_labels(labels, self.num_classes, needed=False)
+        if labels is None:
             return None
-        # On a GPU the look would wait for it at every evaluation; `sb.sample` has checked them.
-        host = labels.device.type == "cpu"
-        if host and bool(((labels < 0) | (labels >= self.num_classes)).any()):
-            raise UsageError(f"labels must lie in [0, {self.num_classes})")
         return one_hot(labels.to(self.device), self.num_classes).to(torch.float32)
 
     def round_sigma(self, sigma: Any) -> Any:

@@ -55,7 +55,7 @@ def wrap(
     import torch
 
     from samplebench.models.discrete import DiscreteModel
-    from samplebench.models.edm import EDMNetwork
+    from samplebench.models.edm import EDMModel
     from samplebench.processes.discrete import discrete_process
 
     if family not in FAMILIES:
@@ -72,7 +72,7 @@ def wrap(
     if module is not None:
         module.eval()
     if family == "edm":
-        return EDMNetwork(
+        return EDMModel(
             network, config, shape=size, num_classes=num_classes, device=device, dtype=own
         )
     flags = dict(config)

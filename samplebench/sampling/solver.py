@@ -18,7 +18,7 @@ from samplebench.sampling.foreign import as_sampler, check_form, is_k_diffusion
 from samplebench.timelines import choice
 from samplebench.timelines.timeline import Timeline
 
-_MAX_STEPS = 100_000
+MAX_STEPS = 100_000
 # A method of others may need a few steps before it runs at all.
 _LOOK_AHEAD = 8
 
@@ -165,7 +165,7 @@ class Solver:
         Raises:
             OutOfBudget: even the least number of steps needs more.
         """
-        (low, needed, why), high = self._least(params), 2 * _MAX_STEPS
+        (low, needed, why), high = self._least(params), 2 * MAX_STEPS
         if needed > nfe:
             reason = f"{low} step{'s need' if low > 1 else ' needs'} {needed} evaluations"
             raise OutOfBudget(self.name, nfe, "too small", reason + (f" ({why})" if why else ""))
@@ -176,7 +176,7 @@ class Solver:
                 low = middle
             else:
                 high = middle
-        if low > _MAX_STEPS:
+        if low > MAX_STEPS:
             raise UsageError(
                 f"nfe={nfe}: the evaluations of sampler {self.name} do not grow with its steps"
             )

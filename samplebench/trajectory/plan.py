@@ -73,12 +73,12 @@ def families(
 
 def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
-    steps = Solver.of(sampler)
+    own = Solver.of(sampler)
     try:
         solver = Solver.of(sampler, timeline=Sigma)
     except UsageError:
         raise UsageError(
-            f"sampler {steps.name} needs {steps.timeline.needs}; the reference solution is in noise "
+            f"sampler {own.name} needs {own.timeline.needs}; the reference solution is in noise "
             "levels: measure e.g. euler or heun"
         ) from None
     check(solver.entry, Sigma, model, "this one")

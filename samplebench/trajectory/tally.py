@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from samplebench.models.bound import per_sample
 from samplebench.sampling.setting import Setting
 from samplebench.trajectory.plan import Family
 from samplebench.trajectory.result import Curve, Level, Point, Spread, Truth, measured_order
@@ -63,8 +64,7 @@ class Tally:
             if step in squares
         )
         images, samples = self._evaluated[id(setting)].tolist()
-        nfe = images / samples
-        return Point(setting.steps, int(nfe) if nfe.is_integer() else nfe, levels)
+        return Point(setting.steps, per_sample(images, samples), levels)
 
 
 def start_of(setting: Setting) -> float:

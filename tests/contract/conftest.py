@@ -2,6 +2,7 @@
 
 solver          every sampler
 setting         every sampler once deterministic and once stochastic, where its parameters allow
+setting_in_sigma: those on noise levels
 discretization, metric, extractor: every entry of that registry
 model_id        every D(x; sigma) of the catalogue that ships with the package
 linear_id       every model there of another linear process
@@ -51,6 +52,11 @@ def _settings() -> list:
     return found
 
 
+def _on_levels(setting) -> bool:
+    solver, _ = setting.values[0]
+    return solver.entry.timeline == "sigma"
+
+
 def _linear(entry) -> bool:
     return registry.adapters.entry(entry.format).kind == "linear"
 
@@ -72,6 +78,9 @@ def _extractors() -> list:
 _VALUES = {
     "solver": _solvers,
     "setting": _settings,
+    "setting_in_sigma": lambda: [
+        s for s in _settings() if s.values[0][0].entry.timeline == "sigma"
+    ],
     "discretization": lambda: _entries(registry.discretizations),
     "metric": lambda: _entries(registry.metrics),
     "extractor": _extractors,

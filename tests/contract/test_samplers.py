@@ -131,10 +131,8 @@ def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_a_grid_may_end_at_sigma_min(setting, steps, exact, latents):
-    solver, params = setting
-    if solver.entry.timeline != "sigma":
-        pytest.skip("its grids end where the model does")
+def test_a_grid_may_end_at_sigma_min(setting_in_sigma, steps, exact, latents):
+    solver, params = setting_in_sigma
     seen, words = [], {**params, "final": "sigma_min"}
     x = sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **words)
     assert seen[-1].nfe == planned(exact, solver, steps, words)
