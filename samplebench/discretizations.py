@@ -183,10 +183,11 @@ def build(
         span[end] = known.get(end) if given is None else given
         if span[end] is None:
             raise UsageError(f"discretization {name} has no default {end}; pass one")
-    low, high = (real(end, level) for end, level in span.items())
+    low, high = asked = tuple(real(end, level) for end, level in span.items())
     if model is not None:
         low, high = clamped(model, low, high)
     if not (0 < low < high < math.inf):
+        low, high = (low, high) if 0 < asked[0] < asked[1] < math.inf else asked
         raise UsageError(
             f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max"
         )

@@ -24,7 +24,7 @@ from samplebench.files.atomic import expanded, regular, sha256
 from samplebench.protocols import protocol
 from samplebench.registry import adapters, timelines
 from samplebench.ticker import say
-from samplebench.timelines.choice import of_model
+from samplebench.timelines.choice import kind_of, of_model
 
 if TYPE_CHECKING:
     import torch
@@ -188,7 +188,7 @@ def _check_kind(model: Model, entry: Checkpoint) -> None:
 
     Steps, labels and protocol are planned before a file is here, from what its adapter declares.
     """
-    declared, kind = adapters.entry(entry.format), getattr(model, "kind", "sigma")
+    declared, kind = adapters.entry(entry.format), kind_of(model)
     if kind != declared.kind:
         if kind not in timelines:
             raise unknown("timeline", str(kind), timelines.names())

@@ -41,9 +41,10 @@ class Codes:
         if entry.builtin:
             return cast(Conditions, {})
         if id(entry.obj) not in self._found:
-            # Where the lowest level follows from constants, a discretization is no more than both.
-            lowest = getattr(entry, "lowest", None)
-            identity = identify(entry.obj if lowest is None else (entry.obj, lowest))
+            # A default range that follows from constants, a declared process: they decide, too.
+            declared = [getattr(entry, name, None) for name in ("lowest", "process")]
+            parts = (entry.obj, *(part for part in declared if part is not None))
+            identity = identify(parts[0] if len(parts) == 1 else parts)
             text = identity.sha256
             if identity.unknown:
                 text = f"{text} {uuid.uuid4().hex}"

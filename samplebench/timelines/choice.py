@@ -26,10 +26,10 @@ def registered(on: type[Timeline]) -> Entry:
 
 def of_model(model: Any) -> type[Timeline]:
     """The timeline that is a model's own; a plain callable is D(x; sigma)."""
-    return timeline(_kind(model))
+    return timeline(kind_of(model))
 
 
-def _kind(model: Any) -> str:
+def kind_of(model: Any) -> str:
     """A model's kind; what is no `Model` may use the word for something else."""
     kind = getattr(model, "kind", "sigma")
     meant = isinstance(model, Model) or (isinstance(kind, str) and kind in timelines)
@@ -56,7 +56,7 @@ def chosen(entry: SamplerEntry, model: Any, who: str) -> tuple[SamplerEntry, typ
         UsageError: the sampler runs on no timeline that the model has, or the model lacks the
             process of its kind.
     """
-    kind, process = _kind(model), getattr(model, "process", None)
+    kind, process = kind_of(model), getattr(model, "process", None)
     if not timeline(kind).fits(process):
         raise UsageError(
             f"{who} is of kind '{kind}' and its process is {described(process)}; set the one that "
@@ -71,17 +71,18 @@ def chosen(entry: SamplerEntry, model: Any, who: str) -> tuple[SamplerEntry, typ
 
 def check(entry: SamplerEntry, on: type[Timeline], model: Any, who: str) -> None:
     """Raises `UsageError` where a model has no such timeline; arguments as for `chosen`."""
-    if _kind(model) not in on.kinds:
+    if kind_of(model) not in on.kinds:
         raise _unfit(entry, on, model, who)
 
 
 def _unfit(entry: SamplerEntry, on: type[Timeline], model: Any, who: str) -> UsageError:
-    own = _kind(model)
+    own = kind_of(model)
     fitting = ", ".join(
         each.name for each in samplers if each.draws and own in (each.timeline, *each.on)
     )
     offers = of_model(model).offers(getattr(model, "process", None))
-    return UsageError(f"sampler {entry.name} needs {on.needs}; {who} {offers}: take {fitting}")
+    text = f"sampler {entry.name} needs {on.needs}; {who} {offers}"
+    return UsageError(f"{text}: take {fitting}" if fitting else text)
 
 
 def meaning(entry: SamplerEntry, on: type[Timeline]) -> SamplerEntry:

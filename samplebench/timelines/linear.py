@@ -18,6 +18,7 @@ from samplebench.models.views import IsotropicView, LinearView
 from samplebench.processes.levels import level, time
 from samplebench.processes.linear import LinearProcess, apply
 from samplebench.registry import timelines
+from samplebench.timelines.choice import kind_of, timeline
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, refuse_range, sorted_out
 
@@ -229,4 +230,4 @@ def _settled(process: LinearProcess, effective: dict[str, Any]) -> dict[str, Any
 
 def _trained(model: Any) -> bool:
     """Whether a model answers with eps(u, t) on a process of its own, and not with D(x; sigma)."""
-    return getattr(model, "kind", "sigma") == "linear"
+    return timeline(kind_of(model)) is Linear
