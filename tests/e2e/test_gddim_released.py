@@ -36,7 +36,7 @@ before = peak_bytes()
 model = sb.load(sys.argv[1], device="cpu", offline=True)
 taken = peak_bytes() - before
 parameters = sum(p.numel() for p in model.network.parameters())
-found = [taken, parameters, model.process, model.shape, model.provenance["step"]]
+found = [taken, parameters, model.process.name, model.shape, model.provenance["step"]]
 print(json.dumps([*found, model.provenance["structure"]]))
 """
 pytestmark = pytest.mark.slow
