@@ -34,6 +34,7 @@ from samplebench.checkpoints import catalog
 from samplebench.checkpoints.local import artefact
 from samplebench.cli import main, parser
 from samplebench.download.address import address
+from samplebench.embedded import packaged
 from samplebench.features import inception_weights
 from samplebench.features.inception import InceptionExtractor
 from samplebench.references import reference as references
@@ -260,8 +261,8 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
     elif name == "docs/checkpoints.md":
         entry = catalog.checkpoint("digits-vp")
         (folder / "vp.json").write_text(json.dumps(dict(entry.config)))
-        shutil.copy(catalog.embedded("digits-vp.pth"), folder / "checkpoint_8.pth")
-        shutil.copy(catalog.embedded("digits-edm.pkl"), folder / "network.pkl")
+        shutil.copy(packaged("digits-vp.pth"), folder / "checkpoint_8.pth")
+        shutil.copy(packaged("digits-edm.pkl"), folder / "network.pkl")
         small_edm(folder / "my-network.pkl", label_dim=10)
         (folder / "cifar10-train").mkdir()
         for i, pixels in enumerate(np.random.default_rng(0).integers(256, size=(30, 32, 32, 3))):
