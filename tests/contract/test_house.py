@@ -251,8 +251,13 @@ def _kind_tests(module: str, tree: ast.Module) -> list[str]:
                 named = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
                 named |= {n.attr for n in ast.walk(node.args[1]) if isinstance(n, ast.Attribute)}
                 wrong |= bool(named & classes)
-            if name == "hasattr" and isinstance(node.args[1], ast.Constant):
-                wrong |= node.args[1].value in LOOKED_FOR
+            given = [a.value for a in node.args if isinstance(a, ast.Constant)]
+            wrong |= name in ("hasattr", "getattr") and bool(LOOKED_FOR & {*map(str, given)})
+            wrong |= name in ("startswith", "endswith") and bool(words & {*map(str, given)})
+        elif isinstance(node, ast.Dict):
+            # A table by kind: several of them are keys.
+            keys = {k.value for k in node.keys if isinstance(k, ast.Constant)}
+            wrong = len(words & keys) > 1
         if wrong:
             found.append(f"{module}:{node.lineno}: {ast.unparse(node)}")
     return found
@@ -282,6 +287,9 @@ def test_only_timelines_tell_kinds_of_time_apart():
         "if issubclass(t, Timeline): pass",
         'if hasattr(model, "predict"): pass',
         'match kind:\n    case "linear": pass',
+        'f = {"sigma": g, "discrete": h}[kind]',
+        'if getattr(model, "predict", None): pass',
+        'if name.startswith("linear"): pass',
     ],
 )
 def test_what_tells_kinds_apart_is_seen(line):
