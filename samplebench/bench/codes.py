@@ -22,7 +22,7 @@ class Codes:
     """
 
     def __init__(self) -> None:
-        self._found: dict[int, tuple[Any, str]] = {}
+        self._found: dict[tuple[int, ...], tuple[Any, str]] = {}
         self._unknown: dict[str, str] = {}
         self.notes: list[str] = []
 
@@ -40,18 +40,19 @@ class Codes:
         """
         if entry.builtin:
             return cast(Conditions, {})
-        if id(entry.obj) not in self._found:
-            # A default range that follows from constants, a declared process: they decide, too.
-            declared = [getattr(entry, name, None) for name in ("lowest", "process")]
-            parts = (entry.obj, *(part for part in declared if part is not None))
+        # A default range that follows from constants, a declared process: they decide, too.
+        declared = [getattr(entry, name, None) for name in ("lowest", "process")]
+        parts = (entry.obj, *(part for part in declared if part is not None))
+        key = tuple(map(id, parts))
+        if key not in self._found:
             identity = identify(parts[0] if len(parts) == 1 else parts)
             text = identity.sha256
             if identity.unknown:
                 text = f"{text} {uuid.uuid4().hex}"
                 self._unknown[text] = f"{kind} {entry.name}, {identity.unknown}"
                 self.notes.append(f"computed anew each time: {self._unknown[text]}")
-            self._found[id(entry.obj)] = (entry.obj, text)
-        return cast(Conditions, {f"{name}_code": self._found[id(entry.obj)][1]})
+            self._found[key] = (parts, text)
+        return cast(Conditions, {f"{name}_code": self._found[key][1]})
 
     def unknown(self, conditions: Mapping[str, object]) -> str:
         """One line on the code in a cell's conditions that cannot be told apart; "" for none."""
