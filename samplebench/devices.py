@@ -77,3 +77,11 @@ def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise UsageError(f"unknown dtype '{name}'; use float64, float32, bfloat16 or float16")
     return dtype
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits for what was asked of a GPU, so that a clock can be read."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -205,7 +205,11 @@ def _check_kind(model: Model, entry: Checkpoint) -> None:
         )
     if not all(entry.shape):  # a file given by its path alone, of which nothing was planned
         return
-    if other := own.differs(declared.planned(entry.config, entry.shape), model.process):
+    planned = declared.planned(entry.config, entry.shape)
+    other = "a process that it does not declare"
+    if own.fits(planned):
+        other = own.differs(planned, model.process)
+    if other:
         raise InputError(
             f"adapter {entry.format} returned a model with {other}; register it with process=f, "
             "where f(config, shape) is the process that its model has"

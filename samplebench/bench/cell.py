@@ -21,7 +21,7 @@ from samplebench.bench.provenance import partial_stamp, provenance
 from samplebench.bench.rehearsal import probed, try_network
 from samplebench.bench.steady import watched_extractor, watched_metric, watched_sampling
 from samplebench.bench.stop import Stop
-from samplebench.devices import resolve_dtype
+from samplebench.devices import resolve_dtype, synchronize
 from samplebench.errors import InputError, SamplebenchError, UsageError
 from samplebench.features.judged import extractor_of, features
 from samplebench.images import contact_sheet, to_uint8
@@ -185,7 +185,7 @@ def _run_block(
         raise UsageError(f"sampler {setting.solver.name} never asks the network for anything")
     images = to_uint8(x, rules["quantization"])
     finite = torch.isfinite(x).flatten(1).all(1)[:n].cpu().numpy()
-    _synchronize(model.device)
+    synchronize(model.device)
     sampled = time.perf_counter()
     lost = int((~finite | (bound.watch.look()[:n] > 0)).sum())
     why = bound.watch.why(n) or f"sampler {setting.solver.name} ended in no finite image"
@@ -214,13 +214,6 @@ def _features(
     name, dim = conditions["extractor"]["name"], conditions["extractor"]["feature_dim"]
     with watched_extractor(name, extractor, seed, images.device, partial):
         return features(extractor, images, name, dim, n)
-
-
-def _synchronize(device: torch.device) -> None:
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _record(cell: Cell, bench: Bench, partial: Partial, failed: str) -> Record:

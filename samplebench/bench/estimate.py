@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from samplebench.bench.probe import probe
+from samplebench.devices import synchronize
 from samplebench.errors import UsageError
 from samplebench.ticker import duration
 
@@ -40,8 +41,7 @@ def seconds_per_block(model: Model, block: int) -> float:
         for _ in range(_PROBES + 1):
             began = time.perf_counter()
             ask()
-            if model.device.type == "cuda":
-                torch.cuda.synchronize(model.device)
+            synchronize(model.device)
             taken.append(time.perf_counter() - began)
     return statistics.median(taken[1:])
 

@@ -129,7 +129,9 @@ def _findings(
     scale = 1.0 if own is None else own.half
     variance = float(images.double().var())
     kind = of_model(model)
-    noise = kind.noise_like(model, images, torch.Generator().manual_seed(0))
+    shape = (len(images), kind.channels(model), *images.shape[1:])
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randn(shape, generator=draw, dtype=torch.float64).to(images)
     bound = Bound(model, labels, len(images))
 
     def left(sigma: float, told: float) -> float:

@@ -13,11 +13,11 @@ from samplebench.answers.draws import torch_moved, torch_state
 from samplebench.answers.rounding import model_range, rounded
 from samplebench.answers.tensors import checked
 from samplebench.answers.watch import Watch
+from samplebench.devices import synchronize
 from samplebench.models.chunks import Chunks
 from samplebench.models.model import is_foreign, name_of
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -119,7 +119,7 @@ class Bound:
                 answer = ask(x, *rest)
             self.drew = self.drew or torch_moved(before, x.device)
         if _listeners:
-            _synchronize(x.device)
+            synchronize(x.device)
             for listen in _listeners:
                 listen(len(x), time.perf_counter() - began)
         return answer
@@ -153,10 +153,3 @@ def per_sample(images: int, samples: int) -> float:
     """Evaluations of a sample, a whole number where they are one."""
     count = images / samples
     return int(count) if count.is_integer() else count
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        import torch
-
-        torch.cuda.synchronize(device)

@@ -130,8 +130,6 @@ class Linear(Timeline):
 
     @classmethod
     def differs(cls, planned: Any, loaded: Any) -> str:
-        if not cls.fits(planned):
-            return "a process that it does not declare"
         return "" if planned == loaded else f"process {loaded}, not {planned}"
 
     @classmethod
@@ -150,11 +148,8 @@ class Linear(Timeline):
         return {}
 
     @classmethod
-    def noise_like(cls, model: Any, images: Tensor, generator: Any) -> Tensor:
-        import torch
-
-        shape = (len(images), cls.process_of(model).channels, *images.shape[1:])
-        return torch.randn(shape, generator=generator, dtype=torch.float64).to(images)
+    def channels(cls, model: Any) -> int:
+        return cls.process_of(model).channels
 
     @classmethod
     def left(cls, bound: Bound, images: Tensor, noise: Tensor, sigma: float, told: float) -> Tensor:

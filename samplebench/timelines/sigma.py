@@ -177,7 +177,7 @@ class Sigma(Timeline):
     def takes(self) -> frozenset[str]:
         if isinstance(self.discretization, tuple):
             return frozenset({"discretization"})
-        return frozenset({"nfe", "steps", "discretization", *(self.constants.keys() & {"rho"})})
+        return frozenset({"nfe", "discretization", *(self.constants.keys() & {"rho"})})
 
     @property
     def supplies(self) -> Mapping[str, Any]:

@@ -137,18 +137,16 @@ class Timeline(ABC):
         return {"sigma_min": 0.002 * scale, "sigma_max": 80 * scale}
 
     @classmethod
-    def noise_like(cls, model: Any, images: Tensor, generator: Any) -> Tensor:
-        """Unit normal noise [N, D, C, H, W] of the states of images."""
-        import torch
-
-        shape = (len(images), 1, *images.shape[1:])
-        return torch.randn(shape, generator=generator, dtype=torch.float64).to(images)
+    def channels(cls, model: Any) -> int:
+        """D, how many channels of each pixel a state [N, D, C, H, W] has."""
+        return 1
 
     @classmethod
     def left(cls, bound: Bound, images: Tensor, noise: Tensor, sigma: float, told: float) -> Tensor:
         """The noise of images at one level less what the model takes for it, like the noise.
 
         Args:
+            noise: unit normal [N, D, C, H, W].
             told: the level that the model is told.
         """
         return (bound(images + sigma * noise[:, 0], told) - images)[:, None] / sigma
