@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from samplebench.metrics.blocks import ranges
+
+# Of all blocks of a cell together, kept or in memory: bytes.
+MOST_PARTS = 20_000_000
 
 
 @dataclass
@@ -73,46 +79,109 @@ def rank_note(what: str, count: int | None, dim: int) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True)
 class BlockedMoments:
-    """Moments in up to 20 blocks of samples, by sample index: block(i) = i * blocks // N.
+    """Moments of samples, and of their blocks where these are known.
 
-    The blocks do not depend on how samples were batched, so neither does the jackknife.
-
-    Args:
-        num_samples: N.
-        dim: D, the feature dimension.
+    Attributes:
+        total: of all samples.
+        parts: of the blocks in their order; may be made when asked for, empty where not known.
     """
 
-    def __init__(self, num_samples: int, dim: int, blocks: int = 20) -> None:
-        self.num_samples = num_samples
-        self.blocks = [Moments.zeros(dim) for _ in range(min(blocks, num_samples))]
+    total: Moments
+    parts: Sequence[Moments] = ()
 
-    def add(self, features: np.ndarray, first: int) -> None:
-        """Adds features [n, D] of samples first, first + 1, ..."""
-        index = np.arange(first, first + len(features)) * len(self.blocks) // self.num_samples
-        for block in np.unique(index):
-            self.blocks[block].add(features[index == block])
+    @classmethod
+    def of(cls, rows: np.ndarray) -> BlockedMoments:
+        """Of feature rows [N, D], which may be mapped from a file.
 
-    def total(self) -> Moments:
-        """Moments of all samples so far."""
-        result = Moments.zeros(len(self.blocks[0].total))
-        for block in self.blocks:
-            result = result + block
-        return result
+        The same rows give the same bits. In memory at a time are a few matrices [D, D]: the parts
+        are made from the rows again where all of them together would take more.
+        """
+        parts: Sequence[Moments] = _Parts(rows)
+        if len(parts) * packed_bytes(rows.shape[1]) < MOST_PARTS:
+            parts = list(parts)
+        return cls(_sum(parts, rows.shape[1]), parts)
 
-    def state(self) -> dict[str, Any]:
-        """Arrays that `load` restores bit for bit."""
-        return {
-            "count": np.array([block.count for block in self.blocks]),
-            "total": np.stack([block.total for block in self.blocks]),
-            "outer": np.stack([block.outer for block in self.blocks]),
-        }
+    @property
+    def count(self) -> int:
+        return self.total.count
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Restores what `state` returned for the same N and D."""
-        self.blocks = [
-            Moments(int(count), total.copy(), outer.copy())
-            for count, total, outer in zip(
-                state["count"], state["total"], state["outer"], strict=True
-            )
-        ]
+    def left_out(self) -> Iterator[Moments]:
+        """The moments without each block in turn."""
+        counts = [block.stop - block.start for block in ranges(self.count)]
+        if len(self.parts) < 2 or self.count - max(counts) < 2:
+            return
+        for part in self.parts:
+            yield self.total - part
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays that `load` takes: triangles of the matrices, and of the blocks' where all of
+        them together take less than 20 MB."""
+        found = _packed([self.total])
+        if len(self.parts) * packed_bytes(len(self.total.total)) < MOST_PARTS:
+            found |= {f"block_{key}": array for key, array in _packed(self.parts).items()}
+        return found
+
+    @classmethod
+    def load(cls, state: Mapping[str, np.ndarray]) -> BlockedMoments:
+        """What `state` returned, to the bit.
+
+        Raises:
+            ValueError: the arrays do not belong together.
+        """
+        (total,) = _unpacked(state, "")
+        parts = _unpacked(state, "block_") if "block_count" in state else []
+        if parts and sum(part.count for part in parts) != total.count:
+            raise ValueError("blocks do not add up to the total")
+        return cls(total, parts)
+
+
+class _Parts(Sequence[Moments]):
+    """Moments of the blocks of rows, made when they are asked for."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows, self._ranges = rows, ranges(len(rows))
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    def __getitem__(self, block: Any) -> Any:
+        return Moments.of(self._rows[self._ranges[block]])
+
+
+def packed_bytes(dim: int) -> int:
+    """What moments of D features take in a file."""
+    return 8 * (1 + dim + dim * (dim + 1) // 2)
+
+
+def _sum(parts: Iterable[Moments], dim: int) -> Moments:
+    total = Moments.zeros(dim)
+    for part in parts:
+        total = total + part
+    return total
+
+
+def _packed(many: Sequence[Moments]) -> dict[str, np.ndarray]:
+    if not many:
+        return {}
+    upper = np.triu_indices(len(many[0].total))
+    return {
+        "count": np.array([moments.count for moments in many]),
+        "total": np.stack([moments.total for moments in many]),
+        "outer": np.stack([moments.outer[upper] for moments in many]),
+    }
+
+
+def _unpacked(state: Mapping[str, np.ndarray], prefix: str) -> list[Moments]:
+    counts, totals, outers = (state[prefix + key] for key in ("count", "total", "outer"))
+    dim = totals.shape[-1]
+    if outers.shape != (len(counts), dim * (dim + 1) // 2) or totals.shape != (len(counts), dim):
+        raise ValueError("shapes do not fit")
+    found, upper = [], np.triu_indices(dim)
+    for count, total, triangle in zip(counts.tolist(), totals, outers, strict=True):
+        outer = np.zeros((dim, dim))
+        outer[upper] = triangle
+        outer.T[upper] = triangle
+        found.append(Moments(count, total.copy(), outer))
+    return found

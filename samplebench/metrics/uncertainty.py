@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from samplebench.metrics.moments import Moments
+from samplebench.metrics.blocks import Blocked
 
 
-def delete_one(blocks: Sequence[Moments], estimate: Callable[[Moments], float]) -> list[float]:
-    """`estimate` without each block in turn, empty ones left out.
-
-    Nothing where fewer than 2 samples or blocks would be left.
-    """
-    filled = [block for block in blocks if block.count]
-    total = Moments.zeros(len(filled[0].total)) if filled else None
-    for block in filled:
-        total = total + block  # type: ignore[operator]
-    if len(filled) < 2 or total is None:
-        return []
-    if total.count - max(block.count for block in filled) < 2:
-        return []
-    return [float(estimate(total - block)) for block in filled]
+def delete_one(statistic: Blocked, estimate: Callable[[Any], float]) -> list[float]:
+    """`estimate` without each block of the statistic in turn; nothing where these are not known."""
+    return [float(estimate(left)) for left in statistic.left_out()]
 
 
 def spread(left_out: Sequence[float]) -> float:

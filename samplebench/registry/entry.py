@@ -10,6 +10,8 @@ from samplebench.answers.blame import blame
 from samplebench.errors import UsageError
 
 Params = Mapping[str, Any]
+# What a metric may be given of samples and reference.
+STATISTICS = ("moments", "features")
 
 
 def _never(params: Params) -> bool:
@@ -115,14 +117,25 @@ class AdapterEntry(Entry):
 
 @dataclass(frozen=True)
 class MetricEntry(Entry):
-    """A metric.
+    """A metric: a function of a statistic of the samples and that of the reference.
 
     Attributes:
+        statistic: what it is given: "moments" (`Moments` of the samples; the reference has mean,
+            cov and root), or "features" (rows [N, D] and [M, D] of both).
         extractor: whose features it is computed on; its sources are among the metric's.
         better: "lower" or "higher", None where not declared.
         cite: keys of citations.bib.
     """
 
+    statistic: str = "moments"
     extractor: str | None = None
     better: str | None = None
     cite: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for fact, known in (("statistic", STATISTICS), ("better", ("lower", "higher", None))):
+            if getattr(self, fact) not in known:
+                names = " or ".join(f"'{name}'" for name in known if name)
+                raise UsageError(
+                    f"metric '{self.name}': {fact} is {names}, not {getattr(self, fact)!r}"
+                )

@@ -1,22 +1,29 @@
-"""A cell: what is computed once, under a name that says all that decides it; and rows of them."""
+"""A cell and its scores, each under a name that says all that decides it; and rows of them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from samplebench.results.record import Conditions
+from samplebench.results.record import Conditions, ScoreConditions
 from samplebench.results.row import Columns
+
+
+def hash_of(conditions: Mapping[str, object]) -> str:
+    """SHA-256 of plain JSON values, in hex."""
+    text = json.dumps(conditions, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One value to compute.
+    """A set of images to sample.
 
     Attributes:
-        conditions: everything that changes a number, as plain JSON values.
+        conditions: everything that changes an image, as plain JSON values.
         nfe: planned network evaluations per sample.
         not_reusable: one line on what of others' code in it cannot be told apart from other code,
             so that it is computed anew every time; "" for nothing.
@@ -28,15 +35,44 @@ class Cell:
 
     @cached_property
     def hash(self) -> str:
-        text = json.dumps(self.conditions, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hash_of(self.conditions)
+
+
+@dataclass(frozen=True)
+class PlannedScore:
+    """A metric of a cell against a reference.
+
+    Attributes:
+        conditions: everything that changes the value, as plain JSON values.
+        not_reusable: as of a cell.
+    """
+
+    conditions: ScoreConditions
+    not_reusable: str = ""
+
+    @cached_property
+    def hash(self) -> str:
+        return hash_of(self.conditions)
+
+    @property
+    def metric(self) -> str:
+        return self.conditions["metric"]
 
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """One point of a curve: the columns that a request fixes, and its cells, one per repeat."""
+    """One point of a curve: the columns that a request fixes, its cells and their scores.
+
+    Attributes:
+        cells: one per repeat.
+        scores: by metric, one per repeat.
+    """
 
     columns: Columns
-    metrics: tuple[str, ...]
     cells: tuple[Cell, ...]
-    computed_as: str
+    scores: Mapping[str, tuple[PlannedScore, ...]]
+    computed_as: str = ""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self.scores)

@@ -19,7 +19,7 @@ _WHOLE = {
     "repeats": (1, 1000),
     "num_samples": (1, 2**63),
 }
-_EMPTY_ALLOWED = ("params",)
+_EMPTY_ALLOWED = ("params", "guidance", "reference")
 
 
 def fault(row: Row) -> str:
@@ -48,8 +48,10 @@ def _fault_of_column(column: str, value: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return ""
         return f"{shown(value)}, not a whole number from {low} to {high:,}"
-    if column in ("nfe", "rho"):
+    if column in ("nfe", "depth", "rho"):
         return "" if _is_number(value) and 0 < value < math.inf else f"{shown(value)}, not above 0"
+    if column == "guide_nfe":
+        return "" if _is_number(value) and 0 <= value < math.inf else f"{shown(value)}, below 0"
     if not isinstance(value, str):
         return f"{shown(value)}, not a text"
     if not value and column not in _EMPTY_ALLOWED:

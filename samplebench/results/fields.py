@@ -11,7 +11,7 @@ from samplebench.results.record import Record
 from samplebench.results.row import COLUMNS, STDERR, Row
 
 # Points that differ in one of these are not points of the same curve.
-CONDITIONS = ("protocol", "num_samples", "dtype", "seed", "repeats")
+CONDITIONS = ("guidance", "protocol", "reference", "num_samples", "dtype", "seed", "repeats")
 HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "asked"}
 # What CI servers take for an order where it stands in a log: GitHub's, Azure's, TeamCity's.
 _ORDER = re.compile(r"^\s*::|##(?=\w*\[)")
@@ -39,18 +39,16 @@ def hashes_of(row: Row) -> list[str]:
     return str(row.get("cell") or "").split()
 
 
-def records_of(row: Row, cells: Mapping[str, Record]) -> list[Record]:
-    """Records of the cells behind a row, as far as they are there."""
-    return [cells[key] for key in hashes_of(row) if key in cells]
-
-
-def alias_of(row: Row, cells: Mapping[str, Record]) -> str | None:
+def alias_of(row: Row, records: Iterable[Record]) -> str | None:
     """What computed the row's cells, where that is another sampler or has other parameters.
 
     E.g. "heun", or "edm S_churn=5" for a larger S_churn that is clipped to the same.
+
+    Args:
+        records: of the row's cells.
     """
     written = f" {row.get('params') or ''} "
-    for record in records_of(row, cells):
+    for record in records:
         conditions = record["conditions"]
         name, params = conditions.get("sampler"), conditions.get("params")
         if name and name != row.get("sampler"):

@@ -1,4 +1,4 @@
-"""A record: what a cell file holds, schema 1.
+"""Records: what the files of a cell and of a score hold, schema 2.
 
 In a file that is read, what is not required may be missing: older versions left it out.
 """
@@ -6,7 +6,7 @@ In a file that is read, what is not required may be missing: older versions left
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, Required, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class ReferenceCondition(TypedDict, total=False):
@@ -25,20 +25,21 @@ class ExtractorCondition(TypedDict, total=False):
 
 
 class Conditions(TypedDict, total=False):
-    """All that decides a cell's values, whose hash is its name.
+    """All that decides a cell's images, whose hash is its name.
 
     Others' code adds `<name>_code`, its fingerprint.
 
     Attributes:
         numerics: of samplebench, raised when a change of it changes numbers.
-        config, protocol, params: tables of plain values.
+        config, params: tables of plain values.
         seed: of the first sample.
         block: number of images evaluated at once.
         discretization: as a timeline writes it, a table with its `name` or explicit levels.
-        noise_device: where noise depends on it.
+        noise: how noise is drawn; noise_device: where it depends on that.
+        state_dtype: precision of the sampler's state.
+        quantization: rule that makes uint8 of the result.
     """
 
-    metrics: Required[list[str]]
     model: str
     sampler: str
     params: Mapping[str, Any]
@@ -48,13 +49,32 @@ class Conditions(TypedDict, total=False):
     num_samples: int
     block: int
     dtype: str
-    protocol: Mapping[str, Any]
-    reference: ReferenceCondition
-    extractor: ExtractorCondition
+    state_dtype: str
+    noise: str
+    noise_device: str
+    quantization: str
     config: Mapping[str, Any]
     checkpoint_sha256: str
     numerics: int
-    noise_device: str
+
+
+class ScoreConditions(TypedDict, total=False):
+    """All that decides a score, whose hash is its name.
+
+    Others' code adds `metric_code` and `extractor_code`.
+
+    Attributes:
+        cell: hash of the images.
+        statistic: what of them the metric is computed on, "moments" or "features".
+        numerics: of samplebench's metrics and extractors.
+    """
+
+    cell: str
+    metric: str
+    statistic: str
+    extractor: ExtractorCondition
+    reference: ReferenceCondition
+    numerics: int
 
 
 class Value(TypedDict):
@@ -91,24 +111,23 @@ class Provenance(TypedDict, total=False):
 
 
 class Record(TypedDict):
-    """A finished cell.
+    """A finished cell: a set of images.
 
     Attributes:
         cell: its hash.
         nfe, nfe_planned: network evaluations per sample, counted and planned.
-        values: by metric.
         nonfinite: samples that are not finite.
         unsteady: reasons why the same seeds give other samples.
         not_reusable: what of others' code cannot be told apart from other code.
-        failed: why there is no value.
+        failed: why its images are none.
         seconds: by stage.
+        checksum: over all the others.
     """
 
     schema: int
     cell: str
     conditions: Conditions
     nfe: int | float
-    values: dict[str, Value]
     nfe_planned: NotRequired[int]
     gflop_per_evaluation: NotRequired[float | None]
     gflop_per_image: NotRequired[float | None]
@@ -120,3 +139,26 @@ class Record(TypedDict):
     failed: NotRequired[str]
     seconds: NotRequired[dict[str, float]]
     provenance: NotRequired[Provenance]
+    checksum: NotRequired[str]
+
+
+class Score(TypedDict):
+    """A metric of a cell against a reference.
+
+    Attributes:
+        score: hash of its conditions.
+        unsteady: reasons why the same images give another value.
+        not_reusable: as of a record.
+        failed: why there is no value.
+    """
+
+    schema: int
+    score: str
+    conditions: ScoreConditions
+    value: Value
+    unsteady: NotRequired[list[str]]
+    not_reusable: NotRequired[str]
+    failed: NotRequired[str]
+    seconds: NotRequired[float]
+    provenance: NotRequired[Provenance]
+    checksum: NotRequired[str]

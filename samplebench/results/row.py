@@ -15,8 +15,13 @@ class Columns(TypedDict):
         steps: None where a method chooses them itself.
         nfe: counted network evaluations per sample; of a row that is planned, the planned ones.
         nfe_requested: the budget asked for; None where levels were given.
+        depth: of the evaluations those that wait for one another.
+        guidance: in words, "" for none.
+        guide_nfe: further passes per sample that guidance took, of whichever network.
         seed, repeats, num_samples: sample i of repeat r has seed `seed + r * num_samples + i`.
         dtype: of the network.
+        reference: the statistics that its values are distances to: id@first 8 digits of its hash;
+            "" where an older table does not say.
     """
 
     model: str
@@ -27,11 +32,15 @@ class Columns(TypedDict):
     steps: int | None
     nfe: int | float
     nfe_requested: int | None
+    depth: int | float
+    guidance: str
+    guide_nfe: int | float
     seed: int
     repeats: int
     num_samples: int
     protocol: str
     dtype: str
+    reference: str
 
 
 class Row(Columns):
@@ -46,6 +55,8 @@ class Row(Columns):
 
 
 COLUMNS = tuple(get_type_hints(Columns))
+# What of a row is counted when it runs, and no part of its name.
+COUNTED = ("nfe", "depth", "guide_nfe")
 STDERR = "_stderr"
 _KINDS = {name: (kind, *get_args(kind)) for name, kind in get_type_hints(Row).items()}
 INTEGERS = frozenset(name for name, kinds in _KINDS.items() if int in kinds)
@@ -61,3 +72,8 @@ def value(row: Row, metric: str) -> float:
 def entry(row: Row, column: str) -> float | None:
     """A number by the name of its column; None where the row has none."""
     return cast("float | None", row.get(column))
+
+
+def reference_label(name: str, sha256: str) -> str:
+    """A reference as the column says it: "digits@1a2b3c4d"; "?" before its hash is known."""
+    return f"{name}@{sha256[:8] or '?'}"

@@ -1,12 +1,17 @@
-"""What a report is made from: rows, cell records and sample sheets."""
+"""What a report is made from: rows, records of cells, scores and sample sheets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from samplebench.results.record import Record
-from samplebench.results.row import Row
+from samplebench.results.fields import hashes_of, metrics_of
+from samplebench.results.record import Record, Score
+from samplebench.results.row import Row, reference_label
+
+# (cell, metric, reference as the rows' column says it).
+ScoreKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -15,52 +20,70 @@ class View:
 
     Attributes:
         title: name of the sweep, e.g. of its output folder.
-        rows: one per curve point.
+        rows: one per curve point and reference.
         cells: records by cell hash.
         sheets: cell hash -> lossless PNG of its first 64 samples, 8 x 8 tiles of H x W pixels with
             gutters between them (`images.gutter`; older ones have none).
         pending: number of planned cells that have no result yet.
+        scores: of the rows' cells.
     """
 
     title: str
     rows: list[Row]
-    cells: dict[str, Record]
-    sheets: dict[str, Path]
+    cells: Mapping[str, Record]
+    sheets: Mapping[str, Path]
     pending: int = 0
+    scores: Mapping[ScoreKey, Score] = field(default_factory=dict)
+
+    def records_of(self, row: Row) -> list[Record]:
+        """Records of the cells behind a row, as far as they are there."""
+        return [self.cells[key] for key in hashes_of(row) if key in self.cells]
+
+    def scores_of(self, row: Row, metric: str = "") -> list[Score]:
+        """Scores behind a row, cell by cell; of one metric, or of all that it has."""
+        metrics = [metric] if metric else metrics_of([row])
+        keys = ((c, m, row.get("reference", "")) for c in hashes_of(row) for m in metrics)
+        return [self.scores[key] for key in keys if key in self.scores]
 
 
-def failure(record: Record) -> str:
-    """Why a cell has no value, a line; "" where it has one."""
+def key_of(score: Score) -> ScoreKey:
+    """Under which a view has a score."""
+    conditions, reference = score["conditions"], score["conditions"]["reference"]
+    label = reference_label(reference.get("id", ""), reference.get("sha256", ""))
+    return conditions["cell"], conditions["metric"], label
+
+
+def failure(record: Record, scores: Iterable[Score] = ()) -> str:
+    """Why a cell, or these scores of it, have no value, a line; "" where they have one."""
     if record.get("failed"):
         return str(record["failed"])
     if record.get("nonfinite"):  # a record of an older version
         n = record["conditions"].get("num_samples", 0)
         return f"{record['nonfinite']} of {n} samples are not finite"
-    return ""
+    return "; ".join(dict.fromkeys(str(s["failed"]) for s in scores if s.get("failed")))
 
 
-def caveats(record: Record) -> list[str]:
+def caveats(record: Record, scores: Iterable[Score] = ()) -> list[str]:
     """What a reader must know beside a cell's values, in words."""
-    found = []
-    if reason := failure(record):
+    scores, found = list(scores), []
+    if reason := failure(record, scores):
         found.append(f"{reason}: no value")
     if record.get("nfe_planned", record.get("nfe")) != record.get("nfe"):
         found.append(f"{record['nfe']} evaluations counted, {record['nfe_planned']} planned")
     doubts = record.get("unsteady", [])
     if not (doubts or record.get("seed_reproducible", True)):  # a record of an older version
         doubts = ["the sampler draws from torch's global generator"]
-    found += [f"not seed-reproducible: {doubt}" for doubt in doubts]
-    if record.get("not_reusable"):
-        found.append(f"computed anew each time: {record['not_reusable']}")
-    if few := few_samples(record):
-        found.append(few)
-    return found
+    doubts = [*doubts, *(doubt for score in scores for doubt in score.get("unsteady", []))]
+    found += [f"not seed-reproducible: {doubt}" for doubt in dict.fromkeys(doubts)]
+    unknown = [str(part["not_reusable"]) for part in (record, *scores) if part.get("not_reusable")]
+    found += [f"computed anew each time: {text}" for text in dict.fromkeys(unknown)]
+    return found + list(dict.fromkeys(filter(None, (few_samples(record, s) for s in scores))))
 
 
-def few_samples(record: Record) -> str:
+def few_samples(record: Record, score: Score) -> str:
     """That a cell has no more samples than features, a line; "" where it has."""
-    conditions = record["conditions"]
-    n, dim = conditions.get("num_samples", 0), conditions.get("extractor", {}).get("feature_dim", 0)
+    n = record["conditions"].get("num_samples", 0)
+    dim = score["conditions"].get("extractor", {}).get("feature_dim", 0)
     if not 0 < n <= dim:
         return ""
     return f"N = {n} is not above the {dim} features: the value means little"

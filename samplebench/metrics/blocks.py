@@ -1,0 +1,71 @@
+"""Up to 20 blocks of samples by their index, each of which can be left out: error bars need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+BLOCKS = 20
+
+
+def ranges(count: int, blocks: int = BLOCKS) -> list[slice]:
+    """Sample i is in block i * blocks // count: nearly equal ranges, however samples were batched.
+
+    Args:
+        count: number of samples.
+        blocks: at most so many; fewer where there are fewer samples.
+    """
+    blocks = min(blocks, count)
+    edges = [-(-block * count // blocks) for block in range(blocks + 1)] if blocks else []
+    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+class Blocked(Protocol):
+    """A statistic of samples.
+
+    Attributes:
+        count: number of samples.
+        total: what a metric gets.
+    """
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def total(self) -> Any: ...
+
+    def left_out(self) -> Iterator[Any]:
+        """The statistic without each block in turn; nothing where the blocks are not known, or
+        fewer than 2 samples would be left."""
+        ...
+
+
+@dataclass(frozen=True)
+class BlockedRows:
+    """Feature rows, for metrics that declare `statistic="features"`.
+
+    Attributes:
+        rows: real numbers [N, D]; may be mapped from a file.
+    """
+
+    rows: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+    @property
+    def total(self) -> np.ndarray:
+        return self.rows
+
+    def left_out(self) -> Iterator[np.ndarray]:
+        """The rows without each block in turn, copied."""
+        blocks = ranges(self.count)
+        largest = max((b.stop - b.start for b in blocks), default=0)
+        if len(blocks) < 2 or self.count - largest < 2:
+            return
+        for block in blocks:
+            yield np.concatenate([self.rows[: block.start], self.rows[block.stop :]])
