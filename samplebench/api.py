@@ -26,9 +26,9 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
         quiet: no progress on stderr.
         words: as on the command line, one value or a list: model, sampler (names or functions),
             nfe, rho, discretization, param (sampler -> parameter -> values, or
-            {"edm.S_churn": [0, 10]}), num_samples, seed, repeats, metric, protocol, noise,
-            state_dtype, batch_size, device, dtype, reference, preset, checkpoints, file,
-            offline, yes, out.
+            {"edm.S_churn": [0, 10]}), num_samples, seed, repeats, metric, reference, keep,
+            save_images, protocol, noise, state_dtype, batch_size, device, dtype, preset,
+            checkpoints, file, offline, yes, out.
 
     Autocast, inference mode and the default dtype and device that the program has set in torch
     change no value: they are off meanwhile.
@@ -58,11 +58,14 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
 
 def failures(view: View) -> list[str]:
     """The cells of a view that have no value, and why, a line each."""
-    return [
-        f"{describe(record['conditions'], record['nfe'])}: {reason}"
-        for record in view.cells.values()
-        if (reason := failure(record))
-    ]
+    found = dict[str, None]()
+    for row in view.rows:
+        scores = view.scores_of(row)
+        for record in view.records_of(row):
+            own = [s for s in scores if s["conditions"]["cell"] == record["cell"]]
+            if reason := failure(record, own):
+                found[f"{describe(record['conditions'], record['nfe'])}: {reason}"] = None
+    return list(found)
 
 
 def sweep(plan: Plan, progress: Progress) -> View:

@@ -12,33 +12,22 @@ from samplebench.bench.survey import Survey
 from samplebench.checkpoints.catalog import Checkpoint, Preset
 from samplebench.errors import UsageError, unknown
 from samplebench.protocols import Protocol, protocol
-from samplebench.references.reference import Reference, load
-from samplebench.registry import extractors, metrics
+from samplebench.registry import extractors
 from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
+from samplebench.scoring.measure import Measure, how_to_make, measures
 
 
 @dataclass(frozen=True)
-class Measure:
+class Rules:
     """How the samples of a model become values."""
 
-    rules: Protocol
-    metrics: tuple[str, ...]
-    reference: Reference
-
-    @property
-    def weights_sha256(self) -> str:
-        """Of the weights that the samples' features are computed with.
-
-        A released reference does not bind them: it was made with a port from elsewhere.
-        """
-        reference = self.reference
-        made = extractors.get(reference.extractor)
-        return reference.weights_sha256 or str(getattr(made, "weights_sha256", ""))
+    protocol: Protocol
+    measures: tuple[Measure, ...]
 
 
-def measure_of(request: Request, entry: Checkpoint) -> Measure:
-    """Protocol, metrics and reference of a model.
+def rules_of(request: Request, entry: Checkpoint) -> Rules:
+    """Protocol, metrics and references of a model.
 
     Raises:
         UsageError: names that do not exist, or metric, reference and protocol that do not fit.
@@ -47,36 +36,14 @@ def measure_of(request: Request, entry: Checkpoint) -> Measure:
         num_samples=request.num_samples, noise=request.noise, state_dtype=request.state_dtype
     )
     _check_process(rules, entry)
-    needed = {name: str(metrics.entry(name).extractor) for name in request.metric}
-    if len(set(needed.values())) > 1:
-        texts = (f"{name} on {features}" for name, features in needed.items())
-        raise UsageError(f"metrics of one kind of features at a time, not {', '.join(texts)}")
-    for features in needed.values():
-        rules = rules.override(extractor=features)
     names = request.metric or rules.metrics
-    if rules.extractor not in extractors.names():
+    if not request.metric and rules.extractor not in extractors.names():
         raise UsageError(
             f"protocol {rules.name} compares {rules.extractor} features, which this version does "
-            f"not have; {_make('pixels')}"
+            f"not have; {how_to_make('pixels')}"
         )
-    try:
-        if request.reference:
-            reference = load(request.reference)
-        else:
-            reference = load(entry.reference, entry.home)
-    except UsageError:
-        if request.reference:
-            raise
-        raise UsageError(
-            f"the reference of {entry.id}, {entry.reference or 'none'}, is not here; "
-            f"{_make(rules.extractor)}"
-        ) from None
-    if reference.extractor != rules.extractor:
-        raise UsageError(
-            f"reference {reference.id} holds {reference.extractor} features, {names[0]} compares "
-            f"{rules.extractor} features; {_make(rules.extractor)}"
-        )
-    return Measure(rules, names, reference)
+    found = measures(names, request.reference, entry.reference, entry.home)
+    return Rules(rules, found)
 
 
 def _check_process(rules: Protocol, entry: Checkpoint) -> None:
@@ -93,14 +60,6 @@ def _check_process(rules: Protocol, entry: Checkpoint) -> None:
             f"protocol {rules.name} is not for {entry.id}, trained on {trained}; take "
             f"--protocol {entry.protocol}"
         )
-
-
-def _make(features: str) -> str:
-    metric = next((entry.name for entry in metrics if entry.extractor == features), "NAME")
-    return (
-        f"give --metric {metric} --reference FILE, made by 'samplebench reference make "
-        f"--extractor {features}'"
-    )
 
 
 def samplers_of(request: Request, entry: Checkpoint) -> tuple[tuple[Any, ...], Mapping[str, Any]]:

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from samplebench.metrics.moments import BlockedMoments
+from samplebench.bench.block import Block
 from samplebench.models.bound import per_sample
+from samplebench.results.rows import RowsFile
+
+# Images of a contact sheet.
+SHEET = 64
+_STAGES = ("sampling", "features")
 
 
 @dataclass
@@ -17,79 +22,111 @@ class Partial:
 
     Attributes:
         stamp: of the machine and the versions that the blocks were computed by.
-        next_block: number of blocks so far.
-        evaluated, rows: images that the network got, samples drawn; padding counts in both.
+        files: rows so far by an extractor's key, and those of "images" where they are wanted.
+        next_block: number of blocks so far; next_sample: of samples.
+        evaluated, drawn: images that the network got, samples drawn; padding counts in both.
         nonfinite: samples that are not finite, or had an answer of the network that was not.
         why: who was not finite first, and where.
+        failed: why an extractor's features are none, by its key.
         unsteady: reasons why the same seeds give other samples, each a line.
         sheet: uint8 [n, H, W, C], the first samples.
         seconds: by stage.
     """
 
-    moments: BlockedMoments
     stamp: str
+    files: Mapping[str, RowsFile]
     next_block: int = 0
+    next_sample: int = 0
     evaluated: int = 0
-    rows: int = 0
+    drawn: int = 0
     nonfinite: int = 0
     why: str = ""
+    failed: dict[str, str] = field(default_factory=dict)
     unsteady: list[str] = field(default_factory=list)
     sheet: np.ndarray = field(default_factory=lambda: np.zeros((0,), dtype=np.uint8))
-    seconds: dict[str, float] = field(default_factory=lambda: {"sampling": 0.0, "features": 0.0})
-
-    def state(self) -> dict[str, np.ndarray]:
-        counts = (self.next_block, self.evaluated, self.rows, self.nonfinite)
-        return {
-            **self.moments.state(),
-            "stamp": np.array(self.stamp),
-            "counts": np.array(counts, dtype=np.int64),
-            "why": np.array(self.why),
-            "unsteady": np.array(self.unsteady, dtype=np.str_),
-            "sheet": self.sheet,
-            "seconds": np.array([self.seconds["sampling"], self.seconds["features"]]),
-        }
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STAGES, 0.0))
 
     @property
     def nfe(self) -> float:
         """Network evaluations per sample, counted over all blocks."""
-        return per_sample(self.evaluated, self.rows)
+        return per_sample(self.evaluated, self.drawn)
 
-    def count(self, evaluated: int, rows: int, nonfinite: int, why: str, first: np.ndarray) -> None:
-        """Adds a block: what it took, and its part of the sheet, uint8 [n, H, W, C].
+    def fold(self, block: Block) -> None:
+        """Adds the next block.
 
-        Args:
-            why: who was not finite, if any sample was.
+        Raises:
+            ValueError: it is not the next one; the order decides bits.
         """
-        self.evaluated += evaluated
-        self.rows += rows
-        self.nonfinite += nonfinite
-        self.why = self.why or (why if nonfinite else "")
-        if len(first):
-            self.sheet = np.concatenate([self.sheet.reshape(-1, *first.shape[1:]), first])
+        if block.index != self.next_block:
+            raise ValueError(f"block {block.index} is not the next one, {self.next_block}")
+        for key, file in self.files.items():
+            if key == "images":
+                file.write(block.first, block.images)
+            elif key in block.rows:
+                file.write(block.first, block.rows[key])
+        for key, why in block.failed.items():
+            self.failed.setdefault(key, why)
+        if len(sheet := block.images[: max(0, SHEET - block.first)]):
+            self.sheet = np.concatenate([self.sheet.reshape(-1, *sheet.shape[1:]), sheet])
+        self.evaluated += block.evaluated
+        self.drawn += block.drawn
+        self.nonfinite += block.nonfinite
+        self.why = self.why or block.why
+        for doubt in block.doubts:
+            if doubt not in self.unsteady:
+                self.unsteady.append(doubt)
+        for stage in _STAGES:
+            self.seconds[stage] += block.seconds[stage]
+        self.next_block, self.next_sample = block.index + 1, block.first + len(block.images)
 
-    def doubt(self, reason: str) -> None:
-        """Notes a reason why the same seeds give other samples."""
-        if reason not in self.unsteady:
-            self.unsteady.append(reason)
+    def rows(self, key: str) -> np.ndarray:
+        """All rows so far, mapped: features float64 [N, D], or images uint8 [N, H, W, C]."""
+        return self.files[key].mapped(self.next_sample)
 
-    def accepts(self, state: Mapping[str, np.ndarray]) -> bool:
-        """Whether `load` may take it: the same arrays, from a machine and version like this one.
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays that `load` restores; the rows are on the disk when they are made."""
+        for file in self.files.values():
+            file.sync()
+        counts = (
+            self.next_block, self.next_sample, self.evaluated, self.drawn, self.nonfinite,
+        )  # fmt: skip
+        return {
+            "stamp": np.array(self.stamp),
+            "counts": np.array(counts, dtype=np.int64),
+            "why": np.array(self.why),
+            "failed": np.array([*self.failed.items()], dtype=np.str_).reshape(-1, 2),
+            "unsteady": np.array(self.unsteady, dtype=np.str_),
+            "sheet": self.sheet,
+            "seconds": np.array([self.seconds[stage] for stage in _STAGES]),
+            "files": np.array([*self.files], dtype=np.str_),
+            "crc": np.array([file.crc for file in self.files.values()], dtype=np.int64),
+        }
 
-        Half a cell from another would end as a mixture of both; one of a version that did not
-        watch the network may hide what was not finite.
+    def resume(self, state: Mapping[str, np.ndarray]) -> bool:
+        """Takes up what `state` returned; False where it may not, and nothing is changed.
+
+        Half a cell from another machine or version would end as a mixture of both; rows that are
+        not those of the state are none.
         """
-        blocks, dim = len(self.moments.blocks), len(self.moments.blocks[0].total)
         shapes = {
-            "stamp": (), "count": (blocks,), "total": (blocks, dim), "outer": (blocks, dim, dim),
-            "counts": (4,), "seconds": (2,), "why": (),
+            "stamp": (), "counts": (5,), "why": (), "seconds": (len(_STAGES),),
         }  # fmt: skip
-        fits = all(key in state and state[key].shape == shape for key, shape in shapes.items())
-        fits = fits and "sheet" in state and "unsteady" in state and state["unsteady"].ndim == 1
-        return fits and str(state["stamp"]) == self.stamp
-
-    def load(self, state: Mapping[str, np.ndarray]) -> None:
-        self.moments.load(dict(state))
-        self.next_block, self.evaluated, self.rows, self.nonfinite = state["counts"].tolist()
-        self.why, self.unsteady = str(state["why"]), [str(line) for line in state["unsteady"]]
+        lists = ("failed", "unsteady", "sheet", "files", "crc")
+        if not all(key in state and state[key].shape == shape for key, shape in shapes.items()):
+            return False
+        if not all(key in state for key in lists) or str(state["stamp"]) != self.stamp:
+            return False
+        crc = dict(zip(state["files"].tolist(), state["crc"].tolist(), strict=True))
+        failed = {str(key): str(why) for key, why in state["failed"]}
+        counts = state["counts"].tolist()
+        for key, file in self.files.items():
+            if key not in crc or not (key in failed or file.holds(counts[1], crc[key])):
+                return False
+        self.next_block, self.next_sample, self.evaluated, self.drawn, self.nonfinite = counts
+        self.why, self.failed = str(state["why"]), failed
+        self.unsteady = [str(line) for line in state["unsteady"]]
         self.sheet = state["sheet"]
-        self.seconds = dict(zip(("sampling", "features"), state["seconds"].tolist(), strict=True))
+        self.seconds = dict(zip(_STAGES, state["seconds"].tolist(), strict=True))
+        for key, file in self.files.items():
+            file.crc = crc[key]
+        return True

@@ -1,7 +1,8 @@
 """Request to cells: the only place that knows what a cell is.
 
-A cell is one value: everything that changes a number is in its conditions, and their SHA-256 is
-its name. A row is a point of a curve as the user named it; rows may share cells.
+A cell is a set of images: everything that changes one is in its conditions, and their SHA-256 is
+its name. So is a score: a metric of a cell against a reference. A row is a point of a curve as the
+user named it, against one reference; rows may share cells.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, cast
 from samplebench import registry
 from samplebench.answers.parameters import altered, label, plain, split
 from samplebench.bench.aliases import shared
-from samplebench.bench.choices import Measure, measure_of, preset_notes, preset_of, samplers_of
+from samplebench.bench.choices import Rules, preset_notes, preset_of, rules_of, samplers_of
 from samplebench.bench.codes import Codes
 from samplebench.bench.expand import check_names, settings
 from samplebench.bench.known import Known
@@ -28,16 +29,19 @@ from samplebench.discretizations import grid_constants
 from samplebench.errors import OutOfBudget, UsageError, unknown
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
-from samplebench.references.reference import Reference
-from samplebench.registry import adapters, discretizations, extractors, metrics
-from samplebench.results.cell import Cell, PlannedRow
-from samplebench.results.record import Conditions
-from samplebench.results.row import Columns
+from samplebench.protocols import Protocol
+from samplebench.registry import adapters, discretizations, extractors
+from samplebench.results.cell import Cell, PlannedRow, PlannedScore
+from samplebench.results.record import Conditions, ScoreConditions
+from samplebench.results.row import Columns, reference_label
 from samplebench.sampling.solver import Solver
+from samplebench.scoring.measure import Measure, extractor_condition
 from samplebench.timelines.choice import registered
 
-# Raised when a change of samplebench itself changes numbers: older cells are then not reused.
-NUMERICS = 1
+# Raised when a change of samplebench itself changes images: older cells are then not reused.
+NUMERICS = 2
+# The same of scores: of extractors and metrics.
+SCORING = 1
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Source:
     """Where a model comes from, and what its samples are compared with."""
 
     checkpoint: Checkpoint
-    reference: Reference
+    measures: tuple[Measure, ...]
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,21 @@ class Plan:
         """Distinct cells by hash, in the order in which they run."""
         return {cell.hash: cell for row in self.rows for cell in row.cells}
 
+    @property
+    def scores(self) -> dict[str, dict[str, PlannedScore]]:
+        """Distinct scores by hash, by the hash of their cell."""
+        found: dict[str, dict[str, PlannedScore]] = {}
+        for row in self.rows:
+            for each in row.scores.values():
+                for cell, score in zip(row.cells, each, strict=True):
+                    found.setdefault(cell.hash, {})[score.hash] = score
+        return found
+
+    def scores_of(self, model: str) -> dict[str, list[PlannedScore]]:
+        """Scores of a model by the hash of their cell."""
+        own = {name for name, cell in self.cells.items() if cell.conditions["model"] == model}
+        return {name: list(each.values()) for name, each in self.scores.items() if name in own}
+
 
 def make(request: Request) -> Plan:
     """Plans a request.
@@ -85,18 +104,15 @@ def make(request: Request) -> Plan:
     first: dict[str, Mapping[str, Any]] = {}
     for entry in checkpoints:
         words = preset_of(request, checkpoints, entry, survey)
-        measure = measure_of(words, entry)
-        own = list(_rows_of_model(words, entry, measure, codes, survey, first))
+        rules = rules_of(words, entry)
+        own = list(_rows_of_model(words, entry, rules, codes, survey, first))
         if own:
-            sources[entry.id] = Source(entry, measure.reference)
+            sources[entry.id] = Source(entry, rules.measures)
         notes += preset_notes(words, entry, (row.columns for row in own))
         if own and entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
         if own:
-            reference, number = measure.reference, measure.rules.num_samples
-            notes += rank_note(f"N = {number:,}", number, reference.feature_dim)
-            name = f"reference {reference.id}"
-            notes += rank_note(name, reference.num_images, reference.feature_dim)
+            notes += _rank_notes(rules)
         for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
     survey.check(rows)
@@ -165,14 +181,13 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
 def _rows_of_model(
     request: Request,
     entry: Checkpoint,
-    measure: Measure,
+    rules: Rules,
     codes: Codes,
     survey: Survey,
     first: dict[str, Mapping[str, Any]],
 ) -> Iterator[PlannedRow]:
-    rules = measure.rules
-    check_mode(rules.noise)
-    base = _conditions(request, entry, measure, codes)
+    check_mode(rules.protocol.noise)
+    base = _conditions(request, entry, rules.protocol, codes)
     samplers, params = samplers_of(request, entry)
     known = Known(entry)
     solvers = [Solver.on(known, sampler, entry.id) for sampler in samplers]
@@ -190,21 +205,22 @@ def _rows_of_model(
         codes.look(solver.entry)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))
-            found = _rows_of_sampler(request, base, known, measure, solver, given, codes, survey)
-            yield from (shared(row, first) for row in found)
+            found = _rows_of_sampler(request, base, known, rules, solver, given, codes, survey)
+            for row in (shared(row, first) for row in found):
+                yield from _scored(row, rules.measures, codes)
 
 
 def _rows_of_sampler(
     request: Request,
     base: Conditions,
     known: Known,
-    measure: Measure,
+    rules: Rules,
     solver: Solver,
     given: Mapping[str, Any],
     codes: Codes,
     survey: Survey,
 ) -> Iterator[PlannedRow]:
-    rules = measure.rules
+    protocol = rules.protocol
     own, _ = split(given, solver.defaults)
     changed = altered(solver.effective(own), solver.defaults)
 
@@ -224,11 +240,15 @@ def _rows_of_sampler(
             "steps": setting.steps,
             "nfe": planned,
             "nfe_requested": requested,
+            "depth": planned,
+            "guidance": "",
+            "guide_nfe": 0,
             "seed": request.seed,
             "repeats": request.repeats,
-            "num_samples": rules.num_samples,
-            "protocol": rules.name,
+            "num_samples": protocol.num_samples,
+            "protocol": protocol.name,
             "dtype": base["dtype"],
+            "reference": "",
         }
         canonical, effective = solver.canonical(setting.params)
         ran = solver if canonical == solver.name else Solver.of(canonical, timeline=solver.timeline)
@@ -245,38 +265,64 @@ def _rows_of_sampler(
         for kind, entry in steps.uses:
             conditions |= codes.of(kind, kind, entry)
         unknown = codes.unknown(conditions)
-        seeds = (request.seed + r * rules.num_samples for r in range(request.repeats))
+        seeds = (request.seed + r * protocol.num_samples for r in range(request.repeats))
         cells = tuple(
             Cell(cast(Conditions, {**conditions, "seed": seed}), planned, unknown) for seed in seeds
         )
-        yield PlannedRow(
-            columns, measure.metrics, cells, "" if canonical == solver.name else canonical
-        )
+        yield PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
 
 
-def _conditions(request: Request, entry: Checkpoint, measure: Measure, codes: Codes) -> Conditions:
+def _scored(row: PlannedRow, measures: Sequence[Measure], codes: Codes) -> Iterator[PlannedRow]:
+    """A row for each reference, with the scores of its metrics."""
+    by_reference: dict[str, dict[str, tuple[PlannedScore, ...]]] = {}
+    for measure in measures:
+        reference = measure.reference
+        label = reference_label(reference.id, reference.sha256)
+        scores = tuple(planned_score(cell.hash, measure, codes) for cell in row.cells)
+        by_reference.setdefault(label, {})[measure.metric.name] = scores
+    for label, scores_of in by_reference.items():
+        yield replace(row, columns={**row.columns, "reference": label}, scores=scores_of)
+
+
+def planned_score(cell: str, measure: Measure, codes: Codes) -> PlannedScore:
+    """A metric of a cell against a reference, with all that decides its value."""
+    metric, reference = measure.metric, measure.reference
+    name = str(metric.extractor)
+    conditions = {
+        "numerics": SCORING,
+        "cell": cell,
+        "metric": metric.name,
+        "statistic": metric.statistic,
+        "extractor": extractor_condition(name, reference),
+        "reference": {"id": reference.id, "sha256": reference.sha256},
+        **codes.of("metric", "metric", metric),
+        **codes.of("extractor", "extractor", extractors.entry(name)),
+    }
+    return PlannedScore(cast(ScoreConditions, conditions), codes.unknown(conditions))
+
+
+def _rank_notes(rules: Rules) -> Iterator[str]:
+    """What is to be known of few images for many features."""
+    for reference in dict.fromkeys(measure.reference for measure in rules.measures):
+        number, dim = rules.protocol.num_samples, reference.feature_dim
+        yield from rank_note(f"N = {number:,}", number, dim)
+        yield from rank_note(f"reference {reference.id}", reference.num_images, dim)
+
+
+def _conditions(request: Request, entry: Checkpoint, rules: Protocol, codes: Codes) -> Conditions:
     """What all cells of a model share."""
-    rules, reference, names = measure.rules, measure.reference, measure.metrics
     conditions: Conditions = {
         "numerics": NUMERICS,
         "model": entry.id,
         "checkpoint_sha256": digest(entry),
         "config": dict(entry.config),
-        "protocol": {"name": rules.name, **rules.conditions()},
         "num_samples": rules.num_samples,
+        "noise": rules.noise,
+        "state_dtype": rules.state_dtype,
+        "quantization": rules.quantization,
         "dtype": request.dtype or network_dtype(entry.dtype, request.device),
         "block": request.batch_size,
-        "reference": {"id": reference.id, "sha256": reference.sha256},
-        "extractor": {
-            "name": reference.extractor,
-            "weights_sha256": measure.weights_sha256,
-            "feature_dim": reference.feature_dim,
-        },
-        "metrics": sorted(names),
     }
-    for name in names:
-        conditions |= codes.of(name, "metric", metrics.entry(name))
-    conditions |= codes.of("extractor", "extractor", extractors.entry(reference.extractor))
     conditions |= codes.of("adapter", "adapter", adapters.entry(entry.format))
     if rules.noise == "nvlabs":
         # torch's generators differ between devices; Philox does not.

@@ -9,7 +9,7 @@ from typing import Any
 
 from samplebench.answers.parameters import label, plain
 from samplebench.results.cell import Cell
-from samplebench.results.record import Conditions, Record
+from samplebench.results.record import Conditions, Record, Score
 from samplebench.results.view import caveats
 from samplebench.sampling.solver import Solver
 from samplebench.ticker import Ticker, duration, say, terminal
@@ -81,24 +81,28 @@ class Progress:
             whole = f"; {self._all} in all" if self._count > 1 else ""
             say(f"{self._head()}: {self._cell}{whole}")
 
-    def finish_cell(self, cell: Cell, record: Record) -> None:
+    def finish_cell(self, cell: Cell, record: Record, scores: Sequence[Score]) -> None:
         """Prints the cell's values, and what is to be known of them."""
         if self.quiet:
             return
-        notes = [f"note: {text}" for text in caveats(record)]
+        notes = [f"note: {text}" for text in caveats(record, scores)]
         if self._bar is not None:
-            text = describe(cell.conditions, record["nfe"])
-            for name, value in record["values"].items():
-                text += f"  {name} {_number(value['value'])} ± {_number(value['stderr'])}"
-            if record.get("failed"):
-                text += f"  failed: {record['failed']}"
+            text = f"{describe(cell.conditions, record['nfe'])}  {_values(record, scores)}"
             self._say("\n  ".join([text + self._resumed, *notes]))
             return
         self._name = describe(cell.conditions, record["nfe"])
         seconds = self._cell.seconds
         took = f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
-        text = f"{self._head()}: {_values(record)}, {took}{self._resumed}"
+        text = f"{self._head()}: {_values(record, scores)}, {took}{self._resumed}"
         say("; ".join([text, *notes]))
+
+    def scored(self, record: Record, scores: Sequence[Score]) -> None:
+        """Prints new values of a cell that was there."""
+        if self.quiet:
+            return
+        notes = [f"note: {text}" for text in caveats(record, scores)]
+        head = describe(record["conditions"], record["nfe"])
+        self._say("; ".join([f"{head}: {_values(record, scores)}", *notes]))
 
     def _head(self) -> str:
         return f"[{self._place}/{self._count}] {self._name}"
@@ -114,16 +118,22 @@ def _work(cell: Cell) -> int:
     return cell.nfe * cell.conditions["num_samples"]
 
 
-def _values(record: Record) -> str:
-    """E.g. "fd-digits 0.464 ± 0.040", or why there is none."""
+def _values(record: Record, scores: Sequence[Score]) -> str:
+    """E.g. "fd-digits 0.464 ± 0.040", or why there is none; against which reference, if several."""
     from samplebench.results.fields import value_text
 
     if record.get("failed"):
         return f"failed: {record['failed']}"
-    return ", ".join(
-        f"{name} {'nan' if value['value'] is None else value_text(value['value'], value['stderr'])}"
-        for name, value in record["values"].items()
-    )
+    several = len({score["conditions"]["reference"].get("sha256") for score in scores}) > 1
+    texts = []
+    for score in scores:
+        value, conditions = score["value"], score["conditions"]
+        text = "nan" if value["value"] is None else value_text(value["value"], value["stderr"])
+        if score.get("failed"):
+            text = f"failed: {score['failed']}"
+        against = f" ({conditions['reference'].get('id')})" if several else ""
+        texts.append(f"{conditions['metric']}{against} {text}")
+    return ", ".join(texts)
 
 
 def describe(conditions: Conditions, nfe: float) -> str:
@@ -134,7 +144,3 @@ def describe(conditions: Conditions, nfe: float) -> str:
     params = {k: v for k, v in conditions["params"].items() if v != plain(solver.defaults[k])}
     words = [conditions["model"], solver.name, label(params), steps.shown(grid)]
     return " ".join(word for word in words if word) + f" NFE {nfe}"
-
-
-def _number(value: float | None) -> str:
-    return "nan" if value is None else f"{value:.4g}"

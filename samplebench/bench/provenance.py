@@ -30,6 +30,16 @@ def provenance(model: Model) -> Provenance:
     }
 
 
+def score_provenance(device: torch.device) -> Provenance:
+    """Versions, platform, hardware and time of a score."""
+    return {
+        "versions": _versions(),
+        "platform": platform_id(device),
+        "hardware": _hardware(device),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
 def partial_stamp(model: Model) -> str:
     """What must be equal for a half-finished cell to be finished here."""
     versions = _versions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from samplebench.answers.blame import blame
@@ -11,6 +12,7 @@ from samplebench.bench.plan import Plan
 from samplebench.checkpoints.announce import announce
 from samplebench.checkpoints.local import digest, local_file
 from samplebench.registry import extractors
+from samplebench.scoring.measure import Measure
 
 
 def ready(plan: Plan, quiet: bool) -> Plan:
@@ -25,16 +27,23 @@ def ready(plan: Plan, quiet: bool) -> Plan:
     """
     offline = plan.request.offline
     sources = plan.sources.values()
-    known = all(digest(source.checkpoint) and source.reference.sha256 for source in sources)
+    measures = [measure for source in sources for measure in source.measures]
+    known = all(digest(source.checkpoint) for source in sources)
+    known &= all(measure.reference.sha256 for measure in measures)
     # The smaller ones first: what is missing there is told before gigabytes are on their way.
-    for source in sources:
-        fetch_extractor(source.reference.extractor, offline=offline, quiet=quiet)
-        source.reference.fetch(offline=offline, quiet=quiet)
+    fetch_measures(measures, offline=offline, quiet=quiet)
     for source in sources:
         if not (quiet or offline):
             announce(source.checkpoint, sys.stderr)
         local_file(source.checkpoint, offline=offline, quiet=quiet)
     return plan if known else planning.make(plan.request)
+
+
+def fetch_measures(measures: Iterable[Measure], *, offline: bool, quiet: bool) -> None:
+    """Brings the extractors and references of these measures; raises as `ready` does."""
+    for reference in dict.fromkeys(measure.reference for measure in measures):
+        fetch_extractor(reference.extractor, offline=offline, quiet=quiet)
+        reference.fetch(offline=offline, quiet=quiet)
 
 
 def fetch_extractor(name: str, *, offline: bool, quiet: bool) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,12 @@ from samplebench.metrics.moments import Moments
 from samplebench.models.model import is_foreign, name_of
 from samplebench.noise.streams import stream
 from samplebench.references.reference import Reference
-from samplebench.registry import metrics
-from samplebench.results.record import Conditions
+from samplebench.scoring.measure import Measure
 
 if TYPE_CHECKING:
+    import torch
+
+    from samplebench.bench.loaded import LoadedExtractor
     from samplebench.models.model import Model
 
 # Of an answer's size: by as much two evaluations of one input may differ. Kernels are chosen anew
@@ -61,26 +63,37 @@ def probed(model: Model) -> Iterator[None]:
         yield
 
 
-def try_measures(model: Model, extractor: Any, reference: Reference, rules: Conditions) -> None:
-    """Tries extractor and metrics of others, on black images and on the reference's own moments.
-
-    Args:
-        rules: conditions of a cell.
+def try_extractors(model: Model, extractors: Iterable[LoadedExtractor], block: int) -> None:
+    """Tries extractors of others on black images.
 
     Raises:
         UsageError: one fails, or returns something else than what is asked for.
     """
     import torch
 
-    name, dim, block = rules["extractor"]["name"], reference.feature_dim, rules["block"]
-    with watched_generators(0, model.device), suppress(Failed):
-        if not ours(extractor):
-            black = torch.zeros(block, *model.shape, dtype=torch.uint8, device=model.device)
-            features(extractor, black, name, dim, block)
-    for entry in map(metrics.entry, rules["metrics"]):
+    for one in extractors:
+        if ours(one.function):
+            continue
+        black = torch.zeros(block, *model.shape, dtype=torch.uint8, device=model.device)
         with watched_generators(0, model.device), suppress(Failed):
-            if not entry.builtin:
-                judged(entry).obj(_moments_of(reference, rules["num_samples"]), reference)
+            features(one.function, black, one.name, one.dim, block)
+
+
+def try_metrics(measures: Iterable[Measure], count: int, device: torch.device) -> None:
+    """Tries metrics of others on so many samples that are like the reference.
+
+    Raises:
+        UsageError: one fails, or returns something else than what is asked for.
+    """
+    for measure in measures:
+        if measure.metric.builtin:
+            continue
+        reference = measure.reference.statistic(measure.metric.statistic)
+        given = reference
+        if measure.metric.statistic == "moments":
+            given = _moments_of(measure.reference, count)
+        with watched_generators(0, device), suppress(Failed):
+            judged(measure.metric).obj(given, reference)
 
 
 def _moments_of(reference: Reference, count: int) -> Moments:

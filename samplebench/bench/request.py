@@ -15,6 +15,7 @@ from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
+from samplebench.results.kept import LEVELS
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
 
@@ -30,7 +31,9 @@ class Request:
         num_samples, protocol, noise, state_dtype: overrides of the protocol.
         seed, repeats: sample i of repeat r has seed `seed + r * num_samples + i`.
         metric: names.
-        reference: id or file of the statistics to compare with; None for the model's own.
+        reference: ids or files of statistics, or images, to compare with; the model's own without.
+        keep: what is kept of a cell's images: "moments", "features" or "images".
+        save_images: whether images are written as PNG files, too.
         preset: name of the model's tuned parameters, whose sampler is added.
         batch_size: B, the fixed evaluation block.
         device, dtype: of the network.
@@ -52,7 +55,9 @@ class Request:
     seed: int = 0
     repeats: int = 1
     metric: tuple[str, ...] = ()
-    reference: str | None = None
+    reference: tuple[str, ...] = ()
+    keep: str = LEVELS[0]
+    save_images: bool = False
     preset: str | None = None
     protocol: str | None = None
     noise: str | None = None
@@ -286,6 +291,19 @@ def _path(name: str, value: Any) -> str:
     return str(expanded(text)) if text.startswith("~") else text
 
 
+def _paths(name: str, value: Any) -> tuple[str, ...]:
+    """One path or several; a text may list them, unless it is a path as it stands."""
+    items = values(value) if not isinstance(value, str) or os.path.exists(value) else _items(value)
+    return tuple(dict.fromkeys(_path(name, item) for item in items))
+
+
+def _level(name: str, value: Any) -> str:
+    text = _text(name, value)
+    if text not in LEVELS:
+        raise unknown(f"--{name}", text, LEVELS)
+    return text
+
+
 def _flag(name: str, value: Any) -> bool:
     flag = scalar(value)
     if not isinstance(flag, bool):
@@ -313,7 +331,9 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "seed": lambda n, v: _whole(n, v, 0),
     "repeats": lambda n, v: _whole(n, v, 1, 1000),
     "metric": _texts,
-    "reference": _path,
+    "reference": _paths,
+    "keep": _level,
+    "save_images": _flag,
     "preset": _text,
     "protocol": _text,
     "noise": _text,

@@ -1,18 +1,29 @@
-"""A plan to results: every cell that the store does not have, one after the other."""
+"""A plan to results: every cell and score that the store does not have, one after the other."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from samplebench.answers.blame import Failed
 from samplebench.answers.draws import watched_generators
 from samplebench.answers.memory import memory_of
-from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.cell import run_cell
 from samplebench.bench.estimate import estimate
-from samplebench.bench.plan import Plan
+from samplebench.bench.keep import check_room
+from samplebench.bench.loaded import Bench, LoadedExtractor, load_extractors, score_key
+from samplebench.bench.pictures import Pictures
+from samplebench.bench.plan import Plan, Source
 from samplebench.bench.progress import Progress
-from samplebench.bench.rehearsal import probed, try_measures
+from samplebench.bench.rehearsal import probed, try_extractors, try_metrics
+from samplebench.bench.scores import Scoring, kept_statistic, kind_of, score_of
 from samplebench.bench.stop import Stop
+from samplebench.bench.work import Work, work_of
 from samplebench.devices import resolve_device
+from samplebench.metrics.blocks import Blocked
+from samplebench.results.cell import Cell, PlannedScore
+from samplebench.results.record import Score
 from samplebench.results.store import Store
 
 if TYPE_CHECKING:
@@ -27,13 +38,13 @@ def plan_device(plan: Plan) -> torch.device:
     Raises:
         EnvironmentError_: this machine does not have it, or it lacks a precision of the plan.
     """
-    rules = [cell.conditions["protocol"]["state_dtype"] for cell in plan.cells.values()]
-    dtypes = [cell.conditions["dtype"] for cell in plan.cells.values()]
-    return resolve_device(plan.request.device, {*rules, *dtypes})
+    conditions = [cell.conditions for cell in plan.cells.values()]
+    dtypes = {c[key] for c in conditions for key in ("state_dtype", "dtype")}  # type: ignore[literal-required]
+    return resolve_device(plan.request.device, dtypes)
 
 
 def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
-    """Computes the cells of a plan that the store does not have.
+    """Computes what the store does not have of a plan.
 
     Raises:
         Interrupted: `stop` was asked for; all finished blocks are kept.
@@ -41,25 +52,102 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
             else than what is asked of it; all finished cells and blocks are kept.
     """
     device = plan_device(plan)
-    missing = [cell for cell in plan.cells.values() if not store.has(cell.hash)]
-    bench: Bench | None = None
-    with progress.over(missing), memory_of(device, _LESS):
-        for cell in missing:
-            if bench is None or bench.model.provenance["id"] != cell.conditions["model"]:
-                # Networks draw their first weights, before they are given others.
-                with watched_generators(0, device):
-                    bench = Bench.of(
-                        plan.sources[cell.conditions["model"]],
-                        cell.conditions["block"],
-                        device,
-                        cell.conditions["dtype"],
-                    )
-                name = bench.model.provenance["id"]
-                own = [cell for cell in missing if cell.conditions["model"] == name]
-                try_measures(bench.model, bench.extractor, bench.reference, cell.conditions)
-                with probed(bench.model):
-                    expected = estimate(bench.model, own, plan.request.yes)
-                progress.note(expected)
-            record, sheet = run_cell(cell, bench, store, progress, stop)
-            store.write_cell(record, sheet)
-            progress.finish_cell(cell, record)
+    work = work_of(plan, store)
+    check_room(plan, [cell for cell, _ in work.sample], store.out)
+    for note in work.notes:
+        progress.note(note)
+    with progress.over([cell for cell, _ in work.sample]), memory_of(device, _LESS):
+        for name, source in plan.sources.items():
+            _model(_Model(name, source, plan, device), work, store, progress, stop)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """One model of a plan."""
+
+    name: str
+    source: Source
+    plan: Plan
+    device: torch.device
+
+    @property
+    def scoring(self) -> Scoring:
+        return Scoring(self.source.measures, self.device)
+
+    def own(
+        self, work: Sequence[tuple[Cell, tuple[PlannedScore, ...]]]
+    ) -> list[tuple[Cell, tuple[PlannedScore, ...]]]:
+        return [item for item in work if item[0].conditions["model"] == self.name]
+
+
+def _model(one: _Model, work: Work, store: Store, progress: Progress, stop: Stop) -> None:
+    """Scores and samples the cells of one model."""
+    for cell, scores in one.own(work.score):
+        score_kept(cell, scores, one.scoring, store, progress)
+        stop.check()
+    missing = one.own(work.sample)
+    if not missing:
+        return
+    bench = _bench(one, [cell for cell, _ in missing], progress)
+    keep, out = one.plan.request.keep, store.out / "images"
+    pictures = Pictures(out) if one.plan.request.save_images else None
+    for cell, scores in missing:
+        record, found = run_cell(
+            cell, scores, bench, store, progress, stop, one.scoring, keep, pictures
+        )
+        progress.finish_cell(cell, record, found)
+
+
+def _bench(one: _Model, cells: Sequence[Cell], progress: Progress) -> Bench:
+    """Loads what the cells of a model share, tries others' code, and says how long it will take."""
+    conditions = cells[0].conditions
+    scores = [score for each in one.plan.scores_of(one.name).values() for score in each]
+    # Networks draw their first weights, before they are given others.
+    with watched_generators(0, one.device):
+        extractors = load_extractors(scores, one.source.measures, one.device)
+        bench = Bench.of(
+            one.source.checkpoint, extractors, conditions["block"], one.device, conditions["dtype"]
+        )
+    try_extractors(bench.model, extractors, conditions["block"])
+    try_metrics(one.source.measures, conditions["num_samples"], one.device)
+    with probed(bench.model):
+        progress.note(estimate(bench.model, cells, one.plan.request.yes))
+    return bench
+
+
+def score_kept(
+    cell: Cell,
+    scores: Sequence[PlannedScore],
+    scoring: Scoring,
+    store: Store,
+    progress: Progress,
+) -> list[Score]:
+    """Scores a finished cell from what was kept of its images, and files the scores."""
+    record, statistics = store.cell(cell.hash), dict[tuple[str, str], Blocked]()
+    found = []
+    for planned in scores:
+        kind, failed = kind_of(planned), str(record.get("failed", ""))
+        if not failed and kind not in statistics:
+            try:
+                statistics[kind] = kept_statistic(
+                    store, cell.hash, kind, _extractor(planned, scoring), cell.conditions
+                )
+            except Failed as error:
+                failed = str(error)
+        seed = cell.conditions["seed"]
+        score = score_of(
+            planned, scoring.measure(planned), statistics.get(kind), failed, seed, scoring.device
+        )
+        store.write_score(score)
+        found.append(score)
+    progress.scored(record, found)
+    return found
+
+
+def _extractor(planned: PlannedScore, scoring: Scoring) -> Callable[[], LoadedExtractor]:
+    def made() -> LoadedExtractor:
+        with watched_generators(0, scoring.device):
+            found = load_extractors([planned], scoring.measures, scoring.device)
+        return next(one for one in found if one.key == score_key(planned))
+
+    return made

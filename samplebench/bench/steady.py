@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import ours
 from samplebench.answers.draws import watched_generators
-from samplebench.bench.partial import Partial
 from samplebench.models.bound import Bound
 from samplebench.models.model import in_training
 from samplebench.registry import metrics
@@ -17,10 +16,13 @@ from samplebench.sampling.setting import Setting
 if TYPE_CHECKING:
     import torch
 
+# What is told of each reason for doubt, a line.
+Doubt = Callable[[str], None]
+
 
 @contextmanager
-def watched_sampling(setting: Setting, bound: Bound, partial: Partial, seed: int) -> Iterator[None]:
-    """Notes in the cell when a sampler or a network of others is random."""
+def watched_sampling(setting: Setting, bound: Bound, doubt: Doubt, seed: int) -> Iterator[None]:
+    """Tells when a sampler or a network of others is random."""
     of_others = not setting.solver.entry.builtin
     if not (of_others or bound.foreign):
         yield
@@ -28,32 +30,32 @@ def watched_sampling(setting: Setting, bound: Bound, partial: Partial, seed: int
     with watched_generators(seed, bound.model.device) as draws:  # type: ignore[attr-defined]
         yield
     if bound.foreign and in_training(bound.model):
-        partial.doubt(f"{bound.name} is in training mode")
+        doubt(f"{bound.name} is in training mode")
     if bound.drew:
-        partial.doubt(f"{bound.name} draws from torch's global generator")
+        doubt(f"{bound.name} draws from torch's global generator")
     # What moved outside the network's evaluations is the sampler's.
     draws.of = [name for name in draws.of if not (bound.drew and name == "torch")]
     if draws.of:
-        partial.doubt(f"{'the sampler' if of_others else bound.name} draws from {draws}")
+        doubt(f"{'the sampler' if of_others else bound.name} draws from {draws}")
 
 
 @contextmanager
 def watched_extractor(
-    name: str, extractor: Any, seed: int, device: torch.device, partial: Partial
+    name: str, extractor: Any, seed: int, device: torch.device, doubt: Doubt
 ) -> Iterator[None]:
-    """Notes in the cell when an extractor of others is random."""
+    """Tells when an extractor of others is random."""
     if ours(extractor):
         yield
         return
     with watched_generators(seed, device) as draws:
         yield
     if draws.of:
-        partial.doubt(f"extractor {name} draws from {draws}")
+        doubt(f"extractor {name} draws from {draws}")
 
 
 @contextmanager
-def watched_metric(name: str, seed: int, partial: Partial) -> Iterator[None]:
-    """Notes in the cell when a metric of others is random."""
+def watched_metric(name: str, seed: int, doubt: Doubt) -> Iterator[None]:
+    """Tells when a metric of others is random."""
     import torch
 
     if metrics.entry(name).builtin:
@@ -62,4 +64,4 @@ def watched_metric(name: str, seed: int, partial: Partial) -> Iterator[None]:
     with watched_generators(seed, torch.device("cpu")) as draws:
         yield
     if draws.of:
-        partial.doubt(f"metric {name} draws from {draws}")
+        doubt(f"metric {name} draws from {draws}")

@@ -59,9 +59,9 @@ def _is_folder(word: str, names: set[str]) -> bool:
 
 def _view(folder: Path) -> Any:
     from samplebench.errors import InputError
-    from samplebench.results.store import Store
+    from samplebench.results.older_folder import opened
 
-    view = Store(folder).view()
+    view = opened(folder).view()
     if not view.rows:
         raise InputError(f"{folder} has no finished cell yet; run its sweep first")
     return view

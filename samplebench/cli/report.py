@@ -27,10 +27,10 @@ def add(commands: Any) -> None:
 def main(args: argparse.Namespace) -> int:
     from samplebench.report import write_report
     from samplebench.report.terminal import view_text
-    from samplebench.results.store import Store
+    from samplebench.results.older_folder import opened
     from samplebench.results.tables import to_json
 
-    store = Store(Path(args.dir))
+    store = opened(Path(args.dir))
     view = store.view()
     store.check_sheets(view)
     with writing(store.out):

@@ -11,6 +11,7 @@ from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
 from samplebench.errors import InputError
 from samplebench.files import texts
+from samplebench.results.kept import LEVELS
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,7 @@ _USUAL = {
     name: ",".join(map(str, value)) if isinstance(value, list) else value
     for name, value in Request().words().items()
 }
+_REPEATED = ("param", "reference")
 # Flags whose value is handed to Request.of as written.
 WORDS = {
     "model": ("ID,...", f"models (default: {DEFAULT_MODEL}, which needs no download)"),
@@ -44,7 +46,15 @@ WORDS = {
     "seed": ("S", f"sample i of repeat r has seed S + r*N + i (default: {_USUAL['seed']})"),
     "repeats": ("R", f"disjoint seed ranges to average over (default: {_USUAL['repeats']})"),
     "metric": ("NAME,...", "metrics (default: the protocol's)"),
-    "reference": ("ID|FILE", "statistics to compare with (default: the model's)"),
+    "reference": (
+        "ID|PATH",
+        "statistics, or a folder, zip, npy or npz of images, to compare with; repeat it for "
+        "several (default: the model's)",
+    ),
+    "keep": (
+        "WHAT",
+        f"of a cell's images: {', '.join(LEVELS)}, each with those before (default: {LEVELS[0]})",
+    ),
     "preset": ("NAME", "the model's tuned parameters, e.g. tuned; adds their sampler"),
     "protocol": ("NAME", "what makes values comparable (default: the model's)"),
     "batch-size": ("B", f"fixed evaluation block (default: {_USUAL['batch_size']})"),
@@ -61,8 +71,12 @@ WORDS = {
 def add(commands: Any) -> None:
     parser = command(commands, "run", main, "run a sweep, resume it, report it", _EXAMPLES)
     for name, (metavar, text) in WORDS.items():
-        action = "append" if name == "param" else "store"
+        action = "append" if name in _REPEATED else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=text, action=action)
+    parser.add_argument(
+        "--save-images", action="store_true", default=None,
+        help="write the images as PNG files, in EDM's layout, into DIR/images",
+    )  # fmt: skip
     parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
     parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
     parser.add_argument(
@@ -78,7 +92,9 @@ def main(args: argparse.Namespace) -> int:
     given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in WORDS}
     if given["param"]:
         given["param"] = ",".join(given["param"])
-    given |= {"offline": args.offline, "yes": args.yes}
+    if given["reference"] and len(given["reference"]) == 1:
+        (given["reference"],) = given["reference"]
+    given |= {"offline": args.offline, "yes": args.yes, "save_images": args.save_images}
     flags = {name: value for name, value in given.items() if value is not None}
     request = Request.merged(words, flags)
 
@@ -153,11 +169,14 @@ def _done(plan: Plan) -> set[str]:
 def _announce(plan: Plan, device: torch.device) -> None:
     """On stderr: what is about to run, with every default that was filled in."""
     from samplebench.answers.parameters import label
+    from samplebench.bench.keep import keeping
 
     done = _done(plan)
     rows = [row.columns for row in plan.rows]
     conditions = next(iter(plan.cells.values())).conditions
-    rules = conditions["protocol"]
+    measures = {
+        f"{' and '.join(row.metrics)} against {row.columns['reference']}": None for row in plan.rows
+    }
 
     def each(*names: str) -> str:
         texts = (" ".join(str(r.get(n)) for n in names if r.get(n) not in ("", None)) for r in rows)
@@ -170,9 +189,10 @@ def _announce(plan: Plan, device: torch.device) -> None:
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
         "NFE": ", ".join(map(str, sorted({r["nfe"] for r in rows}))),
         "samples": f"N = {each('num_samples')}, seed {each('seed')}, repeats {each('repeats')}, "
-        f"{rules['noise']} noise, blocks of {conditions['block']}",
-        "protocol": f"{each('protocol')}, {', '.join(conditions['metrics'])} against "
-        f"{conditions['reference']['id']}, state {rules['state_dtype']}",
+        f"{conditions['noise']} noise, blocks of {conditions['block']}",
+        "protocol": f"{each('protocol')}, {', '.join(measures)}, "
+        f"state {conditions['state_dtype']}",
+        "keeps": keeping(plan),
         "work": _summary(plan, done),
         "results": plan.request.folder(),
     }

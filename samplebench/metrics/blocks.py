@@ -1,9 +1,10 @@
-"""Up to 20 blocks of samples by their index, each of which can be left out: error bars need them."""
+"""Blocks of samples by their index, each of which can be left out: what error bars need."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ def ranges(count: int, blocks: int = BLOCKS) -> list[slice]:
     """
     blocks = min(blocks, count)
     edges = [-(-block * count // blocks) for block in range(blocks + 1)] if blocks else []
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 class Blocked(Protocol):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import texts
-from samplebench.files.archives import Arrays
 from samplebench.files.atomic import regular
+from samplebench.files.sealed import CHECKSUM, json_checksum
 from samplebench.results import shape
-from samplebench.results.record import Record
+from samplebench.results.cell import hash_of
+from samplebench.results.columns import HASH
+from samplebench.results.record import Record, Score
 
 _AGAIN = "run its sweep again, and only this cell is computed anew"
 
@@ -32,11 +32,16 @@ class Damaged(InputError):
         self.path, self.reason = path, reason
 
 
-def read_json(path: Path, mend: str = _AGAIN) -> dict[str, Any]:
+def read_json(path: Path, mend: str = _AGAIN, *, sealed: bool = False) -> dict[str, Any]:
     """The object in a JSON file.
 
+    Args:
+        path: of the file.
+        mend: the next step where it is damaged.
+        sealed: whether it carries a checksum over its content.
+
     Raises:
-        Damaged: it holds something else; `mend` is the next step.
+        Damaged: it holds something else.
         EnvironmentError_: it cannot be read at all, which says nothing of what is in it.
     """
     try:
@@ -51,47 +56,97 @@ def read_json(path: Path, mend: str = _AGAIN) -> dict[str, Any]:
         raise Damaged(path, "not JSON", mend) from None
     if not isinstance(content, dict):
         raise Damaged(path, "not a JSON object", mend)
+    if sealed:
+        _check_sum(path, content, mend)
     return content
 
 
-def read_cell(path: Path, schema: int, metrics: Sequence[str] = ()) -> Record:
-    """The record in `<hash>.json`, which must hold these metrics and all that it was asked for.
+def _check_sum(path: Path, content: Mapping[str, Any], mend: str) -> None:
+    if CHECKSUM not in content:
+        raise Damaged(path, "it has no checksum", mend)
+    try:
+        found = json_checksum(content)
+    except ValueError:  # a NaN, which JSON does not have
+        found = ""
+    if content[CHECKSUM] != found:
+        raise Damaged(path, "its checksum is that of another content", mend)
+
+
+def read_record(path: Path, schema: int) -> dict[str, Any]:
+    """A sealed record of this schema.
 
     Raises:
-        Damaged: cut off, of another schema, or of conditions that do not have this hash.
-        EnvironmentError_: it cannot be read.
+        Damaged: it is not what was written.
+        InputError: a newer samplebench wrote it.
     """
-    from samplebench.results.cell import Cell
-
     record = read_json(path)
-    if record.get("schema") != schema:
-        reason = f"schema {record.get('schema')}, this samplebench reads {schema}"
-        raise Damaged(path, reason, _AGAIN)
-    try:
-        name, conditions = record["cell"], record["conditions"]
-        if name != path.stem or Cell(conditions, 0).hash != path.stem:
-            raise Damaged(path, "its name is not the hash of its conditions", _AGAIN)
-        whole = record["nfe"] > 0 and bool(record["values"])
-        for metric in {*metrics, *conditions["metrics"]}:
-            found = record["values"][metric]
-            whole &= all(_is_number(found[key]) for key in ("value", "stderr"))
-            # Missing in records of older versions.
-            whole &= _all_finite(found.get("deleted", []))
-    except (KeyError, TypeError, AttributeError, IndexError):
-        whole = False
-    if not whole:
-        raise Damaged(path, "values are missing", _AGAIN)
-    if found := shape.fault(record):
+    found = record.get("schema")
+    if isinstance(found, int) and found > schema:
+        raise InputError(
+            f"{path} has schema {found}, this samplebench reads {schema}; update samplebench"
+        )
+    if found != schema:
+        raise Damaged(path, f"schema {found}, this samplebench reads {schema}", _AGAIN)
+    _check_sum(path, record, _AGAIN)
+    return record
+
+
+def read_cell(path: Path, schema: int) -> Record:
+    """The record in `cells/HASH.json`.
+
+    Raises:
+        Damaged: cut off, changed, of another schema, or of conditions that do not have this hash.
+        EnvironmentError_: it cannot be read.
+        InputError: a newer samplebench wrote it.
+    """
+    record = read_record(path, schema)
+    _check_name(path, record, "cell")
+    if not _is_positive(record.get("nfe")) and not record.get("failed"):
+        raise Damaged(path, "nfe is missing", _AGAIN)
+    if found := shape.fault_of_record(record):
         raise Damaged(path, f"{found} is not what a run writes", _AGAIN)
     return cast(Record, record)
 
 
-def _all_finite(values: Any) -> bool:
+def read_score(path: Path, schema: int) -> Score:
+    """The score in `scores/HASH.json`; raises as `read_cell` does."""
+    score = read_record(path, schema)
+    _check_name(path, score, "score")
+    try:
+        value = score["value"]
+        whole = all(is_value(value[key]) for key in ("value", "stderr"))
+        whole &= all_finite(value.get("deleted", []))
+        whole &= value["stderr"] is None or value["stderr"] >= 0
+        whole &= (value["value"] is None) == bool(score.get("failed"))
+        whole &= HASH.fullmatch(score["conditions"]["cell"]) is not None
+        whole &= isinstance(score["conditions"]["metric"], str)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        whole = False
+    if not whole:
+        raise Damaged(path, "its value is missing", _AGAIN)
+    if found := shape.fault_of_score(score):
+        raise Damaged(path, f"{found} is not what a run writes", _AGAIN)
+    return cast(Score, score)
+
+
+def _check_name(path: Path, record: Mapping[str, Any], key: str) -> None:
+    """Raises `Damaged` where a file's name is not the hash of the conditions in it."""
+    conditions = record.get("conditions")
+    named = isinstance(conditions, Mapping) and hash_of(conditions) == path.stem
+    if record.get(key) != path.stem or not named:
+        raise Damaged(path, "its name is not the hash of its conditions", _AGAIN)
+
+
+def _is_positive(value: Any) -> bool:
+    return value is not None and is_value(value) and value > 0
+
+
+def all_finite(values: Any) -> bool:
     """Whether it is a list of finite numbers."""
-    return isinstance(values, list) and all(v is not None and _is_number(v) for v in values)
+    return isinstance(values, list) and all(v is not None and is_value(v) for v in values)
 
 
-def _is_number(value: Any) -> bool:
+def is_value(value: Any) -> bool:
     """A finite number, or None where a cell has failed."""
     if value is None:
         return True
@@ -108,22 +163,3 @@ def check_sheet(path: Path) -> None:
             picture.verify()
     except Exception:  # Pillow raises a dozen things for broken files
         raise Damaged(path, "not a whole PNG", "delete it, and the page leaves it out") from None
-
-
-def read_partial(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a cell under way.
-
-    Raises:
-        Damaged: they cannot be read, or are not finite.
-    """
-    anew = "delete it, and its cell starts anew"
-    try:
-        arrays = Arrays(path)
-        found = {key: arrays[key].whole() for key in arrays.keys}
-    except ValueError:
-        raise Damaged(path, "not a whole archive", anew) from None
-    numbers = (array for array in found.values() if array.dtype.kind == "f")
-    if not all(np.isfinite(array).all() for array in numbers):
-        # Older versions kept features that were not finite.
-        raise Damaged(path, "numbers that are not finite", anew)
-    return found

@@ -12,14 +12,14 @@ from typing import Any, TypedDict
 from samplebench.results.cell import PlannedRow
 from samplebench.results.columns import HASH, fault_of_columns
 from samplebench.results.damage import Damaged, read_json
-from samplebench.results.row import COLUMNS, STDERR, Columns
+from samplebench.results.row import COLUMNS, COUNTED, STDERR, Columns
 
 _TAKEN = frozenset({*COLUMNS, "cell"})
-_MEND = "delete it and run its sweep again; finished cells are kept"
+MEND = "delete it and run its sweep again; finished cells are kept"
 # The order of a report made of several requests; what is None comes first.
 _ORDER = itemgetter(
-    "model", "protocol", "sampler", "params", "discretization", "dtype",
-    "rho", "nfe_requested", "steps", "seed", "repeats", "num_samples",
+    "model", "protocol", "sampler", "params", "guidance", "discretization", "dtype",
+    "rho", "nfe_requested", "steps", "seed", "repeats", "num_samples", "reference",
 )  # fmt: skip
 
 
@@ -28,11 +28,12 @@ class AskedRow(TypedDict):
 
     Attributes:
         cells: hashes, one per repeat.
+        scores: by metric their hashes, one per repeat.
     """
 
     columns: Columns
-    metrics: list[str]
     cells: list[str]
+    scores: dict[str, list[str]]
 
 
 def asked_rows(rows: Iterable[PlannedRow]) -> list[AskedRow]:
@@ -40,8 +41,8 @@ def asked_rows(rows: Iterable[PlannedRow]) -> list[AskedRow]:
     return [
         {
             "columns": row.columns,
-            "metrics": list(row.metrics),
             "cells": [cell.hash for cell in row.cells],
+            "scores": {metric: [s.hash for s in scores] for metric, scores in row.scores.items()},
         }
         for row in rows
     ]
@@ -67,6 +68,10 @@ class Asked:
     def cells(self) -> set[str]:
         return {cell for row in self.rows for cell in row["cells"]}
 
+    @property
+    def scores(self) -> set[str]:
+        return {score for row in self.rows for each in row["scores"].values() for score in each}
+
 
 def read(path: Path) -> Asked:
     """A request file.
@@ -74,13 +79,13 @@ def read(path: Path) -> Asked:
     Raises:
         Damaged: it is not what was written.
     """
-    content = read_json(path, _MEND)
+    content = read_json(path, MEND, sealed=True)
     number, words, rows = (content.get(key) for key in ("number", "request", "rows"))
     if type(number) is not int or not isinstance(rows, list):
-        raise Damaged(path, "rows are missing", _MEND)
+        raise Damaged(path, "rows are missing", MEND)
     for row in rows:
         if found := _fault(row):
-            raise Damaged(path, found, _MEND)
+            raise Damaged(path, found, MEND)
     return Asked(path, number, words if isinstance(words, Mapping) else {}, rows)
 
 
@@ -90,51 +95,56 @@ def read_all(folder: Path) -> list[Asked]:
     return sorted(found, key=lambda asked: asked.number)
 
 
-def merged(requests: Iterable[Asked]) -> tuple[list[AskedRow], list[tuple[AskedRow, AskedRow]]]:
-    """The rows of all requests, each metric of a point once, and what gave way to what.
+def merged(requests: Iterable[Asked]) -> list[AskedRow]:
+    """The rows of all requests, each metric of a point once, sorted.
 
     A metric that was asked for again, of other code or another block, is the newer row's.
 
     Args:
         requests: in the order of asking.
-
-    Returns:
-        The rows, sorted, and pairs of an older row and the newer one that took a metric from it.
     """
     points: dict[str, list[AskedRow]] = {}
-    replaced = []
     for row in (row for asked in requests for row in asked.rows):
-        # The planned NFE follows from the code.
-        columns = {key: value for key, value in row["columns"].items() if key != "nfe"}
+        columns = {key: value for key, value in row["columns"].items() if key not in COUNTED}
         point = points.setdefault(json.dumps(columns, sort_keys=True), [])
-        kept: list[AskedRow] = []
+        kept = []
         for older in point:
-            left = [metric for metric in older["metrics"] if metric not in row["metrics"]]
-            if len(left) < len(older["metrics"]):
-                replaced.append((older, row))
-            if left:
-                kept.append({**older, "metrics": left})
+            left = {m: s for m, s in older["scores"].items() if m not in row["scores"]}
+            if left and older["cells"] == row["cells"]:
+                # One row for the metrics of one set of images.
+                row = {**row, "scores": {**left, **row["scores"]}}
+            elif left:
+                kept.append(AskedRow({**older, "scores": left}))
         point[:] = [*kept, row]
-    rows = [row for point in points.values() for row in point]
-    return sorted(rows, key=_order), replaced
+    return sorted((row for point in points.values() for row in point), key=_order)
 
 
 def _fault(row: Any) -> str:
     """What is wrong with a row, "" if nothing."""
     try:
-        whole = set(row["columns"]) == set(COLUMNS) and row["cells"] and row["metrics"]
-        lists = [row["cells"], row["metrics"]]
-    except (KeyError, TypeError):
+        columns, cells, scores = row["columns"], row["cells"], row["scores"]
+        lists = [cells, *scores.values()]
+    except (KeyError, TypeError, AttributeError):
         return "rows are missing"
-    if not whole or not all(isinstance(items, list) for items in lists):
+    if not (isinstance(columns, Mapping) and set(columns) == set(COLUMNS) and cells and scores):
         return "rows are missing"
-    if not all(isinstance(text, str) and text for text in (*row["cells"], *row["metrics"])):
-        return "a cell or a metric is no text"
-    if taken := next((m for m in row["metrics"] if m in _TAKEN or m.endswith(STDERR)), ""):
-        return f"a metric is called {taken}, which is a column"
-    if not all(HASH.fullmatch(cell) for cell in row["cells"]):
-        return "a cell is no hash"
+    if not all(isinstance(items, list) and len(items) == len(cells) for items in lists):
+        return "rows are missing"
+    if not all(isinstance(text, str) and HASH.fullmatch(text) for each in lists for text in each):
+        return "a cell or a score is no hash"
+    if found := fault_of_metrics(scores):
+        return found
     return fault_of_columns(row["columns"])
+
+
+def fault_of_metrics(names: Iterable[Any]) -> str:
+    """What is wrong with the names of metrics, "" if nothing."""
+    for name in names:
+        if not isinstance(name, str) or not name:
+            return "a cell or a metric is no text"
+        if name in _TAKEN or name.endswith(STDERR):
+            return f"a metric is called {name}, which is a column"
+    return ""
 
 
 def _order(row: AskedRow) -> tuple[Any, ...]:

@@ -13,9 +13,19 @@ from typing import Any
 Kind = Callable[[Any], bool] | Mapping[str, "Kind"]
 
 
-def fault(record: Mapping[str, object]) -> str:
+def fault_of_record(record: Mapping[str, object]) -> str:
     """The first field that no run can have written, e.g. "conditions.seed"; "" if there is none."""
     return _fault("", record, _RECORD)
+
+
+def fault_of_score(score: Mapping[str, object]) -> str:
+    """The same of a score."""
+    return _fault("", score, _SCORE)
+
+
+def fault_of_older(record: Mapping[str, object]) -> str:
+    """The same of a record that holds its values, schema 1."""
+    return _fault("", record, _OLDER)
 
 
 def _fault(name: str, value: Any, kind: Kind) -> str:
@@ -82,32 +92,61 @@ def _tables(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())
 
 
-_RECORD: Kind = {
-    "conditions": {
-        **dict.fromkeys(("model", "sampler", "dtype", "checkpoint_sha256", "noise_device"), _text),
-        **dict.fromkeys(("num_samples", "block"), _positive),
-        **dict.fromkeys(("seed", "numerics"), _whole),
-        "steps": _or_none(_whole),
-        "metrics": _texts,
-        "params": _scalars,
-        "protocol": _scalars,
-        "config": lambda value: isinstance(value, Mapping),
-        "discretization": _grid,
-        "extractor": {"name": _text, "weights_sha256": _text, "feature_dim": _whole},
-        "reference": {"id": _text, "sha256": _text},
-    },
-    "values": _tables,
+_EXTRACTOR: Kind = {"name": _text, "weights_sha256": _text, "feature_dim": _whole}
+_REFERENCE: Kind = {"id": _text, "sha256": _text}
+_PROVENANCE: Kind = {
+    **dict.fromkeys(("created", "hardware", "platform"), _text),
+    "git_commit": _or_none(_text),
+    "versions": lambda v: isinstance(v, Mapping) and all(map(_or_none(_text), v.values())),
+    "checkpoint": lambda value: isinstance(value, Mapping),
+}
+_IMAGES: Mapping[str, Kind] = {
+    **dict.fromkeys(
+        (
+            "model", "sampler", "dtype", "state_dtype", "noise", "noise_device", "quantization",
+            "checkpoint_sha256",
+        ),
+        _text,
+    ),
+    **dict.fromkeys(("num_samples", "block"), _positive),
+    **dict.fromkeys(("seed", "numerics"), _whole),
+    "steps": _or_none(_whole),
+    "params": _scalars,
+    "config": lambda value: isinstance(value, Mapping),
+    "discretization": _grid,
+}  # fmt: skip
+_RECORD: Mapping[str, Kind] = {
+    "conditions": _IMAGES,
     **dict.fromkeys(("nfe", "nfe_planned"), _number),
     **dict.fromkeys(("gflop_per_evaluation", "gflop_per_image"), _or_none(_number)),
     "nonfinite": _whole,
     **dict.fromkeys(("seed_reproducible", "reusable"), _flag),
     "unsteady": _texts,
-    **dict.fromkeys(("failed", "not_reusable"), _text),
+    **dict.fromkeys(("failed", "not_reusable", "checksum"), _text),
     "seconds": dict.fromkeys(("sampling", "features", "metrics"), _number),
-    "provenance": {
-        **dict.fromkeys(("created", "hardware", "platform"), _text),
-        "git_commit": _or_none(_text),
-        "versions": lambda v: isinstance(v, Mapping) and all(map(_or_none(_text), v.values())),
-        "checkpoint": lambda value: isinstance(value, Mapping),
+    "provenance": _PROVENANCE,
+}
+_SCORE: Mapping[str, Kind] = {
+    "conditions": {
+        **dict.fromkeys(("cell", "metric", "statistic"), _text),
+        "numerics": _whole,
+        "extractor": _EXTRACTOR,
+        "reference": _REFERENCE,
     },
+    "value": lambda value: isinstance(value, Mapping),
+    "unsteady": _texts,
+    **dict.fromkeys(("failed", "not_reusable", "checksum"), _text),
+    "seconds": _number,
+    "provenance": _PROVENANCE,
+}
+_OLDER: Kind = {
+    **_RECORD,
+    "conditions": {
+        **_IMAGES,
+        "metrics": _texts,
+        "protocol": _scalars,
+        "extractor": _EXTRACTOR,
+        "reference": _REFERENCE,
+    },
+    "values": _tables,
 }

@@ -1,38 +1,46 @@
-"""Results on disk: one JSON per cell, named by its hash; every write is atomic.
+"""Results on disk: one JSON per cell and per score, named by its hash; every write is atomic.
 
 OUT/samplebench.json        marks the folder as ours
 OUT/cells/HASH.json         a finished cell; HASH.png its first samples
-OUT/cells/HASH.partial.npz  moments of the cell under way
-OUT/cells/*.corrupt         a damaged one of these, set aside by the next run
-OUT/requests/HASH.json      rows that were asked for, as views on the cells
+OUT/cells/HASH.*.npz        what is kept of its images, see `results/kept.py`
+OUT/cells/HASH.partial.*    the cell under way: its state, its rows so far
+OUT/scores/HASH.json        a metric of a cell against a reference
+OUT/requests/HASH.json      rows that were asked for, as views on cells and scores
+*.corrupt                   a damaged one of these, set aside by the next run
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import locks
+from samplebench.files.archives import Unreadable
 from samplebench.files.atomic import atomic
+from samplebench.files.sealed import Sealed, write_arrays, write_json
+from samplebench.results import older
 from samplebench.results.cell import PlannedRow
-from samplebench.results.damage import Damaged, check_sheet, read_cell, read_json, read_partial
-from samplebench.results.record import Record
-from samplebench.results.requests import Asked, AskedRow, asked_rows, merged, read_all
-from samplebench.results.row import STDERR, Row
+from samplebench.results.damage import Damaged, check_sheet, read_cell, read_json, read_score
+from samplebench.results.kept import Kept
+from samplebench.results.record import Record, Score
+from samplebench.results.requests import Asked, asked_rows, merged, read_all
+from samplebench.results.rows import RowsFile
+from samplebench.results.shown import view_of
 from samplebench.results.view import View
 
-SCHEMA = 1
+SCHEMA = 2
 _MARKER = "samplebench.json"
+_FOLDERS = ("cells", "scores", "requests")
 _log = logging.getLogger(__name__)
 
 
@@ -41,8 +49,27 @@ def is_results_folder(path: Path) -> bool:
     return (path / _MARKER).is_file()
 
 
+def schema_of(folder: Path) -> int:
+    """The schema of a results folder.
+
+    Raises:
+        InputError: a newer samplebench made it.
+        Damaged: its marker is not what was written.
+    """
+    marker = folder / _MARKER
+    schema = read_json(marker, f'write {{"schema": {SCHEMA}}} into it').get("schema")
+    if schema not in (SCHEMA, older.SCHEMA):
+        raise InputError(
+            f"{folder} has schema {schema}, this samplebench reads {SCHEMA}; choose another --out"
+        )
+    return int(schema)
+
+
 class Store:
     """A results folder.
+
+    Attributes:
+        kept: statistics and images of its cells.
 
     Raises:
         InputError: the folder holds something else, or does not exist and `create` is off.
@@ -51,13 +78,14 @@ class Store:
 
     def __init__(self, out: Path, *, create: bool = False) -> None:
         self.out = Path(out)
+        self.kept = Kept(self.out / "cells", SCHEMA)
         marker = self.out / _MARKER
         if marker.is_file():
-            schema = read_json(marker, 'write {"schema": 1} into it').get("schema")
-            if schema != SCHEMA:
+            schema = schema_of(self.out)
+            if schema == older.SCHEMA:
                 raise InputError(
-                    f"{self.out} has schema {schema}, this samplebench reads {SCHEMA}; "
-                    "choose another --out"
+                    f"{self.out} was written by an older samplebench: report and check read it, "
+                    "and nothing is added to it; choose another folder"
                 )
             if create:
                 self._check_writable()
@@ -79,7 +107,7 @@ class Store:
 
     def _check_writable(self) -> None:
         """Before hours are spent on what cannot be kept."""
-        for folder in (self.out, self.out / "cells", self.out / "requests"):
+        for folder in (self.out, *(self.out / name for name in _FOLDERS)):
             if folder.exists() and not folder.is_dir():
                 raise InputError(
                     f"{folder} is a file in the place of a folder; move it away or choose "
@@ -119,26 +147,31 @@ class Store:
         again = "and its cell is computed anew by its sweep"
         for path in sorted(cells.glob(f"{name}.json")):
             _set_aside(path, lambda path: read_cell(path, SCHEMA), again)
+        for path in sorted((self.out / "scores").glob(f"{name}.json")):
+            _set_aside(path, lambda path: read_score(path, SCHEMA), "and it is computed anew")
         for path in sorted(cells.glob(f"{name}.png")):
             _set_aside(path, check_sheet, "and the page leaves it out")
+        for path in self.kept.of():
+            _set_aside(path, self.kept.check, "and its cell is sampled again where it is needed")
         for path in sorted(cells.glob(f"{name}.partial.npz")):
-            if self.has(path.name.removesuffix(".partial.npz")):
+            _set_aside(path, _read_partial, "and its cell starts anew")
+        for path in sorted(cells.glob(f"{name}.partial.*")):
+            cell = path.name.partition(".")[0]
+            if ".corrupt" not in path.name and (self.has(cell) or not self._partial(cell).exists()):
                 path.unlink(missing_ok=True)
-            else:
-                _set_aside(path, read_partial, "and its cell starts anew")
 
     # cells
 
     def has(self, cell: str) -> bool:
         return self._cell(cell).is_file()
 
-    def cell(self, cell: str, metrics: Sequence[str] = ()) -> Record:
-        """The record of a finished cell, which must hold these metrics.
+    def cell(self, cell: str) -> Record:
+        """The record of a finished cell.
 
         Raises:
             Damaged: the file is not what was written.
         """
-        return read_cell(self._cell(cell), SCHEMA, metrics)
+        return read_cell(self._cell(cell), SCHEMA)
 
     def whole(self, cell: str) -> bool:
         """Whether a finished cell is there and can be used."""
@@ -160,24 +193,47 @@ class Store:
         picture = sheet[..., 0] if sheet.shape[-1] == 1 else sheet
         with atomic(self.out / "cells" / f"{cell}.png") as temporary:
             Image.fromarray(picture).save(temporary, format="PNG")
-        with atomic(self._cell(cell)) as temporary:
-            # JSON has no NaN: what is not finite has been told as a failure long before.
-            text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
-            temporary.write_text(text + "\n")
-        self._partial(cell).unlink(missing_ok=True)
+        write_json(self._cell(cell), record)
+        self.drop_partial(cell)
 
-    def save_partial(self, cell: str, state: Mapping[str, Any]) -> None:
-        """Keeps the arrays of a cell under way."""
-        with atomic(self._partial(cell)) as temporary, temporary.open("wb") as file:
-            np.savez(file, **state)
+    # scores
+
+    def has_score(self, score: str) -> bool:
+        return self._score(score).is_file()
+
+    def score(self, score: str) -> Score:
+        """A score.
+
+        Raises:
+            Damaged: the file is not what was written.
+        """
+        return read_score(self._score(score), SCHEMA)
+
+    def write_score(self, score: Score) -> None:
+        write_json(self._score(score["score"]), score)
+
+    # the cell under way
+
+    def save_partial(self, cell: str, state: Mapping[str, np.ndarray]) -> None:
+        """Keeps the state of a cell under way; its rows are on the disk already."""
+        write_arrays(self._partial(cell), state, {"schema": SCHEMA, "cell": cell})
 
     def load_partial(self, cell: str) -> dict[str, np.ndarray] | None:
-        """The arrays of a cell under way, None where there are none or they cannot be read."""
+        """The state of a cell under way, None where there is none or it cannot be read."""
         path = self._partial(cell)
         try:
-            return read_partial(path) if path.is_file() else None
+            return _read_partial(path) if path.is_file() else None
         except Damaged:
             return None
+
+    def rows(self, cell: str, name: str, shape: tuple[int, ...], dtype: Any) -> RowsFile:
+        """The rows of a cell under way: features of an extractor's key, or images."""
+        return RowsFile(self.out / "cells" / f"{cell}.partial.{name}", shape, dtype)
+
+    def drop_partial(self, cell: str) -> None:
+        for path in (self.out / "cells").glob(f"{cell}.partial.*"):
+            if ".corrupt" not in path.name:
+                path.unlink(missing_ok=True)
 
     # requests and views
 
@@ -193,8 +249,7 @@ class Store:
         content: dict[str, object] = {"request": words, "rows": asked_rows(rows)}
         name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
         content["number"] = max((asked.number for asked in self.requests()), default=0) + 1
-        with atomic(self.out / "requests" / f"{name}.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        write_json(self.out / "requests" / f"{name}.json", content)
 
     def requests(self) -> list[Asked]:
         """What was asked of the folder so far, in this order.
@@ -204,47 +259,34 @@ class Store:
         """
         return read_all(self.out)
 
-    def two_references(self) -> str:
-        """A metric that was computed against two references at one point; "" if there is none.
-
-        Only the newer value is shown, so that a table cannot say which it is.
-        """
-        for older, newer in merged(self.requests())[1]:
-            cells = (older["cells"][0], newer["cells"][0])
-            if not all(map(self.has, cells)):
-                continue
-            then, now = (self.cell(cell)["conditions"].get("reference") for cell in cells)
-            if then != now:
-                (metric, *_) = (m for m in older["metrics"] if m in newer["metrics"])
-                names = " and ".join(str(found and found.get("id")) for found in (then, now))
-                at = newer["columns"]
-                point = f"{at['model']} {at['sampler']} {at['nfe']}"
-                return f"{metric} of {point} was computed against two references, {names}"
-        return ""
-
     def view(self, plan: Iterable[PlannedRow] | None = None) -> View:
         """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
-        asked = merged(self.requests())[0] if plan is None else asked_rows(plan)
-        rows: list[Row] = []
-        cells: dict[str, Record] = {}
-        pending: set[str] = set()
-        for row in asked:
-            missing = [cell for cell in row["cells"] if not self.has(cell)]
-            pending.update(missing)
-            if missing:
-                continue
-            records = [self.cell(cell, row["metrics"]) for cell in row["cells"]]
-            cells.update(zip(row["cells"], records, strict=True))
-            rows.append(_values(row, records))
-        sheets = {c: self.out / "cells" / f"{c}.png" for c in cells}
-        sheets = {cell: path for cell, path in sheets.items() if path.is_file()}
-        return View(self.out.resolve().name, rows, cells, sheets, len(pending))
+        return view_of(self, merged(self.requests()) if plan is None else asked_rows(plan))
+
+    def sheet(self, cell: str) -> Path:
+        """Where a cell's contact sheet is, if it has one."""
+        return self.out / "cells" / f"{cell}.png"
 
     def _cell(self, cell: str) -> Path:
         return self.out / "cells" / f"{cell}.json"
 
+    def _score(self, score: str) -> Path:
+        return self.out / "scores" / f"{score}.json"
+
     def _partial(self, cell: str) -> Path:
         return self.out / "cells" / f"{cell}.partial.npz"
+
+
+def _read_partial(path: Path) -> dict[str, np.ndarray]:
+    """The state of a cell under way.
+
+    Raises:
+        Damaged: it is not what was written.
+    """
+    try:
+        return Sealed(path).arrays()
+    except Unreadable as error:
+        raise Damaged(path, str(error), "delete it, and its cell starts anew") from None
 
 
 def _set_aside(path: Path, check: Callable[[Path], Any], then: str) -> None:
@@ -252,7 +294,8 @@ def _set_aside(path: Path, check: Callable[[Path], Any], then: str) -> None:
     try:
         check(path)
     except Damaged as damaged:
-        aside = path.with_name(f"{path.name}.corrupt")
+        names = (f"{path.name}.corrupt{f'.{n}' if n else ''}" for n in itertools.count())
+        aside = next(a for a in map(path.with_name, names) if not os.path.lexists(a))
         os.replace(path, aside)
         _log.warning("%s is damaged (%s); kept as %s, %s", path, damaged.reason, aside.name, then)
 
@@ -260,17 +303,3 @@ def _set_aside(path: Path, check: Callable[[Path], Any], then: str) -> None:
 def _foreign(path: Path) -> bool:
     """Whether a file in a folder without a marker was put there by somebody else."""
     return not (path.name.startswith(f".{_MARKER}.") and path.name.endswith(".tmp"))
-
-
-def _values(row: AskedRow, records: Sequence[Record]) -> Row:
-    """A row with its values: the mean over repeats, and the standard error of that mean."""
-    values: dict[str, float] = {}
-    for name in row["metrics"]:
-        found = [record["values"][name] for record in records]
-        means = [math.nan if v["value"] is None else v["value"] for v in found]
-        errors = [math.nan if v["stderr"] is None else v["stderr"] for v in found]
-        values[name] = math.fsum(mean / len(means) for mean in means)
-        # Without a square that overflows.
-        values[name + STDERR] = math.hypot(*errors) / len(errors)
-    fixed = {**row["columns"], "nfe": records[0]["nfe"]}
-    return cast(Row, {**fixed, **values, "cell": " ".join(row["cells"])})

@@ -1,0 +1,130 @@
+"""A block: what sampling one fixed batch of a cell comes to, as a value.
+
+Blocks may be computed by any process in any order; folded in the order of their index they give
+the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samplebench.answers.blame import Failed
+from samplebench.bench.loaded import Bench, LoadedExtractor
+from samplebench.bench.steady import watched_extractor, watched_sampling
+from samplebench.devices import resolve_dtype, synchronize
+from samplebench.errors import UsageError
+from samplebench.features.judged import features
+from samplebench.images import to_uint8
+from samplebench.models.bound import Bound
+from samplebench.noise.streams import stream
+from samplebench.results.record import Conditions
+from samplebench.sampling.setting import Setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples first .. first + n - 1 of a cell.
+
+    Attributes:
+        index: of the block in its cell.
+        first: index of its first sample.
+        images: uint8 [n, H, W, C].
+        rows: features by an extractor's key, float64 [n, D]; missing where it failed.
+        failed: why it failed, by an extractor's key.
+        evaluated, drawn: images that the network got, samples drawn; padding counts in both.
+        nonfinite: samples that are not finite, or had an answer of the network that was not.
+        why: who was not finite first, and where; "" if nobody.
+        doubts: reasons why the same seeds give other samples, each a line.
+        seconds: by stage.
+    """
+
+    index: int
+    first: int
+    images: np.ndarray
+    rows: Mapping[str, np.ndarray]
+    failed: Mapping[str, str]
+    evaluated: int
+    drawn: int
+    nonfinite: int
+    why: str
+    doubts: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+
+def count_of(conditions: Conditions) -> int:
+    """The number of blocks of a cell."""
+    return math.ceil(conditions["num_samples"] / conditions["block"])
+
+
+def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int) -> Block:
+    """Samples one block, padded to its fixed size by more seeds.
+
+    Raises:
+        UsageError: a network, sampler or extractor of others fails or answers wrongly.
+    """
+    import torch
+
+    model, size = bench.model, conditions["block"]
+    first, doubts = index * size, dict[str, None]()
+    n, start = min(size, conditions["num_samples"] - first), conditions["seed"] + first
+    seeds = range(start, start + size)
+    dtype = resolve_dtype(conditions["state_dtype"])
+    assert dtype is not None
+    began = time.perf_counter()
+    noise = stream(conditions["noise"], seeds, model.device, dtype)
+    latents, labels = noise.start(setting.timeline.latent_shape(model.shape), model.num_classes)
+    bound = Bound(model, labels, len(seeds), blamed=True, foreign=bench.foreign)
+    with (
+        torch.no_grad(),
+        setting.solver.guarded(),
+        watched_sampling(setting, bound, lambda text: doubts.setdefault(text), start),
+    ):
+        x = setting.run(bound, latents, noise)
+    if not bound.images:
+        raise UsageError(f"sampler {setting.solver.name} never asks the network for anything")
+    images = to_uint8(x, conditions["quantization"])
+    finite = torch.isfinite(x).flatten(1).all(1)[:n].cpu().numpy()
+    synchronize(model.device)
+    sampled = time.perf_counter()
+    lost = int((~finite | (bound.watch.look()[:n] > 0)).sum())
+    why = bound.watch.why(n) or f"sampler {setting.solver.name} ended in no finite image"
+    rows: dict[str, np.ndarray] = {}
+    failed: dict[str, str] = {}
+    for one in bench.extractors:
+        try:
+            rows[one.key] = _features(one, images, n, start, doubts)
+        except Failed as failure:
+            failed[one.key] = str(failure)
+    return Block(
+        index=index,
+        first=first,
+        images=images[:n].permute(0, 2, 3, 1).cpu().numpy(),
+        rows=rows,
+        failed=failed,
+        evaluated=bound.images,
+        drawn=len(seeds),
+        nonfinite=lost,
+        why=why if lost else "",
+        doubts=tuple(doubts),
+        seconds={"sampling": sampled - began, "features": time.perf_counter() - sampled},
+    )
+
+
+def _features(
+    one: LoadedExtractor, images: Tensor, n: int, seed: int, doubts: dict[str, None]
+) -> np.ndarray:
+    """Features of the first n images, float64 [n, D]."""
+    doubt = watched_extractor(
+        one.name, one.function, seed, images.device, lambda text: doubts.setdefault(text)
+    )
+    with doubt:
+        return features(one.function, images, one.name, one.dim, n)

@@ -1,0 +1,109 @@
+"""What the cells of one model share: the model and the extractors, loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from samplebench.bench.flops import gflop_per_evaluation
+from samplebench.bench.rehearsal import probed, try_network
+from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.features.judged import extractor_of
+from samplebench.loading import load
+from samplebench.models.chunks import Chunks
+from samplebench.models.model import Model, is_foreign
+from samplebench.results.cell import PlannedScore
+from samplebench.results.kept import key_of
+from samplebench.scoring.measure import Measure, check_extractor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+# Operations are counted on that many images: a quarter of the usual block, whole for exact models.
+_COUNTED = 16
+
+
+@dataclass(frozen=True)
+class LoadedExtractor:
+    """An extractor on a device.
+
+    Attributes:
+        name: as registered.
+        key: of what it is, code of others included.
+        dim: D, features of an image.
+        function: uint8 images [N, C, H, W] to features [N, D].
+    """
+
+    name: str
+    key: str
+    dim: int
+    function: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the cells of one model share.
+
+    Attributes:
+        gflop: per evaluation of one image, None where it cannot be counted.
+        foreign: whether samplebench did not write the network.
+        unsteady: what makes every cell of the model irreproducible, lines.
+    """
+
+    model: Model
+    extractors: tuple[LoadedExtractor, ...]
+    gflop: float | None
+    foreign: bool = False
+    unsteady: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        extractors: tuple[LoadedExtractor, ...],
+        block: int,
+        device: torch.device,
+        dtype: str | None,
+    ) -> Bench:
+        """Loads a model.
+
+        Raises:
+            UsageError: a network of others that fails or answers wrongly.
+        """
+        model = load(checkpoint, device=device, dtype=dtype)
+        batch, foreign = min(block, _COUNTED), is_foreign(model)
+        doubt = try_network(model, batch) if foreign else None
+        with probed(model):
+            gflop = gflop_per_evaluation(model, batch)
+        unsteady = () if doubt is None else (doubt,)
+        model.chunks = Chunks()
+        return cls(model, extractors, gflop, foreign, unsteady)
+
+
+def score_key(score: PlannedScore) -> str:
+    """Key of the extractor whose features a score compares."""
+    conditions = score.conditions
+    return key_of(conditions["extractor"], str(conditions.get("extractor_code", "")))
+
+
+def load_extractors(
+    scores: Iterable[PlannedScore], measures: Iterable[Measure], device: torch.device
+) -> tuple[LoadedExtractor, ...]:
+    """The extractors of these scores, each once.
+
+    Raises:
+        InputError: a reference was made with other weights than its extractor has.
+        UsageError: an extractor of others that fails or answers wrongly.
+    """
+    found: dict[str, LoadedExtractor] = {}
+    for score in scores:
+        name, key = score.conditions["extractor"]["name"], score_key(score)
+        if key not in found:
+            function = extractor_of(name, device)
+            for measure in measures:
+                if measure.reference.extractor == name:
+                    check_extractor(measure.reference, function)
+            found[key] = LoadedExtractor(name, key, function.feature_dim, function)
+    return tuple(found.values())

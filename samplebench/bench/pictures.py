@@ -1,0 +1,52 @@
+"""Images as PNG files, in the layout of EDM's sampling script, for other people's evaluators."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from samplebench.bench.block import Block
+from samplebench.files.atomic import atomic
+from samplebench.results.cell import Cell
+
+# Images of a subfolder.
+_EACH = 1000
+_UNSAFE = re.compile(r"[^\w.+=-]+", re.ASCII)
+
+
+class Pictures:
+    """PNG files of cells: FOLDER/<cell>/SSSSSS/NNNNNN.png by seed, a thousand to a subfolder.
+
+    Args:
+        folder: of all cells.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def of(self, cell: Cell) -> Path:
+        """Where the images of a cell are."""
+        conditions = cell.conditions
+        words = (conditions["model"], conditions["sampler"], f"nfe{cell.nfe}", cell.hash[:16])
+        return self.folder / _UNSAFE.sub("_", "-".join(words))
+
+    def whole(self, cell: Cell) -> bool:
+        """Whether all images of a cell are there."""
+        found = sum(1 for _ in self.of(cell).glob("*/*.png"))
+        return found >= cell.conditions["num_samples"]
+
+    def write(self, cell: Cell, block: Block) -> None:
+        """Writes the images of a block; one that is there is written again."""
+        self.write_images(cell, block.first, block.images)
+
+    def write_images(self, cell: Cell, first: int, images: np.ndarray) -> None:
+        """Writes uint8 images [n, H, W, C] of samples first, first + 1, ..."""
+        from PIL import Image
+
+        for index, image in enumerate(images, cell.conditions["seed"] + first):
+            path = self.of(cell) / f"{index - index % _EACH:06d}" / f"{index:06d}.png"
+            with atomic(path) as temporary:
+                picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+                picture.save(temporary, format="PNG")

@@ -1,0 +1,202 @@
+"""Scores of finished cells: from what was kept of their images, without their network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from samplebench.answers.blame import Failed
+from samplebench.bench.loaded import LoadedExtractor, score_key
+from samplebench.bench.provenance import score_provenance
+from samplebench.bench.steady import watched_extractor, watched_metric
+from samplebench.errors import UsageError
+from samplebench.features.judged import features
+from samplebench.metrics.blocks import Blocked, BlockedRows
+from samplebench.metrics.moments import BlockedMoments
+from samplebench.metrics.scored import scored
+from samplebench.results.cell import PlannedScore
+from samplebench.results.damage import Damaged
+from samplebench.results.kept import FEATURES
+from samplebench.results.record import Conditions, Record, Score, Value
+from samplebench.results.store import SCHEMA, Store
+from samplebench.scoring.measure import Measure
+
+# (extractor's key, "moments" or "features").
+Kind = tuple[str, str]
+_NONE: Value = {"value": None, "stderr": None}
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What scores need beside a cell's statistics.
+
+    Attributes:
+        measures: metrics with their references.
+        device: on which features are made.
+    """
+
+    measures: tuple[Measure, ...]
+    device: torch.device
+
+    def measure(self, score: PlannedScore) -> Measure:
+        """The metric and the reference of a score."""
+        reference = score.conditions["reference"]
+        return next(
+            measure
+            for measure in self.measures
+            if measure.metric.name == score.metric
+            and (measure.reference.id, measure.reference.sha256)
+            == (reference["id"], reference["sha256"])
+        )
+
+
+def kind_of(score: PlannedScore) -> Kind:
+    """What a score is computed on."""
+    return score_key(score), score.conditions["statistic"]
+
+
+def scored_cell(
+    record: Record,
+    wanted: Iterable[PlannedScore],
+    scoring: Scoring,
+    statistics: Mapping[Kind, Blocked],
+    failed: Mapping[str, str],
+) -> list[Score]:
+    """Scores of a cell; without a value where its images or features are none.
+
+    Args:
+        record: of the cell.
+        statistics: of its images.
+        failed: why an extractor's features are none, by its key.
+    """
+    return [
+        score_of(
+            planned,
+            scoring.measure(planned),
+            statistics.get(kind_of(planned)),
+            str(record.get("failed") or failed.get(score_key(planned), "")),
+            record["conditions"].get("seed", 0),
+            scoring.device,
+        )
+        for planned in wanted
+    ]
+
+
+def score_of(
+    planned: PlannedScore,
+    measure: Measure,
+    statistic: Blocked | None,
+    failed: str,
+    seed: int,
+    device: torch.device,
+) -> Score:
+    """A score; without a value where `failed` says why, or the metric fails on these numbers."""
+    began, doubts, value = time.perf_counter(), dict[str, None](), _NONE
+    try:
+        if not failed and statistic is not None:
+            with watched_metric(planned.metric, seed, lambda text: doubts.setdefault(text)):
+                reference = measure.reference.statistic(measure.metric.statistic)
+                value = scored(measure.metric, statistic, reference)
+    except (Failed, UsageError) as error:
+        failed = str(error)
+    score: Score = {
+        "schema": SCHEMA,
+        "score": planned.hash,
+        "conditions": planned.conditions,
+        "value": value,
+        "seconds": round(time.perf_counter() - began, 3),
+        "provenance": score_provenance(device),
+    }
+    if doubts:
+        score["unsteady"] = list(doubts)
+    if planned.not_reusable:
+        score["not_reusable"] = planned.not_reusable
+    if failed:
+        score["failed"] = failed
+    return score
+
+
+def can_score(store: Store, cell: str, kind: Kind) -> bool:
+    """Whether what was kept of a finished cell is enough."""
+    key, statistic = kind
+    return (
+        store.kept.has(cell, statistic, key)
+        or store.kept.has(cell, "features", key)
+        or store.kept.has(cell, "images")
+    )
+
+
+def kept_statistic(
+    store: Store,
+    cell: str,
+    kind: Kind,
+    extractor: Callable[[], LoadedExtractor],
+    conditions: Conditions,
+) -> Blocked:
+    """A statistic of a finished cell, of what was kept; what had to be made is kept, too.
+
+    Args:
+        extractor: loads it, where features must be made of the images.
+        conditions: of the cell; images come in blocks as when they were sampled.
+
+    Raises:
+        Damaged: what was kept is not what was written.
+        Failed: the extractor's features are not finite.
+        UsageError: an extractor of others fails or answers wrongly.
+    """
+    key, statistic = kind
+    if statistic == "features" and store.kept.has(cell, "features", key):
+        return BlockedRows(store.kept.features(cell, key))
+    if statistic == "moments" and store.kept.has(cell, "moments", key):
+        try:
+            return BlockedMoments.load(store.kept.moments(cell, key))
+        except (KeyError, ValueError) as error:
+            path = store.kept.path(cell, "moments", key)
+            raise Damaged(path, str(error), "delete it; its cell is sampled again") from None
+    if store.kept.has(cell, "images"):
+        return _of_images(store, cell, kind, extractor(), conditions)
+    return BlockedMoments.of(store.kept.features(cell, key))
+
+
+def _of_images(
+    store: Store, cell: str, kind: Kind, extractor: LoadedExtractor, conditions: Conditions
+) -> Blocked:
+    """Features of kept images, kept as those of the other extractors."""
+    images, block = store.kept.images(cell), conditions["block"]
+    rows = store.rows(cell, f"{extractor.key}.made", (extractor.dim,), np.float64)
+    narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
+    try:
+        for first in range(0, len(images), block):
+            seed = conditions["seed"] + first
+            found = _features(extractor, images[first : first + block], block, seed)
+            rows.write(first, found)
+            narrow.write(first, found)
+        moments = BlockedMoments.of(rows.mapped(len(images)))
+        facts = {"extractor": extractor.name}
+        store.kept.write(cell, "moments", extractor.key, moments.state(), **facts)
+        arrays = {FEATURES: narrow.mapped(len(images))}
+        store.kept.write(cell, "features", extractor.key, arrays, **facts)
+    finally:
+        rows.drop()
+        narrow.drop()
+    if kind[1] == "moments":
+        return moments
+    return BlockedRows(store.kept.features(cell, extractor.key))
+
+
+def _features(
+    extractor: LoadedExtractor, images: np.ndarray, block: int, seed: int
+) -> np.ndarray:
+    """Features of uint8 images [n, H, W, C], in a batch filled up to a whole block."""
+    n = len(images)
+    filled = np.zeros((block, *images.shape[1:]), np.uint8)
+    filled[:n] = images
+    batch = torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous()
+    with watched_extractor(
+        extractor.name, extractor.function, seed, torch.device("cpu"), lambda text: None
+    ):
+        return features(extractor.function, batch, extractor.name, extractor.dim, n)

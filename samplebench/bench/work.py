@@ -1,0 +1,76 @@
+"""What of a plan is to do: cells to sample, and finished ones to score from what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from samplebench.bench.pictures import Pictures
+from samplebench.bench.plan import Plan
+from samplebench.bench.scores import can_score, kind_of
+from samplebench.results.cell import Cell, PlannedScore
+from samplebench.results.fields import counted
+from samplebench.results.kept import LEVELS
+from samplebench.results.store import Store
+
+Item = tuple[Cell, tuple[PlannedScore, ...]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to do.
+
+    Attributes:
+        sample: cells whose network is asked, with the scores that they get.
+        score: finished cells with the scores that they lack.
+        notes: why finished cells are sampled again, a line each.
+    """
+
+    sample: tuple[Item, ...]
+    score: tuple[Item, ...]
+    notes: tuple[str, ...]
+
+
+def work_of(plan: Plan, store: Store) -> Work:
+    """Looks through the store for the cells and scores of a plan."""
+    sample, score = list[Item](), list[Item]()
+    again: dict[str, int] = {}
+    wanted = plan.scores
+    for name, cell in plan.cells.items():
+        every = tuple(wanted[name].values())
+        lacking = tuple(s for s in every if not store.has_score(s.hash))
+        reason = _reason(plan, store, cell, lacking) if store.has(name) else "new"
+        if reason:
+            sample.append((cell, every))
+            if reason != "new":
+                again[reason] = again.get(reason, 0) + 1
+        elif lacking:
+            score.append((cell, lacking))
+    notes = (
+        f"note: {counted(count, 'finished cell')} sampled again: {reason}"
+        for reason, count in again.items()
+    )
+    return Work(tuple(sample), tuple(score), tuple(notes))
+
+
+def _reason(plan: Plan, store: Store, cell: Cell, lacking: Iterable[PlannedScore]) -> str:
+    """Why a finished cell must be sampled again; "" if it need not."""
+    if store.cell(cell.hash).get("failed"):
+        return ""
+    for score in lacking:
+        if not can_score(store, cell.hash, kind_of(score)):
+            name = score.conditions["extractor"]["name"]
+            return f"no {score.conditions['statistic']} of {name} were kept, which {score.metric} needs"
+    keep = plan.request.keep
+    if keep != LEVELS[0] and not kept_at(store, cell, plan.scores[cell.hash].values(), keep):
+        return f"its {keep} were not kept"
+    if plan.request.save_images and not Pictures(store.out / "images").whole(cell):
+        return "its images were not saved"
+    return ""
+
+
+def kept_at(store: Store, cell: Cell, scores: Iterable[PlannedScore], level: str) -> bool:
+    """Whether as much is kept of a cell as a level says."""
+    if level == "images":
+        return store.kept.has(cell.hash, "images")
+    return all(store.kept.has(cell.hash, level, kind_of(score)[0]) for score in scores)

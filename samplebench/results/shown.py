@@ -1,0 +1,82 @@
+"""Asked rows to a view: their columns with the values of their scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+from samplebench.results.record import Record, Score
+from samplebench.results.requests import AskedRow
+from samplebench.results.row import STDERR, Row
+from samplebench.results.view import ScoreKey, View
+
+
+class Source(Protocol):
+    """Where records and scores are."""
+
+    out: Path
+
+    def has(self, cell: str) -> bool: ...
+
+    def cell(self, cell: str) -> Record: ...
+
+    def has_score(self, score: str) -> bool: ...
+
+    def score(self, score: str) -> Score: ...
+
+    def sheet(self, cell: str) -> Path: ...
+
+
+def view_of(source: Source, asked: Iterable[AskedRow]) -> View:
+    """The finished ones of these rows.
+
+    Raises:
+        Damaged: a file is not what was written.
+    """
+    rows: list[Row] = []
+    cells: dict[str, Record] = {}
+    found: dict[ScoreKey, Score] = {}
+    pending: set[str] = set()
+    for row in asked:
+        missing = _missing(source, row)
+        pending |= missing
+        if missing:
+            continue
+        cells |= {cell: source.cell(cell) for cell in row["cells"] if cell not in cells}
+        records = [cells[cell] for cell in row["cells"]]
+        scores = {metric: [*map(source.score, names)] for metric, names in row["scores"].items()}
+        label = row["columns"]["reference"]
+        for metric, each in scores.items():
+            found |= {(c, metric, label): s for c, s in zip(row["cells"], each, strict=True)}
+        rows.append(with_values(row, records, scores))
+    sheets = {cell: path for cell in cells if (path := source.sheet(cell)).is_file()}
+    return View(source.out.resolve().name, rows, cells, sheets, len(pending), found)
+
+
+def _missing(source: Source, row: AskedRow) -> set[str]:
+    """The cells of a row that have no result yet, of whichever metric."""
+    missing = {cell for cell in row["cells"] if not source.has(cell)}
+    for names in row["scores"].values():
+        pairs = zip(row["cells"], names, strict=True)
+        missing |= {cell for cell, score in pairs if not source.has_score(score)}
+    return missing
+
+
+def with_values(
+    row: AskedRow, records: Sequence[Record], scores: Mapping[str, Sequence[Score]]
+) -> Row:
+    """A row with its values: the mean over repeats, and the standard error of that mean."""
+    values: dict[str, float] = {}
+    for name, each in scores.items():
+        found = [score["value"] for score in each]
+        means = [math.nan if v["value"] is None else v["value"] for v in found]
+        errors = [math.nan if v["stderr"] is None else v["stderr"] for v in found]
+        values[name] = math.fsum(mean / len(means) for mean in means)
+        # Without a square that overflows.
+        values[name + STDERR] = math.hypot(*errors) / len(errors)
+    nfe = records[0]["nfe"]
+    # No sampler evaluates side by side, and none is guided, yet.
+    fixed = {**row["columns"], "nfe": nfe, "depth": nfe}
+    return cast(Row, {**fixed, **values, "cell": " ".join(row["cells"])})
