@@ -39,7 +39,7 @@ def plan_device(plan: Plan) -> torch.device:
         EnvironmentError_: this machine does not have it, or it lacks a precision of the plan.
     """
     conditions = [cell.conditions for cell in plan.cells.values()]
-    dtypes = {c[key] for c in conditions for key in ("state_dtype", "dtype")}  # type: ignore[literal-required]
+    dtypes = {c[key] for c in conditions for key in ("state_dtype", "dtype")}
     return resolve_device(plan.request.device, dtypes)
 
 

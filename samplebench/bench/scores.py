@@ -188,9 +188,7 @@ def _of_images(
     return BlockedRows(store.kept.features(cell, extractor.key))
 
 
-def _features(
-    extractor: LoadedExtractor, images: np.ndarray, block: int, seed: int
-) -> np.ndarray:
+def _features(extractor: LoadedExtractor, images: np.ndarray, block: int, seed: int) -> np.ndarray:
     """Features of uint8 images [n, H, W, C], in a batch filled up to a whole block."""
     n = len(images)
     filled = np.zeros((block, *images.shape[1:]), np.uint8)

@@ -59,14 +59,19 @@ def _reason(plan: Plan, store: Store, cell: Cell, lacking: Iterable[PlannedScore
         return ""
     for score in lacking:
         if not can_score(store, cell.hash, kind_of(score)):
-            name = score.conditions["extractor"]["name"]
-            return f"no {score.conditions['statistic']} of {name} were kept, which {score.metric} needs"
+            return f"{lack(score)} were not kept"
     keep = plan.request.keep
     if keep != LEVELS[0] and not kept_at(store, cell, plan.scores[cell.hash].values(), keep):
         return f"its {keep} were not kept"
     if plan.request.save_images and not Pictures(store.out / "images").whole(cell):
         return "its images were not saved"
     return ""
+
+
+def lack(score: PlannedScore) -> str:
+    """What a score is computed on, in words: "moments of pixels, which fd-pixels compares,"."""
+    conditions = score.conditions
+    return f"{conditions['statistic']} of {conditions['extractor']['name']}, which {score.metric} compares,"
 
 
 def kept_at(store: Store, cell: Cell, scores: Iterable[PlannedScore], level: str) -> bool:

@@ -190,8 +190,7 @@ def _announce(plan: Plan, device: torch.device) -> None:
         "NFE": ", ".join(map(str, sorted({r["nfe"] for r in rows}))),
         "samples": f"N = {each('num_samples')}, seed {each('seed')}, repeats {each('repeats')}, "
         f"{conditions['noise']} noise, blocks of {conditions['block']}",
-        "protocol": f"{each('protocol')}, {', '.join(measures)}, "
-        f"state {conditions['state_dtype']}",
+        "protocol": f"{each('protocol')}, {', '.join(measures)}, state {conditions['state_dtype']}",
         "keeps": keeping(plan),
         "work": _summary(plan, done),
         "results": plan.request.folder(),

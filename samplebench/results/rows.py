@@ -35,12 +35,12 @@ class RowsFile:
 
     def write(self, first: int, rows: np.ndarray) -> None:
         """Writes rows [n, ...] at the place of rows first, first + 1, ..."""
-        data = np.ascontiguousarray(rows, dtype=self.dtype)
+        data = np.ascontiguousarray(rows, dtype=self.dtype).tobytes()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "r+b" if self.path.exists() else "wb") as file:
             file.seek(first * self.row_bytes)
             file.write(data)
-        self.crc = zlib.crc32(data.data.cast("B") if data.size else b"", self.crc)
+        self.crc = zlib.crc32(data, self.crc)
 
     def sync(self) -> None:
         """Waits until the rows are on the disk."""
