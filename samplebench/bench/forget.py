@@ -27,8 +27,10 @@ class RequestState:
 
     @property
     def words(self) -> str:
-        """What differs from a plain `run`, e.g. "model=digits-exact nfe=5,10"."""
-        return " ".join(_pairs(self.asked.words))
+        """What differs from a plain `run`, e.g. "model=digits-exact nfe=5,10"; of a `score` that
+        first."""
+        words = self.asked.words
+        return " ".join([*(["score"] if words.get("score") else []), *_pairs(words)])
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ def states(store: Store) -> list[RequestState]:
     """Every request of a folder, in the order of asking."""
     found = []
     for asked in store.requests():
-        finished = sum(map(store.has, asked.cells))
-        found.append(RequestState(asked, finished, len(asked.cells) - finished))
+        pending = store.pending(asked.rows)
+        found.append(RequestState(asked, len(asked.cells) - len(pending), len(pending)))
     return found
 
 
@@ -80,13 +82,42 @@ def drop(dropped: Iterable[RequestState]) -> None:
 def unwanted(store: Store, without: Collection[RequestState] = ()) -> Unwanted:
     """What would be kept, but asked for by nobody, without these requests."""
     gone = {state.asked.path for state in without}
-    wanted = {c for asked in store.requests() if asked.path not in gone for c in asked.cells}
-    files = [p for p in (store.out / "cells").glob("*") if p.name.partition(".")[0] not in wanted]
+    asked = [asked for asked in store.requests() if asked.path not in gone]
+    wanted = {name for each in asked for name in each.cells | each.scores}
+    folders = (store.out / name for name in ("cells", "scores"))
+    paths = (path for folder in folders for path in folder.glob("*"))
+    files = [path for path in paths if path.name.partition(".")[0] not in wanted]
+    cells = store.out / "cells"
     return Unwanted(
-        sum(path.suffix == ".json" for path in files),
+        sum(path.suffix == ".json" and path.parent == cells for path in files),
         sum(path.name.endswith(".partial.npz") for path in files),
         sum(path.stat().st_size for path in files if path.is_file()),
     )
+
+
+@dataclass(frozen=True)
+class KeptFiles:
+    """Statistics and images that were kept of a folder's cells.
+
+    Attributes:
+        paths: of the files.
+        size: of all, bytes.
+    """
+
+    paths: tuple[Path, ...]
+    size: int
+
+
+def kept_files(store: Store) -> KeptFiles:
+    """All that could be dropped without losing a value; a further one then samples again."""
+    found = store.kept.of()
+    return KeptFiles(tuple(found), sum(path.stat().st_size for path in found))
+
+
+def drop_kept(files: KeptFiles) -> None:
+    """Removes these files, and no cell and no score."""
+    for path in files.paths:
+        path.unlink(missing_ok=True)
 
 
 def _pairs(words: Mapping[str, Any]) -> Iterator[str]:

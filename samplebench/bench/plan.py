@@ -207,7 +207,7 @@ def _rows_of_model(
             given = dict(zip(table, values, strict=True))
             found = _rows_of_sampler(request, base, known, rules, solver, given, codes, survey)
             for row in (shared(row, first) for row in found):
-                yield from _scored(row, rules.measures, codes)
+                yield from scored_rows(row, rules.measures, codes)
 
 
 def _rows_of_sampler(
@@ -272,7 +272,7 @@ def _rows_of_sampler(
         yield PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
 
 
-def _scored(row: PlannedRow, measures: Sequence[Measure], codes: Codes) -> Iterator[PlannedRow]:
+def scored_rows(row: PlannedRow, measures: Sequence[Measure], codes: Codes) -> Iterator[PlannedRow]:
     """A row for each reference, with the scores of its metrics."""
     by_reference: dict[str, dict[str, tuple[PlannedScore, ...]]] = {}
     for measure in measures:

@@ -69,9 +69,9 @@ def _reason(plan: Plan, store: Store, cell: Cell, lacking: Iterable[PlannedScore
 
 
 def lack(score: PlannedScore) -> str:
-    """What a score is computed on, in words: "moments of pixels, which fd-pixels compares,"."""
+    """What a score is computed on, in words: "moments of pixels for fd-pixels"."""
     conditions = score.conditions
-    return f"{conditions['statistic']} of {conditions['extractor']['name']}, which {score.metric} compares,"
+    return f"{conditions['statistic']} of {conditions['extractor']['name']} for {score.metric}"
 
 
 def kept_at(store: Store, cell: Cell, scores: Iterable[PlannedScore], level: str) -> bool:

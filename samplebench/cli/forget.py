@@ -11,22 +11,30 @@ from samplebench.cli.common import command, output_flags, print_json, print_tabl
 
 if TYPE_CHECKING:
     from samplebench.bench.forget import RequestState, Unwanted
+    from samplebench.results.store import Store
 
 _EXAMPLES = """
 samplebench forget reports/digits-exact                 what was asked of the folder
 samplebench forget reports/digits-exact 3               drop the third request
 samplebench forget reports/digits-exact --unfinished    drop all that have cells to go
+samplebench forget reports/digits-exact --kept          drop kept statistics and images
 """
 
 
 def add(commands: Any) -> None:
-    text = "drop requests of a results folder that were abandoned; finished cells are kept"
+    text = "drop abandoned requests of a results folder, or what was kept of its images"
     parser = command(commands, "forget", main, text, _EXAMPLES)
     parser.add_argument("dir", metavar="DIR", help="results folder of 'samplebench run'")
     parser.add_argument(
         "numbers", metavar="N", nargs="*", type=int, help="requests to drop (default: list them)"
     )
     parser.add_argument("--unfinished", action="store_true", help="drop all that have cells to go")
+    parser.add_argument(
+        "--kept",
+        action="store_true",
+        help="give back the room of kept statistics and images; values stay, further ones need "
+        "their cells sampled again",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be dropped and stop")
     output_flags(parser, quiet="print nothing but a list")
 
@@ -38,8 +46,11 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.results.store import Store
 
     store = Store(Path(args.dir))
-    if args.numbers and args.unfinished:
-        raise UsageError("name requests or give --unfinished, not both")
+    if sum((bool(args.numbers), args.unfinished, args.kept)) > 1:
+        raise UsageError("name requests, or give --unfinished or --kept: one of these at a time")
+    if args.kept:
+        _drop_kept(args, store)
+        return 0
     if not args.numbers and not args.unfinished:
         _list(args, forget.states(store))
         return 0
@@ -55,6 +66,23 @@ def main(args: argparse.Namespace) -> int:
         kept = forget.unwanted(store)
     _say(args, found, kept)
     return 0
+
+
+def _drop_kept(args: argparse.Namespace, store: Store) -> None:
+    from samplebench.bench import forget
+    from samplebench.results.fields import counted
+
+    with store.locked(), writing(store.out):
+        files = forget.kept_files(store)
+        if not args.dry_run:
+            forget.drop_kept(files)
+    if args.json:
+        facts = {"files": len(files.paths), "bytes": files.size, "dry_run": args.dry_run}
+        print_json({"dropped_kept": facts})
+    elif not args.quiet:
+        verb = "would drop" if args.dry_run else "dropped"
+        text = f"{counted(len(files.paths), 'file')} of kept statistics and images"
+        print(f"{args.dir}: {verb} {text}, {files.size / 1e6:.1f} MB; every value is kept")
 
 
 def _list(args: argparse.Namespace, found: Sequence[RequestState]) -> None:

@@ -40,9 +40,9 @@ def view_of(source: Source, asked: Iterable[AskedRow]) -> View:
     found: dict[ScoreKey, Score] = {}
     pending: set[str] = set()
     for row in asked:
-        missing = _missing(source, row)
-        pending |= missing
-        if missing:
+        without = missing(source, row)
+        pending |= without
+        if without:
             continue
         cells |= {cell: source.cell(cell) for cell in row["cells"] if cell not in cells}
         records = [cells[cell] for cell in row["cells"]]
@@ -55,13 +55,13 @@ def view_of(source: Source, asked: Iterable[AskedRow]) -> View:
     return View(source.out.resolve().name, rows, cells, sheets, len(pending), found)
 
 
-def _missing(source: Source, row: AskedRow) -> set[str]:
-    """The cells of a row that have no result yet, of whichever metric."""
-    missing = {cell for cell in row["cells"] if not source.has(cell)}
+def missing(source: Source, row: AskedRow) -> set[str]:
+    """The cells of a row that have no result yet, or lack a score."""
+    found = {cell for cell in row["cells"] if not source.has(cell)}
     for names in row["scores"].values():
         pairs = zip(row["cells"], names, strict=True)
-        missing |= {cell for cell, score in pairs if not source.has_score(score)}
-    return missing
+        found |= {cell for cell, score in pairs if not source.has_score(score)}
+    return found
 
 
 def with_values(

@@ -33,9 +33,9 @@ from samplebench.results.cell import PlannedRow
 from samplebench.results.damage import Damaged, check_sheet, read_cell, read_json, read_score
 from samplebench.results.kept import Kept
 from samplebench.results.record import Record, Score
-from samplebench.results.requests import Asked, asked_rows, merged, read_all
+from samplebench.results.requests import Asked, AskedRow, asked_rows, merged, read_all
 from samplebench.results.rows import RowsFile
-from samplebench.results.shown import view_of
+from samplebench.results.shown import missing, view_of
 from samplebench.results.view import View
 
 SCHEMA = 2
@@ -262,6 +262,10 @@ class Store:
     def view(self, plan: Iterable[PlannedRow] | None = None) -> View:
         """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
         return view_of(self, merged(self.requests()) if plan is None else asked_rows(plan))
+
+    def pending(self, rows: Iterable[AskedRow]) -> set[str]:
+        """The cells of these rows that have no result yet, or lack a score."""
+        return set[str]().union(*(missing(self, row) for row in rows))
 
     def sheet(self, cell: str) -> Path:
         """Where a cell's contact sheet is, if it has one."""

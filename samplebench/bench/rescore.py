@@ -1,0 +1,168 @@
+"""Finished cells against further metrics and references, without their network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplebench.bench.codes import Codes
+from samplebench.bench.plan import scored_rows
+from samplebench.bench.progress import Progress
+from samplebench.bench.ready import fetch_measures
+from samplebench.bench.run import score_kept
+from samplebench.bench.scores import Scoring, can_score, kind_of
+from samplebench.bench.work import lack
+from samplebench.checkpoints.catalog import catalog
+from samplebench.errors import InputError
+from samplebench.results.cell import Cell, PlannedRow, PlannedScore
+from samplebench.results.fields import counted
+from samplebench.results.requests import AskedRow, merged
+from samplebench.results.row import Columns
+from samplebench.results.store import Store
+from samplebench.scoring.measure import Measure, measures
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What finished cells are to be scored by.
+
+    Attributes:
+        metric: names.
+        reference: ids or paths; without, each model's own.
+        checkpoints: TOML file with further models.
+        device: on which features are made of kept images.
+        offline: open no connection.
+    """
+
+    metric: tuple[str, ...]
+    reference: tuple[str, ...]
+    checkpoints: str | None
+    device: torch.device
+    offline: bool = False
+
+    def words(self) -> dict[str, Any]:
+        """As a request file has them."""
+        given = {"metric": self.metric, "reference": self.reference}
+        return {"score": True, **{key: list(value) for key, value in given.items() if value}}
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What came of it.
+
+    Attributes:
+        rows: that have their scores now.
+        lacking: what of the cells was not kept, by how many cells lack it.
+    """
+
+    rows: tuple[PlannedRow, ...]
+    lacking: dict[str, int]
+
+    def complaint(self, folder: Path) -> str:
+        """One line on what was not kept and what to run again; "" where nothing lacks."""
+        if not self.lacking:
+            return ""
+        parts = (f"{text} of {counted(count, 'cell')}" for text, count in self.lacking.items())
+        return (
+            f"{folder}: not kept: {'; '.join(parts)}; give the cells' 'samplebench run' again with "
+            "this --metric and --reference, and with --keep images to score anything later"
+        )
+
+
+def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) -> Rescored:
+    """Scores what can be scored of what was kept, and adds its rows to the folder's.
+
+    Args:
+        store: locked.
+
+    Raises:
+        InputError: no cell is finished, or a reference is none.
+        UsageError: a name that does not exist, or metric and reference that do not fit.
+    """
+    found = list(_finished(store))
+    if not found:
+        raise InputError(f"{store.out} has no finished cell; end its sweep with 'samplebench run'")
+    by_model: dict[str, list[PlannedRow]] = {}
+    for row in found:
+        by_model.setdefault(row.columns["model"], []).append(row)
+    codes, lacking = Codes(), dict[str, int]()
+    rows, work = list[PlannedRow](), list[tuple[Scoring, Cell, list[PlannedScore]]]()
+    for model, own in by_model.items():
+        every = _measures(wanted, model, quiet)
+        scoring = Scoring(every, wanted.device)
+        for row in own:
+            for one in scored_rows(row, every, codes):
+                able = {}
+                for metric, scores in one.scores.items():
+                    missing = [
+                        s for c, s in zip(one.cells, scores, strict=True) if _lacks(store, c, s)
+                    ]
+                    for score in missing:
+                        lacking[lack(score)] = lacking.get(lack(score), 0) + 1
+                    able |= {} if missing else {metric: scores}
+                if able:
+                    rows.append(replace(one, scores=able))
+                    work += ((scoring, *item) for item in _to_score(store, rows[-1]))
+    result = Rescored(tuple(rows), lacking)
+    if not rows:
+        raise InputError(result.complaint(store.out))
+    for note in codes.notes:
+        progress.note(f"note: {note}")
+    store.add_request(wanted.words(), rows)
+    for scoring, cell, scores in work:
+        left = [score for score in scores if not store.has_score(score.hash)]
+        if left:
+            score_kept(cell, left, scoring, store, progress)
+    return result
+
+
+def _measures(wanted: Wanted, model: str, quiet: bool) -> tuple[Measure, ...]:
+    """Metrics with their references, all of it here."""
+    entry = catalog(wanted.checkpoints).get(model)
+    own = (entry.reference, entry.home) if entry else ("", "")
+    found = measures(wanted.metric, wanted.reference, *own)
+    fetch_measures(found, offline=wanted.offline, quiet=quiet)
+    # Hashes that nobody published are known now.
+    return measures(wanted.metric, wanted.reference, *own)
+
+
+def _finished(store: Store) -> Iterator[PlannedRow]:
+    """The folder's points whose images are there, each once, without a reference."""
+    seen = set[str]()
+    for row in merged(store.requests()):
+        columns = {**row["columns"], "reference": ""}
+        name = json.dumps([columns, row["cells"]], sort_keys=True)
+        if name not in seen and all(map(store.has, row["cells"])):
+            seen.add(name)
+            yield PlannedRow(_columns(row), tuple(_cells(store, row["cells"])), {})
+
+
+def _columns(row: AskedRow) -> Columns:
+    return {**row["columns"], "reference": ""}
+
+
+def _cells(store: Store, names: Iterable[str]) -> Iterator[Cell]:
+    for name in names:
+        record = store.cell(name)
+        planned = int(record.get("nfe_planned", record["nfe"]))
+        yield Cell(record["conditions"], planned, record.get("not_reusable", ""))
+
+
+def _to_score(store: Store, row: PlannedRow) -> Iterator[tuple[Cell, list[PlannedScore]]]:
+    for index, cell in enumerate(row.cells):
+        scores = [each[index] for each in row.scores.values()]
+        if left := [score for score in scores if not store.has_score(score.hash)]:
+            yield cell, left
+
+
+def _lacks(store: Store, cell: Cell, score: PlannedScore) -> bool:
+    """Whether a score is not there and cannot be made of what was kept."""
+    if store.has_score(score.hash) or can_score(store, cell.hash, kind_of(score)):
+        return False
+    return not store.cell(cell.hash).get("failed")
