@@ -16,6 +16,7 @@ _EXAMPLES = """
 samplebench reference list
 samplebench reference describe digits
 samplebench reference make --images my/folder --extractor digits --out mine.reference.npz
+samplebench reference make --images my.zip --keep features --out mine.reference.npz
 """
 
 
@@ -29,6 +30,10 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--extractor", metavar="NAME", default="digits", help="default: digits")
     parser.add_argument("--out", metavar="FILE", help="where to write the reference")
+    parser.add_argument(
+        "--keep", choices=("moments", "features"), default="moments",
+        help="features: the features of every image, too, for metrics on them (default: moments)",
+    )  # fmt: skip
     parser.add_argument("--device", metavar="D", help="default: the best there is")
     output_flags(parser)
 
@@ -69,10 +74,10 @@ def _make(args: argparse.Namespace) -> None:
         raise UsageError("reference make needs --images PATH and --out FILE")
     source, target = expanded(args.images), expanded(args.out)
     _check_target(source, target)
-    from samplebench.bench.ready import fetch_extractor
     from samplebench.devices import resolve_device
     from samplebench.features.judged import extractor_of
     from samplebench.image_sets import read
+    from samplebench.scoring.extract import fetch_extractor, statistics_of
 
     fetch_extractor(args.extractor, offline=False, quiet=args.quiet)
     extractor = extractor_of(args.extractor, resolve_device(args.device))
@@ -81,9 +86,12 @@ def _make(args: argparse.Namespace) -> None:
     if not args.quiet:
         for note in (*images.notes, *few):
             say(f"note: {note}")
-    moments = images.moments(extractor, quiet=args.quiet)
+    rows = args.keep == "features"
+    found = statistics_of(images, extractor, rows=rows, device=args.device, quiet=args.quiet)
+    for doubt in () if args.quiet else found.doubts:
+        say(f"note: {doubt}")
     with writing(target, "choose another --out"):
-        made = references.save(target, moments, extractor, images.description)
+        made = references.save(target, found.moments, extractor, images.description, found.rows)
     _print_facts(made.describe(), args.json)
 
 

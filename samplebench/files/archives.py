@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from zipfile import ZipFile, ZipInfo
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.lib import format as npy
@@ -27,6 +27,8 @@ _FREE, _RATIO = 64 << 20, 8
 # Bytes of a zip directory that need no reason.
 _DIRECTORY = 64 << 10
 _PIECE = 1 << 20
+# What a member of a zip archive begins with (APPNOTE 4.3.7): its sign, and where two lengths are.
+_LOCAL, _SIGN, _NAME, _EXTRA = 30, b"PK\3\4", slice(26, 28), slice(28, 30)
 
 
 class Unreadable(ValueError):
@@ -152,6 +154,42 @@ class Stored:
             array = self._array(file, self.shape)
             file.read(1)
         return array
+
+    def mapped(self) -> np.ndarray:
+        """The array, read-only and where it lies in the file; read whole where it is packed there.
+
+        A member of an archive is read through once before, for its checksum.
+
+        Raises:
+            Unreadable: as `whole` does.
+        """
+        begin = self._begin() if self.nbytes and self.dtype.isnative else None
+        if begin is None:
+            array = self.whole()
+            array.flags.writeable = False
+            return array
+        order: Any = "F" if self.fortran else "C"
+        with one_line():
+            if self.member is not None:
+                with _member(self.path, self.member) as file:
+                    while file.read(_PIECE):
+                        pass
+            return np.asarray(np.memmap(self.path, self.dtype, "r", begin, self.shape, order))
+
+    def _begin(self) -> int | None:
+        """Bytes of the file before the array's numbers; None where these are packed."""
+        info = self.member
+        if info is None:
+            return self.offset
+        if info.compress_type != ZIP_STORED or info.compress_size != info.file_size:
+            return None
+        with one_line(), regular(self.path).open("rb") as file:
+            file.seek(info.header_offset)
+            head = bytes(_exactly(file, _LOCAL))
+        if not head.startswith(_SIGN):
+            raise Unreadable("a member of it does not begin where its directory says")
+        lengths = (int.from_bytes(head[part], "little") for part in (_NAME, _EXTRA))
+        return info.header_offset + _LOCAL + sum(lengths) + self.offset
 
     def refuse_bomb(self) -> None:
         """Raises `Unreadable` where more comes out than numbers could be packed to."""

@@ -12,7 +12,7 @@ from samplebench.files.archives import Arrays, Stored, Unreadable
 from samplebench.files.shown import shown
 from samplebench.image_sets.image_set import MAX_PIXELS, ImageSet, batch_size
 
-_KEYS = ("images", "arr_0")
+KEYS = ("images", "arr_0")
 _CHANNELS = (1, 3)
 _WANTED = "uint8 [N, C, H, W] is needed, or [N, H, W, C]"
 
@@ -31,7 +31,7 @@ def images_of(path: Path) -> ImageSet:
     arrays = Arrays(path)
     key = _key(path, arrays)
     stored = arrays[key]
-    notes = [] if key in ("", *_KEYS) else [f"{path}: its images are those called {shown(key)}"]
+    notes = [] if key in ("", *KEYS) else [f"{path}: its images are those called {shown(key)}"]
     if {"mu", "sigma"} <= set(arrays.keys):
         notes.append(
             f"{path} holds statistics too, mu and sigma, often of more images than are in it: "
@@ -55,7 +55,7 @@ def images_of(path: Path) -> ImageSet:
 
 def _key(path: Path, arrays: Arrays) -> str:
     """The key of the images."""
-    for key in (*_KEYS, ""):
+    for key in (*KEYS, ""):
         if key in arrays.keys:
             return key
     candidates = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ FEATURES, DIM = "inception", 2048
 # Names of mean and covariance: of the first FID code, EDM, OpenAI; of pytorch-fid; spelled out.
 _PAIRS = (("mu", "sigma"), ("m", "s"), ("mean", "cov"))
 _IMAGES = ("arr_0", "images")
+# Ours and score-SDE's name of the features themselves.
+_KEPT, _ACTIVATIONS = "features", "pool_3"
 # Rows of activations that are in memory as float64 at a time.
 _ROWS = 4096
 # Characters of `facts`; ours are a few hundred.
@@ -34,6 +37,8 @@ class Statistics:
         extractor: name of the extractor.
         weights_sha256: of the extractor's weights; "" where the file does not say.
         made_from: in words.
+        rows: gives the features themselves [M, D], mapped from the file where it has them as they
+            are; None where they are not kept. Raises `Unreadable` where they are damaged.
     """
 
     mean: np.ndarray
@@ -42,12 +47,13 @@ class Statistics:
     extractor: str
     weights_sha256: str
     made_from: str
+    rows: Callable[[], np.ndarray] | None = None
 
 
 def read(path: Path) -> Statistics:
     """Reads an .npz of one of four forms; no array is read before its shape is known to fit.
 
-    * ours: mu, sigma and facts;
+    * ours: mu, sigma and facts, and features [N, D] where they were kept;
     * mean and covariance, as mu and sigma (EDM, the first FID code), m and s or mean and cov;
     * OpenAI's VIRTUAL_*: mu, sigma over the whole training set, beside arr_0, 10,000 of its images,
       which say nothing about them and are not read;
@@ -69,27 +75,38 @@ def read(path: Path) -> Statistics:
         ) from None
 
 
+def holds_statistics(path: Path) -> bool:
+    """Whether a file says by its arrays' names that it is meant to be statistics."""
+    try:
+        keys = set(Arrays(path).keys)
+    except (Unreadable, InputError):
+        return False
+    return _ACTIVATIONS in keys or any(set(pair) <= keys for pair in _PAIRS)
+
+
 def _read(arrays: Arrays) -> Statistics:
     keys = set(arrays.keys)
     pair = next((pair for pair in _PAIRS if set(pair) <= keys), None)
     if "facts" in keys and pair == _PAIRS[0]:
         mean, cov = _gaussian(arrays, pair)
-        return Statistics(mean, cov, **_facts(arrays["facts"]))
+        facts = _facts(arrays["facts"])
+        rows = _kept(arrays, (facts["num_images"], len(mean)))
+        return Statistics(mean, cov, **facts, rows=rows)
     if pair:
         if arrays[pair[0]].shape != (DIM,):
             shape = list(arrays[pair[0]].shape)
             raise Unreadable(f"without facts, {pair[0]} has {DIM} numbers, not the shape {shape}")
         mean, cov = (_floats(array) for array in _gaussian(arrays, pair))
         return _released(mean, cov, None)
-    if "pool_3" in keys:
-        return _of_activations(arrays["pool_3"])
+    if _ACTIVATIONS in keys:
+        return _of_activations(arrays[_ACTIVATIONS])
     if not keys:
         torch = any(name.endswith("data.pkl") for name in arrays.others)
         kind = "a file of torch.save" if torch else "a zip archive without arrays"
         raise Unreadable(f"it is {kind}, not an .npz with mu and sigma")
     if keys == {""}:
         raise Unreadable(f"it is a bare array, {arrays[''].text}, not mu and sigma in an .npz")
-    wanted = "; or ".join(" and ".join(pair) for pair in (*_PAIRS, ("pool_3",)))
+    wanted = "; or ".join(" and ".join(pair) for pair in (*_PAIRS, (_ACTIVATIONS,)))
     raise Unreadable(f"it holds {arrays.named()}; needed are {wanted}")
 
 
@@ -104,6 +121,16 @@ def _gaussian(arrays: Arrays, pair: tuple[str, str]) -> tuple[np.ndarray, np.nda
     if any(array.dtype.kind not in "fiu" for array in (mean, cov)):
         raise Unreadable(f"its numbers are {mean.dtype} and {cov.dtype}, not floating-point ones")
     return mean.whole(), cov.whole()
+
+
+def _kept(arrays: Arrays, shape: tuple[int, int]) -> Callable[[], np.ndarray] | None:
+    """What reads the features that one of our own files keeps."""
+    if _KEPT not in arrays.keys:
+        return None
+    stored = arrays[_KEPT]
+    if stored.shape != shape or stored.dtype.kind != "f":
+        raise Unreadable(f"its {_KEPT} are {stored.text}, not floating-point {list(shape)}")
+    return stored.mapped
 
 
 def _facts(stored: Stored) -> dict[str, Any]:
@@ -139,7 +166,7 @@ def _of_activations(stored: Stored) -> Statistics:
     moments = Moments.zeros(DIM)
     for rows in stored.pieces(_ROWS):
         moments.add(_floats(rows))
-    return _released(moments.mean, moments.cov, moments.count)
+    return replace(_released(moments.mean, moments.cov, moments.count), rows=stored.mapped)
 
 
 def _floats(array: np.ndarray) -> np.ndarray:
@@ -153,7 +180,7 @@ def _images(path: Path) -> str:
     try:
         arrays = Arrays(path)
         key = next((key for key in (*_IMAGES, "") if key in arrays.keys), None)
-        if key is None or {"mu", "sigma", "pool_3"} & set(arrays.keys):
+        if key is None or {"mu", "sigma", _ACTIVATIONS} & set(arrays.keys):
             return ""
         found = arrays[key]
     except (Unreadable, InputError):

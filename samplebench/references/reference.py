@@ -20,6 +20,7 @@ from samplebench.download.artefact import Artefact
 from samplebench.download.fetch import fetch, known_sha256, path_of, reject
 from samplebench.embedded import packaged
 from samplebench.errors import InputError, unknown
+from samplebench.files.archives import Unreadable
 from samplebench.files.atomic import atomic, expanded, regular, sha256
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
@@ -91,6 +92,40 @@ class Reference:
         """float64 [D, D], with divisor N - 1."""
         return self.statistics.cov
 
+    @property
+    def keeps_rows(self) -> bool | None:
+        """Whether the features themselves are kept; None before its file is here."""
+        return None if self.given is None else self.given.rows is not None
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The features themselves [M, D], read-only, in the precision they are kept in.
+
+        Raises:
+            InputError: they are not kept, or damaged.
+        """
+        if self.statistics.rows is None:
+            raise InputError(
+                f"reference {self.id} keeps no features; make it again with "
+                "'samplebench reference make --keep features'"
+            )
+        try:
+            return self.statistics.rows()
+        except Unreadable as error:
+            raise InputError(f"the features in {self.path} cannot be read ({error})") from None
+
+    def statistic(self, kind: str) -> Any:
+        """What a metric is given of it.
+
+        Args:
+            kind: "moments", which gives an object with mean, cov and root, or "features", rows
+                [M, D].
+
+        Raises:
+            InputError: as `rows` does.
+        """
+        return self.rows if kind == "features" else self
+
     @cached_property
     def root(self) -> np.ndarray:
         """The square root of cov; one eigen-decomposition for a whole sweep."""
@@ -115,6 +150,11 @@ class Reference:
             announce_artefact(self.id, self.artefact, self.licence, sys.stderr)
         return fetch(self.artefact, offline=offline, progress=not quiet)
 
+    def fetched(self, *, offline: bool, quiet: bool) -> Reference:
+        """The same with its file here and all of it known, its hash too; see `fetch`."""
+        self.fetch(offline=offline, quiet=quiet)
+        return self if self.sha256 else load(self.id)
+
     def facts(self) -> dict[str, Any]:
         """What is known without the file, in plain values."""
         released = {"made_with": self.made_with, "licence": self.licence}
@@ -137,6 +177,7 @@ class Reference:
         eigenvalues = np.linalg.eigvalsh(self.cov)
         return {
             **self.facts(),
+            "features": "not kept" if self.statistics.rows is None else "kept",
             "mean_norm": float(np.linalg.norm(self.mean)),
             "trace": float(np.trace(self.cov)),
             "smallest_eigenvalue": float(eigenvalues[0]),
@@ -198,12 +239,33 @@ def load(source: str, home: str = "") -> Reference:
     )
 
 
-def save(path: Path, moments: Moments, extractor: Any, made_from: str) -> Reference:
-    """Writes moments as a reference and loads it back.
+def save(
+    path: Path,
+    moments: Moments,
+    extractor: Any,
+    made_from: str,
+    rows: np.ndarray | None = None,
+) -> Reference:
+    """Writes moments as a reference and loads it back; see `write`."""
+    write(path, moments, extractor, made_from, rows)
+    return load(str(path))
+
+
+def write(
+    path: Path,
+    moments: Moments,
+    extractor: Any,
+    made_from: str,
+    rows: np.ndarray | None = None,
+    **more: str,
+) -> None:
+    """Writes moments as a reference.
 
     Args:
         extractor: its name and weights_sha256 go into the file.
         made_from: in words, e.g. "50,000 exact draws".
+        rows: the features themselves, [M, D], where they are to be kept; may be mapped.
+        more: further texts, which no reader of references looks at.
     """
     facts = {
         "num_images": moments.count,
@@ -211,9 +273,12 @@ def save(path: Path, moments: Moments, extractor: Any, made_from: str) -> Refere
         "weights_sha256": extractor.weights_sha256,
         "made_from": made_from,
     }
+    arrays: dict[str, Any] = {"mu": moments.mean, "sigma": moments.cov, **more}
+    if rows is not None:
+        # Stored as they are, so that they can be mapped.
+        arrays["features"] = rows
     with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, mu=moments.mean, sigma=moments.cov, facts=json.dumps(facts, sort_keys=True))
-    return load(str(path))
+        np.savez(file, **arrays, facts=json.dumps(facts, sort_keys=True))
 
 
 @cache

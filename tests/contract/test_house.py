@@ -18,10 +18,10 @@ HOUSE = Path(samplebench.__file__).parent
 FLOORS = {
     1: "errors embedded identity ticker ambient",
     2: "answers files networks protocols images",
-    3: "registry processes download devices noise results published",
+    3: "registry processes download devices noise results published image_sets",
     4: "models checkpoints metrics discretizations samplers regression",
     5: "timelines adapters features references citations",
-    6: "sampling loading image_sets",
+    6: "sampling loading scoring",
     7: "bench report",
     8: "api doctor trajectory",
     9: "cli samplebench __main__",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from samplebench.errors import InputError
-from samplebench.image_sets import read
+from samplebench.image_sets import is_set, read, stamp
 
 
 def pixels(n, *shape, seed=0):
@@ -22,17 +23,6 @@ def content(path):
     images = np.concatenate(batches)
     assert len(images) == found.count
     return images
-
-
-class Sums:
-    """An extractor of two features: sum and first pixel."""
-
-    feature_dim = 2
-
-    def __call__(self, images):
-        assert images.dtype == torch.uint8
-        flat = images.flatten(1).double()
-        return torch.stack([flat.sum(1), flat[:, 0]], 1)
 
 
 @pytest.mark.parametrize(("shape", "mode"), [((6, 5), "L"), ((6, 5, 3), "RGB")])
@@ -127,27 +117,33 @@ def test_other_arrays_are_refused(tmp_path, array):
         read(path)
 
 
-def test_moments_of_an_extractors_features(tmp_path):
-    images = pixels(100, 1, 3, 3)
-    np.save(tmp_path / "set.npy", images)
-    moments = read(tmp_path / "set.npy").moments(Sums(), quiet=True)
-    features = np.stack([images.reshape(100, -1).sum(1), images.reshape(100, -1)[:, 0]], 1)
-    assert moments.count == 100
-    assert moments.mean == pytest.approx(features.mean(0))
-    assert moments.cov == pytest.approx(np.cov(features.T))
+@pytest.mark.parametrize(
+    ("write", "meant"),
+    [
+        (lambda path: path.mkdir(), True),
+        (lambda path: np.save(path.open("wb"), pixels(2, 4, 4)), True),
+        (lambda path: np.save(path.open("wb"), np.zeros((2, 3, 4, 4))), True),
+        (lambda path: np.savez(path.open("wb"), x=pixels(2, 4, 4), y=np.arange(2)), True),
+        (lambda path: Image.fromarray(pixels(4, 4)).save(path, "PNG"), True),
+        (lambda path: np.save(path.open("wb"), np.zeros((4, 4))), False),
+        (lambda path: np.savez(path.open("wb"), weight=np.zeros((2, 3, 4, 4))), False),
+        (lambda path: path.write_bytes(b"PK\x03\x04 a damaged archive"), False),
+        (lambda path: path.write_bytes(b"text"), False),
+        (lambda path: None, False),
+    ],
+)
+def test_what_is_meant_to_be_images(tmp_path, write, meant):
+    write(tmp_path / "it")
+    assert is_set(tmp_path / "it") is meant
 
 
-def test_statistics_need_two_images(tmp_path):
-    np.save(tmp_path / "set.npy", pixels(1, 1, 3, 3))
-    with pytest.raises(InputError, match="need at least 2 images"):
-        read(tmp_path / "set.npy").moments(Sums(), quiet=True)
-
-
-def test_what_the_extractor_refuses_names_the_set(tmp_path):
-    class Picky(Sums):
-        def __call__(self, images):
-            raise ValueError("takes 8x8 images")
-
-    np.save(tmp_path / "set.npy", pixels(3, 1, 3, 3))
-    with pytest.raises(InputError, match=r"3 images of set\.npy: .*Picky.*: takes 8x8 images"):
-        read(tmp_path / "set.npy").moments(Picky(), quiet=True)
+def test_a_stamp_shows_what_has_changed(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(pixels(4, 4)).save(tmp_path / name)
+    first = stamp(tmp_path)
+    (tmp_path / "notes.txt").write_text("no image")
+    assert stamp(tmp_path) == first
+    os.utime(tmp_path / "b.png", ns=(1, 1))
+    second = stamp(tmp_path)
+    (tmp_path / "b.png").rename(tmp_path / "c.png")
+    assert len({first, second, stamp(tmp_path)}) == 3

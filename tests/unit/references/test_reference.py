@@ -191,3 +191,51 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
 def test_home_in_the_path_of_a_reference(saved, monkeypatch):
     monkeypatch.setenv("HOME", str(saved.path.parent))
     assert references.load("~/toy.reference.npz").sha256 == saved.sha256
+
+
+@pytest.fixture
+def rows():
+    return np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
+
+
+def test_features_that_are_kept_are_mapped(tmp_path, rows):
+    path = tmp_path / "rows.reference.npz"
+    made = references.save(path, Moments.of(rows), TOY, "50 toys", rows)
+    found = made.statistic("features")
+    assert np.array_equal(found, rows) and found.dtype == np.float32
+    assert isinstance(found.base, np.memmap) and not found.flags.writeable
+    assert made.keeps_rows and made.describe()["features"] == "kept"
+    assert made.statistic("moments").root.shape == (4, 4)
+
+
+def test_features_that_are_not_kept(saved):
+    assert saved.keeps_rows is False and saved.describe()["features"] == "not kept"
+    message = "toy keeps no features; make it again with 'samplebench reference make --keep feat"
+    with pytest.raises(InputError, match=message):
+        saved.statistic("features")
+
+
+def test_activations_as_they_were_released(tmp_path):
+    rows = np.random.default_rng(0).random((3, 2048), np.float32)
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "stats.npz", pool_3=rows)
+        assert np.array_equal(references.load(str(tmp_path / "stats.npz")).rows, rows)
+
+
+def test_features_of_another_shape_are_refused(tmp_path, rows):
+    path = tmp_path / "rows.reference.npz"
+    for wrong in (rows[:49], rows[:, :3], rows.astype(int), rows[0]):
+        references.write(path, Moments.of(rows), TOY, "50 toys", wrong)
+        with pytest.raises(InputError, match=r"its features are .*, not floating-point \[50, 4\]"):
+            references.load(str(path))
+
+
+def test_damaged_features_are_told(tmp_path, rows):
+    path = tmp_path / "rows.reference.npz"
+    made = references.save(path, Moments.of(rows), TOY, "50 toys", rows)
+    data = bytearray(path.read_bytes())
+    place = data.index(rows.tobytes()[:40])
+    data[place] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"the features in .*rows\.reference\.npz cannot be read"):
+        made.statistic("features")

@@ -1,0 +1,1 @@
+"""From images and statistics to scores: references of every kind, metrics against them."""
