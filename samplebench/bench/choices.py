@@ -12,10 +12,9 @@ from samplebench.bench.survey import Survey
 from samplebench.checkpoints.catalog import Checkpoint, Preset
 from samplebench.errors import UsageError, unknown
 from samplebench.protocols import Protocol, protocol
-from samplebench.registry import extractors
 from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
-from samplebench.scoring.measure import Measure, how_to_make, measures
+from samplebench.scoring.measure import Measure, measures
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,14 @@ def rules_of(request: Request, entry: Checkpoint) -> Rules:
     )
     _check_process(rules, entry)
     names = request.metric or rules.metrics
-    if not request.metric and rules.extractor not in extractors.names():
-        raise UsageError(
-            f"protocol {rules.name} compares {rules.extractor} features, which this version does "
-            f"not have; {how_to_make('pixels')}"
-        )
-    found = measures(names, request.reference, entry.reference, entry.home)
+    found = measures(
+        names,
+        request.reference,
+        entry.reference,
+        entry.home,
+        model=entry.id,
+        device=request.device,
+    )
     return Rules(rules, found)
 
 

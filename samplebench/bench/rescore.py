@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from samplebench.bench.codes import Codes
 from samplebench.bench.plan import scored_rows
 from samplebench.bench.progress import Progress
-from samplebench.bench.ready import fetch_measures
 from samplebench.bench.run import score_kept
 from samplebench.bench.scores import Scoring, can_score, kind_of
 from samplebench.bench.work import lack
@@ -22,7 +21,7 @@ from samplebench.results.fields import counted
 from samplebench.results.requests import AskedRow, merged
 from samplebench.results.row import Columns
 from samplebench.results.store import Store
-from samplebench.scoring.measure import Measure, measures
+from samplebench.scoring.measure import Measure, measures, ready
 
 if TYPE_CHECKING:
     import torch
@@ -126,10 +125,8 @@ def _measures(wanted: Wanted, model: str, quiet: bool) -> tuple[Measure, ...]:
     """Metrics with their references, all of it here."""
     entry = catalog(wanted.checkpoints).get(model)
     own = (entry.reference, entry.home) if entry else ("", "")
-    found = measures(wanted.metric, wanted.reference, *own)
-    fetch_measures(found, offline=wanted.offline, quiet=quiet)
-    # Hashes that nobody published are known now.
-    return measures(wanted.metric, wanted.reference, *own)
+    found = measures(wanted.metric, wanted.reference, *own, model=model, device=str(wanted.device))
+    return ready(found, offline=wanted.offline, quiet=quiet)
 
 
 def _finished(store: Store) -> Iterator[PlannedRow]:

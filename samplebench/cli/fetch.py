@@ -63,10 +63,10 @@ def main(args: argparse.Namespace) -> int:
 
 def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[dict[str, object]]:
     """A row for each reference and extractor that had to be fetched."""
-    from samplebench.bench.ready import fetch_extractor
     from samplebench.protocols import protocol
     from samplebench.references.reference import load
     from samplebench.registry import extractors
+    from samplebench.scoring.extract import fetch_extractor
 
     how = {"offline": args.offline, "quiet": args.quiet}
     rows = []
