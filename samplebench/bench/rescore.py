@@ -97,7 +97,7 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
         scoring = Scoring(every, wanted.device)
         for row in own:
             for one in scored_rows(row, every, codes):
-                able = {}
+                able = dict[str, tuple[PlannedScore, ...]]()
                 for metric, scores in one.scores.items():
                     missing = [
                         s for c, s in zip(one.cells, scores, strict=True) if _lacks(store, c, s)
@@ -115,8 +115,8 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
         progress.note(f"note: {note}")
     store.add_request(wanted.words(), rows)
     for scoring, cell, scores in work:
-        left = [score for score in scores if not store.has_score(score.hash)]
-        if left:
+        # Rows may share cells.
+        if left := [score for score in scores if not store.has_score(score.hash)]:
             score_kept(cell, left, scoring, store, progress)
     return result
 
