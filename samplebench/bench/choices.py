@@ -18,14 +18,14 @@ from samplebench.scoring.measure import Measure, measures
 
 
 @dataclass(frozen=True)
-class Rules:
+class Measuring:
     """How the samples of a model become values."""
 
     protocol: Protocol
     measures: tuple[Measure, ...]
 
 
-def rules_of(request: Request, entry: Checkpoint) -> Rules:
+def measuring_of(request: Request, entry: Checkpoint) -> Measuring:
     """Protocol, metrics and references of a model.
 
     Raises:
@@ -44,7 +44,7 @@ def rules_of(request: Request, entry: Checkpoint) -> Rules:
         model=entry.id,
         device=request.device,
     )
-    return Rules(rules, found)
+    return Measuring(rules, found)
 
 
 def _check_process(rules: Protocol, entry: Checkpoint) -> None:

@@ -16,10 +16,17 @@ from typing import Any, cast
 from samplebench import registry
 from samplebench.answers.parameters import altered, label, plain, split
 from samplebench.bench.aliases import shared
-from samplebench.bench.choices import Rules, preset_notes, preset_of, rules_of, samplers_of
+from samplebench.bench.choices import (
+    Measuring,
+    measuring_of,
+    preset_notes,
+    preset_of,
+    samplers_of,
+)
 from samplebench.bench.codes import Codes
 from samplebench.bench.expand import check_names, settings
 from samplebench.bench.known import Known
+from samplebench.bench.measured import scored_rows
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
@@ -30,18 +37,16 @@ from samplebench.errors import OutOfBudget, UsageError, unknown
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
 from samplebench.protocols import Protocol
-from samplebench.registry import adapters, discretizations, extractors
+from samplebench.registry import adapters, discretizations
 from samplebench.results.cell import Cell, PlannedRow, PlannedScore
-from samplebench.results.record import Conditions, ScoreConditions
-from samplebench.results.row import Columns, reference_label
+from samplebench.results.record import Conditions
+from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
-from samplebench.scoring.measure import Measure, extractor_condition
+from samplebench.scoring.measure import Measure
 from samplebench.timelines.choice import registered
 
 # Raised when a change of samplebench itself changes images: older cells are then not reused.
 NUMERICS = 2
-# The same of scores: of extractors and metrics.
-SCORING = 1
 
 
 @dataclass(frozen=True)
@@ -104,15 +109,15 @@ def make(request: Request) -> Plan:
     first: dict[str, Mapping[str, Any]] = {}
     for entry in checkpoints:
         words = preset_of(request, checkpoints, entry, survey)
-        rules = rules_of(words, entry)
-        own = list(_rows_of_model(words, entry, rules, codes, survey, first))
+        measuring = measuring_of(words, entry)
+        own = list(_rows_of_model(words, entry, measuring, codes, survey, first))
         if own:
-            sources[entry.id] = Source(entry, rules.measures)
+            sources[entry.id] = Source(entry, measuring.measures)
         notes += preset_notes(words, entry, (row.columns for row in own))
         if own and entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
         if own:
-            notes += _rank_notes(rules)
+            notes += _rank_notes(measuring)
         for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
     survey.check(rows)
@@ -181,13 +186,13 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
 def _rows_of_model(
     request: Request,
     entry: Checkpoint,
-    rules: Rules,
+    measuring: Measuring,
     codes: Codes,
     survey: Survey,
     first: dict[str, Mapping[str, Any]],
 ) -> Iterator[PlannedRow]:
-    check_mode(rules.protocol.noise)
-    base = _conditions(request, entry, rules.protocol, codes)
+    check_mode(measuring.protocol.noise)
+    base = _conditions(request, entry, measuring.protocol, codes)
     samplers, params = samplers_of(request, entry)
     known = Known(entry)
     solvers = [Solver.on(known, sampler, entry.id) for sampler in samplers]
@@ -205,22 +210,22 @@ def _rows_of_model(
         codes.look(solver.entry)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))
-            found = _rows_of_sampler(request, base, known, rules, solver, given, codes, survey)
+            found = _rows_of_sampler(request, base, known, measuring, solver, given, codes, survey)
             for row in (shared(row, first) for row in found):
-                yield from scored_rows(row, rules.measures, codes)
+                yield from scored_rows(row, measuring.measures, codes)
 
 
 def _rows_of_sampler(
     request: Request,
     base: Conditions,
     known: Known,
-    rules: Rules,
+    measuring: Measuring,
     solver: Solver,
     given: Mapping[str, Any],
     codes: Codes,
     survey: Survey,
 ) -> Iterator[PlannedRow]:
-    protocol = rules.protocol
+    protocol = measuring.protocol
     own, _ = split(given, solver.defaults)
     changed = altered(solver.effective(own), solver.defaults)
 
@@ -272,39 +277,10 @@ def _rows_of_sampler(
         yield PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
 
 
-def scored_rows(row: PlannedRow, measures: Sequence[Measure], codes: Codes) -> Iterator[PlannedRow]:
-    """A row for each reference, with the scores of its metrics."""
-    by_reference: dict[str, dict[str, tuple[PlannedScore, ...]]] = {}
-    for measure in measures:
-        reference = measure.reference
-        label = reference_label(reference.id, reference.sha256)
-        scores = tuple(planned_score(cell.hash, measure, codes) for cell in row.cells)
-        by_reference.setdefault(label, {})[measure.metric.name] = scores
-    for label, scores_of in by_reference.items():
-        yield replace(row, columns={**row.columns, "reference": label}, scores=scores_of)
-
-
-def planned_score(cell: str, measure: Measure, codes: Codes) -> PlannedScore:
-    """A metric of a cell against a reference, with all that decides its value."""
-    metric, reference = measure.metric, measure.reference
-    name = str(metric.extractor)
-    conditions = {
-        "numerics": SCORING,
-        "cell": cell,
-        "metric": metric.name,
-        "statistic": metric.statistic,
-        "extractor": extractor_condition(name, reference),
-        "reference": {"id": reference.id, "sha256": reference.sha256},
-        **codes.of("metric", "metric", metric),
-        **codes.of("extractor", "extractor", extractors.entry(name)),
-    }
-    return PlannedScore(cast(ScoreConditions, conditions), codes.unknown(conditions))
-
-
-def _rank_notes(rules: Rules) -> Iterator[str]:
+def _rank_notes(measuring: Measuring) -> Iterator[str]:
     """What is to be known of few images for many features."""
-    for reference in dict.fromkeys(measure.reference for measure in rules.measures):
-        number, dim = rules.protocol.num_samples, reference.feature_dim
+    for reference in dict.fromkeys(measure.reference for measure in measuring.measures):
+        number, dim = measuring.protocol.num_samples, reference.feature_dim
         yield from rank_note(f"N = {number:,}", number, dim)
         yield from rank_note(f"reference {reference.id}", reference.num_images, dim)
 

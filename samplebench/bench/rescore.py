@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.codes import Codes
-from samplebench.bench.plan import scored_rows
+from samplebench.bench.measured import scored_rows
 from samplebench.bench.progress import Progress
 from samplebench.bench.run import score_kept
 from samplebench.bench.scores import Scoring, can_score, kind_of
@@ -91,7 +91,7 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
     for row in found:
         by_model.setdefault(row.columns["model"], []).append(row)
     codes, lacking = Codes(), dict[str, int]()
-    rows, work = list[PlannedRow](), list[tuple[Scoring, Cell, list[PlannedScore]]]()
+    rows, work = list[PlannedRow](), list[tuple[Scoring, Cell, tuple[PlannedScore, ...]]]()
     for model, own in by_model.items():
         every = _measures(wanted, model, quiet)
         scoring = Scoring(every, wanted.device)
@@ -116,7 +116,7 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
     store.add_request(wanted.words(), rows)
     for scoring, cell, scores in work:
         # Rows may share cells.
-        if left := [score for score in scores if not store.has_score(score.hash)]:
+        if left := tuple(score for score in scores if not store.has_score(score.hash)):
             score_kept(cell, left, scoring, store, progress)
     return result
 
@@ -151,11 +151,10 @@ def _cells(store: Store, names: Iterable[str]) -> Iterator[Cell]:
         yield Cell(record["conditions"], planned, record.get("not_reusable", ""))
 
 
-def _to_score(store: Store, row: PlannedRow) -> Iterator[tuple[Cell, list[PlannedScore]]]:
+def _to_score(store: Store, row: PlannedRow) -> Iterator[tuple[Cell, tuple[PlannedScore, ...]]]:
     for index, cell in enumerate(row.cells):
-        scores = [each[index] for each in row.scores.values()]
-        if left := [score for score in scores if not store.has_score(score.hash)]:
-            yield cell, left
+        scores = (each[index] for each in row.scores.values())
+        yield cell, tuple(score for score in scores if not store.has_score(score.hash))
 
 
 def _lacks(store: Store, cell: Cell, score: PlannedScore) -> bool:
