@@ -26,6 +26,7 @@ from samplebench.cli import (
     reference,
     report,
     run,
+    score,
     trajectory,
 )
 from samplebench.cli.common import say
@@ -33,12 +34,14 @@ from samplebench.errors import SamplebenchError, unknown
 from samplebench.files.atomic import expanded
 
 _COMMANDS = (
-    run, listing, fetch, doctor, reference, report, check, forget, trajectory, published, cite,
+    run, score, listing, fetch, doctor, reference, report, check, forget, trajectory, published,
+    cite,
 )  # fmt: skip
 
 _EXAMPLES = """examples:
   samplebench run                              the embedded demo: real digits, exact denoiser
   samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
+  samplebench score --images my/folder --reference digits --metric fd-digits
   samplebench list samplers
   samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
   samplebench forget reports/digits-exact      what was asked of a folder, and dropping it

@@ -110,6 +110,9 @@ def _batches(
     try:
         for piece in stored.pieces(batch_size(shape)):
             images = piece.transpose(0, 3, 1, 2) if last else piece
-            yield np.ascontiguousarray(images).reshape(len(piece), *shape)
+            # Copied, as strides that only one channel leaves open choose torch's algorithms.
+            batch = np.empty((len(piece), *shape), np.uint8)
+            batch[...] = images[:, None] if images.ndim == 3 else images
+            yield batch
     except Unreadable as error:
         raise InputError(f"{path} cannot be read to its end: {error}") from None

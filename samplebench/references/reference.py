@@ -214,13 +214,13 @@ def load(source: str, home: str = "") -> Reference:
         path = beside
     if source in shipped():
         path = packaged("references") / f"{source}{_SUFFIX}"
+    elif not source or not os.path.lexists(path):
+        raise unknown("reference", source, names(), "samplebench reference list")
     elif os.path.isdir(path):
         raise InputError(
             f"{path} is a folder, not a reference; make one of the images in it with "
             f"'samplebench reference make --images {path}'"
         )
-    elif not os.path.lexists(path):
-        raise unknown("reference", source, names(), "samplebench reference list")
     try:
         found = read(regular(path))
     except OSError as error:

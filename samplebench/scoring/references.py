@@ -31,7 +31,7 @@ def images_at(source: str, home: str = "") -> Path | None:
         source: an id or a path.
         home: a folder in which it may lie, too.
     """
-    if source in references.names():
+    if not source or source in references.names():
         return None
     path = expanded(source)
     if home and (beside := Path(home) / path).exists():

@@ -61,7 +61,7 @@ def test_no_room_for_the_rows(images, monkeypatch):
 
     monkeypatch.setattr(rows, "_LARGE", 0)
     monkeypatch.setattr("tempfile.TemporaryFile", full)
-    with pytest.raises(EnvironmentError_, match="no room for .* MB .*No space.* TMPDIR"):
+    with pytest.raises(EnvironmentError_, match=r"no room for .* MB .*No space.* TMPDIR"):
         statistics_of(images[0], Sums(), rows=True, quiet=True)
 
 

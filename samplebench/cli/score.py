@@ -1,0 +1,129 @@
+"""`samplebench score`: metrics of images that exist already."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from samplebench.cli.common import command, output_flags, print_json, print_table, say
+from samplebench.errors import UsageError
+from samplebench.files.atomic import expanded
+
+if TYPE_CHECKING:
+    from samplebench.image_sets import ImageSet
+    from samplebench.scoring.images import ImageScore
+    from samplebench.scoring.measure import Measure
+
+_EXAMPLES = """
+samplebench score --images my/folder --reference digits --metric fd-digits
+samplebench score --images mine.npz --reference real.zip --metric fd-pixels --json
+samplebench score --images mine.npz --reference real.zip edm-cifar10-32x32 --metric fid,fd-pixels
+"""
+
+
+def add(commands: Any) -> None:
+    text = "score images that were made elsewhere"
+    parser = command(commands, "score", main, text, _EXAMPLES)
+    parser.add_argument(
+        "--images", metavar="PATH", help="folder or zip of images, or .npz / .npy of uint8"
+    )
+    parser.add_argument("--metric", metavar="NAME,...", help="metrics (see samplebench list)")
+    parser.add_argument(
+        "--reference", metavar="R", nargs="+", action="extend", default=[],
+        help="what they are compared with: ids or files of statistics, or images as above, on "
+        "which statistics are made",
+    )  # fmt: skip
+    parser.add_argument("--device", metavar="D", help="default: the best there is")
+    parser.add_argument("--offline", action="store_true", help="open no connection")
+    output_flags(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    if args.images is None:
+        raise UsageError("score needs --images PATH, the images to be scored")
+    return _score_images(args)
+
+
+def _score_images(args: argparse.Namespace) -> int:
+    """Scores of images made elsewhere."""
+    from samplebench.scoring.measure import measures
+    from samplebench.scoring.references import sources_of
+
+    names = [name.strip() for name in (args.metric or "").split(",") if name.strip()]
+    sources = sources_of(args.reference)
+    if not names or not sources:
+        raise UsageError(
+            "score --images needs --metric NAME and --reference R, e.g. --metric fd-pixels "
+            "--reference real/folder"
+        )
+    # Names first: a typo is told before images are read.
+    asked = measures(names, sources, device=args.device)
+
+    from samplebench.devices import resolve_device
+    from samplebench.image_sets import read
+    from samplebench.scoring.images import score_images
+    from samplebench.scoring.measure import ready
+
+    resolve_device(args.device)
+    images = read(expanded(args.images), quiet=args.quiet)
+    here = ready(asked, offline=args.offline, quiet=args.quiet)
+    if not args.quiet:
+        for note in _notes(images, here):
+            say(f"note: {note}")
+    found = score_images(images, here, device=args.device, quiet=args.quiet)
+    if not args.quiet:
+        for doubt in dict.fromkeys(doubt for each in found for doubt in each.doubts):
+            say(f"note: {doubt}")
+    _print(images, found, args.json)
+    return 0
+
+
+def _notes(images: ImageSet, found: Iterable[Measure]) -> dict[str, None]:
+    """What the user should know of images and references, a line each."""
+    from samplebench.metrics.moments import rank_note
+
+    notes = list(images.notes)
+    for reference in (each.reference for each in found if each.metric.statistic == "moments"):
+        notes += rank_note(images.description, images.count, reference.feature_dim)
+        name = f"reference {reference.id}"
+        notes += rank_note(name, reference.num_images, reference.feature_dim)
+    return dict.fromkeys(notes)
+
+
+def _print(images: ImageSet, found: Sequence[ImageScore], as_json: bool) -> None:
+    """Value, standard error, N, protocol, reference and extractor of every score."""
+    from samplebench.scoring.images import PROTOCOL
+
+    if as_json:
+        rows = [
+            {
+                "images": images.description,
+                "metric": each.measure.metric.name,
+                "value": each.value["value"],
+                "stderr": each.value["stderr"],
+                "terms": each.terms,
+                "num_samples": each.count,
+                "protocol": PROTOCOL,
+                "reference": each.measure.reference.id,
+                "reference_sha256": each.measure.reference.sha256,
+                "extractor": each.measure.extractor,
+                "deleted": each.value.get("deleted", []),
+            }
+            for each in found
+        ]
+        print_json(rows)
+        return
+    table = [
+        {
+            "metric": each.measure.metric.name,
+            "value": f"{each.value['value']:.6g}",
+            "stderr": "" if each.value["stderr"] is None else f"{each.value['stderr']:.2g}",
+            "N": each.count,
+            "protocol": PROTOCOL,
+            "reference": each.measure.label,
+            "extractor": each.measure.extractor,
+        }
+        for each in found
+    ]
+    print_table(table, False)

@@ -1,0 +1,122 @@
+"""Scores of images that were made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from samplebench.answers.blame import Failed
+from samplebench.answers.draws import watched_generators
+from samplebench.devices import resolve_device
+from samplebench.errors import InputError
+from samplebench.features.judged import extractor_of
+from samplebench.image_sets import ImageSet
+from samplebench.metrics.blocks import Blocked, BlockedRows
+from samplebench.metrics.moments import BlockedMoments
+from samplebench.metrics.scored import scored
+from samplebench.results.record import Value
+from samplebench.scoring.extract import enough, extract
+from samplebench.scoring.measure import Measure, check_extractor
+from samplebench.scoring.rehearsal import rehearse
+from samplebench.scoring.rows import Rows
+
+# Which rule made uint8 of them is their maker's affair.
+PROTOCOL = "images as given"
+# How the statistics of samples keep features.
+_PRECISION = {"moments": np.float64, "features": np.float32}
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """A metric of a set of images.
+
+    Attributes:
+        measure: metric and reference.
+        value: with its standard error, delete-one values and terms.
+        count: number of images.
+        doubts: lines on what makes it irreproducible.
+    """
+
+    measure: Measure
+    value: Value
+    count: int
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """What the metric says beside its value."""
+        own = Value.__annotations__
+        return {key: number for key, number in self.value.items() if key not in own}  # type: ignore[misc]
+
+
+def score_images(
+    images: ImageSet, measures: Sequence[Measure], *, device: Any = None, quiet: bool = False
+) -> tuple[ImageScore, ...]:
+    """Scores of images against references, one pass over the images for each extractor.
+
+    Args:
+        images: the set.
+        measures: as `ready` returns them.
+        device: by name; None for the best there is.
+        quiet: no progress.
+
+    Raises:
+        InputError: fewer than 2 images, some that an extractor cannot take, a reference of another
+            extractor, or a value that is not finite.
+        UsageError: an extractor or metric of others that fails or answers wrongly.
+        EnvironmentError_: no room for the features, or memory ran out.
+    """
+    enough(images)
+    for measure in measures:
+        rehearse(measure, images.count)
+    found: dict[Measure, ImageScore] = {}
+    for name in dict.fromkeys(measure.extractor for measure in measures):
+        own = [measure for measure in measures if measure.extractor == name]
+        statistics, doubts = _statistics(images, name, own, device, quiet)
+        for measure in own:
+            found[measure] = _score(images, measure, statistics[measure.metric.statistic], doubts)
+    return tuple(found[measure] for measure in measures)
+
+
+def _statistics(
+    images: ImageSet, name: str, measures: Sequence[Measure], device: Any, quiet: bool
+) -> tuple[dict[str, Blocked], tuple[str, ...]]:
+    """What the metrics on one extractor's features are given of the images, and doubts."""
+    extractor = extractor_of(name, resolve_device(device))
+    kinds = dict.fromkeys(measure.metric.statistic for measure in measures)
+    for measure in measures:
+        check_extractor(measure.reference, extractor)
+    dim = extractor.feature_dim
+    rows = {kind: Rows(images.count, dim, _PRECISION[kind]) for kind in kinds}
+
+    def take(_: np.ndarray, found: np.ndarray) -> None:
+        for each in rows.values():
+            each.add(found)
+
+    doubts = extract(images, extractor, take, device=device, quiet=quiet)
+    return {kind: _blocked(kind, each.whole()) for kind, each in rows.items()}, doubts
+
+
+def _blocked(kind: str, rows: np.ndarray) -> Blocked:
+    return BlockedRows(rows) if kind == "features" else BlockedMoments.of(rows)
+
+
+def _score(
+    images: ImageSet, measure: Measure, statistic: Blocked, doubts: tuple[str, ...]
+) -> ImageScore:
+    import torch
+
+    entry = measure.metric
+    given = measure.reference.statistic(entry.statistic)
+    with watched_generators(0, torch.device("cpu")) as draws:
+        try:
+            value = scored(entry, statistic, given)
+        except Failed as failure:
+            raise InputError(f"{images.description}: {failure}") from None
+    if draws.of and not entry.builtin:
+        again = "the same images give another value"
+        doubts = (*doubts, f"metric {entry.name} draws from {draws}: {again}")
+    return ImageScore(measure, value, images.count, doubts)

@@ -1,0 +1,204 @@
+"""What samples are measured with: metrics, each against every reference that fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from samplebench.errors import InputError, UsageError
+from samplebench.references.reference import Reference, load
+from samplebench.registry import MetricEntry, extractors, metrics
+from samplebench.results.record import ExtractorCondition
+from samplebench.results.row import reference_label
+from samplebench.scoring.extract import fetch_extractor
+from samplebench.scoring.references import reference_for
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric and what it is a distance to."""
+
+    metric: MetricEntry
+    reference: Reference
+
+    @property
+    def extractor(self) -> str:
+        """Name of the extractor whose features are compared."""
+        return str(self.metric.extractor)
+
+    @property
+    def label(self) -> str:
+        """The reference as a table says it."""
+        return reference_label(self.reference.id, self.reference.sha256)
+
+
+def measures(
+    names: Sequence[str],
+    references: Sequence[str],
+    default: str = "",
+    home: str = "",
+    *,
+    model: str = "the model",
+    device: Any = None,
+) -> tuple[Measure, ...]:
+    """Every metric against every reference that holds its extractor's features.
+
+    Nothing is computed or fetched; images of a reference are looked at.
+
+    Args:
+        names: of the metrics.
+        references: ids or paths of statistics, or paths of images, which fit every extractor.
+        default: the model's own reference, where none is given.
+        home: a folder in which `default` may lie, too.
+        model: whose default it is, for messages.
+        device: on which features of images are computed; None for the best there is.
+
+    Returns:
+        Those of one reference together, metrics in their order.
+
+    Raises:
+        UsageError: an unknown name, a metric that no reference fits, or a reference that no metric
+            is computed against.
+        InputError: a file is no reference, or keeps no features where a metric needs them.
+    """
+    entries = [_declared(metrics.entry(name)) for name in dict.fromkeys(names)]
+    given = tuple(references)
+    if given:
+        fits = [_fitting(source, entries, "", device) for source in given]
+    else:
+        fits = [_by_default(default, entries, home, model, device)]
+    found: dict[tuple[str, str, str], Measure] = {}
+    for measure in (each for of_source in fits for each in of_source):
+        reference = measure.reference
+        place = reference.sha256 or str(reference.path)
+        found.setdefault((reference.id, place, measure.metric.name), measure)
+    for entry in entries:
+        if all(measure.metric is not entry for measure in found.values()):
+            raise _unfit(entry, [load(s) for s in given] or [load(default, home)])
+    for source, of_source in zip(given, fits, strict=False):
+        if not of_source:
+            held = load(source)
+            used = ", ".join(f"{entry.name} {entry.extractor}" for entry in entries)
+            raise UsageError(
+                f"reference {held.id} holds {held.extractor} features, which no metric here "
+                f"compares ({used} features); leave it out or add a metric on them"
+            )
+    return tuple(found.values())
+
+
+def ready(
+    found: Iterable[Measure], *, offline: bool = False, quiet: bool = False
+) -> tuple[Measure, ...]:
+    """The measures with their extractors and references here, equal references once.
+
+    Raises:
+        EnvironmentError_: something cannot be fetched.
+        InputError: a file is not the released one, or keeps no features where a metric needs them.
+    """
+    fetched: dict[int, Reference] = {}
+    here: dict[tuple[str, str, str], Measure] = {}
+    for measure in found:
+        fetch_extractor(measure.extractor, offline=offline, quiet=quiet)
+        known = id(measure.reference)
+        if known not in fetched:
+            fetched[known] = measure.reference.fetched(offline=offline, quiet=quiet)
+        reference = fetched[known]
+        # Rows that are missing are told before anything is computed.
+        reference.statistic(measure.metric.statistic)
+        key = (reference.id, reference.sha256, measure.metric.name)
+        here.setdefault(key, replace(measure, reference=reference))
+    return tuple(here.values())
+
+
+def check_extractor(reference: Reference, extractor: Any) -> None:
+    """Raises `InputError` where a reference was made with another extractor of that name.
+
+    Args:
+        extractor: as it was made, with weights_sha256 and feature_dim.
+    """
+    if reference.weights_sha256 not in ("", extractor.weights_sha256):
+        raise InputError(
+            f"reference {reference.id} was made with other weights of extractor "
+            f"{reference.extractor}; make it again with 'samplebench reference make'"
+        )
+    if extractor.feature_dim != reference.feature_dim:
+        raise InputError(
+            f"reference {reference.id} holds {reference.feature_dim} features an image, "
+            f"extractor {reference.extractor} has {extractor.feature_dim}; make it again with "
+            "'samplebench reference make'"
+        )
+
+
+def extractor_condition(name: str, reference: Reference) -> ExtractorCondition:
+    """What an extractor is, as far as its features decide a score.
+
+    A released reference does not bind the weights: it was made with a port from elsewhere.
+    """
+    own = getattr(extractors.get(name), "weights_sha256", "")
+    return {
+        "name": name,
+        "weights_sha256": reference.weights_sha256 or str(own),
+        "feature_dim": reference.feature_dim,
+    }
+
+
+def _declared(entry: MetricEntry) -> MetricEntry:
+    """A metric whose extractor is declared and here."""
+    if entry.extractor is None:
+        raise UsageError(
+            f"metric {entry.name} does not say whose features it compares; register it with "
+            "extractor=..., e.g. extractor='inception'"
+        )
+    if entry.extractor not in extractors:
+        raise UsageError(
+            f"metric {entry.name} compares {entry.extractor} features, and no extractor of that "
+            f"name is here (known: {', '.join(extractors.names())}); install or register it"
+        )
+    return entry
+
+
+def _fitting(
+    source: str, entries: Sequence[MetricEntry], home: str, device: Any
+) -> tuple[Measure, ...]:
+    """The metrics that one reference fits, against it."""
+    rows = {entry.extractor for entry in entries if entry.statistic == "features"}
+    references = {
+        name: reference_for(source, name, home, features=name in rows, device=device)
+        for name in dict.fromkeys(str(entry.extractor) for entry in entries)
+    }
+    pairs = ((entry, references[str(entry.extractor)]) for entry in entries)
+    found = tuple(Measure(entry, reference) for entry, reference in pairs if reference)
+    for each in found:
+        if each.metric.statistic == "features" and each.reference.keeps_rows is False:
+            _ = each.reference.rows  # which says what to do
+    return found
+
+
+def _by_default(
+    source: str, entries: Sequence[MetricEntry], home: str, model: str, device: Any
+) -> tuple[Measure, ...]:
+    """The same for the reference that a model brings."""
+    try:
+        return _fitting(source, entries, home, device)
+    except UsageError:
+        raise UsageError(
+            f"the reference of {model}, {source or 'none'}, is not here; {make_one(entries[0])}"
+        ) from None
+
+
+def _unfit(entry: MetricEntry, held: Sequence[Reference]) -> UsageError:
+    """What is said of a metric that none of the references fits."""
+    texts = [f"reference {each.id} holds {each.extractor} features" for each in held]
+    return UsageError(
+        f"{', '.join(texts)}, {entry.name} compares {entry.extractor} features; {make_one(entry)}"
+    )
+
+
+def make_one(entry: MetricEntry) -> str:
+    """How to come to a reference that fits a metric, in words."""
+    keep = " --keep features" if entry.statistic == "features" else ""
+    return (
+        f"give --metric {entry.name} --reference FILE, made by 'samplebench reference make "
+        f"--extractor {entry.extractor}{keep}', or a folder of images"
+    )

@@ -1,0 +1,47 @@
+"""Metrics of others are tried on what the reference holds, before hours are spent on samples."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from samplebench.answers.blame import Failed
+from samplebench.answers.draws import kept_generators
+from samplebench.metrics.judged import judged
+from samplebench.metrics.moments import Moments
+from samplebench.references.reference import Reference
+from samplebench.scoring.measure import Measure
+
+# Rows that a metric on features is tried on.
+_ROWS = 100
+
+
+def rehearse(measure: Measure, count: int) -> None:
+    """Tries a metric of others on the reference's own statistic.
+
+    Args:
+        count: number of samples to come.
+
+    Raises:
+        UsageError: it fails, or returns something else than numbers.
+        InputError: the reference keeps no features where it needs them.
+    """
+    entry, reference = measure.metric, measure.reference
+    if entry.builtin:
+        return
+    given, other = _own(entry.statistic, reference, count)
+    with kept_generators(), suppress(Failed):
+        judged(entry).obj(given, other)
+
+
+def _own(statistic: str, reference: Reference, count: int) -> tuple[Any, Any]:
+    """What a metric gets of samples that are as the reference's images, and of the reference."""
+    whole = reference.statistic(statistic)
+    if statistic == "features":
+        rows = np.array(whole[:_ROWS])
+        return rows, rows
+    mean = reference.mean
+    outer = reference.cov * (count - 1) + count * np.outer(mean, mean)
+    return Moments(count, mean * count, outer), whole

@@ -1,0 +1,155 @@
+"""Which metric is computed against which reference."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from samplebench import registry
+from samplebench.errors import InputError, UsageError
+from samplebench.metrics.moments import Moments
+from samplebench.references import reference as references
+from samplebench.scoring.measure import check_extractor, extractor_condition, measures, ready
+
+
+@pytest.fixture
+def metric(monkeypatch):
+    """`metric(name, function, **facts)`: registers one of others."""
+
+    def register(name, function=lambda a, b: 0.0, **facts):
+        entry = registry.metrics.made(name, function, **facts)
+        monkeypatch.setitem(registry.metrics._entries, name, entry)
+        return entry
+
+    return register
+
+
+@pytest.fixture
+def statistics(tmp_path):
+    """`statistics(name, extractor, dim, keep)`: a file of statistics; its path."""
+
+    def save(name, extractor="pixels", dim=192, keep=False):
+        rows = np.random.default_rng(0).standard_normal((9, dim))
+        made = SimpleNamespace(name=extractor, weights_sha256="")
+        path = tmp_path / f"{name}.reference.npz"
+        references.save(path, Moments.of(rows), made, "9 images", rows if keep else None)
+        return str(path)
+
+    return save
+
+
+def pairs(found):
+    return [(each.reference.id, each.metric.name) for each in found]
+
+
+def test_each_reference_with_the_metrics_that_it_fits(statistics, stored, array):
+    mine, images = statistics("mine"), stored(array, "npy")
+    found = measures(["fd-digits", "fd-pixels"], [mine, "digits", images])
+    assert pairs(found) == [
+        ("mine", "fd-pixels"),
+        ("digits", "fd-digits"),
+        ("images.npy", "fd-digits"),
+        ("images.npy", "fd-pixels"),
+    ]
+    assert [each.label for each in found[1:3]] == [
+        f"digits@{found[1].reference.sha256[:8]}", "images.npy@?"
+    ]  # fmt: skip
+
+
+def test_the_default_counts_where_none_is_given(statistics):
+    mine = statistics("mine")
+    assert pairs(measures(["fd-pixels"], [], default=mine)) == [("mine", "fd-pixels")]
+    assert pairs(measures(["fd-digits"], ["digits"], default=mine)) == [("digits", "fd-digits")]
+
+
+def test_equal_references_count_once(statistics, stored, array, tmp_path):
+    assert len(measures(["fd-digits"], ["digits", "digits"])) == 1
+    first, second = stored(array, "folder", "set"), stored(array, "folder", "again")
+    (tmp_path / "moved").mkdir()
+    second = (tmp_path / "again").rename(tmp_path / "moved" / "set")
+    found = measures(["fd-digits"], [first, str(second)])
+    # The same name and, as is known once they are read, the same images.
+    assert len(found) == 2 and len(ready(found, offline=True, quiet=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "message"),
+    [
+        (["fd-digit"], ["digits"], "unknown metric 'fd-digit'; did you mean 'fd-digits'"),
+        (["fd-digits"], ["digit"], "unknown reference 'digit'; did you mean 'digits'"),
+        (["fd-digits"], [""], "unknown reference ''"),
+        (["fd-digits"], [], "the reference of the model, none, is not here; give --metric fd-digi"),
+        (
+            ["fd-digits", "fd-pixels"],
+            ["digits"],
+            "reference digits holds digits features, fd-pixels compares pixels features; give "
+            "--metric fd-pixels --reference FILE, made by 'samplebench reference make --extractor "
+            "pixels'",
+        ),
+        (
+            ["fd-pixels"],
+            ["digits", "edm-cifar10-32x32"],
+            "digits holds digits features, reference edm-cifar10-32x32 holds inception features, "
+            "fd-pixels compares pixels",
+        ),
+        (
+            ["fd-digits"],
+            ["digits", "edm-cifar10-32x32"],
+            "edm-cifar10-32x32 holds inception features, which no metric here compares .fd-digits",
+        ),
+        (["bare"], ["digits"], "metric bare does not say whose features it compares; register it"),
+        (["lost"], ["digits"], r"metric lost compares nobody features, and no extractor .*digits"),
+        (["rows"], ["digits"], "digits keeps no features; make it again with .*--keep features"),
+        (
+            ["rows"],
+            ["edm-cifar10-32x32"],
+            "rows compares digits features; .* --extractor digits --keep features",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_one_line(metric, names, given, message):
+    metric("bare")
+    metric("lost", extractor="nobody")
+    metric("rows", extractor="digits", statistic="features")
+    with pytest.raises((UsageError, InputError), match=message) as caught:
+        measures(names, given)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_default_that_is_not_here():
+    with pytest.raises(UsageError, match="the reference of toy, lost, is not here; give --metric"):
+        measures(["fd-digits"], [], default="lost", model="toy")
+
+
+def test_rows_for_metrics_on_features(metric, statistics, stored, array):
+    metric("rows", extractor="pixels", statistic="features")
+    kept, images = statistics("kept", keep=True), stored(array, "npy")
+    found = ready(measures(["rows", "fd-pixels"], [kept, images]), offline=True, quiet=True)
+    assert len(found) == 4
+    assert found[0].reference.statistic("features").shape == (9, 192)
+    assert found[2].reference.statistic("features").shape == (100, 192)
+    # One pass serves both kinds.
+    assert found[2].reference is found[3].reference
+
+
+def test_released_statistics_are_not_fetched_to_be_planned():
+    (found,) = measures(["fid"], ["edm-cifar10-32x32"])
+    assert found.reference.sha256.startswith("4ada108c")
+    weights = registry.extractors.get("inception").weights_sha256
+    assert extractor_condition("inception", found.reference) == {
+        "name": "inception", "weights_sha256": weights, "feature_dim": 2048
+    }  # fmt: skip
+
+
+def test_another_extractor_of_that_name_is_refused():
+    found = references.load("digits")
+    extractor = SimpleNamespace(weights_sha256=found.weights_sha256, feature_dim=64)
+    check_extractor(found, extractor)
+    extractor.feature_dim = 65
+    with pytest.raises(InputError, match=r"digits holds 64 features an image, .* digits has 65"):
+        check_extractor(found, extractor)
+    extractor.weights_sha256 = "other"
+    with pytest.raises(InputError, match="made with other weights of extractor digits"):
+        check_extractor(found, extractor)
