@@ -46,8 +46,9 @@ class Side:
                 row = {
                     "model": "digits-exact", "sampler": sampler, "params": "a=1, b=2",
                     "discretization": "edm", "rho": 7, "steps": nfe, "nfe": nfe,
-                    "nfe_requested": nfe, "seed": seed, "repeats": 1, "num_samples": N,
-                    "protocol": "digits", "dtype": "float64", "cell": cells[-1],
+                    "nfe_requested": nfe, "depth": nfe, "guidance": "", "guide_nfe": 0,
+                    "seed": seed, "repeats": 1, "num_samples": N, "protocol": "digits",
+                    "dtype": "float64", "reference": "digits-kde@cccccccc", "cell": cells[-1],
                 }  # fmt: skip
                 for k, metric in enumerate(METRICS):
                     value = (1.0 + i) * (1 + k)
