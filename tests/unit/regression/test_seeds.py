@@ -273,8 +273,8 @@ def test_fresh_seeds_raise_no_alarm_and_a_shift_does(side):
 
     def noisy(*seeds, shift=0.0):
         table = side(*seeds, shift=shift)
-        for row in table.rows:
-            row["fd-digits"] += rng.normal(0, ERROR)
+        for found in table.rows:
+            found["fd-digits"] += rng.normal(0, ERROR)
         return table
 
     baseline = noisy(0, N, 2 * N)
