@@ -11,6 +11,7 @@ from importlib import resources
 from samplebench.checkpoints.catalog import catalog
 from samplebench.errors import unknown
 from samplebench.registry import discretizations, metrics, samplers
+from samplebench.results.fields import metrics_of
 from samplebench.results.view import View
 
 OWN = "samplebench"
@@ -96,7 +97,7 @@ def uses_of_view(view: View) -> list[Use]:
         grid = conditions.get("discretization")
         if isinstance(grid, Mapping):  # else explicit noise levels
             uses["discretization", grid["name"]] = None
-        uses |= dict.fromkeys(("metric", name) for name in conditions["metrics"])
+    uses |= dict.fromkeys(("metric", name) for name in metrics_of(view.rows))
     return list(uses)
 
 

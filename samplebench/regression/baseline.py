@@ -7,7 +7,7 @@ from pathlib import Path
 from samplebench.errors import InputError
 from samplebench.regression import sidecar
 from samplebench.regression.compare import Gate, compare
-from samplebench.regression.points import CurvePoint, replaced
+from samplebench.regression.points import CurvePoint, referred, replaced
 from samplebench.regression.rows import Table, load_rows
 from samplebench.regression.tolerance import RELATIVE, Rules, Tolerance
 from samplebench.regression.verdict import Verdict
@@ -44,7 +44,7 @@ def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdic
         raise InputError(f"{baseline} is a folder; name a file, e.g. baseline.csv")
     old = _known(baseline)
     if subset:
-        new = replaced(old, new)
+        new = replaced(referred(old, new), new)
     verdicts = list(compare(new, old, Gate(_NOT_AT_ALL)).verdicts)
     # As samplebench writes it, whatever a spreadsheet made of the source.
     write_csv(new.rows, baseline)

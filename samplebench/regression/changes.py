@@ -18,7 +18,7 @@ from samplebench.regression.tolerance import (
 )
 from samplebench.regression.verdict import Change
 from samplebench.results.fields import metrics_of, number
-from samplebench.results.row import STDERR
+from samplebench.results.row import COUNTED, STDERR
 
 # What no metric reaches, and whose square is still a number.
 _MOST = 1e100
@@ -33,7 +33,7 @@ def changes(old: CurvePoint, new: CurvePoint, rules: Rules, by_seed: bool) -> li
         UsageError: a metric of other seeds has no rule that can compare it, or no error bar.
     """
     fallback = default_rule(new.platforms, old.platforms)
-    found = [_change("nfe", old, new, STRICT)]
+    found = _counted(old, new)
     promised = (*old.promised, *new.promised)
     for metric in dict.fromkeys((*metrics_of([*old.rows, *new.rows]), *promised)):
         if old.value(metric) is None and new.value(metric) is None:
@@ -82,6 +82,12 @@ def bounds(
                 then = None if old is None else old.value(metric)
                 found.append(Change(metric, then, value, None, rule, moved=True))
     return found
+
+
+def _counted(old: CurvePoint, new: CurvePoint) -> list[Change]:
+    """NFE, and what else was counted where it moved otherwise."""
+    nfe, *others = (_change(column, old, new, STRICT) for column in COUNTED)
+    return [nfe, *(c for c in others if c.moved and (c.old, c.new) != (nfe.old, nfe.new))]
 
 
 def _change(column: str, old: CurvePoint, new: CurvePoint, rule: Tolerance) -> Change:

@@ -10,7 +10,7 @@ from samplebench.errors import InputError, UsageError
 from samplebench.regression import verdict as status
 from samplebench.regression.changes import bounds, changes
 from samplebench.regression.conditions import causes, differences
-from samplebench.regression.points import CurvePoint, points
+from samplebench.regression.points import CurvePoint, points, referred
 from samplebench.regression.rows import Table
 from samplebench.regression.statistical import HolmFamily, decide
 from samplebench.regression.summary import Summary
@@ -18,7 +18,7 @@ from samplebench.regression.tolerance import STRICT, Rules
 from samplebench.regression.unpaired import added, differing
 from samplebench.regression.verdict import Change, Verdict
 from samplebench.results.fields import metrics_of, number
-from samplebench.results.row import STDERR
+from samplebench.results.row import COUNTED, STDERR
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
         raise UsageError(
             "--retrained compares other weights, whose samples are others; add --tolerance 3sigma"
         )
+    current, baseline = referred(current, baseline), referred(baseline, current)
     now = points(current, by_seed=by_seed)
     then = points(baseline, by_seed=by_seed)
     pairs = [(point, now[key]) for key, point in then.items() if key in now]
@@ -102,7 +103,9 @@ def _judged(
     for (old, new), numbers in zip(comparable, decided, strict=True):
         outside = bounds(old, new, gate.rules, concerned[old.row["model"]])
         found[id(old)] = _verdict(old, new, [*numbers, *outside], gate)
-    strict = any(c.rule == STRICT for numbers in compared for c in numbers if c.column != "nfe")
+    strict = any(
+        c.rule == STRICT for numbers in compared for c in numbers if c.column not in COUNTED
+    )
     return found, families, strict
 
 
@@ -144,11 +147,9 @@ def _check_subset(current: Table, baseline: Table, found: Mapping[int, Verdict])
 def _reasons(old: CurvePoint, new: CurvePoint, gate: Gate) -> str:
     """Why two points of equal columns may not be compared; "" if they may."""
     by_seed = not gate.rules.statistical
-    if by_seed and old.row["cell"] == new.row["cell"]:
-        return ""
     then, now = old.origins, new.origins
     if then is None or now is None:
-        if not by_seed and {r["cell"] for r in old.rows} == {r["cell"] for r in new.rows}:
+        if {row["cell"] for row in old.rows} == {row["cell"] for row in new.rows}:
             return ""
         table, mend = (
             (old.table, "make it again from a results folder, with --update")
@@ -167,7 +168,7 @@ def _reasons(old: CurvePoint, new: CurvePoint, gate: Gate) -> str:
 
 def _verdict(old: CurvePoint, new: CurvePoint, changes: Sequence[Change], gate: Gate) -> Verdict:
     moves = tuple(change for change in changes if change.moved)
-    values = [c for c in changes if c.column != "nfe" and not c.column.endswith(STDERR)]
+    values = [c for c in changes if c.column not in COUNTED and not c.column.endswith(STDERR)]
     if not values:
         note = "neither side has a value"
         return Verdict(status.NO_VALUE, old, note, tuple(changes))

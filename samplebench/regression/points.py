@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from samplebench.regression.sidecar import Origin
 from samplebench.results import fields
 from samplebench.results.columns import total
 from samplebench.results.fields import hashes_of, number
-from samplebench.results.row import COLUMNS, STDERR, Row, entry
+from samplebench.results.row import COLUMNS, COUNTED, STDERR, Row, entry
 
 SEEDS = ("seed", "repeats")
 _POINT = tuple(column for column in KEY if column not in SEEDS)
@@ -72,9 +72,10 @@ class CurvePoint:
 
     @property
     def promised(self) -> list[str]:
-        """The metrics that its cells were computed for, as far as their origins tell."""
-        found = (origin.conditions.get("metrics") for origin in self.origins or ())
-        return [str(metric) for metrics in found if isinstance(metrics, list) for metric in metrics]
+        """The metrics that its cells were scored by against its reference, as far as their origins
+        tell."""
+        found = (origin.conditions.get("metrics", {}) for origin in self.origins or ())
+        return [metric for metrics in found for metric in metrics.get(self.row["reference"], ())]
 
     @property
     def platforms(self) -> frozenset[str]:
@@ -146,6 +147,24 @@ def counterparts(
     return found
 
 
+def referred(table: Table, other: Table) -> Table:
+    """`table` where a point that does not say its reference has that of `other`.
+
+    Older tables do not say it.
+    """
+    columns = tuple(column for column in _POINT if column != "reference")
+    there: dict[Key, list[str]] = {}
+    for row in other.rows:
+        there.setdefault(_key(row, columns), []).append(row["reference"])
+    own = {(_key(row, columns), row["reference"]) for row in table.rows}
+    rows = []
+    for row in table.rows:
+        key = _key(row, columns)
+        named = (one for one in there.get(key, ()) if one and (key, one) not in own)
+        rows.append(row if row["reference"] else {**row, "reference": next(named, "")})
+    return replace(table, rows=rows)
+
+
 def replaced(old: Table, new: Table) -> Table:
     """`old` where the points that `new` has, of whatever seeds, are those of `new`."""
     groups: dict[Key, list[Row]] = {}
@@ -173,7 +192,7 @@ def _joined(row: Row, other: Row, source: str) -> Row:
     for key, value in values.items():
         if value is not None and row.get(key) is not None:
             raise InputError(f"{source}: {key} of {row['model']} is there twice at one point")
-    if row["nfe"] != other["nfe"]:
+    if any(entry(row, column) != entry(other, column) for column in COUNTED):
         raise InputError(f"{source}: one point of {row['model']} has two counted NFE")
     known = {key: value for key, value in values.items() if value is not None}
     cells = dict.fromkeys((*hashes_of(row), *hashes_of(other)))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
-from samplebench.regression import sidecar
-from samplebench.regression.sidecar import Origin
+from samplebench.regression import sidecar, upgrade
+from samplebench.regression.sidecar import Facts, Origin
 from samplebench.results.columns import fault
 from samplebench.results.fields import hashes_of, metrics_of, printable
-from samplebench.results.row import COLUMNS, STDERR, Row
+from samplebench.results.record import Score
+from samplebench.results.row import COLUMNS, COUNTED, STDERR, Row
 
-# What makes two rows the same point of the same curve; `nfe` is counted, so it is compared.
-KEY = tuple(column for column in COLUMNS if column != "nfe")
+# What makes two rows the same point of the same curve; what is counted is compared.
+KEY = tuple(column for column in COLUMNS if column not in COUNTED)
 # No table of curves comes near it.
 MOST_BYTES = 64 * 1024**2
 
@@ -38,6 +40,14 @@ class Table:
     platforms: frozenset[str] = frozenset()
     pending: int = 0
     source: str = field(default="", compare=False)
+
+    @cached_property
+    def references(self) -> dict[str, set[str]]:
+        """Those that each model's values are distances to."""
+        found: dict[str, set[str]] = {}
+        for row in self.rows:
+            found.setdefault(row["model"], set()).add(row["reference"])
+        return found
 
     def origins_of(self, row: Row) -> list[Origin] | None:
         """Of all cells of a row; None unless all are known."""
@@ -73,8 +83,12 @@ def load_rows(source: Path, *, provenance: bool = True) -> Table:
         return Table(rows, source=str(source))
     if is_results_folder(source.parent):
         return _of_folder(source.parent, rows)
-    origins, platforms = sidecar.read(source)
-    return Table(rows, origins, frozenset(platforms), source=str(source))
+    return _table(rows, sidecar.read(source), source)
+
+
+def _table(rows: Iterable[Row], facts: Facts, source: Path, pending: int = 0) -> Table:
+    rows = [upgrade.with_reference(row, facts.references) for row in rows]
+    return Table(rows, facts.origins, facts.platforms, pending, str(source))
 
 
 def _of_csv(source: Path) -> list[Row]:
@@ -84,7 +98,7 @@ def _of_csv(source: Path) -> list[Row]:
     if source.stat().st_size > MOST_BYTES:
         raise InputError(f"{source} is not a results.csv (larger than {MOST_BYTES:,} bytes)")
     try:
-        found = numbered_rows(source)
+        found = [(line, upgrade.row_of(row)) for line, row in numbered_rows(source)]
         if not found or not {*COLUMNS, "cell"} <= set(found[0][1]):
             raise InputError(f"{source} is not a results.csv: columns or rows are missing")
         _check([(f"line {line}", row) for line, row in found])
@@ -98,10 +112,7 @@ def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
     from samplebench.results.store import Store
     from samplebench.results.tables import rounded
 
-    store = Store(folder)
-    view = store.view()
-    if doubled := store.two_references():
-        raise InputError(f"{folder}: {doubled}; drop one with 'samplebench forget {folder}'")
+    view = Store(folder).view()
     if rows is None:
         # As a CSV has them, so that a folder equals its own results.csv at any tolerance.
         rows = [cast(Row, {k: rounded(v) for k, v in row.items()}) for row in view.rows]
@@ -109,10 +120,15 @@ def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
             _check([(f"row {number}", row) for number, row in enumerate(rows, 1)])
         except ValueError as error:
             raise InputError(f"{folder} cannot be compared ({printable(error)})") from None
-    found = ((cell, Origin.of(record)) for cell, record in view.cells.items())
+    scores: dict[str, list[Score]] = {}
+    references: dict[str, str] = {}
+    for (cell, _, reference), score in view.scores.items():
+        scores.setdefault(cell, []).append(score)
+        references[cell] = reference
+    found = ((cell, Origin.of(record, scores.get(cell, []))) for cell, record in view.cells.items())
     origins = {cell: origin for cell, origin in found if origin is not None}
     platforms = frozenset(origin.platform for origin in origins.values())
-    return Table(rows, origins, platforms, view.pending, str(folder))
+    return _table(rows, Facts(origins, platforms, references), folder, view.pending)
 
 
 def _check(rows: Iterable[tuple[str, Row]]) -> None:

@@ -4,44 +4,63 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from samplebench.errors import InputError
 from samplebench.files import texts
 from samplebench.files.atomic import atomic
-from samplebench.regression.conditions import shared
+from samplebench.regression.conditions import SharedConditions, shared
+from samplebench.regression.upgrade import conditions_of
 from samplebench.results.columns import HASH, shown
 from samplebench.results.fields import printable
-from samplebench.results.record import Conditions, Record
+from samplebench.results.record import Record, Score
 
+SCHEMA = 2
 _MOST_BYTES, _MOST_DEPTH = 64 * 1024**2, 20
-_KINDS: dict[type, str] = {list: "a list", dict: "an object", str: "a text"}
+_KINDS: dict[type, str] = {
+    list: "a list", dict: "an object", str: "a text", int: "a whole number",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Of one cell.
+    """Of one cell and its scores.
 
     Attributes:
-        conditions: what it shares with the other cells of its model (`conditions.shared`).
+        conditions: what they share with those of other cells of its model (`conditions.shared`).
         platform: what must be equal for values to agree to 1e-6.
         hardware: processor or GPU, in words.
     """
 
-    conditions: Conditions
+    conditions: SharedConditions
     platform: str
     hardware: str
 
     @classmethod
-    def of(cls, record: Record) -> Origin | None:
-        """From a cell's record; None where it does not say."""
+    def of(cls, record: Record, scores: Iterable[Score] = ()) -> Origin | None:
+        """From a cell's record and its scores; None where it does not say."""
         where = record.get("provenance", {})
         platform, hardware = where.get("platform"), where.get("hardware")
         if not platform or hardware is None:
             return None
-        return cls(shared(record["conditions"]), platform, hardware)
+        return cls(shared(record["conditions"], scores), platform, hardware)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a table.
+
+    Attributes:
+        origins: by cell.
+        platforms: on which its values were computed.
+        references: by cell, where the table does not say them.
+    """
+
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    platforms: frozenset[str] = frozenset()
+    references: Mapping[str, str] = field(default_factory=dict)
 
 
 def beside(table: Path) -> Path:
@@ -49,8 +68,8 @@ def beside(table: Path) -> Path:
     return table.with_suffix(".provenance.json")
 
 
-def read(table: Path) -> tuple[dict[str, Origin], set[str]]:
-    """Origins by cell and all platforms; empty where there is no such file.
+def read(table: Path) -> Facts:
+    """What the file beside a table says; nothing where there is no such file.
 
     A file of platforms alone, as older versions wrote it, has no origins.
 
@@ -59,10 +78,9 @@ def read(table: Path) -> tuple[dict[str, Origin], set[str]]:
     """
     path = beside(table)
     if not path.is_file():
-        return {}, set()
+        return Facts()
     try:
-        content = texts.json_value(texts.read_bytes(path, _MOST_BYTES))
-        return _origins(content), _texts(content, "platforms")
+        return _facts(texts.json_value(texts.read_bytes(path, _MOST_BYTES)))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except ValueError as error:
@@ -71,14 +89,15 @@ def read(table: Path) -> tuple[dict[str, Origin], set[str]]:
         ) from None
 
 
-def _origins(content: Any) -> dict[str, Origin]:
+def _facts(content: Any) -> Facts:
     """Raises ValueError where a cell has no origin that can be meant, or two."""
     platforms = _texts(content, "platforms")
+    if (schema := _of(content, "schema", int, 1)) not in (1, SCHEMA):
+        raise ValueError(f"schema is {schema}, this samplebench reads {SCHEMA}")
     origins: dict[str, Origin] = {}
+    references: dict[str, str] = {}
     for group in _of(content, "origins", list, []):
-        conditions = _of(group, "conditions", dict)
-        if _depth(conditions) > _MOST_DEPTH:
-            raise ValueError("nested too deeply")
+        conditions, reference = _conditions(_of(group, "conditions", dict), schema)
         origin = Origin(conditions, *(_of(group, key, str) for key in ("platform", "hardware")))
         if origin.platform not in platforms:
             raise ValueError(f"platform {shown(origin.platform)} is not among platforms")
@@ -88,7 +107,32 @@ def _origins(content: Any) -> dict[str, Origin]:
             if cell in origins:
                 raise ValueError(f"cell {cell[:12]} is there twice")
             origins[cell] = origin
-    return origins
+            references |= {cell: reference} if reference else {}
+    return Facts(origins, frozenset(platforms), references)
+
+
+def _conditions(found: dict[str, Any], schema: int) -> tuple[SharedConditions, str]:
+    """Conditions of a group, and its reference where its rows do not say it."""
+    if _depth(found) > _MOST_DEPTH:
+        raise ValueError("nested too deeply")
+    if schema == SCHEMA:
+        metrics = _of(found, "metrics", dict, {})
+        for key in metrics:
+            _texts(metrics, key)
+        extractors = _of(found, "extractors", dict, {})
+        for key in extractors:
+            _of(extractors, key, str)
+        return cast(SharedConditions, found), ""
+    _of(found, "protocol", dict, {})
+    for part in (_of(found, key, dict, {}) for key in ("reference", "extractor")):
+        for key in part.keys() - {"feature_dim"}:
+            _of(part, key, str)
+    if "metrics" in found:
+        _texts(found, "metrics")
+    conditions, reference = conditions_of(found)
+    if not reference.isprintable():
+        raise ValueError(f"reference is {shown(reference)}, which has control characters")
+    return conditions, reference
 
 
 def _texts(content: Any, key: str) -> set[str]:
@@ -118,7 +162,7 @@ def write(table: Path, origins: Mapping[str, Origin], platforms: Iterable[str]) 
         facts = asdict(origin)
         group = groups.setdefault(json.dumps(facts, sort_keys=True), {**facts, "cells": []})
         group["cells"].append(cell)
-    content: dict[str, object] = {"platforms": sorted(platforms)}
+    content: dict[str, object] = {"schema": SCHEMA, "platforms": sorted(platforms)}
     if groups:
         content["origins"] = [groups[key] for key in sorted(groups)]
     with atomic(beside(table)) as temporary:

@@ -10,6 +10,7 @@ from samplebench.regression.statistical import HolmFamily
 from samplebench.regression.tolerance import ABSOLUTE, RELATIVE, Tolerance
 from samplebench.regression.verdict import NEW, NO_VALUE, OUTSIDE, STATUSES, Verdict
 from samplebench.results.fields import counted
+from samplebench.results.row import COUNTED
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Summary:
 
     def rules(self) -> list[str]:
         """What the values were held to, a line each."""
-        held = (c.rule for v in self.verdicts for c in v.changes if c.column != "nfe")
+        held = (c.rule for v in self.verdicts for c in v.changes if c.column not in COUNTED)
         lines = dict.fromkeys(_words(rule) for rule in held if rule.kind in _WORDS)
         found = [*lines, *(family.words() for family in self.families)]
         if self.platforms:

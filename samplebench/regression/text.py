@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from samplebench.regression.verdict import Change, Verdict
-from samplebench.results.row import STDERR
+from samplebench.results.row import COUNTED, STDERR
 
 
 def lines(
@@ -40,6 +40,7 @@ def plain(verdict: Verdict) -> dict[str, object]:
     return {
         "status": verdict.status,
         **verdict.columns,
+        "reference": verdict.row["reference"],
         "detail": verdict.detail,
         "changes": [change.plain() for change in verdict.changes],
     }
@@ -59,7 +60,7 @@ def _short(value: object) -> object:
 
 
 def _is_value(change: Change) -> bool:
-    return change.column != "nfe" and not change.column.endswith(STDERR)
+    return change.column not in COUNTED and not change.column.endswith(STDERR)
 
 
 def _filled(value: object) -> bool:

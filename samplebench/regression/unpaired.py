@@ -40,9 +40,17 @@ def _difference(old: CurvePoint, new: CurvePoint, by_seed: bool) -> str:
     """What tells a point from the one that is there in its place."""
     compared = (*CONDITIONS, *SEEDS) if by_seed else CONDITIONS
     columns = [column for column in compared if old.row.get(column) != new.row.get(column)]
+    if not (old.row["reference"] and new.row["reference"]):
+        # Older tables do not say it.
+        columns = [column for column in columns if column != "reference"]
     text = ", ".join(
-        f"{column} {old.row.get(column)} -> {new.row.get(column)}" for column in columns
+        f"{column} {_word(old.row.get(column))} -> {_word(new.row.get(column))}"
+        for column in columns
     )
     if set(columns) <= set(SEEDS):
         text += "; --tolerance 3sigma compares other seeds"
     return text
+
+
+def _word(value: object) -> str:
+    return "none" if value in (None, "") else str(value)

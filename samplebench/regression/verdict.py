@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from samplebench.regression.points import CurvePoint
 from samplebench.regression.tolerance import FACTOR, Tolerance
-from samplebench.results.fields import grid_label, number, sampler_label
+from samplebench.results.fields import grid_label, number, printable, sampler_label
 from samplebench.results.row import Row
 
 SAME, MOVED, MISSING, NEW = "same", "moved", "missing", "new"
@@ -144,16 +144,24 @@ class Verdict:
     @property
     def columns(self) -> dict[str, object]:
         """What names the point in a table; `seed` names all its seeds."""
-        return {column: self.row.get(column) for column in _POINT} | {"seed": self.point.seed}
+        named = {column: self.row.get(column) for column in _POINT}
+        return {**named, "seed": self.point.seed, "reference": self._reference}
 
     @property
     def name(self) -> str:
         """The point without its model, e.g. "edm S_churn=10, edm rho=7, NFE 35, seed 0"."""
-        row = self.row
+        row, reference = self.row, printable(self._reference)
         parts = [sampler_label(row), grid_label(row), f"NFE {row['nfe']}"]
         if row.get("nfe_requested") is None:
             parts.append(f"{row['steps']} steps")
-        return ", ".join([*parts, f"seed {self.point.seed}"])
+        parts.append(f"seed {self.point.seed}")
+        return ", ".join([*parts, *([f"reference {reference}"] if reference else [])])
+
+    @property
+    def _reference(self) -> str:
+        """Its reference, where its model has several; else ""."""
+        several = len(self.point.table.references.get(self.row["model"], ())) > 1
+        return self.row["reference"] if several else ""
 
 
 def _digits(value: float | None, digits: int) -> str:

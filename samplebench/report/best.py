@@ -7,21 +7,21 @@ best is what differs from it by at most 2 standard errors of the difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from samplebench.errors import SamplebenchError
 from samplebench.metrics.uncertainty import spread
-from samplebench.results.fields import number, records_of
-from samplebench.results.record import Record
+from samplebench.results.fields import number
 from samplebench.results.row import STDERR, Row, value
+from samplebench.results.view import View
 
 # Tied are values that many standard errors of their difference apart, or less.
 TIE = 2.0
 _SIGNS = {"lower": 1, "higher": -1}
-Cells = Mapping[str, Record]
+# Only rows that are equal in these compete.
+_CONDITIONS = ("model", "protocol", "reference", "num_samples")
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,18 @@ class Contest:
     """What at least two rows with a value compete for.
 
     Attributes:
-        reference: (id, sha256) of the statistics that the rows were compared with.
         budget: NFE asked for.
         best: indices of the rows with the best value; none where all values are equal.
         tied: indices of the further rows that are tied with them, the best first.
     """
 
-    reference: tuple[tuple[Any, Any], ...]
     budget: float
     best: tuple[int, ...]
     tied: tuple[int, ...]
 
 
-def direction(metric: str, cells: Cells) -> str | None:
-    """Which way is better, "lower" or "higher"; None where neither metric nor record says so.
+def direction(metric: str, view: View) -> str | None:
+    """Which way is better, "lower" or "higher"; None where neither metric nor score says so.
 
     Names are looked up only, never imported: what is in a file must not run code.
     """
@@ -53,8 +51,8 @@ def direction(metric: str, cells: Cells) -> str | None:
     if metric in metrics:
         words = [metrics.entry(metric).better]
     else:
-        values = (record["values"].get(metric) for record in cells.values())
-        words = [found["better"] for found in values if found and "better" in found]
+        values = (score["value"] for (_, name, _), score in view.scores.items() if name == metric)
+        words = [found["better"] for found in values if "better" in found]
     found = [word for word in _SIGNS if word in words]
     return found[0] if len(found) == 1 else None
 
@@ -64,18 +62,18 @@ def better_words(better: str | None) -> str:
     return f" ({better} is better)" if better else ""
 
 
-def contests(rows: Sequence[Row], cells: Cells, metric: str) -> list[Contest]:
+def contests(view: View, metric: str) -> list[Contest]:
     """The contests of a metric, by budget within the conditions in their first order.
 
     A row without a budget (explicit levels, adaptive steps) competes at the smallest budget of its
     rivals that is not below its counted NFE, and nowhere if there is none. A metric that declares
     no direction has no contests.
     """
-    better = direction(metric, cells)
+    better, rows = direction(metric, view), view.rows
     groups: dict[Hashable, list[int]] = {}
     for index, row in enumerate(rows):
         if row.get(metric) is not None:
-            groups.setdefault(_conditions(row, cells), []).append(index)
+            groups.setdefault(tuple(row.get(key) for key in _CONDITIONS), []).append(index)
     made = []
     for members in groups.values() if better else ():
         asked = {number(rows[index].get("nfe_requested")) for index in members} - {None}
@@ -87,40 +85,29 @@ def contests(rows: Sequence[Row], cells: Cells, metric: str) -> list[Contest]:
         for budget, some in sorted(rivals.items()):
             if len(some) > 1:
                 some.sort(key=lambda i: _SIGNS[str(better)] * value(rows[i], metric))
-                best, tied = _decided(some, rows, cells, metric)
-                made.append(Contest(_reference(rows[some[0]], cells), budget, best, tied))
+                made.append(Contest(budget, *_decided(some, view, metric)))
     return made
 
 
-def marks_of(rows: Sequence[Row], cells: Cells, metric: str) -> dict[int, str]:
+def marks_of(view: View, metric: str) -> dict[int, str]:
     """By the index of the row whether it is "best" or "tied"."""
-    found = contests(rows, cells, metric)
+    found = contests(view, metric)
     best = {index: "best" for contest in found for index in contest.best}
     return best | {index: "tied" for contest in found for index in contest.tied}
 
 
-def difference_error(a: Row, b: Row, cells: Cells, metric: str) -> float:
+def difference_error(a: Row, b: Row, view: View, metric: str) -> float:
     """Standard error of the difference of two rows' values; NaN where nothing is known of it.
 
     With equal seeds, N and blocks it is that of paired differences: the jackknife of the
     differences of the delete-one values, the variances of repeats added and divided by their
     squared number. Else the two rows' errors count as independent.
     """
-    paired = _paired(records_of(a, cells), records_of(b, cells), metric)
+    paired = _paired(a, b, view, metric)
     if paired is not None:
         return paired
     errors = [number(row.get(metric + STDERR)) for row in (a, b)]
     return math.hypot(*(math.nan if error is None else error for error in errors))
-
-
-def _conditions(row: Row, cells: Cells) -> Hashable:
-    fixed = (row.get("model"), row.get("protocol"), row.get("num_samples"))
-    return (*fixed, _reference(row, cells))
-
-
-def _reference(row: Row, cells: Cells) -> tuple[tuple[Any, Any], ...]:
-    found = (record["conditions"].get("reference") for record in records_of(row, cells))
-    return tuple(dict.fromkeys((one.get("id"), one.get("sha256")) for one in found if one))
 
 
 def _budget(row: Row, asked: Iterable[float | None]) -> float | None:
@@ -131,9 +118,10 @@ def _budget(row: Row, asked: Iterable[float | None]) -> float | None:
 
 
 def _decided(
-    some: Sequence[int], rows: Sequence[Row], cells: Cells, metric: str
+    some: Sequence[int], view: View, metric: str
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Of rows sorted by value, the best ones and those tied with them."""
+    rows = view.rows
     top = value(rows[some[0]], metric)
     best = tuple(index for index in some if value(rows[index], metric) == top)
     if len(best) == len(some):
@@ -141,31 +129,34 @@ def _decided(
     return best, tuple(
         index
         for index in some[len(best) :]
-        if any(_tied(rows[first], rows[index], cells, metric) for first in best)
+        if any(_tied(rows[first], rows[index], view, metric) for first in best)
     )
 
 
-def _tied(a: Row, b: Row, cells: Cells, metric: str) -> bool:
+def _tied(a: Row, b: Row, view: View, metric: str) -> bool:
     """Whether nothing shows that they differ; values without an error show nothing."""
     apart = abs(value(a, metric) - value(b, metric))
-    return not apart > TIE * difference_error(a, b, cells, metric)
+    return not apart > TIE * difference_error(a, b, view, metric)
 
 
-def _paired(a: Sequence[Record], b: Sequence[Record], metric: str) -> float | None:
+def _paired(a: Row, b: Row, view: View, metric: str) -> float | None:
     """None where seeds, N or blocks differ, or delete-one values are missing."""
-    if not a or len(a) != len(b):
+    left, right = _draws(a, view, metric), _draws(b, view, metric)
+    if not left or len(left) != len(right):
         return None
     errors = []
-    for x, y in zip(a, b, strict=True):
-        left, right = _deleted(x, metric), _deleted(y, metric)
-        facts = (x["conditions"], y["conditions"])
-        same = all(facts[0].get(key) == facts[1].get(key) for key in ("seed", "num_samples"))
-        if not (same and left and len(left) == len(right)):
+    for (x, first), (y, second) in zip(left, right, strict=True):
+        if x != y or not first or len(first) != len(second):
             return None
-        errors.append(spread([p - q for p, q in zip(left, right, strict=True)]))
+        errors.append(spread([p - q for p, q in zip(first, second, strict=True)]))
     return math.hypot(*errors) / len(errors)
 
 
-def _deleted(record: Record, metric: str) -> Sequence[float]:
-    found = record["values"].get(metric)
-    return (found and found.get("deleted")) or ()
+def _draws(row: Row, view: View, metric: str) -> list[tuple[Hashable, Sequence[float]]]:
+    """Seed and N of each cell of a row, and its delete-one values against the row's reference."""
+    records, scores = view.records_of(row), view.scores_of(row, metric)
+    if len(records) != len(scores):
+        return []
+    drawn = [(r["conditions"].get("seed"), r["conditions"].get("num_samples")) for r in records]
+    deleted = [score["value"].get("deleted") or () for score in scores]
+    return list(zip(drawn, deleted, strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from samplebench.results.fields import (
     number,
     order_of,
     printable,
-    records_of,
+    reference_name,
     rho_label,
     sampler_label,
 )
@@ -113,7 +113,7 @@ def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Style
         group = groups[pair]
         first = group[0]
         # One of all its points: what is clipped at few steps is itself again at many.
-        (alias, *others) = {alias_of(row, view.cells) for row in group}
+        (alias, *others) = {alias_of(row, view.records_of(row)) for row in group}
         alias = None if others else alias
         name = sampler_label(first) + (f" (computed as {printable(alias)})" if alias else "")
         parts = [
@@ -137,19 +137,20 @@ def plots_of(view: View) -> list[Plot]:
             rows = [r for r in view.rows if r.get("model") == model and r.get(metric) is not None]
             shown = [row for row in rows if _drawable(row, metric)]
             if shown:
-                caption = _caption(shown, view, len(rows) - len(shown))
-                better = direction(metric, view.cells)
+                caption = _caption(shown, len(rows) - len(shown))
+                better = direction(metric, view)
                 plots.append(Plot(str(model), metric, curves_of(shown, view), caption, better))
     return plots
 
 
-def _caption(rows: Sequence[Row], view: View, left_out: int) -> str:
+def _caption(rows: Sequence[Row], left_out: int) -> str:
     grids = list(dict.fromkeys(printable(row.get("discretization")) for row in rows))
-    references = references_of(rows, view)
+    references = references_of(rows)
     facts = [
         *conditions_of(rows, ("num_samples", "protocol")),
         *([f"reference {' or '.join(references)}"] if references else []),
         *([f"discretization {grids[0]}"] if len(grids) == 1 else []),
+        *(conditions_of(rows, ("guidance",)) if any(row.get("guidance") for row in rows) else []),
         *conditions_of(rows, ("repeats", "seed", "dtype")),
     ]
     text = "; ".join(facts) + ". Error bars: ± 1 standard error."
@@ -163,9 +164,8 @@ def conditions_of(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     return [condition_label(key, list(dict.fromkeys(r.get(key) for r in rows))) for key in keys]
 
 
-def references_of(rows: Sequence[Row], view: View) -> list[str]:
-    """Names of the reference statistics behind the rows."""
-    records = (record for row in rows for record in records_of(row, view.cells))
-    found = (record["conditions"].get("reference") for record in records)
-    names = (one.get("id") for one in found if one)
-    return list(dict.fromkeys(printable(name) for name in names if name))
+def references_of(rows: Iterable[Row]) -> list[str]:
+    """The reference statistics behind the rows: their names, with the hash where two share one."""
+    labels = list(dict.fromkeys(row["reference"] for row in rows if row.get("reference")))
+    names = list(dict.fromkeys(map(reference_name, labels)))
+    return list(map(printable, names if len(names) == len(labels) else labels))

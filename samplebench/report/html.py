@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from samplebench.report.curves import conditions_of, curves_of, references_of
+from samplebench.report.curves import conditions_of, references_of
 from samplebench.report.overlay import links, overlay
 from samplebench.report.page import render_page
+from samplebench.report.samples import samples_of
 from samplebench.report.sheets import sheets_of
 from samplebench.report.standings import groups_of, standings
 from samplebench.report.sweep import cell_id, chart_of, table_of
@@ -19,16 +20,16 @@ from samplebench.results.fields import (
     metrics_of,
     number,
     printable,
-    records_of,
 )
-from samplebench.results.record import ExtractorCondition
+from samplebench.results.record import ExtractorCondition, Score
 from samplebench.results.tables import to_csv
 from samplebench.results.view import View, caveats
 
 
 @dataclass(frozen=True)
 class CellFacts:
-    """What the page says of a cell: whose it is, and its record as sections of (name, text)."""
+    """What the page says of a cell: whose it is, and its record and scores as sections of
+    (name, text)."""
 
     id: str
     hash: str
@@ -58,7 +59,7 @@ def summary_of(view: View) -> str:
     if nfe:
         low, high = f"{nfe[0]:g}", f"{nfe[-1]:g}"
         parts.append(f"NFE {low}" if low == high else f"NFE {low} to {high}")
-    references = references_of(view.rows, view)
+    references = references_of(view.rows)
     measured = ", ".join(
         [
             " and ".join(map(printable, metrics_of(view.rows))) or "no metric",
@@ -70,13 +71,23 @@ def summary_of(view: View) -> str:
 
 
 def _caveats(view: View) -> list[tuple[str, str]]:
-    """(curve and NFE, caveat) for each row whose cells have one."""
-    found = []
-    for curve, row in ((c, row) for c in curves_of(view.rows, view) for row in c.rows):
-        for record in records_of(row, view.cells):
-            for text in caveats(record):
-                found.append((f"{curve.label}, NFE {row.get('nfe')}", printable(text)))
+    """(curve and NFE, caveat) for each row whose cells or scores have one."""
+    found, scores = [], _scores_by_cell(view)
+    for samples in samples_of(view):
+        label = f"{samples.label}, NFE {samples.rows[0].get('nfe')}"
+        for key in filter(view.cells.__contains__, hashes_of(samples.rows[0])):
+            texts = caveats(view.cells[key], scores.get(key, {}).values())
+            found += [(label, printable(text)) for text in texts]
     return list(dict.fromkeys(found))
+
+
+def _scores_by_cell(view: View) -> dict[str, dict[str, Score]]:
+    """The scores of each cell, by metric and reference in words."""
+    found: dict[str, dict[str, Score]] = {}
+    for (cell, metric, reference), score in view.scores.items():
+        words = " against ".join(filter(None, map(printable, (metric, reference))))
+        found.setdefault(cell, {})[words] = score
+    return found
 
 
 def _notes(view: View) -> list[dict[str, object]]:
@@ -85,15 +96,15 @@ def _notes(view: View) -> list[dict[str, object]]:
     for name in metrics_of(view.rows):
         if name.startswith("fd-"):
             rows = [row for row in view.rows if row.get(name) is not None]
-            records = (record for row in rows for record in records_of(row, view.cells))
-            found = (record["conditions"].get("extractor") for record in records)
+            scores = (score for row in rows for score in view.scores_of(row, name))
+            found = (score["conditions"].get("extractor") for score in scores)
             extractor = next(filter(None, found), ExtractorCondition())
             notes.append(
                 {
                     "metric": printable(name),
                     "extractor": printable(extractor.get("name") or "") or name.removeprefix("fd-"),
                     "dim": extractor.get("feature_dim"),
-                    "references": references_of(rows, view),
+                    "references": references_of(rows),
                 }
             )
     return notes
@@ -113,24 +124,22 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def _provenance(view: View) -> list[CellFacts]:
     """Each cell of the rows once."""
     made: dict[str, CellFacts] = {}
-    models = _distinct(view, "model")
-    for (model,) in models:
-        of_model = [row for row in view.rows if row.get("model") == model]
-        for curve, row in ((c, row) for c in curves_of(of_model, view) for row in c.rows):
-            label = f"{curve.label}, NFE {row.get('nfe')}"
-            label = f"{printable(model)}: {label}" if len(models) > 1 else label
-            for key in hashes_of(row):
-                if key in made:
-                    made[key].labels.append(label)
-                    continue
-                found = view.cells.get(key)
-                record: Mapping[str, object] = found or {}
-                plain = {k: v for k, v in record.items() if not isinstance(v, Mapping)}
-                nested = {k: v for k, v in record.items() if isinstance(v, Mapping)}
-                sections = {name: list(_flat(part)) for name, part in nested.items()}
-                sections |= {"record": list(_flat(plain))} if plain else {}
-                seed = found["conditions"].get("seed", "?") if found else "?"
-                made[key] = CellFacts(cell_id(key), key, [label], seed, sections)
+    scores = _scores_by_cell(view)
+    for samples in samples_of(view):
+        label = f"{samples.label}, NFE {samples.rows[0].get('nfe')}"
+        for key in hashes_of(samples.rows[0]):
+            if key in made:
+                made[key].labels.append(label)
+                continue
+            found = view.cells.get(key)
+            record: Mapping[str, object] = found or {}
+            plain = {k: v for k, v in record.items() if not isinstance(v, Mapping)}
+            nested = {k: v for k, v in record.items() if isinstance(v, Mapping)}
+            sections = {name: list(_flat(part)) for name, part in nested.items()}
+            sections |= {"record": list(_flat(plain))} if plain else {}
+            sections |= {words: list(_flat(score)) for words, score in scores.get(key, {}).items()}
+            seed = found["conditions"].get("seed", "?") if found else "?"
+            made[key] = CellFacts(cell_id(key), key, [label], seed, sections)
     return list(made.values())
 
 

@@ -16,6 +16,9 @@ from samplebench.results.fields import (
 )
 from samplebench.results.row import INTEGERS, STDERR, Row
 
+# Of these nothing is said where there are none.
+_MAY_BE_NONE = ("guidance", "reference")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -41,7 +44,14 @@ def _texts(rows: Sequence[Row], key: str, symbol: str) -> list[str]:
         return [sampler_label(row) for row in rows]
     if key == "discretization":
         return [grid_label(row, symbol) for row in rows]
-    return ["-" if row.get(key) is None else printable(row.get(key)) for row in rows]
+    return ["-" if row.get(key) in (None, "") else printable(row.get(key)) for row in rows]
+
+
+def _counted(rows: Sequence[Row]) -> list[str]:
+    """NFE, and what else was counted where it says more."""
+    deep = any(row.get("depth", row.get("nfe")) != row.get("nfe") for row in rows)
+    guided = any(row.get("guide_nfe") for row in rows)
+    return ["nfe", *(["depth"] if deep else []), *(["guide_nfe"] if guided else [])]
 
 
 def condense(
@@ -57,11 +67,15 @@ def condense(
     columns: list[Column] = []
     for key in ("model", "sampler", "discretization", *CONDITIONS):
         cells, head = _texts(rows, key, symbol), HEADS.get(key, key)
+        if key in _MAY_BE_NONE and not any(row.get(key) for row in rows):
+            continue
         if len(set(cells)) == 1:
             facts.append((head, cells[0]))
         else:
             columns.append(Column(key, head, cells))
-    columns.append(Column("nfe", "NFE", _texts(rows, "nfe", symbol)))
+    columns += [
+        Column(key, HEADS.get(key, key), _texts(rows, key, symbol)) for key in _counted(rows)
+    ]
     if any(row.get("nfe_requested") not in (None, row.get("nfe")) for row in rows):
         columns.append(Column("nfe_requested", "asked", _texts(rows, "nfe_requested", symbol)))
     # Two rows that look alike so far differ in the number of steps.

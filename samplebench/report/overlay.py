@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from samplebench.published import Published, load
 from samplebench.report.atlas import hover_of
 from samplebench.report.chart import Mark, Series
-from samplebench.report.curves import StyledCurve, plots_of, references_of
+from samplebench.report.curves import StyledCurve, plots_of
 from samplebench.report.match import Mismatch, Run, algorithm, algorithm_of, mismatches
 from samplebench.report.sweep import figure_key
-from samplebench.results.fields import number, printable, sampler_label
+from samplebench.results.fields import number, printable, reference_name, sampler_label
 from samplebench.results.view import View
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> 
     for plot in plots_of(view):
         if plot.metric != _METRIC or plot.model not in links:
             continue
-        runs = [_run(curve, view, links[plot.model]) for curve in plot.curves]
+        runs = [_run(curve, links[plot.model]) for curve in plot.curves]
         for row in _candidates(links[plot.model], uncertain):
             name, _ = algorithm_of(row)
             fits = [
@@ -105,7 +105,7 @@ def _candidates(own: Links, uncertain: bool) -> list[Published]:
     return [row for _, _, row in sorted(rows, key=lambda item: item[:2])]
 
 
-def _run(curve: StyledCurve, view: View, link: Links) -> Run:
+def _run(curve: StyledCurve, link: Links) -> Run:
     row, release = curve.rows[0], link.dtype
     name, params, constants = algorithm(str(row.get("sampler")), _parsed(row.get("params")))
     if "variance" in params:
@@ -119,7 +119,7 @@ def _run(curve: StyledCurve, view: View, link: Links) -> Run:
         rho=number(row.get("rho")),
         num_samples=row["num_samples"],
         protocol=printable(row.get("protocol")),
-        references=tuple(references_of(curve.rows, view)),
+        reference=printable(reference_name(row.get("reference", ""))),
         constants=constants,
         dtype=dtype if release and dtype != release else "",
     )

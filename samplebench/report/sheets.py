@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import struct
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samplebench.report.curves import StyledCurve, curves_of
+from samplebench.report.samples import Samples, samples_of
 from samplebench.report.sweep import facets_of
 from samplebench.results.fields import hashes_of, metrics_of, printable, value_text
 from samplebench.results.row import STDERR, Row
@@ -32,39 +34,43 @@ class ContactSheet:
 
 def sheets_of(view: View) -> list[ContactSheet]:
     """The sheets of all rows that have one, curve by curve, by increasing NFE."""
-    models = list(dict.fromkeys(row.get("model") for row in view.rows))
-    found = []
-    for model in models:
-        for curve in curves_of([r for r in view.rows if r.get("model") == model], view):
-            prefix = f"{printable(model)}: " if len(models) > 1 else ""
-            found += [s for row in curve.rows if (s := _sheet(row, curve, view, prefix))]
-    return found
+    return [sheet for samples in samples_of(view) if (sheet := _sheet(samples, view))]
 
 
-def _sheet(row: Row, curve: StyledCurve, view: View, prefix: str) -> ContactSheet | None:
-    """The sheet of the row's first cell that has one."""
+def _sheet(samples: Samples, view: View) -> ContactSheet | None:
+    """The sheet of the first cell that has one."""
+    row = samples.rows[0]
     key = next((key for key in hashes_of(row) if key in view.sheets), None)
     if key is None:
         return None
     data = Path(view.sheets[key]).read_bytes()
     width = _png_width(data)
-    about = prefix + curve.label
+    about = samples.label
     if len(hashes_of(row)) > 1:
         record = view.cells.get(key)
         about += f", seed {record['conditions'].get('seed', '?') if record else '?'}"
-    values = [
-        f"{printable(name)} {value_text(row.get(name), row.get(name + STDERR))}"
-        for name in metrics_of([row])
-        if row.get(name) is not None
-    ]
-    values = [text.replace(" ± ", _PLUS_MINUS) for text in values]
     source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
     # Whole multiples: a pixel of a sample stays a square. What has no room for one is shrunk.
     wide, narrow = (width * max(1, room // width) for room in (220, 160))
     asked = row.get("nfe_requested")
     budget = str(row.get("nfe") if asked is None else asked)
     facets = facets_of(row)
+    if len(samples.rows) > 1:
+        del facets["reference"]
+    values = _values(samples.rows)
     return ContactSheet(source, wide, narrow, about, str(row.get("nfe")), budget, values, facets)
+
+
+def _values(rows: Sequence[Row]) -> list[str]:
+    """What was measured, each with its reference where a metric has several."""
+    found = [(name, row) for row in rows for name in metrics_of([row]) if row.get(name) is not None]
+    often = Counter(name for name, _ in found)
+    texts = []
+    for name, row in found:
+        text = f"{printable(name)} {value_text(row.get(name), row.get(name + STDERR))}"
+        text += f" against {printable(row['reference'])}" if often[name] > 1 else ""
+        texts.append(text.replace(" ± ", _PLUS_MINUS))
+    return texts
 
 
 def _png_width(data: bytes) -> int:

@@ -59,20 +59,15 @@ def standings(view: View, symbol: str = "ρ") -> list[Outcome]:
     return [
         _standing(contest, view, metric, names)
         for metric in metrics_of(view.rows)
-        for contest in contests(view.rows, view.cells, metric)
+        for contest in contests(view, metric)
     ]
 
 
 def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) -> Outcome:
     rows = [view.rows[index] for index in (*contest.best, *contest.tied)]
     labels = [_label(row, contest.budget, names[id(row)]) for row in rows]
-    first, facts = rows[0], {key: printable(rows[0].get(key)) for key in _FACTS}
-    facts["metric"] = printable(metric) + better_words(direction(metric, view.cells))
-    # Two references of one name differ in the hash.
-    facts["reference"] = " or ".join(
-        f"{printable(name)}@{str(sha)[:8]}" if sha else printable(name)
-        for name, sha in contest.reference
-    )
+    first, facts = rows[0], {key: printable(rows[0].get(key, "")) for key in _FACTS}
+    facts["metric"] = printable(metric) + better_words(direction(metric, view))
     best = labels.pop(0) if contest.best else "none, all are equal"
     value = value_text(first.get(metric), first.get(metric + STDERR))
     return Outcome(facts, f"{contest.budget:g}", best, value, tuple(labels))

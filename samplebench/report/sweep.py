@@ -27,7 +27,6 @@ from samplebench.results.fields import (
     hashes_of,
     number,
     printable,
-    records_of,
     rho_label,
     sampler_label,
     value_text,
@@ -67,7 +66,7 @@ def facets_of(row: Row) -> dict[str, str]:
         "sampler": sampler_label(row),
         "rho": rho_label(row).removeprefix("rho=") or "none",
         "grid": printable(row.get("discretization") or "?"),
-        **{key: printable(row.get(key)) for key in CONDITIONS},
+        **{key: printable(row.get(key, "")) or "none" for key in CONDITIONS},
     }
 
 
@@ -121,7 +120,7 @@ def _series(plot: Plot, curve: StyledCurve, view: View) -> Series:
 
 
 def _point(row: Row, curve: StyledCurve, metric: str, view: View) -> Mark:
-    records = records_of(row, view.cells)
+    records = view.records_of(row)
     x = {
         "nfe": number(row.get("nfe")),
         "gflop": _mean(number(record.get("gflop_per_image")) for record in records),
@@ -172,11 +171,11 @@ def table_of(view: View) -> DataTable | None:
     if not view.rows:
         return None
     facts, columns = condense(view.rows, "ρ")
-    marks = {c.key: marks_of(view.rows, view.cells, c.key) for c in columns if c.metric}
+    marks = {c.key: marks_of(view, c.key) for c in columns if c.metric}
     rows = []
     for index, row in enumerate(view.rows):
         to = next((cell_id(key) for key in hashes_of(row) if key in view.cells), "")
-        alias = alias_of(row, view.cells)
+        alias = alias_of(row, view.records_of(row))
         cells = []
         for column in columns:
             text = column.cells[index]

@@ -22,7 +22,9 @@ def to_text(rows: Sequence[Row]) -> str:
 
 def view_text(view: View) -> str:
     """`to_text` of the rows, then the best of each budget and what is tied with it, a line each."""
-    few = dict.fromkeys(filter(None, map(few_samples, view.cells.values())))
+    known = ((view.cells.get(cell), score) for (cell, _, _), score in view.scores.items())
+    few = dict.fromkeys(few_samples(record, score) for record, score in known if record)
+    few.pop("", None)
     table, found = to_text(view.rows), standings(view, "rho")
     table = "\n".join([table, *([""] if few else []), *(f"note: {printable(f)}" for f in few)])
     if not found:

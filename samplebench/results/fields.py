@@ -12,7 +12,7 @@ from samplebench.results.row import COLUMNS, STDERR, Row
 
 # Points that differ in one of these are not points of the same curve.
 CONDITIONS = ("guidance", "protocol", "reference", "num_samples", "dtype", "seed", "repeats")
-HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "asked"}
+HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "asked", "guide_nfe": "guide NFE"}
 # What CI servers take for an order where it stands in a log: GitHub's, Azure's, TeamCity's.
 _ORDER = re.compile(r"^\s*::|##(?=\w*\[)")
 # How text begins that a spreadsheet runs as a formula, with or without apostrophes before it.
@@ -117,11 +117,17 @@ def grid_label(row: Mapping[str, object], symbol: str = "rho") -> str:
 
 
 def condition_label(key: str, values: Sequence[object]) -> str:
-    """E.g. "N=1000", "protocol digits or digits-half", "seed 0", "3 repeats"."""
-    text = " or ".join(map(printable, values))
+    """E.g. "N=1000", "protocol digits or digits-half", "seed 0", "3 repeats", "guidance none"."""
+    text = " or ".join(printable(value) or "none" for value in values)
     if key == "repeats":
         return f"{text} repeat{'' if text == '1' else 's'}"
     return f"N={text}" if key == "num_samples" else f"{key} {text}"
+
+
+def reference_name(reference: str) -> str:
+    """Of a reference as the column says it, what it is called: "digits" of "digits@1a2b3c4d"."""
+    name, mark, _ = reference.rpartition("@")
+    return name if mark else reference
 
 
 def order_of(row: Row) -> tuple[float, float]:

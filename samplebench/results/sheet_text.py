@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from samplebench.results.columns import HASH, shown
-from samplebench.results.row import INTEGERS, STRINGS
+from samplebench.results.row import COUNTED, INTEGERS, STRINGS
 
 _SEPARATORS = (",", ";", "\t")
 # Excel's own first line, "sep=;".
@@ -71,7 +71,8 @@ class TextTable:
             if (found := _SHORTENED.fullmatch(text)) and len(found[2] or "") < int(found[3]):
                 raise ValueError(f"{column} is {shown(text)}, shortened: {_CHANGED}")
             thousands = _THREES.fullmatch(text)
-            if thousands and (column != "nfe" or self.commas or text.endswith("000")):
+            whole = column not in COUNTED
+            if thousands and (whole or self.commas or text.endswith("000")):
                 raise ValueError(
                     f"{column} is {shown(text)}, a number with thousands marked or a fraction; "
                     "save it without"

@@ -49,7 +49,7 @@ class View:
 def key_of(score: Score) -> ScoreKey:
     """Under which a view has a score."""
     conditions, reference = score["conditions"], score["conditions"]["reference"]
-    label = reference_label(reference.get("id", ""), reference.get("sha256", ""))
+    label = reference_label(reference["id"], reference.get("sha256", "")) if reference else ""
     return conditions["cell"], conditions["metric"], label
 
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from samplebench.results.view import View
+from samplebench.results.row import reference_label
+from samplebench.results.view import View, key_of
 
 # "edm" without churn is computed as "heun" and shares its cells.
 SETTINGS = (("euler", "", 1), ("heun", "", 2), ("edm", "S_churn=0", 2))
 STEPS = (5, 9, 18, 36)
+REFERENCE = ("toy-reference", "cd" * 32)
 
 
 def record(key: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
-    value = {"value": row["fd-toy"], "stderr": row["fd-toy_stderr"], "better": "lower"}
     return {
-        "schema": 1,
+        "schema": 2,
         "cell": key,
         "conditions": {
             "model": row["model"],
@@ -30,19 +32,48 @@ def record(key: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
             "discretization": {"name": "edm", "rho": row["rho"], "sigma_min": 0.002},
             "seed": seed,
             "num_samples": row["num_samples"],
-            "protocol": {"name": row["protocol"]},
-            "reference": {"id": "toy-reference", "sha256": "cd" * 32},
-            "extractor": {"name": "toy", "weights_sha256": "ef" * 32, "feature_dim": 64},
-            "metrics": ["fd-toy"],
         },
         "nfe": row["nfe"],
-        "values": {"fd-toy": value},
         "seconds": {"sampling": 1.25},
         "provenance": {
             "versions": {"torch": "2.6.0"},
             "checkpoint": {"licence": "CC0", "source": "https://example.org/checkpoint"},
         },
     }
+
+
+def score(cell: str, row: dict[str, Any], reference: tuple[str, str]) -> dict[str, Any]:
+    """Of fd-toy against a reference, (id, sha256)."""
+    return {
+        "schema": 2,
+        "score": "9" * 64,
+        "conditions": {
+            "cell": cell,
+            "metric": "fd-toy",
+            "statistic": "moments",
+            "reference": dict(zip(("id", "sha256"), reference, strict=True)),
+            "extractor": {"name": "toy", "weights_sha256": "ef" * 32, "feature_dim": 64},
+        },
+        "value": {"value": row["fd-toy"], "stderr": row["fd-toy_stderr"], "better": "lower"},
+    }
+
+
+@pytest.fixture
+def against() -> Callable[..., View]:
+    """`against(view, id, sha256)`: its images scored against that, too, with values 10 % larger."""
+
+    def scored(view: View, *reference: str) -> View:
+        rows, scores = list(view.rows), dict(view.scores)
+        for row in view.rows:
+            other = {**row, "reference": reference_label(*reference)}
+            other |= {name: 1.1 * row[name] for name in ("fd-toy", "fd-toy_stderr")}
+            rows.append(other)
+            for cell in row["cell"].split():
+                found = score(cell, other, reference)
+                scores[key_of(found)] = found
+        return replace(view, rows=rows, scores=scores)
+
+    return scored
 
 
 @pytest.fixture
@@ -55,6 +86,7 @@ def make_view(tmp_path: Path) -> Callable[..., View]:
         draw = random.Random(0)
         rows: list[dict[str, Any]] = []
         cells: dict[str, dict[str, Any]] = {}
+        scores: dict[Any, dict[str, Any]] = {}
         sheets: dict[str, Path] = {}
         for protocol in protocols:
             for sampler, params, order in SETTINGS:
@@ -71,11 +103,15 @@ def make_view(tmp_path: Path) -> Callable[..., View]:
                             "steps": steps,
                             "nfe": nfe,
                             "nfe_requested": nfe,
+                            "depth": nfe,
+                            "guidance": "",
+                            "guide_nfe": 0,
                             "seed": 0,
                             "repeats": repeats,
                             "num_samples": 500,
                             "protocol": protocol,
                             "dtype": "float64",
+                            "reference": reference_label(*REFERENCE),
                             "fd-toy": value,
                             "fd-toy_stderr": value / 30,
                         }
@@ -86,10 +122,12 @@ def make_view(tmp_path: Path) -> Callable[..., View]:
                         rows.append(row)
                         for seed, key in enumerate(keys):
                             cells[key] = record(key, row, seed)
+                            found = score(key, row, REFERENCE)
+                            scores[key_of(found)] = found
                             sheets[key] = tmp_path / f"{key[:12]}.png"
                             pixels = bytes(draw.randrange(256) for _ in range(64 * 64))
                             Image.frombytes("L", (64, 64), pixels).save(sheets[key])
-        return View("toy-sweep", rows, cells, sheets, pending=2)
+        return View("toy-sweep", rows, cells, sheets, pending=2, scores=scores)
 
     return make
 

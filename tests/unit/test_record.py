@@ -18,7 +18,8 @@ def test_every_field_of_a_record_is_judged_when_it_is_read():
 def test_columns_have_their_order_and_kinds():
     assert COLUMNS == (
         "model", "sampler", "params", "discretization", "rho", "steps", "nfe", "nfe_requested",
-        "seed", "repeats", "num_samples", "protocol", "dtype",
+        "depth", "guidance", "guide_nfe", "seed", "repeats", "num_samples", "protocol", "dtype",
+        "reference",
     )  # fmt: skip
     assert {"rho"} == {*COLUMNS} - INTEGERS - STRINGS
     assert OPTIONAL == {"rho", "steps", "nfe_requested"}

@@ -9,14 +9,15 @@ from samplebench.regression import Gate, Table, compare
 from samplebench.regression.sidecar import Origin
 from samplebench.regression.tolerance import parse
 from tests.unit.regression.judged import changed, judged, statuses
+from tests.unit.regression.made import CONDITIONS
 
 
 @pytest.fixture
-def table(plan):
+def table():
     """`table(rows, platform="here", **conditions)`: rows whose origins are known."""
 
     def make(rows, platform="here", **changes):
-        conditions = {**plan.rows[0].cells[0].conditions, **changes}
+        conditions = {**CONDITIONS, **changes}
         origin = Origin(conditions, platform, "a processor")
         return Table(rows, {row["cell"]: origin for row in rows}, frozenset({platform}))
 
@@ -43,6 +44,8 @@ def test_another_point_of_the_curve_is_not_compared(rows, column):
         ("num_samples", 500, "num_samples 100 -> 500"),
         ("protocol", "edm", "protocol custom:"),
         ("dtype", "float16", "dtype float64 -> float16"),
+        ("reference", "mine@12345678", "reference digits-kde@57ac2d93 -> mine@12345678"),
+        ("guidance", "cfg 2", "guidance none -> cfg 2"),
         ("seed", 7, "seed 0 -> 7; --tolerance 3sigma compares other seeds"),
         ("repeats", 3, "repeats 1 -> 3; --tolerance 3sigma"),
     ],
@@ -71,9 +74,10 @@ class TestOrigins:
         [
             ({"checkpoint_sha256": "b" * 64}, "checkpoint sha256 a1f5ef833e53 -> bbbbbbbbbbbb"),
             (
-                {"reference": {"id": "mine", "sha256": "c" * 64}},
-                "reference id digits-kde -> mine, reference sha256 57ac2d93219a -> cccccccccccc",
+                {"extractors": {"digits": "d" * 64}},
+                "extractor digits weights sha256 def48480f8f6 -> dddddddddddd",
             ),
+            ({"noise": "nvlabs"}, "noise portable -> nvlabs"),
             ({"config": {"bandwidth": 0.3}}, "config bandwidth 0.2 -> 0.3"),
             ({"noise_device": "cuda"}, "noise_device none -> cuda"),
         ],
@@ -86,17 +90,24 @@ class TestOrigins:
             ("conditions differ", note, ())
         ] * 3
 
-    def test_parts_of_a_condition_are_named(self, rows, table, plan):
-        conditions = plan.rows[0].cells[0].conditions
+    def test_all_that_differs_is_named(self, rows, table):
         current = changed(rows, cell="0" * 64)
-        changes = {
-            "extractor": {**conditions["extractor"], "weights_sha256": "d" * 64},
-            "protocol": {**conditions["protocol"], "labels": "balanced"},
-        }
+        changes = {"extractors": {"digits": "d" * 64}, "state_dtype": "float32"}
         assert judged(table(current, **changes), table(rows))[0].note == (
-            "protocol labels uniform -> balanced, "
-            "extractor weights sha256 def48480f8f6 -> dddddddddddd"
+            "state_dtype float64 -> float32, "
+            "extractor digits weights sha256 def48480f8f6 -> dddddddddddd"
         )
+
+    def test_extractors_of_one_side_alone_are_no_difference(self, rows, table):
+        """A metric more has been scored, on features of its own."""
+        extractors = {**CONDITIONS["extractors"], "pixels": "d" * 64}
+        more = table(rows, extractors=extractors)
+        assert statuses(more, table(rows)) == statuses(table(rows), more) == ["same"] * 3
+
+    def test_equal_images_are_not_enough(self, rows, table):
+        """Their features may be of other weights."""
+        other = table(rows, extractors={"digits": "d" * 64})
+        assert statuses(other, table(rows)) == ["conditions differ"] * 3
 
     def test_other_code_is_no_other_condition(self, rows, table):
         """What the gate is for: code changed, values must not."""
@@ -106,8 +117,8 @@ class TestOrigins:
         verdicts = judged(table(moved), table(rows), None)
         assert [v.status for v in verdicts] == ["moved"] * 3
         assert verdicts[0].note == "differs: a sampler's code or its defaults"
-        verdicts = judged(table(moved, block=32, numerics=2), table(rows), None)
-        assert verdicts[0].note == "differs: numerics 1 -> 2, block 64 -> 32"
+        verdicts = judged(table(moved, block=32, numerics=3), table(rows), None)
+        assert verdicts[0].note == "differs: numerics 2 -> 3, block 64 -> 32"
 
     @pytest.mark.parametrize(("platform", "status"), [("here", "moved"), ("there", "same")])
     def test_the_platform_of_a_row_decides_its_tolerance(self, rows, table, platform, status):

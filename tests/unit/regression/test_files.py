@@ -6,30 +6,20 @@ import json
 
 import pytest
 
-from samplebench.bench import plan as planning
-from samplebench.bench.request import Request
 from samplebench.errors import InputError
 from samplebench.regression import Table, load_rows, sidecar, update
 from samplebench.regression.sidecar import Origin
 from samplebench.results.tables import write_csv
-
-
-@pytest.fixture(scope="module")
-def plan():
-    words = {"sampler": "euler,heun,edm", "param": {"edm.S_churn": 10}}
-    return planning.make(Request.of(**words, nfe=9, num_samples=100))
+from tests.unit.regression.made import row
 
 
 @pytest.fixture
-def rows(plan):
-    return [
-        {**row.columns, "fd-digits": 2.0, "fd-digits_stderr": 0.25, "cell": row.cells[0].hash}
-        for row in plan.rows
-    ]
+def rows():
+    return [row("euler"), row("heun"), row("edm", params="S_churn=10")]
 
 
 @pytest.fixture
-def put(rows, plan, tmp_path):
+def put(rows, tmp_path):
     """`put(name, rows)`: a CSV with the origins of its cells."""
 
     def make(name, given=None, platform="here"):

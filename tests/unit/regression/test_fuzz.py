@@ -20,6 +20,8 @@ from samplebench.results.row import COLUMNS
 N = 100
 METRICS = ("fd-digits", "mine:kid")
 HEAD = [*COLUMNS, *(column for m in METRICS for column in (m, f"{m}_stderr")), "cell"]
+# What tables of schema 1 lack.
+LATER = ("depth", "guidance", "guide_nfe", "reference")
 # Gates with the first seeds of the results and further facts of theirs.
 GATES = {
     (): (0, {}),
@@ -35,9 +37,9 @@ GATES = {
 
 
 class Side:
-    """A table with what is beside it, as text that can be spoilt."""
+    """A table with what is beside it, of this schema or of schema 1, as text that can be spoilt."""
 
-    def __init__(self, seeds, facts, tag):
+    def __init__(self, seeds, facts, tag, older=False):
         self.head, self.rows, self.end, self.bom, self.extra = list(HEAD), [], "\n", "", ""
         cells = []
         for seed in seeds:
@@ -46,8 +48,9 @@ class Side:
                 row = {
                     "model": "digits-exact", "sampler": sampler, "params": "a=1, b=2",
                     "discretization": "edm", "rho": 7, "steps": nfe, "nfe": nfe,
-                    "nfe_requested": nfe, "seed": seed, "repeats": 1, "num_samples": N,
-                    "protocol": "digits", "dtype": "float64", "cell": cells[-1],
+                    "nfe_requested": nfe, "depth": nfe, "guidance": "", "guide_nfe": 0,
+                    "seed": seed, "repeats": 1, "num_samples": N, "protocol": "digits",
+                    "dtype": "float64", "reference": "digits-kde@cccccccc", "cell": cells[-1],
                 }  # fmt: skip
                 for k, metric in enumerate(METRICS):
                     value = (1.0 + i) * (1 + k)
@@ -55,10 +58,17 @@ class Side:
                 self.rows.append({key: str(value) for key, value in row.items()})
         conditions = {
             "model": "digits-exact", "checkpoint_sha256": "a" * 64, "num_samples": N, "block": 64,
-            "reference": {"id": "digits-kde", "sha256": "c" * 64}, "metrics": [*METRICS], **facts,
         }  # fmt: skip
+        if older:
+            self.head = [column for column in self.head if column not in LATER]
+            reference = {"id": "digits-kde", "sha256": "c" * 64}
+            conditions |= {"reference": reference, "metrics": [*METRICS], **facts}
+        else:
+            conditions |= {"metrics": {"digits-kde@cccccccc": [*METRICS]}, **facts}
         origin = {"cells": cells, "conditions": conditions, "platform": "here", "hardware": "a cpu"}
-        self.beside = {"platforms": ["here"], "origins": [origin]}
+        self.beside = {"platforms": ["here"], "origins": [origin]} | (
+            {} if older else {"schema": 2}
+        )
 
     def column(self, name, values):
         """One more column of this name, before the last."""
@@ -197,6 +207,8 @@ MORE = [
     put("METRIC", "1_000", " 3 ", "\u0663", "0x3", "True"),
     put("model", "", "a\n::error::x", "\x1b[31mred", "\u202e", "::error::x"),
     put("params", "::error file=a::b", "##[error]x", "<b>|`", "\x07", "a\r\nb"),
+    put("reference", "", "digits-kde@dddddddd", "a\x1b", "=1"), put("depth", 0, 3, "", "nan"),
+    put("guidance", "cfg 2", "\u202e"), put("guide_nfe", -1, 3, "", "inf"),
     put("dtype", "", "float32"), put("protocol", "", "edm"),
     beside(
         lambda all, one: all.update(platforms=["there"]),
@@ -217,6 +229,9 @@ MORE = [
         lambda all, one: one["conditions"].update(num_samples=None),
         lambda all, one: one["conditions"].clear(),
         lambda all, one: one["conditions"].update(reference="\x1b\n::error::x"),
+        lambda all, one: one["conditions"].update(reference={"id": "\n::error::x"}),
+        lambda all, one: one["conditions"].update(metrics=3, extractor={"name": 3}),
+        lambda all, one: all.update(schema=1 if all.get("schema") else 3),
     ),
     beside(
         lambda all, one: "", lambda all, one: "{", lambda all, one: "[" * 10_000,
@@ -250,8 +265,8 @@ def one(draw, folder):
     """A mutation on disk: what it is, and the words that must not pass it."""
     gate = draw.choice([*GATES, *(gate for gate in GATES if "3sigma" in gate)])
     first, facts = GATES[gate]
-    results = Side([first], facts, "1")
-    baseline = Side([0, N, 2 * N] if first else [0], {}, "2")
+    results = Side([first], facts, "1", draw.random() < 0.3)
+    baseline = Side([0, N, 2 * N] if first else [0], {}, "2", draw.random() < 0.5)
     row = draw.choice(results.rows)
     names = [moved(draw, results, baseline, row)]
     for _ in range(draw.choice([1, 1, 2])):
@@ -317,7 +332,7 @@ def test_what_did_not_move_passes(tmp_path, capsys, gate):
     for seed in range(8):
         draw = random.Random(seed)
         results = Side([first], facts, "1")
-        baseline = Side([0, N, 2 * N] if first else [0], {}, "2")
+        baseline = Side([0, N, 2 * N] if first else [0], {}, "2", seed % 2)
         for spoil in draw.sample([shuffle, shuffle_columns, line_ends], 2):
             side = draw.choice([results, baseline])
             spoil(side, side.rows[0], draw, results)

@@ -9,37 +9,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samplebench.bench import plan as planning
-from samplebench.bench.request import Request
 from samplebench.errors import InputError, UsageError
 from samplebench.regression import Gate, Table, compare, load_rows
 from samplebench.regression.sidecar import Origin
 from samplebench.regression.statistics import spread_factor
 from samplebench.regression.tolerance import parse
+from tests.unit.regression.made import CONDITIONS, row
 
 N = 100
 ERROR = 0.1
 BASELINES = Path(__file__).parents[3] / "benchmarks" / "baselines"
 
 
-@pytest.fixture(scope="module")
-def plan():
-    return planning.make(Request.of(sampler="euler,heun", nfe=[5, 9], num_samples=N))
+POINTS = [row(sampler, nfe) for sampler in ("euler", "heun") for nfe in (5, 9)]
 
 
 @pytest.fixture
-def side(plan):
+def side():
     """`side(seeds, shift=...)`: four points per seed with values 2, 3, 4, 5 plus the shift."""
 
     def make(*seeds, shift=0.0, repeats=1, metrics=("fd-digits",), platform="here", **changes):
-        conditions = {**plan.rows[0].cells[0].conditions, **changes}
+        conditions = {**CONDITIONS, **changes}
         rows, origins = [], {}
         for seed in seeds:
-            for i, row in enumerate(plan.rows):
+            for i, point in enumerate(POINTS):
                 cells = [f"{seed + r * N:032d}{i:032d}" for r in range(repeats)]
                 values = {m: 2.0 + i + (shift if m == metrics[0] else 0.0) for m in metrics}
                 errors = {f"{m}_stderr": ERROR / math.sqrt(repeats) for m in metrics}
-                columns = {**row.columns, "seed": seed, "repeats": repeats}
+                columns = {**point, "seed": seed, "repeats": repeats}
                 rows.append({**columns, **values, **errors, "cell": " ".join(cells)})
                 origins |= dict.fromkeys(cells, Origin(conditions, platform, "a processor"))
         return Table(rows, origins, frozenset({platform}), source=f"seeds {seeds}")
@@ -132,9 +129,9 @@ def test_sides_that_share_seeds_are_compared_and_said(side):
     ("changes", "note"),
     [
         ({"checkpoint_sha256": "b" * 64}, "checkpoint sha256 a1f5ef833e53 -> bbbbbbbbbbbb"),
-        ({"reference": {"id": "x", "sha256": "c" * 64}}, "reference id digits-kde -> x"),
+        ({"quantization": "round"}, "quantization edm -> round"),
     ],
-    ids=["checkpoint", "reference"],
+    ids=["checkpoint", "quantization"],
 )
 def test_other_conditions_are_never_compared(side, changes, note):
     outcome = judged(side(500, **changes), side(0, N))
@@ -148,7 +145,7 @@ def test_retrained_weights_are_compared_where_asked_for(side):
     assert statuses(current, side(0, N), retrained=True) == ["same"] * 4
     moved = side(500, shift=2.0, checkpoint_sha256="b" * 64)
     assert statuses(moved, side(0, N), retrained=True) == ["moved"] * 4
-    other = side(500, checkpoint_sha256="b" * 64, reference={"id": "x", "sha256": "c" * 64})
+    other = side(500, checkpoint_sha256="b" * 64, quantization="round")
     assert statuses(other, side(0, N), retrained=True) == ["conditions differ"] * 4
     with pytest.raises(UsageError, match=r"--retrained.*3sigma"):
         statuses(current, side(0, N), "2%", retrained=True)
@@ -276,8 +273,8 @@ def test_fresh_seeds_raise_no_alarm_and_a_shift_does(side):
 
     def noisy(*seeds, shift=0.0):
         table = side(*seeds, shift=shift)
-        for row in table.rows:
-            row["fd-digits"] += rng.normal(0, ERROR)
+        for found in table.rows:
+            found["fd-digits"] += rng.normal(0, ERROR)
         return table
 
     baseline = noisy(0, N, 2 * N)

@@ -8,28 +8,21 @@ from xml.etree import ElementTree
 
 import pytest
 
-from samplebench.bench import plan as planning
-from samplebench.bench.request import Request
 from samplebench.regression import Gate, Table, compare
 from samplebench.regression.junit import to_junit
 from samplebench.regression.markdown import to_markdown
 from samplebench.regression.text import lines, plain
 from samplebench.regression.tolerance import parse
+from tests.unit.regression.made import row
 
 
 @pytest.fixture(scope="module")
 def rows():
-    request = Request.of(
-        sampler="euler,heun,edm", nfe=[5, 9], num_samples=100, param={"edm.S_churn": 10}
-    )
+    kinds = (("euler", ""), ("heun", ""), ("edm", "S_churn=10"))
     return [
-        {
-            **row.columns,
-            "fd-digits": 2.0,
-            "fd-digits_stderr": 0.1,
-            "cell": row.cells[0].hash,
-        }
-        for row in planning.make(request).rows
+        row(sampler, nfe, params=params, **{"fd-digits_stderr": 0.1})
+        for sampler, params in kinds
+        for nfe in (5, 9)
     ]
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from samplebench.registry import metrics
 from samplebench.report.best import contests, difference_error, direction, marks_of
-from samplebench.results.row import COLUMNS
+from samplebench.results.row import COLUMNS, reference_label
+from samplebench.results.view import View, key_of
 
 METRIC = "fd-toy"
 
@@ -19,12 +20,14 @@ class Table:
     """Rows with their cells; `add` names what matters of a row and gives its index."""
 
     def __init__(self, better="lower"):
-        self.rows, self.cells, self.better, self._names = [], {}, better, count()
+        self.rows, self.cells, self.scores = [], {}, {}
+        self.better, self._names = better, count()
 
     def add(self, value, asked=20, nfe=None, stderr=0.1, deleted=None, seeds=(0,), **more):
         """`deleted` has one list per seed; `reference` is an (id, sha256)."""
         reference = more.pop("reference", ("toy", "ab"))
         row = dict.fromkeys(COLUMNS) | {"model": "m", "protocol": "p", "num_samples": 100} | more
+        row["reference"] = reference_label(*reference)
         row |= {"nfe": asked if nfe is None else nfe, "nfe_requested": asked}
         keys = more.get("cell", "").split() or [f"{next(self._names):064x}" for _ in seeds]
         row |= {METRIC: value, f"{METRIC}_stderr": stderr, "cell": " ".join(keys)}
@@ -33,23 +36,30 @@ class Table:
             if deleted is not None:
                 found["deleted"] = [float(x) for x in deleted[place]]
             conditions = {"seed": seed, "num_samples": row["num_samples"]}
-            conditions["reference"] = dict(zip(("id", "sha256"), reference, strict=True))
-            self.cells[key] = {"conditions": conditions, "values": {METRIC: found}}
+            self.cells[key] = {"conditions": conditions}
+            named = dict(zip(("id", "sha256"), reference, strict=True))
+            conditions = {"cell": key, "metric": METRIC, "reference": named}
+            score = {"conditions": conditions, "value": found}
+            self.scores[key_of(score)] = score
         self.rows.append(row)
         return len(self.rows) - 1
 
     @property
+    def view(self):
+        return View("t", self.rows, self.cells, {}, scores=self.scores)
+
+    @property
     def marks(self):
-        return marks_of(self.rows, self.cells, METRIC)
+        return marks_of(self.view, METRIC)
 
     @property
     def budgets(self):
         """Which rows compete at which budget."""
-        found = contests(self.rows, self.cells, METRIC)
+        found = contests(self.view, METRIC)
         return {contest.budget: {*contest.best, *contest.tied} for contest in found}
 
     def error(self, a, b):
-        return difference_error(self.rows[a], self.rows[b], self.cells, METRIC)
+        return difference_error(self.rows[a], self.rows[b], self.view, METRIC)
 
 
 def wave(scale=1.0, blocks=20):
@@ -113,8 +123,8 @@ def test_pairs_separate_what_errors_alone_do_not(better, factor):
     second = table.add(1.0 + step, deleted=[1 + step + wave(0.11)])
     assert table.error(first, second) == pytest.approx(0.01)
     assert table.marks == {first: "best"} | ({second: "tied"} if factor < 1 else {})
-    for cell in table.cells.values():  # as records of older versions are
-        del cell["values"][METRIC]["deleted"]
+    for score in table.scores.values():  # as those of older versions are
+        del score["value"]["deleted"]
     assert table.marks == {first: "best", second: "tied"}
 
 
@@ -262,28 +272,53 @@ def test_contests_are_in_the_order_of_budgets_with_the_best_first():
     for asked in (20, 5):
         for value in (1.2, 1.1, 1.0):
             table.add(value, asked=asked)
-    found = contests(table.rows, table.cells, METRIC)
+    found = contests(table.view, METRIC)
     assert [(c.budget, c.best, c.tied) for c in found] == [(5, (5,), (4, 3)), (20, (2,), (1, 0))]
-    assert {c.reference for c in found} == {(("toy", "ab"),)}
+
+
+def test_one_set_of_images_competes_against_each_reference():
+    """What is paired are the delete-one values against the row's own reference."""
+    table = Table()
+    for reference, error in ((("toy", "ab"), 0.01), (("toy", "cd"), 0.5)):
+        for name, value in (("a", 1.0), ("b", 1.1)):
+            deleted = [value + (error if name == "b" else 0.0) * wave()]
+            table.add(value, cell=name * 64, deleted=deleted, reference=reference)
+    assert len(table.cells) == 2
+    assert table.error(0, 1) == pytest.approx(0.01)
+    assert table.error(2, 3) == pytest.approx(0.5)
+    assert table.marks == {0: "best", 2: "best", 3: "tied"}
+
+
+def test_where_a_score_is_missing_nothing_is_paired():
+    table = Table()
+    for value in (1.0, 1.05):
+        table.add(value, seeds=(0, 100), deleted=[value + wave(0.1)] * 2)
+    assert table.error(0, 1) == pytest.approx(0.0, abs=1e-12)
+    table.scores.popitem()
+    assert table.error(0, 1) == pytest.approx(math.hypot(0.1, 0.1))
 
 
 def test_rows_need_no_records():
     """As of a table alone: errors are then those of the rows, and the metric's own word counts."""
     rows = [{"fid": v, "fid_stderr": 0.1, "nfe": 5, "nfe_requested": 5} for v in (1.0, 1.2, 1.4)]
-    assert marks_of(rows, {}, "fid") == {0: "best", 1: "tied"}
-    assert marks_of([], {}, "fid") == {}
+    assert marks_of(View("t", rows, {}, {}), "fid") == {0: "best", 1: "tied"}
+    assert marks_of(EMPTY, "fid") == {}
+
+
+EMPTY = View("t", [], {}, {})
 
 
 class TestDirection:
-    def record(self, better):
-        return {"values": {METRIC: {"value": 1.0, "better": better}}}
+    def view(self, metric, *words):
+        scores = {(str(i), metric, "toy@ab"): {"value": word} for i, word in enumerate(words)}
+        return View("t", [], {}, {}, scores=scores)
 
     def test_is_the_metrics_own(self):
-        assert {name: direction(name, {}) for name in metrics.names()} == {
+        assert {name: direction(name, EMPTY) for name in metrics.names()} == {
             entry.name: entry.better for entry in metrics
         }
         # What a file says of a metric that is known does not count.
-        assert direction("fid", {"a": {"values": {"fid": {"better": "higher"}}}}) == "lower"
+        assert direction("fid", self.view("fid", {"better": "higher"})) == "lower"
 
     @pytest.mark.parametrize(
         ("words", "expected"),
@@ -292,14 +327,16 @@ class TestDirection:
             (("lower", "higher"), None), ((["lower"],), None), ((None,), None),
         ],
     )  # fmt: skip
-    def test_is_in_the_record_where_the_metric_is_not_installed(self, words, expected):
-        cells = {str(i): self.record(word) for i, word in enumerate(words)}
-        assert direction(METRIC, {**cells, "failed": {"values": {METRIC: None}}}) == expected
+    def test_is_in_the_score_where_the_metric_is_not_installed(self, words, expected):
+        values = [{"value": 1.0, "better": word} for word in words]
+        failed = {"value": None, "stderr": None}
+        assert direction(METRIC, self.view(METRIC, *values, failed)) == expected
+        assert direction("another", self.view(METRIC, *values)) is None
 
     def test_is_not_imported(self, tmp_path, monkeypatch):
         (tmp_path / "mine_of_a_file.py").write_text("raise SystemExit('was imported')\n")
         monkeypatch.syspath_prepend(tmp_path)
-        assert direction("mine_of_a_file:metric", {}) is None
+        assert direction("mine_of_a_file:metric", EMPTY) is None
 
     def test_a_broken_plugin_is_not_in_the_way(self, monkeypatch):
         class Point:
@@ -310,4 +347,5 @@ class TestDirection:
 
         monkeypatch.setattr("samplebench.registry.registry.entry_points", lambda group: [Point()])
         monkeypatch.setattr(metrics, "_loaded", False)
-        assert [direction(name, {}) for name in ("fid", METRIC, "broken")] == ["lower", None, None]
+        found = [direction(name, EMPTY) for name in ("fid", METRIC, "broken")]
+        assert found == ["lower", None, None]

@@ -68,11 +68,17 @@ def hostile(view, texts):
 
     rows = [spoil(row, texts[i % len(texts)]) for i, row in enumerate(view.rows)]
     for cell, text in zip(view.cells.values(), itertools.cycle(texts), strict=False):
-        cell["conditions"] |= {"model": text, "sampler": text, "protocol": {"name": text}}
-        cell["conditions"]["reference"]["id"] = text
+        cell["conditions"] |= {"model": text, "sampler": text}
         cell["provenance"]["versions"]["torch"] = text
         cell["failed" if text.startswith("=") else "not_reusable"] = text
-    return replace(view, rows=rows, title=texts[-1])
+    scores = {}
+    for row, text in zip(rows, itertools.cycle(texts), strict=False):
+        conditions = {"cell": row["cell"], "metric": "fd-toy", "reference": {"id": text}}
+        conditions["extractor"] = {"name": text, "feature_dim": 10**6}
+        value = {"value": row["fd-toy"], "stderr": 0.1, "better": "lower"}
+        score = {"conditions": conditions, "value": value, "unsteady": [text]}
+        scores[row["cell"], "fd-toy", row["reference"]] = score
+    return replace(view, rows=rows, scores=scores, title=texts[-1])
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_table_has_every_value_and_marks_the_best_of_each_budget(make_view):
     words = {"best": "best", "≈": "tied"}
     ends = (text.split()[-1] for text in values)
     shown = {index: words[end] for index, end in enumerate(ends) if end in words}
-    assert shown == marks_of(view.rows, view.cells, "fd-toy")
+    assert shown == marks_of(view, "fd-toy")
     for nfe in (5, 9, 17, 18, 35, 36, 71):
         rivals = [i for i, row in enumerate(view.rows) if row["nfe"] == nfe]
         best = min(rivals, key=lambda i: view.rows[i]["fd-toy"])
@@ -194,8 +194,8 @@ def test_repeats_and_aliases(make_view):
 
 def test_provenance_shows_the_whole_record(make_view):
     view = make_view()
-    for cell in view.cells.values():
-        cell["values"]["fd-toy"]["deleted"] = [0.12345678, 0.25]
+    for score in view.scores.values():
+        score["value"]["deleted"] = [0.12345678, 0.25]
     page = Page(render_html(view))
     shown = set(page.texts["dd"])
     assert "0.12345678" not in render_html(view)  # of use to programs only

@@ -20,21 +20,19 @@ CIFAR = Links(published=("edm-cifar10-32x32-uncond-vp",))
 def view(*settings: dict[str, Any], model: str = "vp-cifar10") -> View:
     """A run of these settings, each a curve with points at NFE 19 and 35."""
     rows: list[dict[str, Any]] = []
-    cells: dict[str, dict[str, Any]] = {}
     for number, setting in enumerate(settings):
         for nfe in (19, 35):
             key = f"{number:02}{nfe}" * 16
             reference = setting.get("reference", "edm-cifar10-32x32")
-            conditions = {"reference": {"id": reference}}
-            cells[key] = {"cell": key, "conditions": conditions, "values": {}}
             row = {
                 "model": model, "sampler": "heun", "params": "", "discretization": "edm",
                 "rho": 7.0, "steps": (nfe + 1) // 2, "nfe": nfe, "nfe_requested": nfe, "seed": 0,
                 "repeats": 1, "num_samples": 50_000, "protocol": "edm", "dtype": "float32",
-                "fid": 3.0, "fid_stderr": 0.02, **setting, "cell": key,
+                "fid": 3.0, "fid_stderr": 0.02, **setting, "reference": f"{reference}@{'ab' * 4}",
+                "cell": key,
             }  # fmt: skip
-            rows.append({k: v for k, v in row.items() if k != "reference"})
-    return View("sweep", rows, cells, {})
+            rows.append(row)
+    return View("sweep", rows, {}, {})
 
 
 def points(series):
@@ -181,7 +179,7 @@ def test_published_values_can_be_switched_off_and_are_explained():
 def test_unstated_parameters_match_nothing():
     """EDM's ablations do not print S_churn: they are no Heun just because its default is 0."""
     ablation = next(r for r in load() if r.sampler_printed == "EDM stochastic, no S_noise")
-    run = Run("edm", {"S_churn": 30.0, "S_noise": 1.0}, "edm", 7.0, 50_000, "edm", ())
+    run = Run("edm", {"S_churn": 30.0, "S_noise": 1.0}, "edm", 7.0, 50_000, "edm", "")
     texts = [m.text for m in mismatches(ablation, run)]
     assert "S_churn not stated, S_min and S_max not stated" in texts
     series = overlay(view({}), {"vp-cifar10": BASELINE})
@@ -205,10 +203,9 @@ def test_the_native_sampler_on_its_own_steps_is_the_published_one():
     setting = {
         "sampler": "respaced", "params": "", "discretization": "respacing", "rho": None,
         "protocol": "openai", "dtype": "float16",
+        "reference": "openai-VIRTUAL_imagenet64_labeled",
     }  # fmt: skip
     run = view(setting, model="adm-imagenet64")
-    for cell in run.cells.values():
-        cell["conditions"]["reference"] = {"id": "openai-VIRTUAL_imagenet64_labeled"}
     drawn = overlay(run, {"adm-imagenet64": link})
     filled = {p.x["nfe"]: p.y for one in drawn for p in one.points if not p.hollow}
     assert filled[250] == 2.07 and filled[20] == 10.96

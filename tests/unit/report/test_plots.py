@@ -25,6 +25,8 @@ def drawn(figure):
     ("condition", "other", "said"),
     [
         ("protocol", "toy-half", "protocol toy-half"),
+        ("reference", "toy@12345678", "reference toy@12345678"),
+        ("guidance", "cfg 2", "guidance cfg 2"),
         ("num_samples", 1000, "N=1000"),
         ("dtype", "float32", "dtype float32"),
         ("seed", 3, "seed 3"),
@@ -182,8 +184,8 @@ def test_a_value_that_is_not_positive_is_drawn_and_the_axis_is_then_plain(make_v
 )
 def test_a_figure_says_which_way_is_better(make_view, better, scale, said):
     view = make_view()
-    for cell in view.cells.values():
-        cell["values"]["fd-toy"]["better"] = better
+    for score in view.scores.values():
+        score["value"]["better"] = better
     (plot,) = plots_of(view)
     figure = draw(plot)
     assert figure.axes[0].get_yscale() == scale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,6 @@ from samplebench.registry import metrics
 from samplebench.report import terminal
 from samplebench.report.standings import groups_of, standings
 from samplebench.results import tables
-from samplebench.results.view import View
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def view(make_view):
         row |= {"fd-toy": value, "fd-toy_stderr": 0.1}
         if row["sampler"] == "euler" and row["nfe"] == 9:
             row["nfe"] = 10
-    return View("toy", rows, whole.cells, {})
+    return replace(whole, rows=rows, pending=0)
 
 
 def below(view):
@@ -53,7 +53,7 @@ def test_a_line_per_budget_with_the_best_its_value_and_its_ties(view):
 
 def test_what_is_not_shared_by_all_is_said_in_columns(view):
     other = [row | {"model": "other", "protocol": "b", "num_samples": 9} for row in view.rows]
-    _, said, names, _, *lines = below(View("two", view.rows + other, view.cells, {}))
+    _, said, names, _, *lines = below(replace(view, rows=view.rows + other))
     heads = [name.strip() for name in names if name.strip()]
     assert heads == ["model", "protocol", "N", "asked", "best", "value", "tied with it"]
     assert said[0].startswith("metric: fd-toy") and "protocol" not in said[0]
@@ -63,7 +63,7 @@ def test_what_is_not_shared_by_all_is_said_in_columns(view):
 def test_many_ties_are_counted(view):
     row = view.rows[1]
     rows = [row | {"sampler": f"s{i}", "fd-toy": 1 + i / 1000} for i in range(9)]
-    *_, line = below(View("many", rows, view.cells, {}))
+    *_, line = below(replace(view, rows=rows))
     assert line[-1].strip() == (
         "s1 (computed as euler), rho=7; s2 (computed as euler), rho=7; "
         "s3 (computed as euler), rho=7; 5 more"
@@ -72,14 +72,14 @@ def test_many_ties_are_counted(view):
 
 def test_equal_values_have_no_best(view):
     rows = [row | {"fd-toy": 1.0} for row in view.rows[1:3]]
-    (one,) = standings(View("equal", rows, view.cells, {}))
+    (one,) = standings(replace(view, rows=rows))
     assert one.best == "none, all are equal"
     assert one.tied == ("euler, ρ=7", "heun, ρ=7 at NFE 9")
 
 
 def test_groups_say_what_tells_them_apart(view):
     other = [row | {"model": "other"} for row in view.rows]
-    said, groups = groups_of(standings(View("two", view.rows + other, view.cells, {})))
+    said, groups = groups_of(standings(replace(view, rows=view.rows + other)))
     assert said == (
         "fd-toy (lower is better), protocol toy, N=500, reference toy-reference@cdcdcdcd"
     )
@@ -88,8 +88,8 @@ def test_groups_say_what_tells_them_apart(view):
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_where_nothing_competes_nothing_is_added(view, rows):
-    assert groups_of(standings(View("few", view.rows[:rows], view.cells, {}))) == ("", [])
-    few = View("few", view.rows[:rows], view.cells, {})
+    assert groups_of(standings(replace(view, rows=view.rows[:rows]))) == ("", [])
+    few = replace(view, rows=view.rows[:rows])
     assert terminal.view_text(few) == terminal.to_text(few.rows)
 
 

@@ -87,7 +87,10 @@ def test_values_have_the_digits_of_their_standard_error(value, stderr, text):
 
 def test_text_says_constants_once_and_varying_columns_in_rows(make_view):
     said, blank, head, _, *lines = terminal.to_text(make_view().rows).splitlines()
-    assert said == "model: toy-model, protocol: toy, N: 500, dtype: float64, seed: 0, repeats: 1"
+    assert said == (
+        "model: toy-model, protocol: toy, reference: toy-reference@cdcdcdcd, N: 500, "
+        "dtype: float64, seed: 0, repeats: 1"
+    )
     assert blank == ""
     assert head.split() == ["sampler", "discretization", "NFE", "fd-toy"]
     assert len(lines) == 24
@@ -154,4 +157,4 @@ def test_frame_is_typed(make_view):
 )  # fmt: skip
 def test_what_computed_a_row(row, cell, alias):
     conditions = {"sampler": "edm", **cell}
-    assert alias_of({**row, "cell": "ab"}, {"ab": {"conditions": conditions}}) == alias
+    assert alias_of({**row, "cell": "ab"}, [{"conditions": conditions}]) == alias
