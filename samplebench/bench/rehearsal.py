@@ -6,22 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from samplebench.answers.blame import Blame, Failed, ours
 from samplebench.answers.draws import watched_generators
 from samplebench.bench.probe import probe
 from samplebench.features.judged import features
-from samplebench.metrics.judged import judged
-from samplebench.metrics.moments import Moments
 from samplebench.models.model import is_foreign, name_of
 from samplebench.noise.streams import stream
-from samplebench.references.reference import Reference
-from samplebench.scoring.measure import Measure
 
 if TYPE_CHECKING:
-    import torch
-
     from samplebench.bench.loaded import LoadedExtractor
     from samplebench.models.model import Model
 
@@ -77,27 +69,3 @@ def try_extractors(model: Model, extractors: Iterable[LoadedExtractor], block: i
         black = torch.zeros(block, *model.shape, dtype=torch.uint8, device=model.device)
         with watched_generators(0, model.device), suppress(Failed):
             features(one.function, black, one.name, one.dim, block)
-
-
-def try_metrics(measures: Iterable[Measure], count: int, device: torch.device) -> None:
-    """Tries metrics of others on so many samples that are like the reference.
-
-    Raises:
-        UsageError: one fails, or returns something else than what is asked for.
-    """
-    for measure in measures:
-        if measure.metric.builtin:
-            continue
-        reference = measure.reference.statistic(measure.metric.statistic)
-        given = reference
-        if measure.metric.statistic == "moments":
-            given = _moments_of(measure.reference, count)
-        with watched_generators(0, device), suppress(Failed):
-            judged(measure.metric).obj(given, reference)
-
-
-def _moments_of(reference: Reference, count: int) -> Moments:
-    """Moments of so many samples that have the reference's mean and covariance."""
-    mean = reference.mean
-    outer = reference.cov * (count - 1) + count * np.outer(mean, mean)
-    return Moments(count, mean * count, outer)

@@ -293,8 +293,10 @@ def _path(name: str, value: Any) -> str:
 
 def _paths(name: str, value: Any) -> tuple[str, ...]:
     """One path or several; a text may list them, unless it is a path as it stands."""
-    items = values(value) if not isinstance(value, str) or os.path.exists(value) else _items(value)
-    return tuple(dict.fromkeys(_path(name, item) for item in items))
+    from samplebench.scoring.references import sources_of
+
+    items = [_path(name, item) for item in ([value] if isinstance(value, str) else values(value))]
+    return sources_of(items)
 
 
 def _level(name: str, value: Any) -> str:

@@ -16,7 +16,7 @@ from samplebench.bench.loaded import Bench, LoadedExtractor, load_extractors, sc
 from samplebench.bench.pictures import Pictures
 from samplebench.bench.plan import Plan, Source
 from samplebench.bench.progress import Progress
-from samplebench.bench.rehearsal import probed, try_extractors, try_metrics
+from samplebench.bench.rehearsal import probed, try_extractors
 from samplebench.bench.scores import Scoring, kept_statistic, kind_of, score_of
 from samplebench.bench.stop import Stop
 from samplebench.bench.work import Work, work_of
@@ -25,6 +25,7 @@ from samplebench.metrics.blocks import Blocked
 from samplebench.results.cell import Cell, PlannedScore
 from samplebench.results.record import Score
 from samplebench.results.store import Store
+from samplebench.scoring.rehearsal import rehearse
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +110,8 @@ def _bench(one: _Model, cells: Sequence[Cell], progress: Progress) -> Bench:
             one.source.checkpoint, extractors, conditions["block"], one.device, conditions["dtype"]
         )
     try_extractors(bench.model, extractors, conditions["block"])
-    try_metrics(one.source.measures, conditions["num_samples"], one.device)
+    for measure in one.source.measures:
+        rehearse(measure, conditions["num_samples"])
     with probed(bench.model):
         progress.note(estimate(bench.model, cells, one.plan.request.yes))
     return bench

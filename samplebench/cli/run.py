@@ -92,8 +92,6 @@ def main(args: argparse.Namespace) -> int:
     given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in WORDS}
     if given["param"]:
         given["param"] = ",".join(given["param"])
-    if given["reference"] and len(given["reference"]) == 1:
-        (given["reference"],) = given["reference"]
     given |= {"offline": args.offline, "yes": args.yes, "save_images": args.save_images}
     flags = {name: value for name, value in given.items() if value is not None}
     request = Request.merged(words, flags)

@@ -1,12 +1,21 @@
-"""`samplebench score`: metrics of images that exist already."""
+"""`samplebench score`: metrics of images that exist already, a sweep's or others'."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.cli.common import command, output_flags, print_json, print_table, say
+from samplebench.cli.common import (
+    command,
+    decide,
+    output_flags,
+    print_json,
+    print_table,
+    say,
+    writing,
+)
 from samplebench.errors import UsageError
 from samplebench.files.atomic import expanded
 
@@ -16,6 +25,8 @@ if TYPE_CHECKING:
     from samplebench.scoring.measure import Measure
 
 _EXAMPLES = """
+samplebench score reports/digits-exact --metric fd-digits --reference digits
+samplebench score reports/mine --metric fd-pixels --reference real/folder real.npz
 samplebench score --images my/folder --reference digits --metric fd-digits
 samplebench score --images mine.npz --reference real.zip --metric fd-pixels --json
 samplebench score --images mine.npz --reference real.zip edm-cifar10-32x32 --metric fid,fd-pixels
@@ -23,8 +34,9 @@ samplebench score --images mine.npz --reference real.zip edm-cifar10-32x32 --met
 
 
 def add(commands: Any) -> None:
-    text = "score images that were made elsewhere"
+    text = "score finished cells, or images that were made elsewhere; nothing is sampled"
     parser = command(commands, "score", main, text, _EXAMPLES)
+    parser.add_argument("dir", metavar="DIR", nargs="?", help="results folder of 'samplebench run'")
     parser.add_argument(
         "--images", metavar="PATH", help="folder or zip of images, or .npz / .npy of uint8"
     )
@@ -32,26 +44,71 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--reference", metavar="R", nargs="+", action="extend", default=[],
         help="what they are compared with: ids or files of statistics, or images as above, on "
-        "which statistics are made",
+        "which statistics are made (default: those of a cell's model)",
     )  # fmt: skip
+    parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models, as for run")
     parser.add_argument("--device", metavar="D", help="default: the best there is")
     parser.add_argument("--offline", action="store_true", help="open no connection")
     output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    if args.images is None:
-        raise UsageError("score needs --images PATH, the images to be scored")
-    return _score_images(args)
-
-
-def _score_images(args: argparse.Namespace) -> int:
-    """Scores of images made elsewhere."""
-    from samplebench.scoring.measure import measures
     from samplebench.scoring.references import sources_of
 
-    names = [name.strip() for name in (args.metric or "").split(",") if name.strip()]
+    if (args.dir is None) == (args.images is None):
+        raise UsageError(
+            "score needs a results folder, or --images PATH: one of these, e.g. samplebench score "
+            "reports/digits-exact --metric fd-digits"
+        )
+    names = tuple(name.strip() for name in (args.metric or "").split(",") if name.strip())
     sources = sources_of(args.reference)
+    if args.images is not None:
+        return _score_images(args, names, sources)
+    if not names:
+        raise UsageError(f"score {args.dir} needs --metric NAME, e.g. --metric fd-digits")
+    return _score_folder(args, names, sources)
+
+
+def _score_folder(
+    args: argparse.Namespace, names: tuple[str, ...], sources: tuple[str, ...]
+) -> int:
+    """Further scores of a folder's finished cells."""
+    from samplebench.results.store import Store
+
+    store = Store(Path(args.dir), create=False)
+    from samplebench.bench.progress import Progress
+    from samplebench.bench.rescore import Wanted, rescore
+    from samplebench.devices import resolve_device
+    from samplebench.report import write_report
+    from samplebench.report.terminal import view_text
+    from samplebench.results.tables import to_json
+
+    device = resolve_device(args.device)
+    wanted = Wanted(names, sources, args.checkpoints, device, args.offline)
+    with store.locked(), writing(store.out):
+        try:
+            done = rescore(store, wanted, Progress(args.quiet), quiet=args.quiet)
+        finally:
+            write_report(store.view(), store.out)
+    view = store.view(done.rows)
+    complaint = done.complaint(store.out)
+    decide(
+        args, 2 if complaint else int(any(score.get("failed") for score in view.scores.values()))
+    )
+    print(to_json(view.rows) if args.json else view_text(view))
+    if not args.quiet and not args.json:
+        print(f"\nreport: {store.out / 'report.html'}")
+    if complaint:
+        say(f"samplebench: error: {complaint}")
+    return int(args.verdict)
+
+
+def _score_images(
+    args: argparse.Namespace, names: tuple[str, ...], sources: tuple[str, ...]
+) -> int:
+    """Scores of images made elsewhere."""
+    from samplebench.scoring.measure import measures
+
     if not names or not sources:
         raise UsageError(
             "score --images needs --metric NAME and --reference R, e.g. --metric fd-pixels "
