@@ -39,7 +39,7 @@ def work_of(plan: Plan, store: Store) -> Work:
     for name, cell in plan.cells.items():
         every = tuple(wanted[name].values())
         lacking = tuple(s for s in every if not store.has_score(s.hash))
-        reason = _reason(plan, store, cell, lacking) if store.has(name) else "new"
+        reason = _reason(plan, store, cell, lacking) if store.whole(name) else "new"
         if reason:
             sample.append((cell, every))
             if reason != "new":

@@ -30,7 +30,10 @@ _USUAL = {
     name: ",".join(map(str, value)) if isinstance(value, list) else value
     for name, value in Request().words().items()
 }
-_REPEATED = ("param", "reference")
+_SEVERAL: dict[str, dict[str, Any]] = {
+    "param": {"action": "append"},
+    "reference": {"nargs": "+", "action": "extend"},
+}
 # Flags whose value is handed to Request.of as written.
 WORDS = {
     "model": ("ID,...", f"models (default: {DEFAULT_MODEL}, which needs no download)"),
@@ -48,8 +51,8 @@ WORDS = {
     "metric": ("NAME,...", "metrics (default: the protocol's)"),
     "reference": (
         "ID|PATH",
-        "statistics, or a folder, zip, npy or npz of images, to compare with; repeat it for "
-        "several (default: the model's)",
+        "statistics, or a folder, zip, npy or npz of images, to compare with; one or several "
+        "(default: the model's)",
     ),
     "keep": (
         "WHAT",
@@ -71,8 +74,8 @@ WORDS = {
 def add(commands: Any) -> None:
     parser = command(commands, "run", main, "run a sweep, resume it, report it", _EXAMPLES)
     for name, (metavar, text) in WORDS.items():
-        action = "append" if name in _REPEATED else "store"
-        parser.add_argument(f"--{name}", metavar=metavar, help=text, action=action)
+        more = _SEVERAL.get(name, {})
+        parser.add_argument(f"--{name}", metavar=metavar, help=text, **more)
     parser.add_argument(
         "--save-images", action="store_true", default=None,
         help="write the images as PNG files, in EDM's layout, into DIR/images",
@@ -154,14 +157,15 @@ def _dump(words: dict[str, object], as_json: bool) -> None:
 
 
 def _done(plan: Plan) -> set[str]:
-    """Cells of the plan that need not be computed."""
+    """Cells of the plan that need not be sampled."""
+    from samplebench.bench.work import work_of
     from samplebench.results.store import Store, is_results_folder
 
     folder = plan.request.folder()
     if not is_results_folder(folder):
         return set()
-    store = Store(folder)
-    return {cell for cell in plan.cells if store.whole(cell)}
+    left = {cell.hash for cell, _ in work_of(plan, Store(folder)).sample}
+    return {*plan.cells} - left
 
 
 def _announce(plan: Plan, device: torch.device) -> None:
