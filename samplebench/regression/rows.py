@@ -43,9 +43,9 @@ class Table:
 
     @cached_property
     def references(self) -> dict[str, set[str]]:
-        """Those that each model's values are distances to."""
+        """Those that each model's values are distances to, as far as its rows say."""
         found: dict[str, set[str]] = {}
-        for row in self.rows:
+        for row in (row for row in self.rows if row["reference"]):
             found.setdefault(row["model"], set()).add(row["reference"])
         return found
 

@@ -91,6 +91,11 @@ class TestWithoutOrigins:
             assert found[0][1].startswith(f"other cells, and nothing beside {bare} says what")
             assert mend in found[0][1]
 
+    def test_a_part_of_it_has_one_reference_as_far_as_is_known(self, bare, rows, tmp_path):
+        current = load_rows(put(tmp_path / "part.csv", rows[1:], CONDITIONS, 2))
+        verdicts = compare(current, load_rows(bare), Gate(subset=True)).verdicts
+        assert [verdict.columns["reference"] for verdict in verdicts] == ["", ""]
+
     def test_equal_cells_are_compared(self, bare, then, rows, tmp_path):
         assert judged(bare, bare) == judged(then, bare) == judged(bare, then) == [("same", "")] * 3
         moved = older([{**row, "fd-digits": 1.1 * row["fd-digits"]} for row in rows])
