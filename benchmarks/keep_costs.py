@@ -3,9 +3,9 @@
     python benchmarks/keep_costs.py
     python benchmarks/keep_costs.py --num-samples 50000 --keep features
 
-Samples are the digits of the exact model; the extractor makes 2,048 random features of each, as many as
-Inception's. Each level runs in a process of its own, whose peak memory is compared with that of a
-cell of 64 features; what was said beforehand stands beside what the files take.
+Samples are the digits of the exact model; the extractor makes 2,048 random features of each, as
+many as Inception has. Each level runs in a process of its own, whose peak memory is compared with
+that of a cell of 64 features; what was said beforehand stands beside what the files take.
 """
 
 from __future__ import annotations

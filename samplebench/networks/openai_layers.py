@@ -218,7 +218,7 @@ def dtype_of(module: nn.Module) -> torch.dtype:
     return next(module.parameters()).dtype
 
 
-class Block(nn.ModuleList):
+class LayerList(nn.ModuleList):
     """Layers in a row, of which the residual blocks also receive the embedding."""
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:

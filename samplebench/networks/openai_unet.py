@@ -17,9 +17,9 @@ from samplebench.networks.openai_layers import (
     BareConv2d,
     BareEmbedding,
     BareLinear,
-    Block,
     Downsample,
     GroupNorm,
+    LayerList,
     ResBlock,
     Upsample,
     dtype_of,
@@ -68,14 +68,14 @@ class Encoder(nn.Module):
             self.label_emb = BareEmbedding(num_classes, self.emb_channels)
         channels = widths[0]
         stem = BareConv2d(in_channels, channels, 3, padding=1)
-        self.input_blocks = nn.ModuleList([Block([stem])])
+        self.input_blocks = nn.ModuleList([LayerList([stem])])
         self._skips = [channels]
         for level, width in enumerate(widths):
             for _ in range(num_res_blocks):
                 layers = [self._res_block(channels, width)]
                 if 2**level in attention_resolutions:
                     layers.append(self._attention(width))
-                self.input_blocks.append(Block(layers))
+                self.input_blocks.append(LayerList(layers))
                 channels = width
                 self._skips.append(channels)
             if level < len(widths) - 1:
@@ -84,9 +84,9 @@ class Encoder(nn.Module):
                     if resblock_updown
                     else Downsample(channels)
                 )
-                self.input_blocks.append(Block([down]))
+                self.input_blocks.append(LayerList([down]))
                 self._skips.append(channels)
-        self.middle_block = Block(
+        self.middle_block = LayerList(
             [
                 self._res_block(channels, channels),
                 self._attention(channels),
@@ -210,7 +210,7 @@ class UNetModel(Encoder):
                         if resblock_updown
                         else Upsample(width)
                     )
-                self.output_blocks.append(Block(layers))
+                self.output_blocks.append(LayerList(layers))
         self.out = nn.Sequential(
             GroupNorm(channels), nn.SiLU(), BareConv2d(channels, out_channels, 3, padding=1)
         )
