@@ -105,6 +105,19 @@ def test_a_reference_made_by_hand_is_the_same(scores, place, capsys):
     assert found[0]["value"] == found[1]["value"] and found[0]["deleted"] == found[1]["deleted"]
 
 
+def test_images_of_a_sweep_score_as_the_sweep_itself(scores, place, capsys):
+    """1,797 digits as PNG files: the same value and error bar."""
+    words = "--sampler euler --nfe 5 --save-images --out sweep --device cpu --quiet --json"
+    assert main(["run", *words.split()]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    (folder,) = (place / "sweep" / "images").iterdir()
+    words = ("--reference", "digits-kde", "--metric", "fd-digits", "--device", "cpu")
+    (found,) = scores("--images", folder, *words)
+    assert found["num_samples"] == row["num_samples"] == 1797
+    assert found["value"] == pytest.approx(row["fd-digits"], rel=1e-9)
+    assert found["stderr"] == pytest.approx(row["fd-digits_stderr"], rel=1e-9)
+
+
 def test_notes_before_the_work(score):
     words = ("--images", "mine.npy", "--reference", "real,1.npy", "--metric", "fd-pixels")
     code, _, err = score(*words)
