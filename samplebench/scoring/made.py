@@ -16,9 +16,9 @@ from samplebench.references.files import Statistics
 from samplebench.references.reference import Reference
 from samplebench.registry import extractors
 from samplebench.results.fields import printable
+from samplebench.scoring.cached import Cached
 from samplebench.scoring.content import content_of
 from samplebench.scoring.extract import Extracted, enough, fetch_extractor, statistics_of
-from samplebench.scoring.kept import Kept
 from samplebench.ticker import say
 
 # What this process has made: by path, stamp and extractor.
@@ -109,13 +109,13 @@ class OfImages(Reference):
         entry = extractors.entry(self.extractor)
         # Before it is run: what it keeps for itself then is no part of it.
         code = None if entry.builtin else entry.obj
-        kept = Kept.of(content, code)
+        cached = Cached.of(content, code)
         extractor = extractor_of(self.extractor, resolve_device(self.device))
         images = _images(self.path, self.mark)
-        statistics = kept.read(images, extractor, self.wants_rows)
+        statistics = cached.read(images, extractor, self.wants_rows)
         if statistics is None:
             made = self._computed(images, extractor, content, quiet)
-            notes = made.doubts or kept.write(made, extractor, images.description)
+            notes = made.doubts or cached.write(made, extractor, images.description)
             for note in () if quiet else notes:
                 say(printable(f"note: {note}"))
             statistics = _statistics(made, extractor, images.description)

@@ -150,11 +150,12 @@ def _declared(entry: MetricEntry) -> MetricEntry:
             f"metric {entry.name} does not say whose features it compares; register it with "
             "extractor=..., e.g. extractor='inception'"
         )
-    if entry.extractor not in extractors:
+    try:
+        extractors.entry(entry.extractor)
+    except UsageError as error:
         raise UsageError(
-            f"metric {entry.name} compares {entry.extractor} features, and no extractor of that "
-            f"name is here (known: {', '.join(extractors.names())}); install or register it"
-        )
+            f"metric {entry.name} compares other features than are here: {error}"
+        ) from None
     return entry
 
 

@@ -100,7 +100,7 @@ def test_equal_references_count_once(statistics, stored, array, tmp_path):
             "edm-cifar10-32x32 holds inception features, which no metric here compares .fd-digits",
         ),
         (["bare"], ["digits"], "metric bare does not say whose features it compares; register it"),
-        (["lost"], ["digits"], r"metric lost compares nobody features, and no extractor .*digits"),
+        (["lost"], ["digits"], r"metric lost compares other .*: unknown extractor 'nobody'"),
         (["rows"], ["digits"], "digits keeps no features; make it again with .*--keep features"),
         (
             ["rows"],

@@ -23,7 +23,7 @@ _FOLDER, _SUFFIX, _MARK = "references", ".reference.npz", "cached_as"
 
 
 @dataclass(frozen=True)
-class Kept:
+class Cached:
     """What the cache has, or will have, of one set of images.
 
     Attributes:
@@ -37,7 +37,7 @@ class Kept:
     known: bool
 
     @classmethod
-    def of(cls, content: str, extractor: Any | None) -> Kept:
+    def of(cls, content: str, extractor: Any | None) -> Cached:
         """Args:
         content: hash of the images.
         extractor: one of others, as it is registered; None for samplebench's own.
