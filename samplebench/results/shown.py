@@ -13,7 +13,7 @@ from samplebench.results.row import STDERR, Row
 from samplebench.results.view import ScoreKey, View
 
 
-class Records(Protocol):
+class Filed(Protocol):
     """Where records and scores are."""
 
     out: Path
@@ -29,7 +29,7 @@ class Records(Protocol):
     def sheet(self, cell: str) -> Path: ...
 
 
-def view_of(source: Records, asked: Iterable[AskedRow]) -> View:
+def view_of(source: Filed, asked: Iterable[AskedRow]) -> View:
     """The finished ones of these rows.
 
     Raises:
@@ -55,7 +55,7 @@ def view_of(source: Records, asked: Iterable[AskedRow]) -> View:
     return View(source.out.resolve().name, rows, cells, sheets, len(pending), found)
 
 
-def missing(source: Records, row: AskedRow) -> set[str]:
+def missing(source: Filed, row: AskedRow) -> set[str]:
     """The cells of a row that have no result yet, or lack a score."""
     found = {cell for cell in row["cells"] if not source.has(cell)}
     for names in row["scores"].values():
