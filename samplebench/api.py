@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench import plan as planning
@@ -10,6 +11,7 @@ from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress, describe
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Stop
+from samplebench.errors import SamplebenchError
 from samplebench.results.store import Store
 from samplebench.results.view import failure
 
@@ -73,6 +75,7 @@ def sweep(plan: Plan, progress: Progress) -> View:
 
     Raises:
         Interrupted: by Ctrl-C or SIGTERM, after everything computed was kept and reported.
+        EnvironmentError_: the folder was removed, renamed or replaced meanwhile.
     """
     from samplebench.bench.run import execute
     from samplebench.report import write_report
@@ -83,7 +86,14 @@ def sweep(plan: Plan, progress: Progress) -> View:
         try:
             with Stop().listening() as stop:
                 execute(plan, store, progress, stop)
-        finally:
-            # Also after a signal or an error: finished cells are reported.
-            write_report(store.view(), store.out)
-    return store.view(plan.rows)
+        except BaseException:
+            # Finished cells are reported; what stopped the run is what is said.
+            with suppress(SamplebenchError, OSError):
+                store.check_place()
+                write_report(store.view(), store.out)
+            raise
+        store.check_place()
+        write_report(store.view(), store.out)
+        view = store.view(plan.rows)
+        store.check_place()
+    return view

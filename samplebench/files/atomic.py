@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from samplebench.errors import InputError
+from samplebench.files.held import standing
+from samplebench.files.places import FILE, KINDS, OTHER, file_at
 
-# What opening would wait for, or read without end.
-_OTHER = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+# What file systems that cannot wait for the disk answer.
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def regular(path: Path) -> Path:
@@ -28,9 +25,9 @@ def regular(path: Path) -> Path:
         InputError: a folder, pipe, socket or device is there.
         OSError: nothing is there, or it cannot be looked at.
     """
-    kind = stat.S_IFMT(path.stat().st_mode)
-    if kind != stat.S_IFREG:
-        raise InputError(f"{path} is {_OTHER.get(kind, 'something else')}, not a file")
+    kind = KINDS.get(stat.S_IFMT(path.stat().st_mode), OTHER)
+    if kind != FILE:
+        raise InputError(f"{path} is {kind}, not a file")
     return path
 
 
@@ -41,14 +38,42 @@ def expanded(text: str) -> Path:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, which takes its place if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Yields a temporary path beside `path`, which takes its place if the block succeeds.
+
+    It is on the disk before it does, so that no crash of the machine leaves half of it.
+
+    Raises:
+        InputError: something else than a file is at `path`.
+        EnvironmentError_: its folder is held, and gone.
+    """
+    with standing(path):
+        file_at(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            yield temporary
+            synced(temporary)
+            os.replace(temporary, path)
+            with suppress(PermissionError):  # Windows opens no folder
+                _sync(path.parent, os.O_RDONLY)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def synced(path: Path) -> None:
+    """Waits until a file is on the disk."""
+    _sync(path, os.O_RDWR)
+
+
+def _sync(path: Path, flags: int) -> None:
+    number = os.open(path, flags)
     try:
-        yield temporary
-        os.replace(temporary, path)
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(number)
 
 
 def write_atomic(path: Path, data: bytes) -> Path:

@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samplebench.files.places import file_at
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
@@ -34,10 +36,12 @@ def acquire(path: Path, *, timeout: float = -1) -> BaseFileLock:
 
     Raises:
         filelock.Timeout: another process holds it.
+        InputError: something else than a file is there.
         OSError: the file cannot be made.
     """
     from filelock import FileLock, SoftFileLock, Timeout
 
+    file_at(path)
     lock: BaseFileLock = FileLock(path)
     try:
         with warnings.catch_warnings():
@@ -54,6 +58,7 @@ def acquire(path: Path, *, timeout: float = -1) -> BaseFileLock:
         _log.warning(
             "%s: its file system has no locks; %s takes their place", path, soft(path).name
         )
+    file_at(soft(path))
     lock = SoftFileLock(soft(path))
     lock.acquire(timeout=timeout)
     return lock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from samplebench.results.fields import visible
@@ -29,7 +29,9 @@ def fault(row: Row) -> str:
     for column in row.keys() - {*COLUMNS, "cell"}:
         if found := _fault_of_value(column, row.get(column)):
             return f"{column} is {found}"
-    return _fault_of_cells(row["cell"], row["repeats"])
+    if not isinstance(row["cell"], str) or not row["cell"]:
+        return "cell is empty"
+    return fault_of_cells(row["cell"].split(" "), row["repeats"])
 
 
 def fault_of_columns(row: Columns) -> str:
@@ -67,10 +69,8 @@ def _fault_of_value(column: str, value: Any) -> str:
     return ""
 
 
-def _fault_of_cells(cell: Any, repeats: int) -> str:
-    if not isinstance(cell, str) or not cell:
-        return "cell is empty"
-    hashes = cell.split(" ")
+def fault_of_cells(hashes: Sequence[str], repeats: int) -> str:
+    """What is wrong with the cells of a row, "" if nothing."""
     if wrong := next((text for text in hashes if not HASH.fullmatch(text)), None):
         return f"cell is {shown(wrong)}, not a hash of 64 digits"
     if len(set(hashes)) < len(hashes):

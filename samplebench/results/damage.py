@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from samplebench.errors import EnvironmentError_, InputError
+from samplebench.errors import InputError
 from samplebench.files import texts
-from samplebench.files.atomic import regular
+from samplebench.files.places import file_at, folder_at, unreadable
 from samplebench.files.sealed import CHECKSUM, json_checksum
 from samplebench.results import shape
 from samplebench.results.cell import hash_of
-from samplebench.results.columns import HASH
+from samplebench.results.columns import HASH, shown
 from samplebench.results.record import Record, Score
 
 _AGAIN = "run its sweep again, and only this cell is computed anew"
@@ -32,33 +34,58 @@ class Damaged(InputError):
         self.path, self.reason = path, reason
 
 
-def read_json(path: Path, mend: str = _AGAIN, *, sealed: bool = False) -> dict[str, Any]:
+def read_json(path: Path, mend: str = _AGAIN) -> dict[str, Any]:
     """The object in a JSON file.
 
     Args:
         path: of the file.
         mend: the next step where it is damaged.
-        sealed: whether it carries a checksum over its content.
 
     Raises:
         Damaged: it holds something else.
+        InputError: a folder, pipe, socket, device or a link to nothing is there.
         EnvironmentError_: it cannot be read at all, which says nothing of what is in it.
     """
+    file_at(path)
     try:
         content = texts.json_value(texts.read_bytes(path, texts.MOST_TEXT), lenient=True)
     except OSError as error:
-        raise EnvironmentError_(
-            f"{path} cannot be read ({error.strerror}); make it readable and try again"
-        ) from None
-    except InputError as error:
-        raise EnvironmentError_(f"{path} cannot be read ({error}); move it away") from None
+        raise unreadable(path, error) from None
     except ValueError:
         raise Damaged(path, "not JSON", mend) from None
     if not isinstance(content, dict):
         raise Damaged(path, "not a JSON object", mend)
-    if sealed:
-        _check_sum(path, content, mend)
     return content
+
+
+def check_folders(out: Path, names: Iterable[str]) -> None:
+    """Looks at the sub-folders of a results folder, as what cannot be listed reads as empty.
+
+    Raises:
+        InputError: something else is in the place of one.
+        EnvironmentError_: it cannot be read.
+    """
+    for folder in (out / name for name in names):
+        if folder_at(folder):
+            try:
+                os.scandir(folder).close()
+            except OSError as error:
+                raise unreadable(folder, error) from None
+
+
+def check_schema(path: Path, found: Any, schema: int, mend: str = _AGAIN) -> None:
+    """What a file says of its schema.
+
+    Raises:
+        InputError: a newer samplebench wrote it.
+        Damaged: it is no schema, or an older one.
+    """
+    if type(found) is int and found > schema:
+        raise InputError(
+            f"{path} has schema {found}, this samplebench reads {schema}; update samplebench"
+        )
+    if type(found) is not int or found != schema:
+        raise Damaged(path, f"schema {shown(found)}, this samplebench reads {schema}", mend)
 
 
 def _check_sum(path: Path, content: Mapping[str, Any], mend: str) -> None:
@@ -72,23 +99,18 @@ def _check_sum(path: Path, content: Mapping[str, Any], mend: str) -> None:
         raise Damaged(path, "its checksum is that of another content", mend)
 
 
-def read_record(path: Path, schema: int) -> dict[str, Any]:
-    """A sealed record of this schema.
+def read_sealed(path: Path, schema: int, mend: str = _AGAIN) -> dict[str, Any]:
+    """The object in a JSON file of this schema that carries a checksum.
 
     Raises:
         Damaged: it is not what was written.
-        InputError: a newer samplebench wrote it.
+        InputError: a newer samplebench wrote it, or it is no file.
+        EnvironmentError_: it cannot be read.
     """
-    record = read_json(path)
-    found = record.get("schema")
-    if isinstance(found, int) and found > schema:
-        raise InputError(
-            f"{path} has schema {found}, this samplebench reads {schema}; update samplebench"
-        )
-    if found != schema:
-        raise Damaged(path, f"schema {found}, this samplebench reads {schema}", _AGAIN)
-    _check_sum(path, record, _AGAIN)
-    return record
+    content = read_json(path, mend)
+    check_schema(path, content.get("schema"), schema, mend)
+    _check_sum(path, content, mend)
+    return content
 
 
 def read_cell(path: Path, schema: int) -> Record:
@@ -97,11 +119,11 @@ def read_cell(path: Path, schema: int) -> Record:
     Raises:
         Damaged: cut off, changed, of another schema, or of conditions that do not have this hash.
         EnvironmentError_: it cannot be read.
-        InputError: a newer samplebench wrote it.
+        InputError: a newer samplebench wrote it, or it is no file.
     """
-    record = read_record(path, schema)
+    record = read_sealed(path, schema)
     _check_name(path, record, "cell")
-    if not _is_positive(record.get("nfe")) and not record.get("failed"):
+    if not _is_positive(record.get("nfe")):
         raise Damaged(path, "nfe is missing", _AGAIN)
     if found := shape.fault_of_record(record):
         raise Damaged(path, f"{found} is not what a run writes", _AGAIN)
@@ -110,7 +132,7 @@ def read_cell(path: Path, schema: int) -> Record:
 
 def read_score(path: Path, schema: int) -> Score:
     """The score in `scores/HASH.json`; raises as `read_cell` does."""
-    score = read_record(path, schema)
+    score = read_sealed(path, schema)
     _check_name(path, score, "score")
     try:
         value = score["value"]
@@ -155,11 +177,24 @@ def is_value(value: Any) -> bool:
 
 
 def check_sheet(path: Path) -> None:
-    """Raises `Damaged` where a contact sheet is no whole PNG."""
+    """Looks at a contact sheet.
+
+    Raises:
+        Damaged: it is no whole PNG.
+        InputError: it is no file.
+        EnvironmentError_: it cannot be read.
+    """
     from PIL import Image
 
+    file_at(path)
     try:
-        with Image.open(regular(path), formats=["PNG"]) as picture:
-            picture.verify()
+        path.open("rb").close()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of one with more pixels than any
+            with Image.open(path, formats=["PNG"]) as picture:
+                picture.verify()
     except Exception:  # Pillow raises a dozen things for broken files
         raise Damaged(path, "not a whole PNG", "delete it, and the page leaves it out") from None

@@ -9,6 +9,7 @@ KEY is of the extractor. Each file has facts and a checksum over its numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from typing import Any
 import numpy as np
 
 from samplebench.files.archives import Unreadable
+from samplebench.files.places import file_at
 from samplebench.files.sealed import Sealed, write_arrays
 from samplebench.results.cell import hash_of
-from samplebench.results.damage import Damaged
+from samplebench.results.damage import Damaged, check_schema
 from samplebench.results.record import ExtractorCondition
 
 # What may be kept, each with all before it.
 LEVELS = ("moments", "features", "images")
 FEATURES, IMAGES = "features", "arr_0"
+_NAME = re.compile(r"[0-9a-f]{64}\.((moments|features)-[0-9a-f]{8}|images)\.npz")
 _MEND = "delete it; its cell is sampled again where it is needed"
 
 
@@ -53,7 +56,8 @@ class Kept:
         return self.folder / f"{cell}.{level}{f'-{key}' if key else ''}.npz"
 
     def has(self, cell: str, level: str, key: str = "") -> bool:
-        return self.path(cell, level, key).is_file()
+        """Whether it is there; raises where something else is in its place."""
+        return file_at(self.path(cell, level, key))
 
     def write(
         self, cell: str, level: str, key: str, arrays: Mapping[str, np.ndarray], **facts: Any
@@ -63,11 +67,7 @@ class Kept:
         write_arrays(self.path(cell, level, key), arrays, {**base, **facts})
 
     def moments(self, cell: str, key: str) -> dict[str, np.ndarray]:
-        """Arrays of moments, whole.
-
-        Raises:
-            Damaged: they are not what was written.
-        """
+        """Arrays of moments, whole; raises as `check` does, also for a changed number."""
         path = self.path(cell, "moments", key)
         try:
             arrays = self._opened(path, cell, "moments", key).arrays()
@@ -76,25 +76,27 @@ class Kept:
         return arrays
 
     def features(self, cell: str, key: str) -> np.ndarray:
-        """Feature rows, float32 [N, D], mapped from the file.
-
-        Raises:
-            Damaged: they are not what was written.
-        """
-        return self._mapped(self.path(cell, "features", key), cell, "features", key, FEATURES)
+        """Feature rows, float32 [N, D], mapped from the file; raises as `moments` does."""
+        return self._mapped(cell, "features", key, FEATURES, np.dtype(np.float32), 2)
 
     def images(self, cell: str) -> np.ndarray:
-        """uint8 [N, H, W, C], mapped from the file; raises as `features` does."""
-        return self._mapped(self.path(cell, "images"), cell, "images", "", IMAGES)
+        """uint8 [N, H, W, C], mapped from the file; raises as `moments` does."""
+        return self._mapped(cell, "images", "", IMAGES, np.dtype(np.uint8), 4)
 
     def of(self, cells: Iterator[str] | None = None) -> list[Path]:
         """All that is kept, of these cells or of all."""
         wanted = None if cells is None else set(cells)
-        found = [path for level in LEVELS for path in self.folder.glob(f"*.{level}*.npz")]
+        found = [path for path in self.folder.glob("*.npz") if _NAME.fullmatch(path.name)]
         return sorted(p for p in found if wanted is None or p.name.partition(".")[0] in wanted)
 
     def check(self, path: Path) -> None:
-        """Raises `Damaged` where a file's facts are not those of its name; numbers are not read."""
+        """Looks at a file's facts; its numbers are not read.
+
+        Raises:
+            Damaged: they are not those of its name.
+            InputError: a newer samplebench wrote it, or it is no file.
+            EnvironmentError_: it cannot be read.
+        """
         cell, level, *_ = path.name.split(".")
         level, _, key = level.partition("-")
         try:
@@ -102,16 +104,24 @@ class Kept:
         except Unreadable as error:
             raise Damaged(path, str(error), _MEND) from None
 
-    def _mapped(self, path: Path, cell: str, level: str, key: str, name: str) -> np.ndarray:
+    def _mapped(
+        self, cell: str, level: str, key: str, name: str, dtype: np.dtype[Any], ndim: int
+    ) -> np.ndarray:
+        path = self.path(cell, level, key)
         try:
             found = self._opened(path, cell, level, key)
+            stored = found[name]
+            if stored.dtype != dtype or stored.ndim != ndim:
+                raise Unreadable(f"its {name} are {stored.text}")
             found.check()
-            return found[name].mapped()
+            return stored.mapped()
         except Unreadable as error:
             raise Damaged(path, str(error), _MEND) from None
 
     def _opened(self, path: Path, cell: str, level: str, key: str) -> Sealed:
+        file_at(path)
         found = Sealed(path)
+        check_schema(path, found.facts.get("schema"), self._schema, _MEND)
         wanted = {"cell": cell, "kept": level, "key": key}
         if wrong := next((k for k, v in wanted.items() if found.facts.get(k) != v), ""):
             raise Unreadable(f"its {wrong} is not that of its name")

@@ -7,12 +7,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from samplebench.files.places import file_at
 from samplebench.results import older, shape
 from samplebench.results.cell import hash_of
-from samplebench.results.columns import HASH, fault_of_columns
-from samplebench.results.damage import Damaged, all_finite, check_sheet, is_value, read_json
+from samplebench.results.columns import HASH, fault_of_cells, fault_of_columns, shown
+from samplebench.results.damage import (
+    Damaged,
+    all_finite,
+    check_folders,
+    check_sheet,
+    is_value,
+    read_json,
+)
 from samplebench.results.record import Record, Score
-from samplebench.results.requests import MEND, Asked, AskedRow, fault_of_metrics, merged
+from samplebench.results.requests import (
+    MEND,
+    Asked,
+    AskedRow,
+    fault_of_metrics,
+    files,
+    merged,
+)
 from samplebench.results.row import COLUMNS
 from samplebench.results.shown import view_of
 from samplebench.results.store import Store, is_results_folder, schema_of
@@ -27,14 +42,19 @@ class OlderFolder:
     """Cells with their values, as they were written before images and scores were apart.
 
     A score has the name of its metric and cell.
+
+    Raises:
+        InputError: something else is in the place of a sub-folder.
+        EnvironmentError_: one cannot be read.
     """
 
     def __init__(self, out: Path) -> None:
         self.out = out
+        check_folders(out, ("cells", "requests"))
         self._read: dict[str, Mapping[str, Any]] = {}
 
     def has(self, cell: str) -> bool:
-        return self._path(cell).is_file()
+        return file_at(self._path(cell))
 
     def cell(self, cell: str) -> Record:
         return older.record_of(self._record(cell))
@@ -60,7 +80,7 @@ class OlderFolder:
     @cached_property
     def requests(self) -> list[Asked]:
         """In the order of asking."""
-        found = [self._asked(path) for path in sorted((self.out / "requests").glob("*.json"))]
+        found = [self._asked(path) for path in files(self.out)]
         return sorted(found, key=lambda asked: asked.number)
 
     def view(self) -> View:
@@ -104,8 +124,9 @@ def read_older_cell(path: Path) -> dict[str, Any]:
         EnvironmentError_: it cannot be read.
     """
     record = read_json(path)
-    if record.get("schema") != older.SCHEMA:
-        raise Damaged(path, f"schema {record.get('schema')}, not {older.SCHEMA}", _AGAIN)
+    found = record.get("schema")
+    if type(found) is not int or found != older.SCHEMA:
+        raise Damaged(path, f"schema {shown(found)}, not {older.SCHEMA}", _AGAIN)
     try:
         name, conditions = record["cell"], record["conditions"]
         if name != path.stem or hash_of(conditions) != path.stem:
@@ -114,6 +135,7 @@ def read_older_cell(path: Path) -> dict[str, Any]:
         for metric in conditions["metrics"]:
             found = record["values"][metric]
             whole &= all(is_value(found[key]) for key in ("value", "stderr"))
+            whole &= found["stderr"] is None or found["stderr"] >= 0
             # Missing in records of older versions.
             whole &= all_finite(found.get("deleted", []))
     except (KeyError, TypeError, AttributeError, IndexError):
@@ -140,7 +162,8 @@ def _fault(row: Any) -> str:
         return fault
     if not isinstance(row["columns"].get("nfe"), int | float):
         return "nfe is missing"
-    return fault_of_columns(older.columns_of(row["columns"], ""))
+    columns = older.columns_of(row["columns"], "")
+    return fault_of_columns(columns) or fault_of_cells(row["cells"], columns["repeats"])
 
 
 def opened(out: Path) -> Store | OlderFolder:

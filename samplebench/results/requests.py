@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from samplebench.results.cell import PlannedRow
-from samplebench.results.columns import HASH, fault_of_columns
-from samplebench.results.damage import Damaged, read_json
+from samplebench.results.columns import HASH, fault_of_cells, fault_of_columns
+from samplebench.results.damage import Damaged, read_sealed
 from samplebench.results.row import COLUMNS, COUNTED, STDERR, Columns
 
 _TAKEN = frozenset({*COLUMNS, "cell"})
 MEND = "delete it and run its sweep again; finished cells are kept"
+# Digits of a request's name.
+NAME = 16
 # The order of a report made of several requests; what is None comes first.
 _ORDER = itemgetter(
     "model", "protocol", "sampler", "params", "guidance", "discretization", "dtype",
@@ -73,15 +75,17 @@ class Asked:
         return {score for row in self.rows for each in row["scores"].values() for score in each}
 
 
-def read(path: Path) -> Asked:
+def read(path: Path, schema: int) -> Asked:
     """A request file.
 
     Raises:
         Damaged: it is not what was written.
+        InputError: a newer samplebench wrote it, or it is no file.
+        EnvironmentError_: it cannot be read.
     """
-    content = read_json(path, MEND, sealed=True)
+    content = read_sealed(path, schema, MEND)
     number, words, rows = (content.get(key) for key in ("number", "request", "rows"))
-    if type(number) is not int or not isinstance(rows, list):
+    if type(number) is not int or number < 1 or not isinstance(rows, list):
         raise Damaged(path, "rows are missing", MEND)
     for row in rows:
         if found := _fault(row):
@@ -89,9 +93,14 @@ def read(path: Path) -> Asked:
     return Asked(path, number, words if isinstance(words, Mapping) else {}, rows)
 
 
-def read_all(folder: Path) -> list[Asked]:
-    """The requests of a results folder in the order of asking."""
-    found = [read(path) for path in sorted((folder / "requests").glob("*.json"))]
+def files(folder: Path) -> list[Path]:
+    """The request files of a results folder, and no others."""
+    return sorted((folder / "requests").glob(f"{'[0-9a-f]' * NAME}.json"))
+
+
+def read_all(folder: Path, schema: int) -> list[Asked]:
+    """The requests of a results folder in the order of asking; raises as `read` does."""
+    found = [read(path, schema) for path in files(folder)]
     return sorted(found, key=lambda asked: asked.number)
 
 
@@ -134,7 +143,7 @@ def _fault(row: Any) -> str:
         return "a cell or a score is no hash"
     if found := fault_of_metrics(scores):
         return found
-    return fault_of_columns(row["columns"])
+    return fault_of_columns(row["columns"]) or fault_of_cells(cells, columns["repeats"])
 
 
 def fault_of_metrics(names: Iterable[Any]) -> str:

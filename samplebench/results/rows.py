@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from samplebench.errors import EnvironmentError_
+from samplebench.files.atomic import regular, synced
+from samplebench.files.held import standing
+from samplebench.files.places import file_at
 
 _PIECE = 1 << 22
 
@@ -34,23 +38,32 @@ class RowsFile:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def write(self, first: int, rows: np.ndarray) -> None:
-        """Writes rows [n, ...] at the place of rows first, first + 1, ..."""
+        """Writes rows [n, ...] at the place of rows first, first + 1, ...
+
+        Raises:
+            EnvironmentError_: the rows before them are gone.
+            InputError: something else than a file is there.
+        """
         data = np.ascontiguousarray(rows, dtype=self.dtype).tobytes()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "r+b" if self.path.exists() else "wb") as file:
-            file.seek(first * self.row_bytes)
-            file.write(data)
+        start = first * self.row_bytes
+        with standing(self.path):
+            self._check_size(start)
+            with open(self.path, "r+b" if self.path.exists() else "xb") as file:
+                file.seek(start)
+                file.write(data)
         self.crc = zlib.crc32(data, self.crc)
 
     def sync(self) -> None:
         """Waits until the rows are on the disk."""
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                os.fsync(file.fileno())
+        with standing(self.path):
+            if file_at(self.path):
+                synced(self.path)
 
     def holds(self, count: int, crc: int) -> bool:
         """Whether the first `count` rows are those of this checksum; further ones do not count."""
         left, found = count * self.row_bytes, 0
+        if not file_at(self.path):
+            return False
         try:
             with self.path.open("rb") as file:
                 while left and (piece := file.read(min(left, _PIECE))):
@@ -60,8 +73,18 @@ class RowsFile:
         return not left and found == crc
 
     def mapped(self, count: int) -> np.ndarray:
-        """The rows [count, ...], read-only, mapped from the file."""
-        return np.memmap(self.path, self.dtype, "r", shape=(count, *self.shape))
+        """The rows [count, ...], read-only, mapped from the file; raises as `write` does."""
+        with standing(self.path):
+            self._check_size(count * self.row_bytes)
+            return np.memmap(regular(self.path), self.dtype, "r", shape=(count, *self.shape))
+
+    def _check_size(self, least: int) -> None:
+        """Raises where rows are missing, which would else be zeros."""
+        if (self.path.stat().st_size if file_at(self.path) else 0) < least:
+            raise EnvironmentError_(
+                f"{self.path} was removed or cut off during the run; the same command starts its "
+                "cell anew"
+            )
 
     def drop(self) -> None:
         """Removes the file."""

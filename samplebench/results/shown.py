@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
+from samplebench.files.places import file_at
+from samplebench.results.damage import Damaged
 from samplebench.results.record import Record, Score
-from samplebench.results.requests import AskedRow
+from samplebench.results.requests import MEND, AskedRow
 from samplebench.results.row import STDERR, Row
 from samplebench.results.view import ScoreKey, View
 
@@ -34,6 +36,8 @@ def view_of(source: Filed, asked: Iterable[AskedRow]) -> View:
 
     Raises:
         Damaged: a file is not what was written.
+        InputError: a newer samplebench wrote one, or it is no file.
+        EnvironmentError_: one cannot be read.
     """
     rows: list[Row] = []
     cells: dict[str, Record] = {}
@@ -49,10 +53,18 @@ def view_of(source: Filed, asked: Iterable[AskedRow]) -> View:
         scores = {metric: [*map(source.score, names)] for metric, names in row["scores"].items()}
         label = row["columns"]["reference"]
         for metric, each in scores.items():
-            found |= {(c, metric, label): s for c, s in zip(row["cells"], each, strict=True)}
+            own = dict(zip(row["cells"], each, strict=True))
+            if any(_of(score) != (cell, metric) for cell, score in own.items()):
+                where = source.out / "requests"
+                raise Damaged(where, f"a score of {metric} is another cell's or metric's", MEND)
+            found |= {(cell, metric, label): score for cell, score in own.items()}
         rows.append(with_values(row, records, scores))
-    sheets = {cell: path for cell in cells if (path := source.sheet(cell)).is_file()}
+    sheets = {cell: path for cell in cells if file_at(path := source.sheet(cell))}
     return View(source.out.resolve().name, rows, cells, sheets, len(pending), found)
+
+
+def _of(score: Score) -> tuple[str, str]:
+    return score["conditions"]["cell"], score["conditions"]["metric"]
 
 
 def missing(source: Filed, row: AskedRow) -> set[str]:

@@ -12,11 +12,9 @@ OUT/requests/HASH.json      rows that were asked for, as views on cells and scor
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,16 +22,26 @@ from typing import Any
 import numpy as np
 
 from samplebench.errors import EnvironmentError_, InputError
-from samplebench.files import locks
+from samplebench.files import held, locks
 from samplebench.files.archives import Unreadable
 from samplebench.files.atomic import atomic
+from samplebench.files.places import FOLDER, NOTHING, file_at, folder_at, what
 from samplebench.files.sealed import Sealed, write_arrays, write_json
 from samplebench.results import older
+from samplebench.results.aside import is_aside, set_aside, sweep_halves
 from samplebench.results.cell import PlannedRow
-from samplebench.results.damage import Damaged, check_sheet, read_cell, read_json, read_score
+from samplebench.results.damage import (
+    Damaged,
+    check_folders,
+    check_schema,
+    check_sheet,
+    read_cell,
+    read_json,
+    read_score,
+)
 from samplebench.results.kept import Kept
 from samplebench.results.record import Record, Score
-from samplebench.results.requests import Asked, AskedRow, asked_rows, merged, read_all
+from samplebench.results.requests import NAME, Asked, AskedRow, asked_rows, merged, read_all
 from samplebench.results.rows import RowsFile
 from samplebench.results.shown import missing, view_of
 from samplebench.results.view import View
@@ -41,12 +49,19 @@ from samplebench.results.view import View
 SCHEMA = 2
 _MARKER = "samplebench.json"
 _FOLDERS = ("cells", "scores", "requests")
-_log = logging.getLogger(__name__)
+# What a report writes.
+_FILES = ("results.csv", "report.html")
+_ANEW = "delete it, and its cell starts anew"
 
 
 def is_results_folder(path: Path) -> bool:
-    """Whether samplebench made this folder."""
-    return (path / _MARKER).is_file()
+    """Whether samplebench made this folder.
+
+    Raises:
+        InputError: its marker is a folder, pipe, socket, device or a link to nothing.
+        EnvironmentError_: it cannot be looked at.
+    """
+    return file_at(path / _MARKER)
 
 
 def schema_of(folder: Path) -> int:
@@ -57,12 +72,13 @@ def schema_of(folder: Path) -> int:
         Damaged: its marker is not what was written.
     """
     marker = folder / _MARKER
-    schema = read_json(marker, f'write {{"schema": {SCHEMA}}} into it').get("schema")
-    if schema not in (SCHEMA, older.SCHEMA):
-        raise InputError(
-            f"{folder} has schema {schema}, this samplebench reads {SCHEMA}; choose another --out"
-        )
-    return int(schema)
+    likely = SCHEMA if (folder / "scores").exists() else older.SCHEMA
+    mend = f'write {{"schema": {likely}}} into it'
+    schema = read_json(marker, mend).get("schema")
+    if type(schema) is int and schema == older.SCHEMA:
+        return older.SCHEMA
+    check_schema(marker, schema, SCHEMA, mend)
+    return SCHEMA
 
 
 class Store:
@@ -72,27 +88,31 @@ class Store:
         kept: statistics and images of its cells.
 
     Raises:
-        InputError: the folder holds something else, or does not exist and `create` is off.
-        EnvironmentError_: it cannot be written.
+        InputError: the folder holds something else, or does not exist and `create` is off; or a
+            file is in the place of a folder, or something else than a file in that of one.
+        EnvironmentError_: it cannot be read or written.
     """
 
     def __init__(self, out: Path, *, create: bool = False) -> None:
         self.out = Path(out)
         self.kept = Kept(self.out / "cells", SCHEMA)
         marker = self.out / _MARKER
-        if marker.is_file():
+        if is_results_folder(self.out):
             schema = schema_of(self.out)
             if schema == older.SCHEMA:
                 raise InputError(
                     f"{self.out} was written by an older samplebench: report and check read it, "
                     "and nothing is added to it; choose another folder"
                 )
+            check_folders(self.out, _FOLDERS)
             if create:
                 self._check_writable()
+                self._make_folders()
             return
         if not create:
             raise InputError(f"{self.out} is not a results folder; 'samplebench run' makes one")
-        if self.out.exists() and (not self.out.is_dir() or any(map(_foreign, self.out.iterdir()))):
+        found = what(self.out)
+        if found != NOTHING and (found != FOLDER or any(map(_foreign, self.out.iterdir()))):
             raise InputError(
                 f"{self.out} exists and is not a results folder of samplebench; "
                 "choose another --out"
@@ -100,6 +120,7 @@ class Store:
         try:
             with atomic(marker) as temporary:
                 temporary.write_text(json.dumps({"schema": SCHEMA}) + "\n")
+            self._make_folders()
         except OSError as error:
             raise EnvironmentError_(
                 f"{self.out} cannot be written ({error.strerror}); choose another --out"
@@ -107,20 +128,27 @@ class Store:
 
     def _check_writable(self) -> None:
         """Before hours are spent on what cannot be kept."""
-        for folder in (self.out, *(self.out / name for name in _FOLDERS)):
-            if folder.exists() and not folder.is_dir():
-                raise InputError(
-                    f"{folder} is a file in the place of a folder; move it away or choose "
-                    "another --out"
-                )
-            if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        for name in _FILES:
+            file_at(self.out / name)
+        for folder in (self.out, *(self.out / name for name in (*_FOLDERS, "figures"))):
+            if folder_at(folder) and not os.access(folder, os.W_OK | os.X_OK):
                 raise EnvironmentError_(
                     f"{folder} cannot be written (Permission denied); choose another --out"
                 )
 
+    def _make_folders(self) -> None:
+        """Once: a folder that is gone later was taken away, and is not made again."""
+        for name in _FOLDERS:
+            (self.out / name).mkdir(exist_ok=True)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder against a second run."""
+        """Holds the folder against a second run, and against going on where it is gone.
+
+        Raises:
+            EnvironmentError_: another run holds it; within the block, at the next write: it, or a
+                sub-folder, was removed, renamed or replaced.
+        """
         from filelock import Timeout
 
         path = self.out / ".lock"
@@ -133,43 +161,54 @@ class Store:
                 f"another run is writing to {self.out}{none}; wait for it or choose another --out"
             ) from None
         try:
-            self._sweep_up()
-            yield
+            there = (folder for name in _FOLDERS if (folder := self.out / name).is_dir())
+            with held.held([self.out, *there]):
+                self._sweep_up()
+                yield
         finally:
             lock.release()
+
+    def check_place(self) -> None:
+        """Raises `EnvironmentError_` where the folder is held and no longer there."""
+        for folder in (self.out, *(self.out / name for name in _FOLDERS)):
+            held.check(folder)
 
     def _sweep_up(self) -> None:
         """Removes what killed runs left, half-written files and partials of finished cells, and
         sets damaged files aside."""
-        for path in (*self.out.glob(".*.tmp"), *self.out.glob("*/.*.tmp")):
-            path.unlink(missing_ok=True)
+        sweep_halves(self.out)
         cells, name = self.out / "cells", "[0-9a-f]" * 64
         again = "and its cell is computed anew by its sweep"
         for path in sorted(cells.glob(f"{name}.json")):
-            _set_aside(path, lambda path: read_cell(path, SCHEMA), again)
+            set_aside(path, lambda path: read_cell(path, SCHEMA), again)
         for path in sorted((self.out / "scores").glob(f"{name}.json")):
-            _set_aside(path, lambda path: read_score(path, SCHEMA), "and it is computed anew")
+            set_aside(path, lambda path: read_score(path, SCHEMA), "and it is computed anew")
         for path in sorted(cells.glob(f"{name}.png")):
-            _set_aside(path, check_sheet, "and the page leaves it out")
+            set_aside(path, check_sheet, "and the page leaves it out")
         for path in self.kept.of():
-            _set_aside(path, self.kept.check, "and its cell is sampled again where it is needed")
+            set_aside(path, self.kept.check, "and its cell is sampled again where it is needed")
         for path in sorted(cells.glob(f"{name}.partial.npz")):
-            _set_aside(path, _read_partial, "and its cell starts anew")
+            set_aside(path, self._read_partial, "and its cell starts anew")
         for path in sorted(cells.glob(f"{name}.partial.*")):
             cell = path.name.partition(".")[0]
-            if ".corrupt" not in path.name and (self.has(cell) or not self._partial(cell).exists()):
+            if is_aside(path) or not file_at(path):
+                continue
+            if self.has(cell) or not file_at(self._partial(cell)):
                 path.unlink(missing_ok=True)
 
     # cells
 
     def has(self, cell: str) -> bool:
-        return self._cell(cell).is_file()
+        """Whether its file is there; raises where something else is in its place."""
+        return file_at(self._cell(cell))
 
     def cell(self, cell: str) -> Record:
         """The record of a finished cell.
 
         Raises:
             Damaged: the file is not what was written.
+            InputError: a newer samplebench wrote it, or it is no file.
+            EnvironmentError_: it cannot be read.
         """
         return read_cell(self._cell(cell), SCHEMA)
 
@@ -199,14 +238,11 @@ class Store:
     # scores
 
     def has_score(self, score: str) -> bool:
-        return self._score(score).is_file()
+        """Whether its file is there; raises where something else is in its place."""
+        return file_at(self._score(score))
 
     def score(self, score: str) -> Score:
-        """A score.
-
-        Raises:
-            Damaged: the file is not what was written.
-        """
+        """A score; raises as `cell` does."""
         return read_score(self._score(score), SCHEMA)
 
     def write_score(self, score: Score) -> None:
@@ -222,7 +258,7 @@ class Store:
         """The state of a cell under way, None where there is none or it cannot be read."""
         path = self._partial(cell)
         try:
-            return _read_partial(path) if path.is_file() else None
+            return self._read_partial(path) if file_at(path) else None
         except Damaged:
             return None
 
@@ -232,7 +268,7 @@ class Store:
 
     def drop_partial(self, cell: str) -> None:
         for path in (self.out / "cells").glob(f"{cell}.partial.*"):
-            if ".corrupt" not in path.name:
+            if not is_aside(path) and path.is_file():
                 path.unlink(missing_ok=True)
 
     # requests and views
@@ -247,8 +283,9 @@ class Store:
         # JSON has no infinity either.
         words = json.loads(json.dumps(words), parse_constant=str)
         content: dict[str, object] = {"request": words, "rows": asked_rows(rows)}
-        name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:NAME]
         content["number"] = max((asked.number for asked in self.requests()), default=0) + 1
+        content["schema"] = SCHEMA
         write_json(self.out / "requests" / f"{name}.json", content)
 
     def requests(self) -> list[Asked]:
@@ -256,8 +293,10 @@ class Store:
 
         Raises:
             Damaged: a request file is not what was written.
+            InputError: a newer samplebench wrote one, or it is no file.
+            EnvironmentError_: one cannot be read.
         """
-        return read_all(self.out)
+        return read_all(self.out, SCHEMA)
 
     def view(self, plan: Iterable[PlannedRow] | None = None) -> View:
         """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
@@ -280,28 +319,22 @@ class Store:
     def _partial(self, cell: str) -> Path:
         return self.out / "cells" / f"{cell}.partial.npz"
 
+    def _read_partial(self, path: Path) -> dict[str, np.ndarray]:
+        """The state of a cell under way.
 
-def _read_partial(path: Path) -> dict[str, np.ndarray]:
-    """The state of a cell under way.
-
-    Raises:
-        Damaged: it is not what was written.
-    """
-    try:
-        return Sealed(path).arrays()
-    except Unreadable as error:
-        raise Damaged(path, str(error), "delete it, and its cell starts anew") from None
-
-
-def _set_aside(path: Path, check: Callable[[Path], Any], then: str) -> None:
-    """Renames a damaged file, so that nothing is lost and nothing stumbles over it."""
-    try:
-        check(path)
-    except Damaged as damaged:
-        names = (f"{path.name}.corrupt{f'.{n}' if n else ''}" for n in itertools.count())
-        aside = next(a for a in map(path.with_name, names) if not os.path.lexists(a))
-        os.replace(path, aside)
-        _log.warning("%s is damaged (%s); kept as %s, %s", path, damaged.reason, aside.name, then)
+        Raises:
+            Damaged: it is not what was written.
+            InputError: a newer samplebench wrote it, or it is no file.
+        """
+        file_at(path)
+        try:
+            found = Sealed(path)
+            check_schema(path, found.facts.get("schema"), SCHEMA, _ANEW)
+            if found.facts.get("cell") != path.name.partition(".")[0]:
+                raise Unreadable("it is of another cell")
+            return found.arrays()
+        except Unreadable as error:
+            raise Damaged(path, str(error), _ANEW) from None
 
 
 def _foreign(path: Path) -> bool:
