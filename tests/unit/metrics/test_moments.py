@@ -153,5 +153,5 @@ def test_a_state_holds_the_blocks_only_where_they_are_small(monkeypatch):
     ids=["total", "outer", "counts", "blocks"],
 )
 def test_arrays_that_do_not_belong_together_are_no_state(change):
-    with pytest.raises(ValueError, match="shapes do not fit|do not add up"):
+    with pytest.raises(ValueError, match=r"shapes do not fit|do not add up"):
         BlockedMoments.load(change(BlockedMoments.of(rows(40)).state()))
