@@ -53,7 +53,12 @@ def run_cell(
     partial = _partial(cell, bench, store, keep)
     if not cell.not_reusable and (kept := store.load_partial(cell.hash)) is not None:
         partial.resume(kept)
-    _sample(cell, setting, partial, bench, store, progress, stop, pictures)
+    try:
+        _sample(cell, setting, partial, bench, store, progress, stop, pictures)
+    except BaseException:
+        if cell.not_reusable:
+            store.drop_partial(cell.hash)
+        raise
     statistics = dict(_statistics(cell, wanted, bench, partial))
     _keep(cell, bench, partial, store, keep, statistics)
     record = _record(cell, bench, partial)
@@ -96,7 +101,7 @@ def _sample(
                 block = run_block(bench, setting, conditions, index)
         except SamplebenchError:
             # Code of others that fails now and then: what is whole is kept.
-            if partial.next_block:
+            if partial.next_block and not cell.not_reusable:
                 store.save_partial(cell.hash, partial.state())
             raise
         partial.fold(block)

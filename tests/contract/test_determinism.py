@@ -8,12 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import samplebench as sb
 from samplebench.bench import plan as planning
-from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.cell import run_cell
+from samplebench.bench.loaded import Bench, load_extractors
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
+from samplebench.bench.scores import Scoring
 from samplebench.bench.stop import Interrupted, Stop
 from samplebench.errors import UsageError
 from samplebench.images import contact_sheet, to_uint8
@@ -21,7 +24,7 @@ from samplebench.results.store import Store
 from samplebench.sampling.solver import Solver
 
 BLOCK = 64
-VOLATILE = ("seconds", "provenance")
+VOLATILE = ("seconds", "provenance", "checksum")
 EMBEDDED = {"sigma": "digits-exact", "linear": "digits-cld-exact"}
 
 
@@ -57,34 +60,48 @@ def budget(solver, params, steps):
 
 
 def cell_of(solver, params, **words):
-    """The one cell of a small request."""
+    """The one cell of a small request, and its scores."""
     words = {"nfe": budget(solver, params, 4), "batch_size": BLOCK, **words}
     param = {solver.name: params} if params else None
     request = Request.of(model=model_of(solver), sampler=solver.name, param=param, **words)
-    (cell,) = planning.make(request).cells.values()
-    return cell
+    plan = planning.make(request)
+    (cell,) = plan.cells.values()
+    return cell, tuple(plan.scores[cell.hash].values())
 
 
 @pytest.fixture(scope="module")
 def loaded():
-    """Model, extractor and reference of each embedded model, by its id."""
+    """`Bench` and `Scoring` of each embedded model, by its id."""
     plan = planning.make(Request.of(model=list(EMBEDDED.values()), nfe=10))
-    device = torch.device("cpu")
-    return {name: Bench.of(source, 64, device, None) for name, source in plan.sources.items()}
+    device, found = torch.device("cpu"), {}
+    for name, source in plan.sources.items():
+        (scores, *_) = plan.scores_of(name).values()
+        extractors = load_extractors(scores, source.measures, device)
+        bench = Bench.of(source.checkpoint, extractors, BLOCK, device, None)
+        found[name] = (bench, Scoring(source.measures, device))
+    return found
+
+
+def bare(content):
+    """A record or score without what differs from run to run."""
+    return {key: value for key, value in content.items() if key not in VOLATILE}
 
 
 @pytest.fixture
 def run(loaded, tmp_path):
-    """`run(cell, folder="a", after=..., stop=...)` -> (record, sheet, recorder)."""
+    """`run(planned, folder="a", after=..., stop=...)` -> (record, scores, sheet, recorder)."""
 
-    def go(cell, folder="store", after=lambda blocks: None, stop=None):
-        of_model = loaded[cell.conditions["model"]]
-        recorder = Recorder(of_model.extractor, after)
-        bench = replace(of_model, extractor=recorder)
+    def go(planned, folder="store", after=lambda blocks: None, stop=None):
+        cell, wanted = planned
+        bench, scoring = loaded[cell.conditions["model"]]
+        (extractor,) = bench.extractors
+        recorder = Recorder(extractor.function, after)
+        bench = replace(bench, extractors=(replace(extractor, function=recorder),))
         progress, store = Progress(quiet=True), Store(tmp_path / folder, create=True)
         with progress.over([cell]):
-            record, sheet = run_cell(cell, bench, store, progress, stop or Stop())
-        return {k: v for k, v in record.items() if k not in VOLATILE}, sheet, recorder
+            record, scores = run_cell(cell, wanted, bench, store, progress, stop or Stop(), scoring)
+        with Image.open(store.sheet(cell.hash)) as sheet:
+            return bare(record), [bare(score) for score in scores], np.array(sheet), recorder
 
     return go
 
@@ -92,7 +109,7 @@ def run(loaded, tmp_path):
 def test_bench_and_sample_draw_the_same_images(setting, run, exact):
     solver, params = setting
     cell = cell_of(solver, params, num_samples=3 * BLOCK)
-    _, sheet, recorder = run(cell)
+    _, _, sheet, recorder = run(cell)
     for block, images in enumerate(recorder.images):
         seeds = range(block * BLOCK, (block + 1) * BLOCK)
         x = sb.sample(exact, solver.name, steps=4, seeds=seeds, **params)
@@ -103,24 +120,24 @@ def test_bench_and_sample_draw_the_same_images(setting, run, exact):
             assert (images.int() - to_uint8(x, "edm").int()).abs().max() <= 1
         if block == 0:
             tiles = contact_sheet(images.permute(0, 2, 3, 1).numpy())
-            assert np.array_equal(sheet, tiles)
+            assert np.array_equal(sheet, tiles[..., 0])
 
 
 def test_a_subset_aligned_to_blocks_has_equal_bits(setting, run):
-    _, _, whole = run(cell_of(*setting, num_samples=3 * BLOCK), "whole")
-    record, _, part = run(cell_of(*setting, num_samples=BLOCK, seed=BLOCK), "part")
+    *_, whole = run(cell_of(*setting, num_samples=3 * BLOCK), "whole")
+    record, *_, part = run(cell_of(*setting, num_samples=BLOCK, seed=BLOCK), "part")
     assert record["conditions"]["seed"] == BLOCK
     assert torch.equal(part.images[0], whole.images[1])
     assert torch.equal(part.features[0], whole.features[1])
     # The last block of another N is padded, and holds the same samples all the same.
-    _, _, padded = run(cell_of(*setting, num_samples=BLOCK + 20), "padded")
+    *_, padded = run(cell_of(*setting, num_samples=BLOCK + 20), "padded")
     assert torch.equal(padded.images[1], whole.images[1])
     assert torch.equal(padded.features[1], whole.features[1])
 
 
 def test_every_resume_point_gives_equal_bits(setting, run):
     cell = cell_of(*setting, num_samples=3 * BLOCK + 38)
-    expected, sheet, recorder = run(cell, "straight")
+    *expected, sheet, recorder = run(cell, "straight")
     assert len(recorder.images) == 4
     for blocks in (1, 2, 3):
         stop = Stop()
@@ -132,15 +149,15 @@ def test_every_resume_point_gives_equal_bits(setting, run):
         folder = f"stopped after {blocks}"
         with pytest.raises(Interrupted):
             run(cell, folder, after=ask, stop=stop)
-        record, again, rest = run(cell, folder)
+        *found, again, rest = run(cell, folder)
         assert len(rest.images) == 4 - blocks
-        assert record == expected
+        assert found == expected
         assert np.array_equal(again, sheet)
 
 
 def test_a_crash_at_any_block_loses_no_more_than_work(setting, run):
     cell = cell_of(*setting, num_samples=3 * BLOCK + 38)
-    expected, sheet, _ = run(cell, "straight")
+    *expected, sheet, _ = run(cell, "straight")
 
     class Crash(Exception):
         pass
@@ -154,8 +171,8 @@ def test_a_crash_at_any_block_loses_no_more_than_work(setting, run):
 
         with pytest.raises(UsageError, match=r"extractor digits failed \(Crash\)"):
             run(cell, "crashed", after=crash)
-    record, again, _ = run(cell, "crashed")
-    assert record == expected
+    *found, again, _ = run(cell, "crashed")
+    assert found == expected
     assert np.array_equal(again, sheet)
 
 
@@ -167,7 +184,7 @@ def any_cell():
 
 @pytest.mark.parametrize("damage", ["empty", "cut short", "cut in half", "last byte", "flipped"])
 def test_a_damaged_partial_state_is_computed_again(damage, any_cell, run, tmp_path):
-    expected, _, _ = run(any_cell, "straight")
+    *expected, _, _ = run(any_cell, "straight")
     stop = Stop()
     stop.signal = signal.SIGINT
     with pytest.raises(Interrupted):
@@ -178,8 +195,8 @@ def test_a_damaged_partial_state_is_computed_again(damage, any_cell, run, tmp_pa
     if damage == "flipped":
         data[len(data) // 2] ^= 0xFF
     partial.write_bytes(data[: length.get(damage, len(data))])
-    record, _, _ = run(any_cell, "damaged")
-    assert record == expected
+    *found, _, _ = run(any_cell, "damaged")
+    assert found == expected
 
 
 @pytest.mark.parametrize(
@@ -232,19 +249,17 @@ def test_samples_of_a_network_in_another_batch_agree(batch, model_id):
 
 def test_metrics_of_another_batch_size_agree(setting, run):
     solver, params = setting
-    records = {}
+    found = {}
     for size in (1, 7, BLOCK):
         words = {"num_samples": BLOCK + 6, "batch_size": size, "nfe": budget(solver, params, 3)}
-        records[size] = run(cell_of(solver, params, **words), f"B={size}")[0]
-    expected = records.pop(BLOCK)
-    for size, record in records.items():
+        found[size] = run(cell_of(solver, params, **words), f"B={size}")[:2]
+    expected, scores = found.pop(BLOCK)
+    for size, (record, again) in found.items():
         assert record["cell"] != expected["cell"]
         assert record["nfe"] == expected["nfe"]
-        for metric, terms in expected["values"].items():
-            found = dict(record["values"][metric])
-            assert found.pop("deleted") == pytest.approx(terms["deleted"], rel=1e-6), (size, metric)
-            others = {name: term for name, term in terms.items() if name != "deleted"}
-            assert found == pytest.approx(others, rel=1e-6), (size, metric)
+        for score, other in zip(scores, again, strict=True):
+            for name, term in score["value"].items():
+                assert other["value"][name] == pytest.approx(term, rel=1e-6), (size, name)
 
 
 def test_one_folder_serves_python_and_the_engine(setting, run, tmp_path):
@@ -260,10 +275,11 @@ def test_one_folder_serves_python_and_the_engine(setting, run, tmp_path):
         quiet=True,
         **words,
     )
-    record, _, _ = run(cell)
-    assert len(frame) == 1
+    record, scores, *_ = run(cell)
+    assert len(frame) == len(scores) == 1
     assert frame["cell"][0] == record["cell"]
     assert frame["nfe"][0] == record["nfe"]
-    for metric, terms in record["values"].items():
-        assert frame[metric][0] == terms["value"]
-        assert frame[f"{metric}_stderr"][0] == terms["stderr"]
+    for score in scores:
+        metric, value = score["conditions"]["metric"], score["value"]
+        assert frame[metric][0] == value["value"]
+        assert frame[f"{metric}_stderr"][0] == value["stderr"]

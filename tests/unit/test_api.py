@@ -6,6 +6,7 @@ import json
 import sys
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 import samplebench as sb
@@ -116,7 +117,7 @@ def test_a_partial_of_another_version_is_not_finished(tmp_path):
     fresh = sb.run(sampler="euler", out=str(tmp_path / "fresh"), **WORDS)
     (cell,) = fresh["cell"]
     store = Store(tmp_path / "out", create=True)
-    for state in ({"stamp": "another machine"}, {"counts": [1, 2]}):
+    for state in ({"stamp": np.array("another machine")}, {"counts": np.array([1, 2])}):
         store.save_partial(cell, state)
         frame = sb.run(sampler="euler", out=str(tmp_path / "out"), **WORDS)
         assert values(frame) == values(fresh)

@@ -7,16 +7,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from samplebench.bench import plan as planning
-from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.cell import run_cell
 from samplebench.bench.progress import Progress
-from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted, Stop
+from samplebench.files.sealed import Sealed
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.metrics.frechet import frechet_distance
 from samplebench.metrics.uncertainty import spread
+from samplebench.models.bound import listening
 from samplebench.results.store import Store
+from tests.unit.bench.planned import loaded, make, planned
 
 N = 150
 
@@ -65,24 +67,39 @@ class StopAfter(Stop):
 
 
 @pytest.fixture(scope="module")
-def bench():
-    (source,) = planning.make(Request.of(sampler="euler", nfe=5)).sources.values()
-    return Bench.of(source, 64, torch.device("cpu"), None)
+def engine():
+    return loaded(make(sampler="euler", nfe=5))
+
+
+@pytest.fixture(scope="module")
+def bench(engine):
+    return engine[0]
+
+
+@pytest.fixture(scope="module")
+def reference(engine):
+    (measure,) = engine[1].measures
+    return measure.reference
 
 
 @pytest.fixture
-def run(bench, tmp_path):
-    """`run(**words)`: record and contact sheet of the one cell of a request."""
+def run(engine, tmp_path):
+    """`run(**words)`: record, score and contact sheet of the one cell of a request."""
     store = Store(tmp_path / "out", create=True)
 
     def run(stop=None, **words):
         words = {"sampler": "edm", "nfe": 5, "param": None, "num_samples": N, **words}
-        (cell,) = planning.make(Request.of(**words)).cells.values()
+        cell, wanted = planned(**words)
+        bench, scoring = engine
         progress = Progress(quiet=True)
         with progress.over([cell]):
-            record, sheet = run_cell(cell, bench, store, progress, stop or Stop())
-        store.write_cell(record, sheet)
-        return record, sheet
+            record, (score,) = run_cell(
+                cell, wanted, bench, store, progress, stop or Stop(), scoring
+            )
+        assert {**store.cell(cell.hash), "checksum": ""} == {**record, "checksum": ""}
+        assert {**store.score(score["score"]), "checksum": ""} == {**score, "checksum": ""}
+        with Image.open(store.sheet(cell.hash)) as sheet:
+            return record, score, np.array(sheet)
 
     run.out = store.out
     return run
@@ -91,165 +108,163 @@ def run(bench, tmp_path):
 CHURN = {"param": "edm.S_churn=5"}
 
 
-def value(record):
-    return record["values"]["fd-digits"]["value"]
+def value(run):
+    """Of what `run` returned."""
+    return run[1]["value"]["value"]
 
 
 def test_the_record(run):
-    record, sheet = run(**CHURN)
-    found = record["values"]["fd-digits"]
+    record, score, sheet = run(**CHURN)
+    found = score["value"]
     assert found["value"] == pytest.approx(found["mean_term"] + found["trace_term"])
     assert 0 < found["stderr"] < found["value"]
     assert len(found["deleted"]) == 20 and spread(found["deleted"]) == found["stderr"]
     assert (record["nfe"], record["nfe_planned"], record["nonfinite"]) == (5, 5, 0)
     assert record["seed_reproducible"] is True
-    assert set(record["seconds"]) == {"sampling", "features", "metrics"}
+    assert set(record["seconds"]) == {"sampling", "features"}
     assert record["conditions"]["num_samples"] == N
     assert record["provenance"]["checkpoint"]["id"] == "digits-exact"
-    assert sheet.shape == (71, 71, 1) and sheet.dtype == np.uint8
+    assert (score["conditions"]["cell"], score["conditions"]["metric"]) == (
+        record["cell"], "fd-digits"
+    )  # fmt: skip
+    assert sheet.shape == (71, 71) and sheet.dtype == np.uint8
 
 
 def test_operations_are_counted_beside_the_evaluations(run):
     """Once per model, on an evaluation of its own: the counted NFE stays the sampler's."""
-    record, _ = run(sampler="heun", nfe=9)
+    record, *_ = run(sampler="heun", nfe=9)
     assert record["nfe"] == record["nfe_planned"] == 9
     assert record["gflop_per_evaluation"] == pytest.approx(4 * 1797 * 64 / 1e9)
     assert record["gflop_per_image"] == pytest.approx(9 * 4 * 1797 * 64 / 1e9)
     assert not [key for key in record["conditions"] if "flop" in key]
 
 
-def test_the_value_is_that_of_the_samples_with_their_seeds(run, bench):
+def test_the_value_is_that_of_the_samples_with_their_seeds(run, bench, reference):
     """Sample i has seed S + i; what a padded block draws beyond N counts nowhere."""
     import samplebench as sb
 
-    record, sheet = run(sampler="heun", seed=1000)
+    found = run(sampler="heun", seed=1000)
     x = sb.sample(bench.model, "heun", nfe=5, seeds=range(1000, 1000 + N))
     images = to_uint8(x, "edm")
-    features = bench.extractor(images).numpy()
-    expected = frechet_distance(
-        features.mean(0), np.cov(features.T), bench.reference.mean, bench.reference.cov
-    )
-    assert value(record) == pytest.approx(expected, rel=1e-6)
-    assert np.array_equal(sheet, contact_sheet(images[:64].permute(0, 2, 3, 1).numpy()))
+    features = bench.extractors[0].function(images).numpy()
+    expected = frechet_distance(features.mean(0), np.cov(features.T), reference.mean, reference.cov)
+    assert value(found) == pytest.approx(expected, rel=1e-6)
+    tiles = contact_sheet(images[:64].permute(0, 2, 3, 1).numpy())
+    assert np.array_equal(found[2], tiles[..., 0])
 
 
 @pytest.mark.parametrize("block", [1, 2, 3])
 def test_a_resumed_cell_ends_with_the_same_bits(run, block):
-    whole, sheet = run(**CHURN)
+    _, whole, sheet = run(**CHURN)
     with pytest.raises(Interrupted):
         run(StopAfter(block), **CHURN)
     assert list(run.out.glob("cells/*.partial.npz"))
-    resumed, again = run(**CHURN)
-    assert resumed["values"] == whole["values"]
+    _, resumed, again = run(**CHURN)
+    assert resumed["value"] == whole["value"]
     assert np.array_equal(again, sheet)
-    assert not list(run.out.glob("cells/*.partial.npz"))
+    assert not list(run.out.glob("cells/*.partial.*"))
 
 
-def test_a_resumed_cell_does_not_sample_again(run, bench, monkeypatch):
+def test_a_resumed_cell_does_not_sample_again(run):
     with pytest.raises(Interrupted):
         run(StopAfter(2), **CHURN)
     seen = []
-    extract = bench.extractor
-
-    def spy(images):
-        seen.append(len(images))
-        return extract(images)
-
-    monkeypatch.setitem(bench.__dict__, "extractor", spy)
-    run(**CHURN)
-    assert seen == [64]
+    with listening(lambda images, seconds: seen.append(images)):
+        run(**CHURN)
+    # Of one image each are the evaluations that a plan is tried with.
+    assert [images for images in seen if images > 1] == 5 * [64]
 
 
 def test_half_a_cell_of_unknown_code_is_not_kept(run):
     with pytest.raises(Interrupted):
         run(StopAfter(2), sampler=alive)
     assert not list(run.out.glob("cells/*"))
-    first, _ = run(sampler=alive)
-    second, _ = run(sampler=alive)
-    assert first["cell"] != second["cell"] and value(first) != value(second)
-    assert first["not_reusable"].endswith(
+    first, second = run(sampler=alive), run(sampler=alive)
+    assert first[0]["cell"] != second[0]["cell"] and value(first) != value(second)
+    assert not list(run.out.glob("cells/*.npz"))
+    assert first[0]["not_reusable"].endswith(
         f"global 'DRAWS' of {__name__}: a Generator is a live random generator"
     )
 
 
-@pytest.mark.parametrize("change", ["missing", "of another shape", "of another machine"])
+@pytest.mark.parametrize("change", ["missing", "of another shape", "of another machine", "rows"])
 def test_half_a_cell_that_does_not_fit_is_not_taken(run, change):
-    expected, _ = run(**CHURN)
+    expected = run(**CHURN)
     with pytest.raises(Interrupted):
         run(stop=StopAfter(2), seed=7, **CHURN)
     (path,) = (run.out / "cells").glob("*.partial.npz")
-    with np.load(path) as archive:
-        state = dict(archive)
+    (rows,) = set((run.out / "cells").glob("*.partial.*")) - {path}
+    name, state = path.name.partition(".")[0], Sealed(path).arrays()
     if change == "missing":
         del state["counts"]
     elif change == "of another shape":
-        state["total"] = state["total"][:, :-1]
+        state["counts"] = state["counts"][:-1]
+    elif change == "of another machine":
+        state["stamp"], state["nonfinite"] = np.array("elsewhere"), np.array(3)
     else:
-        state["stamp"], state["total"] = np.array("elsewhere"), state["total"] + 1
-    np.savez(path, **state)
-    record, _ = run(seed=7, **CHURN)
-    assert not list((run.out / "cells").glob("*.partial.npz"))
-    other, _ = run(seed=7, batch_size=32, **CHURN)
-    assert value(record) == pytest.approx(value(other), rel=1e-6) != value(expected)
+        numbers = np.fromfile(rows)
+        (numbers[:64] + 1).tofile(rows)
+    Store(run.out).save_partial(name, state)
+    found = run(seed=7, **CHURN)
+    assert not list((run.out / "cells").glob("*.partial.*"))
+    other = run(seed=7, batch_size=32, **CHURN)
+    assert value(found) == pytest.approx(value(other), rel=1e-6) != value(expected)
 
 
 def test_another_block_size_changes_little(run):
-    first, second = (value(run(**CHURN, batch_size=size)[0]) for size in (64, 50))
+    first, second = (value(run(**CHURN, batch_size=size)) for size in (64, 50))
     assert first == pytest.approx(second, rel=1e-6)
 
 
 def test_repeats_are_other_samples(run):
-    assert value(run(**CHURN, seed=0)[0]) != value(run(**CHURN, seed=N)[0])
+    assert value(run(**CHURN, seed=0)) != value(run(**CHURN, seed=N))
 
 
 def test_the_users_sampler_is_the_same_algorithm(run):
-    ours, _ = run(sampler="euler")
-    theirs, _ = run(sampler=straight)
+    ours, theirs = run(sampler="euler"), run(sampler=straight)
     assert value(theirs) == pytest.approx(value(ours), rel=1e-6)
-    assert theirs["seed_reproducible"] is True
+    assert theirs[0]["seed_reproducible"] is True
 
 
 def test_the_global_generator_is_seeded_and_noted(run):
-    first, _ = run(sampler=careless)
+    first = run(sampler=careless)
     torch.manual_seed(3)
     before = torch.random.get_rng_state()
-    second, _ = run(sampler=careless)
-    assert first["seed_reproducible"] is False
-    assert first["values"] == second["values"]
+    second = run(sampler=careless)
+    assert first[0]["seed_reproducible"] is False
+    assert first[1]["value"] == second[1]["value"]
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_the_delete_one_values_are_those_of_the_samples_without_a_block(run, bench):
+def test_the_delete_one_values_are_those_of_the_samples_without_a_block(run, bench, reference):
     """Block k holds the samples i with i * 20 // N = k."""
     import samplebench as sb
 
-    record, _ = run(sampler="heun", seed=1000)
+    _, score, _ = run(sampler="heun", seed=1000)
     x = sb.sample(bench.model, "heun", nfe=5, seeds=range(1000, 1000 + N))
-    features = bench.extractor(to_uint8(x, "edm")).numpy().astype(float)
+    features = bench.extractors[0].function(to_uint8(x, "edm")).numpy().astype(float)
     block = np.arange(N) * 20 // N
-    for left_out, found in enumerate(record["values"]["fd-digits"]["deleted"]):
+    for left_out, found in enumerate(score["value"]["deleted"]):
         kept = features[block != left_out]
-        expected = frechet_distance(
-            kept.mean(0), np.cov(kept.T), bench.reference.mean, bench.reference.cov
-        )
+        expected = frechet_distance(kept.mean(0), np.cov(kept.T), reference.mean, reference.cov)
         assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_too_few_samples_for_an_error_have_no_delete_one_values(run):
-    record, _ = run(num_samples=2)
-    found = record["values"]["fd-digits"]
+    _, score, _ = run(num_samples=2)
+    found = score["value"]
     assert (found["stderr"], found["deleted"]) == (None, [])
 
 
 def test_samples_that_are_not_finite_give_no_value(run):
-    record, _ = run(sampler=exploding)
+    record, score, _ = run(sampler=exploding)
     # Three blocks, but the last sample of the third is padding.
     assert record["nonfinite"] == 2
-    assert record["values"]["fd-digits"] == {"value": None, "stderr": None}
+    assert score["value"] == {"value": None, "stderr": None}
+    assert score["failed"] == record["failed"]
+    assert not list(run.out.glob("cells/*.npz"))
 
 
 def test_the_noise_mode_counts(run):
-    portable, nvlabs = (
-        value(run(**CHURN, noise=n, device="cpu")[0]) for n in ("portable", "nvlabs")
-    )
+    portable, nvlabs = (value(run(**CHURN, noise=n, device="cpu")) for n in ("portable", "nvlabs"))
     assert portable != nvlabs

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from samplebench.bench import plan as planning
-from samplebench.bench.choices import measure_of, preset_notes, samplers_of
+from samplebench.bench.choices import preset_notes, rules_of, samplers_of
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import UsageError
@@ -59,11 +59,14 @@ def test_unknown_presets():
         samplers_of(Request(preset="tuned"), checkpoint("digits-exact"))
 
 
-def test_another_kind_of_features_is_another_protocol(reference):
-    request = Request(metric=("fd-pixels",), reference=reference)
-    measure = measure_of(request, VP)
-    assert measure.rules.extractor == "pixels" and measure.rules.name.startswith("custom:")
-    assert (measure.metrics, measure.reference.id) == (("fd-pixels",), "mine")
+def test_another_kind_of_features_is_the_same_protocol(reference):
+    """The metric names its features, and the column its reference."""
+    request = Request(metric=("fd-pixels",), reference=(reference,))
+    rules = rules_of(request, VP)
+    assert rules.protocol == rules_of(Request(), VP).protocol
+    (measure,) = rules.measures
+    assert (measure.metric.name, measure.extractor) == ("fd-pixels", "pixels")
+    assert measure.reference.id == "mine"
 
 
 @pytest.mark.parametrize(
@@ -73,30 +76,42 @@ def test_another_kind_of_features_is_another_protocol(reference):
             {"metric": ("fd-pixels",)},
             "edm-cifar10-32x32 holds inception features, fd-pixels compar",
         ),
-        ({"metric": ("fd-pixels",), "reference": "digits"}, "holds digits features, fd-pixels com"),
-        ({"metric": ("fd-pixels", "fd-digits")}, "metrics of one kind of features at a time"),
-        ({"metric": ("fd-pixels",), "reference": "nothing"}, "unknown reference 'nothing'"),
+        (
+            {"metric": ("fd-pixels",), "reference": ("digits-kde",)},
+            "holds digits features, fd-pixels com",
+        ),
+        (
+            {"metric": ("fd-pixels", "fd-digits"), "reference": ("digits-kde",)},
+            "holds digits features, fd-pixels compares pixels",
+        ),
+        (
+            {"metric": ("fid",), "reference": ("digits-kde", "edm-cifar10-32x32")},
+            "digits-kde holds digits features, which no metric here compares",
+        ),
+        ({"metric": ("fd-pixels",), "reference": ("nothing",)}, "unknown reference 'nothing'"),
     ],
 )
 def test_what_does_not_fit_is_named(words, message):
     with pytest.raises(UsageError, match=message):
-        measure_of(Request(**words), VP)
+        rules_of(Request(**words), VP)
 
 
 def test_a_reference_that_nobody_released():
     entry = replace(VP, reference="my-reference")
     with pytest.raises(UsageError, match="the reference of vp-cifar10, my-reference, is not here"):
-        measure_of(Request(), entry)
+        rules_of(Request(), entry)
 
 
 def test_fid_against_a_released_reference_is_planned_without_any_file():
     plan = planning.make(Request.of(model="vp-cifar10", nfe="5", device="cpu"))
-    (conditions,) = {json.dumps(cell.conditions["extractor"]) for cell in plan.cells.values()}
+    scores = [score for each in plan.scores.values() for score in each.values()]
+    (conditions,) = {json.dumps(score.conditions["extractor"]) for score in scores}
     weights = InceptionExtractor.weights_sha256
     assert json.loads(conditions) == {
         "name": "inception", "weights_sha256": weights, "feature_dim": 2048
     }  # fmt: skip
-    reference = plan.sources["vp-cifar10"].reference
+    (measure,) = plan.sources["vp-cifar10"].measures
+    reference = measure.reference
     assert (reference.id, reference.path.exists()) == ("edm-cifar10-32x32", False)
     assert {row.metrics for row in plan.rows} == {("fid",)}
 

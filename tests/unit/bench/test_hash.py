@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samplebench import registry
+from samplebench.metrics.moments import Moments
+from samplebench.references import reference as references
+from samplebench.registry import extractors
 from samplebench.results.cell import Cell
 from tests.unit.bench.planned import BASE, cells, make
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    """Statistics of images on pixels, and of others on digit features."""
+    paths, draw = [], np.random.default_rng(0)
+    for name in ("pixels", "digits"):
+        extractor = extractors.get(name)()
+        path = tmp_path_factory.mktemp(name) / f"{name}.reference.npz"
+        rows = draw.normal(size=(400, extractor.feature_dim))
+        references.save(path, Moments.of(rows), extractor, "400 draws")
+        paths.append(str(path))
+    return paths
 
 
 class TestAliases:
@@ -151,6 +171,58 @@ class TestHash:
         }
         shared = {"sampler": "edm", "nfe": 9}
         assert cells(**shared, **text) == cells(**shared, **plain)
+
+
+class TestScores:
+    """A score is a metric of a cell against a reference, and none of it is the cell's."""
+
+    def test_metrics_and_references_leave_the_cell_alone(self, mine):
+        pixels, digits = mine
+        plain = make(**BASE)
+        for words in (
+            {"metric": "fd-pixels", "reference": pixels},
+            {"metric": "fd-digits", "reference": digits},
+            {"metric": "fd-digits", "reference": ["digits-kde", digits]},
+            {"metric": "fd-digits,fd-pixels", "reference": ["digits-kde", *mine]},
+        ):
+            assert list(make(**BASE, **words).cells) == list(plain.cells)
+
+    def test_nothing_of_scoring_is_among_a_cells_conditions(self):
+        (cell,) = make(**BASE).cells.values()
+        assert set(cell.conditions) == {
+            "numerics", "model", "checkpoint_sha256", "config", "sampler", "params",
+            "discretization", "steps", "seed", "num_samples", "block", "dtype", "state_dtype",
+            "noise", "quantization",
+        }  # fmt: skip
+        assert "digits-kde" not in json.dumps(cell.conditions)
+
+    def test_each_reference_is_a_row_and_each_metric_a_score(self, mine):
+        words = {"metric": "fd-digits,fd-pixels", "reference": ["digits-kde", *mine]}
+        plan = make(**BASE, repeats=2, **words)
+        found = [(row.columns["reference"].split("@")[0], row.metrics) for row in plan.rows]
+        assert found == [
+            ("digits-kde", ("fd-digits",)), ("pixels", ("fd-pixels",)), ("digits", ("fd-digits",))
+        ]  # fmt: skip
+        assert len(plan.cells) == 2
+        assert [len(scores) for scores in plan.scores.values()] == [3, 3]
+        for name, scores in plan.scores.items():
+            assert {score.conditions["cell"] for score in scores.values()} == {name}
+
+    def test_what_changes_a_value_changes_the_score(self, mine, monkeypatch):
+        def scores(**words):
+            return {name for each in make(**BASE, **words).scores.values() for name in each}
+
+        plain = scores()
+        assert scores(reference="digits-kde") == scores(metric="fd-digits") == plain
+        assert not scores(metric="fd-pixels", reference=mine[0]) & plain
+        assert not scores(reference=mine[1]) & plain
+        assert not scores(seed=1) & plain
+        both = scores(reference=["digits-kde", mine[1]])
+        assert len(both) == 2 and plain < both
+        entry, cell = registry.metrics.entry("fd-digits"), cells(**BASE)
+        changed = replace(entry, obj=lambda moments, reference: 1.0, builtin=False)
+        monkeypatch.setitem(registry.metrics._entries, "fd-digits", changed)
+        assert not scores() & plain and cells(**BASE) == cell
 
 
 class TestRepeats:

@@ -11,6 +11,7 @@ import pytest
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import SamplebenchError, UsageError
+from samplebench.references.reference import load
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.results.row import COLUMNS
 from samplebench.sampling.setting import prepare
@@ -52,11 +53,15 @@ class TestRows:
             "steps": 5,
             "nfe": 9,
             "nfe_requested": 9,
+            "depth": 9,
+            "guidance": "",
+            "guide_nfe": 0,
             "seed": 3,
             "repeats": 1,
             "num_samples": 1797,
             "protocol": "digits",
             "dtype": "float64",
+            "reference": f"digits-kde@{load('digits-kde').sha256[:8]}",
         }
 
     def test_everything_is_swept_over(self):

@@ -40,10 +40,12 @@ def cells():
 
 
 def record(cell, **more):
-    return {
-        "conditions": cell.conditions, "nfe": cell.nfe, "nonfinite": 0,
-        "values": {"fd-digits": {"value": 0.46412, "stderr": 0.0401}}, **more,
-    }  # fmt: skip
+    return {"conditions": cell.conditions, "nfe": cell.nfe, "nonfinite": 0, **more}
+
+
+def score(value=0.46412, stderr=0.0401, reference="digits", **more):
+    conditions = {"metric": "fd-digits", "reference": {"id": reference, "sha256": reference}}
+    return {"conditions": conditions, "value": {"value": value, "stderr": stderr}, **more}
 
 
 def test_a_run_into_a_log_is_a_line_per_cell(tmp_path, capsys):
@@ -79,7 +81,7 @@ def test_lines_are_there_at_once(cells, monkeypatch):
         for place, cell in enumerate(cells, start=1):
             progress.start_cell(cell, done=0)
             progress.advance(256)
-            progress.finish_cell(cell, record(cell))
+            progress.finish_cell(cell, record(cell), [score()])
             assert raw.getvalue().decode().count("\n") == place
     first = raw.getvalue().decode().splitlines()[0]
     assert first.startswith("[1/2] digits-exact heun edm rho=7 NFE 5: fd-digits 0.464 ± 0.040, ")
@@ -91,7 +93,7 @@ def test_a_long_cell_shows_life(cells, capsys, often):
         progress.start_cell(cells[0], done=0)
         for _ in range(4):
             progress.advance(64)
-        progress.finish_cell(cells[0], record(cells[0]))
+        progress.finish_cell(cells[0], record(cells[0]), [score()])
     lines = capsys.readouterr().err.splitlines()
     # 5 of 14 evaluations per sample are the first cell's.
     shares = [re.search(r": (\d+)%, about .* left; (\d+)%, about .* left in all$", line)
@@ -106,7 +108,7 @@ def test_a_short_cell_is_one_line(cells, capsys):
         progress.start_cell(cells[0], done=0)
         for _ in range(4):
             progress.advance(64)
-        progress.finish_cell(cells[0], record(cells[0]))
+        progress.finish_cell(cells[0], record(cells[0]), [score()])
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -118,23 +120,43 @@ def test_a_resumed_cell_says_so(cells, monkeypatch, stderr, done):
     with progress.over(cells):
         progress.start_cell(cells[0], done)
         progress.advance(256 - done)
-        progress.finish_cell(cells[0], record(cells[0]))
+        progress.finish_cell(cells[0], record(cells[0]), [score()])
     said = sys.stderr.getvalue()
     assert ("resumed at 128 of 256 samples" in said) == bool(done)
     assert "0.46" in said
 
 
 def test_a_cell_without_a_value_says_why(cells, capsys):
-    empty = {"fd-digits": {"value": None, "stderr": None}}
-    progress = Progress()
+    progress, none = Progress(), score(None, None)
     with progress.over(cells):
-        for more in ({"failed": "the network answers inf"}, {"nonfinite": 3}):
+        for more, scores in (
+            ({"failed": "the network answers inf"}, [none]),
+            ({"nonfinite": 3}, [none]),
+            ({}, [score(None, None, failed="metric fd-digits: its value is inf")]),
+        ):
             progress.start_cell(cells[0], done=0)
-            progress.finish_cell(cells[0], record(cells[0], **{"values": empty, **more}))
-    first, second = capsys.readouterr().err.splitlines()
+            progress.finish_cell(cells[0], record(cells[0], **more), scores)
+    first, second, third = capsys.readouterr().err.splitlines()
     assert "NFE 5: failed: the network answers inf, " in first
     assert "fd-digits nan, " in second
     assert second.endswith("; note: 3 of 256 samples are not finite: no value")
+    assert "NFE 5: fd-digits failed: metric fd-digits: its value is inf, " in third
+
+
+def test_several_references_are_told_apart(cells, capsys):
+    progress = Progress()
+    with progress.over(cells):
+        progress.start_cell(cells[0], done=0)
+        progress.finish_cell(cells[0], record(cells[0]), [score(), score(2.5, 0.25, "mine")])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "NFE 5: fd-digits (digits) 0.464 ± 0.040, fd-digits (mine) 2.50 ± 0.25, " in line
+
+
+def test_a_finished_cell_that_is_scored_again_is_a_line(cells, capsys):
+    Progress(quiet=True).scored(record(cells[0]), [score()])
+    Progress().scored(record(cells[0]), [score(2.5, 0.25)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "digits-exact heun edm rho=7 NFE 5: fd-digits 2.50 ± 0.25"
 
 
 def test_a_log_whose_reader_has_gone_does_not_end_the_run(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ import torch
 
 import samplebench as sb
 from samplebench.answers.memory import memory_of, out_of_memory
-from samplebench.bench.cell import _setting
+from samplebench.bench.cell import setting_of
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
 from samplebench.cli import main
@@ -122,7 +122,7 @@ def test_a_range_is_in_the_cell_and_its_levels(model, span):
     conditions = row.cells[0].conditions
     assert {k: conditions["discretization"][k] for k in span} == span
     assert all(f"{k}={v:g}" in row.columns["params"] for k, v in span.items())
-    levels = _setting(model, conditions).timeline.levels
+    levels = setting_of(model, conditions).timeline.levels
     assert levels.tolist() == prepare(model, "euler", steps=3, **span).timeline.levels.tolist()
     assert levels[0] == pytest.approx(span.get("sigma_max", 80))
     assert levels[-2] == pytest.approx(span.get("sigma_min", 0.002))
@@ -131,7 +131,7 @@ def test_a_range_is_in_the_cell_and_its_levels(model, span):
 def test_a_range_is_clamped_to_the_model():
     (row,) = make(Request.of(**RUN, param={"euler.sigma_max": 40})).rows
     narrow = SimpleNamespace(sigma_min=0.1, sigma_max=10.0)
-    assert _setting(narrow, row.cells[0].conditions).timeline.levels[0] == pytest.approx(10)
+    assert setting_of(narrow, row.cells[0].conditions).timeline.levels[0] == pytest.approx(10)
 
 
 def test_without_a_range_cells_keep_their_names():

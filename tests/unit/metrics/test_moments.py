@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samplebench.metrics.moments import BlockedMoments, Moments
+from samplebench.metrics.blocks import ranges
+from samplebench.metrics.moments import BlockedMoments, Moments, packed_bytes
 
 
 def rows(n, dim=3, seed=0):
@@ -71,41 +70,88 @@ def test_operators_leave_their_operands_alone():
 
 @pytest.mark.parametrize(("n", "blocks"), [(1, 1), (7, 7), (20, 20), (21, 20), (1797, 20)])
 def test_blocks_are_nearly_equal_ranges_of_samples(n, blocks):
-    blocked = BlockedMoments(n, 1)
-    blocked.add(np.arange(n, dtype=float)[:, None], 0)
-    counts = [block.count for block in blocked.blocks]
+    parts = BlockedMoments.of(np.arange(n, dtype=float)[:, None]).parts
+    counts = [part.count for part in parts]
     assert len(counts) == blocks and sum(counts) == n
     assert max(counts) - min(counts) <= 1
     firsts = np.cumsum([0, *counts[:-1]])
     expected = [sum(range(f, f + c)) for f, c in zip(firsts, counts, strict=True)]
-    assert [block.total[0] for block in blocked.blocks] == expected
+    assert [part.total[0] for part in parts] == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(n=st.integers(0, 5000), blocks=st.integers(1, 50))
+def test_sample_i_is_in_block_i_times_blocks_over_n(n, blocks):
+    found = ranges(n, blocks)
+    assert [i for block in found for i in range(n)[block]] == list(range(n))
+    blocks = len(found)
+    assert all(i * blocks // n == k for k, block in enumerate(found) for i in range(n)[block])
 
 
 @settings(max_examples=30, deadline=None)
-@given(n=st.integers(1, 150), cuts=st.lists(st.integers(0, 150), max_size=5))
-def test_blocks_do_not_depend_on_the_batches(n, cuts):
+@given(n=st.integers(1, 150))
+def test_parts_add_up_and_leave_each_block_out(n):
     x = rows(n)
-    whole, parts = BlockedMoments(n, 3), BlockedMoments(n, 3)
-    whole.add(x, 0)
-    edges = sorted({0, n, *(cut for cut in cuts if cut < n)})
-    for first, end in reversed(list(pairwise(edges))):
-        parts.add(x[first:end], first)
-    for mine, theirs in zip(whole.blocks, parts.blocks, strict=True):
-        near(mine, theirs)
-    near(whole.total(), Moments.of(x))
+    blocked = BlockedMoments.of(x)
+    near(blocked.total, Moments.of(x))
+    for block, part in zip(ranges(n), blocked.parts, strict=True):
+        near(part, Moments.of(x[block]))
+    left = list(blocked.left_out())
+    assert len(left) == (min(n, 20) if n > 2 else 0)
+    for block, found in zip(ranges(n), left, strict=False):
+        near(found, Moments.of(np.delete(x, block, axis=0)))
 
 
-def test_a_restored_state_goes_on_bit_for_bit():
-    x = rows(100)
-    whole, first = BlockedMoments(100, 3), BlockedMoments(100, 3)
-    for blocked in (whole, first):
-        blocked.add(x[:37], 0)
-    second = BlockedMoments(100, 3)
-    second.load({name: array.copy() for name, array in first.state().items()})
-    for blocked in (whole, second):
-        blocked.add(x[37:], 37)
-    for mine, theirs in zip(whole.blocks, second.blocks, strict=True):
-        assert mine.count == theirs.count
-        assert np.array_equal(mine.total, theirs.total)
-        assert np.array_equal(mine.outer, theirs.outer)
-    assert first.total().count == 37
+def same(mine, theirs):
+    assert mine.count == theirs.count
+    assert np.array_equal(mine.total, theirs.total)
+    assert np.array_equal(mine.outer, theirs.outer)
+
+
+@pytest.mark.parametrize("most", [None, 0], ids=["parts in memory", "parts made when asked for"])
+def test_the_same_rows_give_the_same_bits_wherever_they_lie(tmp_path, monkeypatch, most):
+    x = rows(333, dim=5)
+    expected = BlockedMoments.of(x)
+    if most is not None:
+        monkeypatch.setattr("samplebench.metrics.moments.MOST_PARTS", most)
+    x.tofile(tmp_path / "rows")
+    found = BlockedMoments.of(np.memmap(tmp_path / "rows", np.float64, "r", shape=x.shape))
+    same(found.total, expected.total)
+    for mine, theirs in zip(found.left_out(), expected.left_out(), strict=True):
+        same(mine, theirs)
+
+
+def test_a_state_is_the_same_bit_for_bit():
+    first = BlockedMoments.of(rows(100))
+    second = BlockedMoments.load({name: array.copy() for name, array in first.state().items()})
+    same(second.total, first.total)
+    for mine, theirs in zip(second.parts, first.parts, strict=True):
+        same(mine, theirs)
+    assert second.count == 100 and len(list(second.left_out())) == 20
+
+
+def test_a_state_holds_the_blocks_only_where_they_are_small(monkeypatch):
+    whole = BlockedMoments.of(rows(100))
+    size = sum(array.nbytes for array in whole.state().values())
+    assert size == 21 * packed_bytes(3)
+    monkeypatch.setattr("samplebench.metrics.moments.MOST_PARTS", 20 * packed_bytes(3))
+    state = whole.state()
+    assert sum(array.nbytes for array in state.values()) == packed_bytes(3)
+    found = BlockedMoments.load(state)
+    same(found.total, whole.total)
+    assert list(found.left_out()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state | {"total": state["total"][:, :-1]},
+        lambda state: state | {"outer": state["outer"][:, :-1]},
+        lambda state: state | {"block_count": state["block_count"] + 1},
+        lambda state: state | {"block_total": state["block_total"][:-1]},
+    ],
+    ids=["total", "outer", "counts", "blocks"],
+)
+def test_arrays_that_do_not_belong_together_are_no_state(change):
+    with pytest.raises(ValueError, match=r"shapes do not fit|do not add up"):
+        BlockedMoments.load(change(BlockedMoments.of(rows(40)).state()))

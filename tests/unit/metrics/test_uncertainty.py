@@ -7,22 +7,30 @@ import math
 import numpy as np
 import pytest
 
+from samplebench.metrics.blocks import BlockedRows, ranges
 from samplebench.metrics.moments import BlockedMoments, Moments
 from samplebench.metrics.uncertainty import delete_one, spread
 
 
 def blocked(values, blocks=20):
-    result = BlockedMoments(len(values), 1, blocks)
-    result.add(np.asarray(values, dtype=float)[:, None], 0)
-    return result.blocks
+    rows = np.asarray(values, dtype=float)[:, None]
+    parts = [Moments.of(rows[block]) for block in ranges(len(rows), blocks)]
+    return BlockedMoments(Moments.of(rows), parts)
 
 
-def jackknife(blocks, estimate):
-    return spread(delete_one(blocks, estimate))
+def jackknife(blocked, estimate):
+    return spread(delete_one(blocked, estimate))
 
 
 def mean(moments):
     return float(moments.mean[0])
+
+
+# What makes a statistic of rows [N, 1], and the mean of it.
+KINDS = {
+    "moments": (BlockedMoments.of, mean),
+    "features": (BlockedRows, lambda rows: float(rows.mean())),
+}
 
 
 @pytest.mark.parametrize("g", [2, 5, 20])
@@ -65,8 +73,16 @@ def test_each_estimate_leaves_one_block_out():
 
 
 def test_each_block_with_samples_has_a_delete_one_value():
-    blocks = blocked(np.random.default_rng(1).standard_normal(333))
-    assert len(delete_one([*blocks, Moments.zeros(1)], mean)) == 20
+    for n, values in ((333, 20), (7, 7)):
+        draws = np.random.default_rng(1).standard_normal((n, 1))
+        for statistic, of in KINDS.values():
+            assert len(delete_one(statistic(draws), of)) == values
+
+
+def test_rows_and_moments_leave_the_same_out():
+    draws = np.random.default_rng(2).standard_normal((333, 1))
+    found = [delete_one(statistic(draws), of) for statistic, of in KINDS.values()]
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
 
 
 @pytest.mark.parametrize("few", [[], [1.0]])
@@ -85,19 +101,27 @@ def test_paired_differences_have_the_error_of_what_is_not_shared(shared):
     assert np.mean(found) == pytest.approx(2 / n, rel=0.1)
 
 
-def test_empty_blocks_do_not_count():
-    values = np.random.default_rng(0).standard_normal(30)
-    blocks = blocked(values, 6)
-    assert jackknife([*blocks, Moments.zeros(1)], mean) == jackknife(blocks, mean)
+@pytest.mark.parametrize("kind", [*KINDS])
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_too_little_is_nan(n, kind):
+    statistic, of = KINDS[kind]
+    found = statistic(np.arange(n, dtype=float)[:, None])
+    assert math.isnan(jackknife(found, of)) and delete_one(found, of) == []
 
 
-@pytest.mark.parametrize("sizes", [[], [0, 0], [50], [50, 0], [1, 1], [30, 1]])
-def test_too_little_is_nan(sizes):
-    parts = [Moments.of(np.arange(n, dtype=float)[:, None]) for n in sizes]
-    assert math.isnan(jackknife(parts, mean))
-    assert delete_one(parts, mean) == []
+def test_blocks_that_are_not_known_have_no_delete_one_values():
+    whole = BlockedMoments(Moments.of(np.arange(40.0)[:, None]))
+    assert delete_one(whole, mean) == [] and math.isnan(jackknife(whole, mean))
 
 
-def test_just_enough_is_a_number():
-    parts = [Moments.of(np.array([[0.0], [1.0]])), Moments.of(np.array([[4.0], [5.0]]))]
-    assert jackknife(parts, mean) == pytest.approx(2.0)
+def test_one_block_is_too_few():
+    assert delete_one(blocked(range(40), 1), mean) == []
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_just_enough_is_a_number(kind):
+    """0, 1, 4: means without one each are 2.5, 2 and 0.5."""
+    statistic, of = KINDS[kind]
+    found = statistic(np.array([[0.0], [1.0], [4.0]]))
+    assert delete_one(found, of) == pytest.approx([2.5, 2.0, 0.5])
+    assert jackknife(found, of) == pytest.approx(math.sqrt(13 / 9))
