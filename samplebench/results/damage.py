@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -16,8 +17,10 @@ from samplebench.files.sealed import CHECKSUM, json_checksum
 from samplebench.results import shape
 from samplebench.results.cell import hash_of
 from samplebench.results.columns import HASH, shown
-from samplebench.results.record import Record, Score
+from samplebench.results.record import Record, Score, Value
 
+# The last chunk of a PNG, with its checksum.
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 _AGAIN = "run its sweep again, and only this cell is computed anew"
 
 
@@ -139,6 +142,8 @@ def read_score(path: Path, schema: int) -> Score:
         whole = all(is_value(value[key]) for key in ("value", "stderr"))
         whole &= all_finite(value.get("deleted", []))
         whole &= value["stderr"] is None or value["stderr"] >= 0
+        whole &= all(is_number(value[key]) for key in value.keys() - Value.__annotations__.keys())
+        whole &= value.get("better", "lower") in ("lower", "higher")
         whole &= (value["value"] is None) == bool(score.get("failed"))
         whole &= HASH.fullmatch(score["conditions"]["cell"]) is not None
         whole &= isinstance(score["conditions"]["metric"], str)
@@ -160,12 +165,17 @@ def _check_name(path: Path, record: Mapping[str, Any], key: str) -> None:
 
 
 def _is_positive(value: Any) -> bool:
-    return value is not None and is_value(value) and value > 0
+    return is_number(value) and value > 0
 
 
 def all_finite(values: Any) -> bool:
     """Whether it is a list of finite numbers."""
-    return isinstance(values, list) and all(v is not None and is_value(v) for v in values)
+    return isinstance(values, list) and all(map(is_number, values))
+
+
+def is_number(value: Any) -> bool:
+    """A finite number."""
+    return value is not None and is_value(value)
 
 
 def is_value(value: Any) -> bool:
@@ -184,17 +194,23 @@ def check_sheet(path: Path) -> None:
         InputError: it is no file.
         EnvironmentError_: it cannot be read.
     """
-    from PIL import Image
-
     file_at(path)
     try:
-        path.open("rb").close()
+        data = path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from None
+    if not _is_png(data):
+        raise Damaged(path, "not a whole PNG", "delete it, and the page leaves it out")
+
+
+def _is_png(data: bytes) -> bool:
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of one with more pixels than any
-            with Image.open(path, formats=["PNG"]) as picture:
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
                 picture.verify()
     except Exception:  # Pillow raises a dozen things for broken files
-        raise Damaged(path, "not a whole PNG", "delete it, and the page leaves it out") from None
+        return False
+    return data.endswith(_END)

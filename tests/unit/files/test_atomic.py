@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from samplebench.errors import InputError
-from samplebench.files.atomic import atomic, expanded, regular
+from samplebench.files.atomic import atomic, expanded, regular, write_atomic
 
 
 def test_the_file_appears_at_the_end(tmp_path):
@@ -30,6 +31,48 @@ def test_an_error_leaves_things_as_they_were(tmp_path, before):
         temporary.write_text("half of it")
         _ = 1 / 0
     assert [p.read_text() for p in tmp_path.iterdir()] == ([before] if before else [])
+
+
+def test_it_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    """Then its folder is, too; file systems that cannot wait are not asked twice."""
+    path, synced = tmp_path / "file.txt", []
+
+    def sync(number):
+        synced.append((os.fstat(number).st_ino, path.exists()))
+        if len(synced) % 2 == 0:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_atomic(path, b"new")
+    assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
+def test_a_full_disk_is_no_new_file(tmp_path, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "file.txt").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomic(tmp_path / "file.txt", b"new")
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX's")
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "a link to nothing", "a device"])
+def test_what_is_no_file_is_not_replaced(tmp_path, kind):
+    path = tmp_path / "it"
+    make = {
+        "a pipe": os.mkfifo,
+        "a folder": os.mkdir,
+        "a link to nothing": lambda path: os.symlink("nowhere", path),
+        "a device": lambda path: os.symlink("/dev/null", path),
+    }
+    make[kind](path)
+    before = path.lstat()
+    with pytest.raises(InputError, match=f"it is {kind}, not a file; move it away"):
+        write_atomic(path, b"new")
+    assert path.lstat() == before and len([*tmp_path.iterdir()]) == 1
 
 
 @pytest.mark.parametrize("kind", ["a folder", "a pipe", "a socket", "a device"])

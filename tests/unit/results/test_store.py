@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -12,15 +13,21 @@ from PIL import Image
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.errors import EnvironmentError_, InputError
-from samplebench.results.cell import Cell
+from samplebench.files import texts
+from samplebench.files.sealed import write_json
+from samplebench.results.cell import Cell, PlannedScore
 from samplebench.results.damage import Damaged
+from samplebench.results.requests import asked_rows
+from samplebench.results.shown import view_of
 from samplebench.results.store import SCHEMA, Store
 
 SHEET = np.arange(8 * 16, dtype=np.uint8).reshape(8, 16, 1)
-FIRST, SECOND = ({"metrics": ["fd-digits"], "seed": seed} for seed in (0, 1))
+FIRST, SECOND = ({"model": "digits-exact", "seed": seed} for seed in (0, 1))
 AB, CD = (Cell(conditions, 9).hash for conditions in (FIRST, SECOND))
 # Conditions by hash, filled by every plan.
 CONDITIONS = {AB: FIRST, CD: SECOND}
+OF_SCORE = {"cell": AB, "metric": "fd-digits", "statistic": "moments"}
+SCORE = PlannedScore(OF_SCORE).hash
 
 
 @pytest.fixture
@@ -28,14 +35,29 @@ def store(tmp_path):
     return Store(tmp_path / "out", create=True)
 
 
-def record(cell, value=1.5, stderr=0.25, nfe=9):
+def record(cell, nfe=9):
+    return {"schema": SCHEMA, "cell": cell, "conditions": dict(CONDITIONS[cell]), "nfe": nfe}
+
+
+def score(conditions=OF_SCORE, value=1.5, stderr=0.25, **more):
     return {
         "schema": SCHEMA,
-        "cell": cell,
-        "conditions": dict(CONDITIONS[cell]),
-        "nfe": nfe,
-        "values": {"fd-digits": {"value": value, "stderr": stderr}},
+        "score": PlannedScore(conditions).hash,
+        "conditions": dict(conditions),
+        "value": {"value": value, "stderr": stderr, **more},
     }
+
+
+def finish(store, plan, cell, value=1.5, stderr=0.25, nfe=9):
+    """Files a cell of a plan and its score."""
+    for planned in plan.scores[cell].values():
+        store.write_score(score(planned.conditions, value, stderr))
+    store.write_cell(record(cell, nfe), SHEET)
+
+
+def bare(content):
+    """What was written, without its checksum."""
+    return {key: value for key, value in content.items() if key != "checksum"}
 
 
 def plan_of(**words):
@@ -80,10 +102,15 @@ class TestFolder:
 
     def test_another_schema(self, store):
         (store.out / "samplebench.json").write_text(json.dumps({"schema": SCHEMA + 1}))
-        with pytest.raises(InputError, match=f"has schema {SCHEMA + 1}, this samplebench reads"):
+        with pytest.raises(InputError, match=rf"samplebench\.json has schema {SCHEMA + 1}, .* upd"):
             Store(store.out)
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", "\x00"])
+    def test_an_older_schema_is_read_elsewhere(self, store):
+        (store.out / "samplebench.json").write_text('{"schema": 1}')
+        with pytest.raises(InputError, match="by an older samplebench: report and check read it"):
+            Store(store.out, create=True)
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", "\x00", '{"schema": true}', '{"schema": 2.0}'])
     def test_a_damaged_marker_must_not_be_deleted(self, store, text):
         """Without it the folder would be refused as somebody else's."""
         (store.out / "samplebench.json").write_text(text)
@@ -97,7 +124,7 @@ class TestCells:
         assert not store.has(AB)
         store.save_partial(AB, {"count": np.arange(3)})
         store.write_cell(record(AB), SHEET)
-        assert store.has(AB) and store.cell(AB) == record(AB)
+        assert store.has(AB) and bare(store.cell(AB)) == record(AB)
         assert names(store.out) == [f"cells/{AB}.json", f"cells/{AB}.png", "samplebench.json"]
 
     @pytest.mark.parametrize("channels", [1, 3])
@@ -115,14 +142,11 @@ class TestCells:
             ("\x00", "not JSON"),
             ("[" * 100_000, "not JSON"),
             ("[1, 2]", "not a JSON object"),
-            (json.dumps({**record(AB), "schema": 9}), "schema 9, this samplebench reads 1"),
-            ("{}", "schema None, this samplebench reads 1"),
-            (json.dumps(record(CD)), "its name is not the hash of its conditions"),
-            (json.dumps({**record(CD), "cell": AB}), "its name is not the hash of its conditions"),
-            (json.dumps({**record(AB), "values": {}}), "values are missing"),
-            (json.dumps(record(AB, value="x")), "values are missing"),
-            (json.dumps({**record(AB), "nfe": None}), "values are missing"),
-            ('{"schema": 1}', "values are missing"),
+            (json.dumps({**record(AB), "schema": 1}), "schema 1, this samplebench reads 2"),
+            (json.dumps({**record(AB), "schema": True}), "schema True, this samplebench reads 2"),
+            ("{}", "schema empty, this samplebench reads 2"),
+            (json.dumps(record(AB)), "it has no checksum"),
+            (json.dumps({**record(AB), "checksum": "0" * 64}), "its checksum is that of another"),
         ],
     )
     def test_a_damaged_one_is_named(self, store, text, reason):
@@ -132,46 +156,149 @@ class TestCells:
         path.write_text(text)
         with pytest.raises(Damaged) as caught:
             store.cell(AB)
-        assert str(caught.value).startswith(f"{path} is damaged ({reason}); run its sweep again")
+        assert str(caught.value).startswith(f"{path} is damaged ({reason}")
+        assert "; run its sweep again, and only this cell" in str(caught.value)
         assert store.has(AB) and not store.whole(AB)
 
-    @pytest.mark.parametrize("deleted", [[], [1.5], [1, 2.5, -3e300]], ids=str)
-    def test_delete_one_values_are_kept(self, store, deleted):
-        kept = record(AB)
-        kept["values"]["fd-digits"]["deleted"] = deleted
-        store.write_cell(kept, SHEET)
-        assert store.cell(AB)["values"]["fd-digits"]["deleted"] == deleted
-
     @pytest.mark.parametrize(
-        "deleted",
-        ["null", "2.5", '"1.5"', "{}", '{"0": 1.5}', "[1.5, null]", '[1.5, "2.5"]', "[[1.5]]",
-         "[true, 1.5]", "[1.5, NaN]", "[Infinity]", "[-Infinity]", "[1e999]", f"[{10**400}]"],
-        ids=lambda text: text[:16],
-    )  # fmt: skip
-    def test_what_is_no_list_of_finite_numbers_is_damaged(self, store, deleted):
+        ("change", "reason"),
+        [
+            ({"conditions": dict(SECOND)}, "its name is not the hash of its conditions"),
+            (record(CD), "its name is not the hash of its conditions"),
+            ({"nfe": None}, "nfe is missing"),
+            ({"nfe": True}, "nfe is missing"),
+            ({"nonfinite": -5}, "nonfinite is not what a run writes"),
+            ({"seconds": []}, "seconds is not what a run writes"),
+        ],
+    )
+    def test_what_no_run_writes_is_damage_under_a_right_checksum(self, store, change, reason):
+        path = store.out / "cells" / f"{AB}.json"
+        write_json(path, record(AB) | change)
+        with pytest.raises(Damaged) as caught:
+            store.cell(AB)
+        assert str(caught.value).startswith(f"{path} is damaged ({reason})")
+
+    def test_a_changed_digit_is_damage(self, store):
         store.write_cell(record(AB), SHEET)
         path = store.out / "cells" / f"{AB}.json"
-        path.write_text(path.read_text().replace('"stderr"', f'"deleted": {deleted}, "stderr"'))
-        with pytest.raises(Damaged, match="values are missing"):
+        path.write_text(path.read_text().replace('"nfe": 9', '"nfe": 8'))
+        with pytest.raises(Damaged, match="its checksum is that of another content"):
             store.cell(AB)
 
-    def test_a_metric_that_was_not_computed_is_missed(self, store):
+    def test_laid_out_otherwise_it_is_the_same(self, store):
         store.write_cell(record(AB), SHEET)
-        with pytest.raises(Damaged, match="values are missing"):
-            store.cell(AB, ["fid"])
-
-    def test_what_cannot_be_read_is_not_called_damaged(self, store):
-        """A folder in the place of the file stands for a lack of permission, which root ignores."""
         path = store.out / "cells" / f"{AB}.json"
-        path.mkdir(parents=True)
-        with pytest.raises(EnvironmentError_, match=r"json cannot be read \(Is a directory\)"):
+        path.write_text(json.dumps(json.loads(path.read_text())))
+        assert bare(store.cell(AB)) == record(AB)
+
+    def test_a_newer_one_is_refused_and_stays(self, store, caplog):
+        write_json(store.out / "cells" / f"{AB}.json", {**record(AB), "schema": SCHEMA + 1})
+        before = names(store.out)
+        with pytest.raises(InputError, match=f"{AB}.json has schema {SCHEMA + 1}, .*; update samp"):
             store.cell(AB)
+        with pytest.raises(InputError, match="; update samplebench"), store.locked():
+            pass
+        assert [name for name in names(store.out) if name != ".lock"] == before
+        assert caplog.messages == []
+
+    def test_what_cannot_be_read_is_not_called_damaged(self, store, monkeypatch):
+        store.write_cell(record(AB), SHEET)
+
+        def closed(path):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "scandir", closed)
+        with pytest.raises(
+            EnvironmentError_, match=r"cells cannot be read \(Permission denied\); ma"
+        ):
+            Store(store.out)
+        monkeypatch.setattr(texts, "read_bytes", lambda path, most: closed(path))
+        with pytest.raises(EnvironmentError_, match=r"json cannot be read \(Permission denied\)"):
+            store.cell(AB)
+
+    @pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX's")
+    @pytest.mark.parametrize("kind", ["a pipe", "a folder", "a link to nothing"])
+    def test_what_is_no_file_is_neither_there_nor_missing(self, store, kind):
+        path = store.out / "cells" / f"{AB}.json"
+        make = {"a pipe": os.mkfifo, "a folder": os.mkdir}
+        make.get(kind, lambda path: os.symlink("nowhere", path))(path)
+        for ask in (store.has, store.cell, store.whole):
+            with pytest.raises(InputError, match=f"{AB}.json is {kind}, not a file; move it away"):
+                ask(AB)
+
+    def test_a_link_to_a_file_is_one(self, store, tmp_path):
+        store.write_cell(record(AB), SHEET)
+        (store.out / "cells" / f"{AB}.json").rename(tmp_path / "elsewhere.json")
+        (store.out / "cells" / f"{AB}.json").symlink_to(tmp_path / "elsewhere.json")
+        assert bare(store.cell(AB)) == record(AB)
 
     def test_a_failed_write_leaves_no_cell(self, store):
         with pytest.raises(TypeError):
             store.write_cell({**record(AB), "bad": object()}, SHEET)
         assert not store.has(AB)
         assert not [name for name in names(store.out) if "tmp" in name]
+
+
+class TestScores:
+    def test_one_comes_back_as_it_was(self, store):
+        assert not store.has_score(SCORE)
+        store.write_score(score(deleted=[1, 2.5, -3e300], mean_term=2))
+        assert store.has_score(SCORE)
+        assert bare(store.score(SCORE)) == score(deleted=[1, 2.5, -3e300], mean_term=2)
+
+    @pytest.mark.parametrize(
+        "deleted",
+        ["null", "2.5", '"1.5"', "{}", '{"0": 1.5}', "[1.5, null]", '[1.5, "2.5"]', "[[1.5]]",
+         "[true, 1.5]"],
+        ids=lambda text: text[:16],
+    )  # fmt: skip
+    def test_what_is_no_list_of_finite_numbers_is_damaged(self, store, deleted):
+        store.write_score(score(deleted=json.loads(deleted)))
+        with pytest.raises(Damaged, match="its value is missing"):
+            store.score(SCORE)
+
+    @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", f"{10**400}"])
+    def test_what_is_no_number_of_json_has_no_checksum(self, store, number):
+        store.write_score(score())
+        path = store.out / "scores" / f"{SCORE}.json"
+        path.write_text(path.read_text().replace('"value": 1.5', f'"value": {number}'))
+        with pytest.raises(Damaged, match="its checksum is that of another content"):
+            store.score(SCORE)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"value": True}, {"value": "x"}, {"value": None}, {"stderr": -0.25}, {"stderr": "x"},
+            {"better": "up"}, {"mean_term": "x"}, {"mean_term": [1.5]}, {"mean_term": None},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_an_impossible_value_is_damage(self, store, change):
+        store.write_score(score(**change))
+        with pytest.raises(Damaged, match="its value is missing"):
+            store.score(SCORE)
+
+    def test_a_failed_one_has_no_value(self, store):
+        failed = {**score(value=None, stderr=None), "failed": "metric fd-digits is not finite"}
+        store.write_score(failed)
+        assert bare(store.score(SCORE)) == failed
+        store.write_score({**score(), "failed": "metric fd-digits is not finite"})
+        with pytest.raises(Damaged, match="its value is missing"):
+            store.score(SCORE)
+
+    @pytest.mark.parametrize("change", [{"cell": CD}, {"metric": "fid"}], ids=str)
+    def test_one_of_another_cell_or_metric_gives_no_row(self, store, change):
+        """A request can name any; a right name and checksum do not make it this row's."""
+        plan = plan_of()
+        cell = next(iter(plan.cells))
+        finish(store, plan, cell)
+        (planned,) = plan.scores[cell].values()
+        other = {**planned.conditions, **change}
+        store.write_score(score(other))
+        words = asked_rows(plan.rows)[:1]
+        words[0]["scores"] = {"fd-digits": [PlannedScore(other).hash]}
+        with pytest.raises(Damaged, match="a score of fd-digits is another cell's or metric's"):
+            view_of(store, words)
 
 
 class TestPartials:
@@ -191,6 +318,12 @@ class TestPartials:
         data = path.read_bytes()
         path.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
         assert store.load_partial(AB) is None
+
+    def test_one_of_another_cell_is_none(self, store):
+        store.save_partial(AB, {"total": np.arange(200.0)})
+        path = store.out / "cells" / f"{AB}.partial.npz"
+        path.rename(store.out / "cells" / f"{CD}.partial.npz")
+        assert store.load_partial(CD) is None
 
 
 class TestLock:
@@ -216,8 +349,10 @@ class TestSettingAside:
 
     @pytest.fixture
     def full(self, store):
-        """One finished cell and one under way."""
+        """One finished cell, its score and what is kept of it, and one under way."""
         store.write_cell(record(AB), SHEET)
+        store.write_score(score())
+        store.kept.write(AB, "moments", "0" * 8, {"total": np.arange(9.0)})
         store.save_partial(CD, {"total": np.arange(200.0)})
         return store
 
@@ -230,30 +365,64 @@ class TestSettingAside:
     @pytest.mark.parametrize(
         ("name", "reason", "then"),
         [
-            (f"{AB}.json", "not JSON", "its cell is computed anew by its sweep"),
-            (f"{AB}.png", "not a whole PNG", "the page leaves it out"),
-            (f"{CD}.partial.npz", "not a whole archive", "its cell starts anew"),
+            (f"cells/{AB}.json", "not JSON", "its cell is computed anew by its sweep"),
+            (f"cells/{AB}.png", "not a whole PNG", "the page leaves it out"),
+            (f"scores/{SCORE}.json", "not JSON", "it is computed anew"),
+            (
+                f"cells/{AB}.moments-00000000.npz",
+                "File is not a zip file",
+                "its cell is sampled again where it is needed",
+            ),
+            (f"cells/{CD}.partial.npz", "File is not a zip file", "its cell starts anew"),
         ],
     )
-    def test_a_damaged_file(self, full, caplog, name, reason, then):
-        path = full.out / "cells" / name
+    @pytest.mark.parametrize("aside", [0, 1, 2], ids="{} before".format)
+    def test_a_damaged_file(self, full, caplog, name, reason, then, aside):
+        path = full.out / name
+        corrupt = [path.with_name(f"{path.name}.corrupt{end}") for end in ("", ".1", ".2")]
+        for earlier in corrupt[:aside]:
+            earlier.write_text("set aside before")
         data = path.read_bytes()[:-20]
         path.write_bytes(data)
-        others = {p: p.read_bytes() for p in path.parent.iterdir() if p != path}
+        others = {p: p.read_bytes() for p in full.out.rglob("*.*") if p != path}
         with full.locked():
             pass
         (said,) = caplog.messages
-        assert said == f"{path} is damaged ({reason}); kept as {name}.corrupt, and {then}"
+        assert said == f"{path} is damaged ({reason}); kept as {corrupt[aside].name}, and {then}"
         assert not path.exists()
-        assert path.with_name(f"{name}.corrupt").read_bytes() == data
+        assert corrupt[aside].read_bytes() == data
         assert {p: p.read_bytes() for p in others} == others
 
     def test_files_of_others_stay(self, full, caplog):
-        note = full.out / "cells" / "notes.json"
-        note.write_text("my notes")
+        notes = [full.out / name for name in ("cells/a.json", "scores/a.json", "requests/a.json",
+                 "cells/a.png", "cells/a.npz", "cells/a.partial.npz", ".mine.tmp")]  # fmt: skip
+        for note in notes:
+            note.write_text("my notes")
         with full.locked():
+            assert full.view().rows == []
+        assert {note.read_text() for note in notes} == {"my notes"} and caplog.messages == []
+
+    def test_half_written_files_go(self, full):
+        half = full.out / "cells" / f".{AB}.json.4711.tmp"
+        half.write_text("{")
+        with full.locked():
+            assert not half.exists()
+
+    @pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX's")
+    @pytest.mark.parametrize(
+        "name",
+        [f"cells/{AB}.json", f"cells/{AB}.png", f"scores/{SCORE}.json", f"cells/{CD}.partial.npz",
+         f"cells/{CD}.partial.digits", ".lock"],
+    )  # fmt: skip
+    def test_a_pipe_is_no_damage(self, full, caplog, name):
+        (full.out / name).unlink(missing_ok=True)
+        os.mkfifo(full.out / name)
+        before = sorted(full.out.rglob("*"))
+        with pytest.raises(InputError, match=f"{name} is a pipe, not a file"), full.locked():
             pass
-        assert note.read_text() == "my notes" and caplog.messages == []
+        after = sorted(path for path in full.out.rglob("*"))
+        assert [p for p in after if p.name != ".lock"] == [p for p in before if p.name != ".lock"]
+        assert caplog.messages == []
 
     def test_a_flipped_bit_in_a_sheet_is_found(self, full):
         path = full.out / "cells" / f"{AB}.png"
@@ -262,19 +431,70 @@ class TestSettingAside:
         path.write_bytes(data)
         plan = plan_of()
         cell = next(iter(plan.cells))
-        full.write_cell(record(cell), SHEET)
+        finish(full, plan, cell)
         view = full.view(plan.rows)
         full.check_sheets(view)
         view.sheets[AB] = path
         with pytest.raises(Damaged, match=r"png is damaged \(not a whole PNG\); delete it"):
             full.check_sheets(view)
 
-    @pytest.mark.parametrize("name", ["cells", "requests"])
-    def test_a_file_in_the_place_of_a_folder_is_found_before_the_start(self, store, name):
+    @pytest.mark.parametrize("name", ["cells", "scores", "requests"])
+    @pytest.mark.parametrize("create", [True, False])
+    def test_a_file_in_the_place_of_a_folder_is_found(self, store, name, create):
+        """Else it would read as an empty one."""
+        (store.out / name).rmdir()
         (store.out / name).write_text("x")
-        with pytest.raises(InputError, match=f"{name} is a file in the place of a folder"):
-            Store(store.out, create=True)
+        with pytest.raises(InputError, match=f"{name} is a file in the place of a folder; move"):
+            Store(store.out, create=create)
+
+    @pytest.mark.parametrize("name", ["results.csv", "report.html"])
+    def test_a_folder_in_the_place_of_a_file_is_found_before_the_start(self, store, name):
+        (store.out / name).mkdir()
         Store(store.out)
+        with pytest.raises(InputError, match=f"{name} is a folder, not a file; move it away"):
+            Store(store.out, create=True)
+
+
+class TestGone:
+    """A folder that is removed, renamed or replaced during a run is not made again."""
+
+    @pytest.mark.parametrize("name", [".", "cells", "scores", "requests"])
+    @pytest.mark.parametrize("then", ["nothing", "a folder"])
+    def test_every_write_says_so(self, store, name, then):
+        plan, gone = plan_of(), (store.out / name).resolve()
+        rows = store.rows(AB, "digits", (3,), np.float64)
+        kept = {"total": np.arange(3)}
+        writes = {
+            "cells": (
+                lambda: store.write_cell(record(AB), SHEET),
+                lambda: store.save_partial(AB, kept),
+                lambda: store.kept.write(AB, "moments", "0" * 8, kept),
+                lambda: rows.write(0, np.ones((1, 3))),
+            ),
+            "scores": (lambda: store.write_score(score()),),
+            "requests": (lambda: store.add_request({}, plan.rows),),
+        }
+        with store.locked():
+            for write in (w for each in writes.values() for w in each):
+                write()
+            store.check_place()
+            gone.rename(store.out.parent / "elsewhere")
+            if then == "a folder":
+                gone.mkdir()
+            before = sorted(store.out.parent.rglob("*"))
+            told = f"^{gone} was removed, renamed or replaced during the run, and its results are"
+            for write in (w for n, each in writes.items() if name in (".", n) for w in each):
+                with pytest.raises(EnvironmentError_, match=told):
+                    write()
+            with pytest.raises(EnvironmentError_, match=told):
+                store.check_place()
+            assert sorted(store.out.parent.rglob("*")) == before
+
+    def test_afterwards_a_new_one_may_be_made(self, store):
+        with store.locked():
+            store.out.rename(store.out.with_name("elsewhere"))
+        with Store(store.out, create=True).locked():
+            pass
 
 
 class TestView:
@@ -283,26 +503,27 @@ class TestView:
         first, second = plan.cells
         view = store.view(plan.rows)
         assert (view.rows, view.pending) == ([], 2)
-        store.write_cell(record(second, value=2.5), SHEET)
+        finish(store, plan, second, value=2.5)
         view = store.view(plan.rows)
         assert view.pending == 1 and list(view.cells) == [second]
         (row,) = view.rows
         assert (row["nfe"], row["fd-digits"], row["fd-digits_stderr"]) == (9, 2.5, 0.25)
         assert row["cell"] == second and list(row)[-1] == "cell"
-        store.write_cell(record(first, nfe=5), SHEET)
+        finish(store, plan, first, nfe=5)
         view = store.view(plan.rows)
         assert [row["cell"] for row in view.rows] == [first, second] and view.pending == 0
         assert view.sheets == {c: store.out / "cells" / f"{c}.png" for c in (first, second)}
 
     def test_the_counted_evaluations_replace_the_planned_ones(self, store):
         plan = plan_of()
-        store.write_cell(record(next(iter(plan.cells)), nfe=6), SHEET)
-        assert store.view(plan.rows).rows[0]["nfe"] == 6
+        finish(store, plan, next(iter(plan.cells)), nfe=6)
+        (row,) = store.view(plan.rows).rows
+        assert (row["nfe"], row["depth"], row["guide_nfe"]) == (6, 6, 0)
 
     def test_repeats_are_averaged(self, store):
         plan = plan_of(repeats=2)
         for i, cell in enumerate(plan.cells):
-            store.write_cell(record(cell, value=i, stderr=[0.3, 0.4][i % 2]), SHEET)
+            finish(store, plan, cell, value=i, stderr=[0.3, 0.4][i % 2])
         first, second = store.view(plan.rows).rows
         assert (first["fd-digits"], second["fd-digits"]) == (0.5, 2.5)
         assert first["fd-digits_stderr"] == pytest.approx(0.25)
@@ -310,12 +531,21 @@ class TestView:
 
     def test_a_repeat_that_is_missing_leaves_the_row_out(self, store):
         plan = plan_of(repeats=2)
-        store.write_cell(record(next(iter(plan.cells))), SHEET)
+        finish(store, plan, next(iter(plan.cells)))
         assert store.view(plan.rows).rows == [] and store.view(plan.rows).pending == 3
+
+    def test_a_cell_without_its_score_is_pending(self, store):
+        plan = plan_of()
+        store.write_cell(record(next(iter(plan.cells))), SHEET)
+        assert store.view(plan.rows).rows == [] and store.view(plan.rows).pending == 2
 
     def test_a_value_that_is_none_is_nan(self, store):
         plan = plan_of()
-        store.write_cell(record(next(iter(plan.cells)), value=None, stderr=None), SHEET)
+        cell = next(iter(plan.cells))
+        (planned,) = plan.scores[cell].values()
+        failed = score(planned.conditions, value=None, stderr=None)
+        store.write_score({**failed, "failed": "it is not finite"})
+        store.write_cell(record(cell), SHEET)
         row = store.view(plan.rows).rows[0]
         assert math.isnan(row["fd-digits"]) and math.isnan(row["fd-digits_stderr"])
 
@@ -326,7 +556,7 @@ class TestView:
             store.add_request(plan.request.words(), plan.rows)
         for plan in plans:
             for cell in plan.cells:
-                store.write_cell(record(cell), SHEET)
+                finish(store, plan, cell)
         assert len(list((store.out / "requests").iterdir())) == 3
         rows = Store(store.out).view().rows
         assert [(row["rho"], row["nfe_requested"]) for row in rows] == [
@@ -344,6 +574,6 @@ class TestView:
     def test_a_lost_sheet_is_no_harm(self, store):
         plan = plan_of()
         cell = next(iter(plan.cells))
-        store.write_cell(record(cell), SHEET)
+        finish(store, plan, cell)
         (store.out / "cells" / f"{cell}.png").unlink()
         assert store.view(plan.rows).sheets == {}
