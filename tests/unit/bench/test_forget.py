@@ -241,5 +241,5 @@ class TestMerging:
         found = {row["reference"]: row["fd-digits"] for row in store.view().rows}
         assert found == {"aaaa@aaaaaaaa": 2.0, "bbbb@bbbbbbbb": 3.0}
         code, out, _ = check()
-        assert code == 1 and "1 new" in out
+        assert code == 0 and "1 new, 1 same" in out
         assert check("--update")[0] == check()[0] == 0
