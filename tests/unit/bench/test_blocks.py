@@ -133,3 +133,7 @@ def test_what_failed_is_remembered_once(blocks, tmp_path):
     again = Partial("here", {key: RowsFile(tmp_path / key, (64,), np.float64)})
     assert again.resume(partial.state())
     assert (again.failed, again.next_block, again.next_sample) == (partial.failed, 3, 48)
+    # One that works again is too late.
+    again.fold(blocks[3])
+    assert again.failed == {key: "it fell"}
+    assert (tmp_path / key).stat().st_size == 16 * 64 * 8
