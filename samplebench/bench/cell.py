@@ -53,6 +53,9 @@ def run_cell(
     partial = _partial(cell, bench, store, keep)
     if not cell.not_reusable and (kept := store.load_partial(cell.hash)) is not None:
         partial.resume(kept)
+        if pictures is not None and not pictures.has(cell, partial.next_sample):
+            # A run that saved none began it.
+            partial = _partial(cell, bench, store, keep)
     try:
         _sample(cell, setting, partial, bench, store, progress, stop, pictures)
     except BaseException:

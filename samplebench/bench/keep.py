@@ -46,6 +46,7 @@ def room_of(level: str, count: int, dims: tuple[int, ...], shape: tuple[int, ...
     underway = sum(8 * count * dim for dim in dims)
     if level != "moments":
         kept += sum(4 * count * dim for dim in dims)
+        underway += sum(4 * count * dim for dim in dims)
     if level == "images":
         kept += count * math.prod(shape)
         underway += count * math.prod(shape)

@@ -62,7 +62,7 @@ class Partial:
         for key, file in self.files.items():
             if key == "images":
                 file.write(block.first, block.images)
-            elif key in block.rows:
+            elif key in block.rows and key not in self.failed:
                 file.write(block.first, block.rows[key])
         for key, why in block.failed.items():
             self.failed.setdefault(key, why)

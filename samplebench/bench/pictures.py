@@ -32,10 +32,9 @@ class Pictures:
         words = (conditions["model"], conditions["sampler"], f"nfe{cell.nfe}", cell.hash[:16])
         return self.folder / _UNSAFE.sub("_", "-".join(words))
 
-    def whole(self, cell: Cell) -> bool:
-        """Whether all images of a cell are there."""
-        found = sum(1 for _ in self.of(cell).glob("*/*.png"))
-        return found >= cell.conditions["num_samples"]
+    def has(self, cell: Cell, count: int) -> bool:
+        """Whether the first `count` images of a cell are there."""
+        return sum(1 for _ in self.of(cell).glob("*/*.png")) >= count
 
     def write(self, cell: Cell, block: Block) -> None:
         """Writes the images of a block; one that is there is written again."""

@@ -90,7 +90,7 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
     by_model: dict[str, list[PlannedRow]] = {}
     for row in found:
         by_model.setdefault(row.columns["model"], []).append(row)
-    codes, lacking = Codes(), dict[str, int]()
+    codes, lacking = Codes(), dict[str, set[str]]()
     rows, work = list[PlannedRow](), list[tuple[Scoring, Cell, tuple[PlannedScore, ...]]]()
     for model, own in by_model.items():
         every = _measures(wanted, model, quiet)
@@ -103,12 +103,12 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
                         s for c, s in zip(one.cells, scores, strict=True) if _lacks(store, c, s)
                     ]
                     for score in missing:
-                        lacking[lack(score)] = lacking.get(lack(score), 0) + 1
+                        lacking.setdefault(lack(score), set()).add(score.conditions["cell"])
                     able |= {} if missing else {metric: scores}
                 if able:
                     rows.append(replace(one, scores=able))
                     work += ((scoring, *item) for item in _to_score(store, rows[-1]))
-    result = Rescored(tuple(rows), lacking)
+    result = Rescored(tuple(rows), {text: len(cells) for text, cells in lacking.items()})
     if not rows:
         raise InputError(result.complaint(store.out))
     for note in codes.notes:

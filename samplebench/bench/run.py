@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,11 @@ class _Model:
     def scoring(self) -> Scoring:
         return Scoring(self.source.measures, self.device)
 
+    @property
+    def cells(self) -> list[Cell]:
+        every = self.plan.cells.values()
+        return [cell for cell in every if cell.conditions["model"] == self.name]
+
     def own(
         self, work: Sequence[tuple[Cell, tuple[PlannedScore, ...]]]
     ) -> list[tuple[Cell, tuple[PlannedScore, ...]]]:
@@ -87,16 +92,27 @@ def _model(one: _Model, work: Work, store: Store, progress: Progress, stop: Stop
         score_kept(cell, scores, one.scoring, store, progress)
         stop.check()
     missing = one.own(work.sample)
+    pictures = Pictures(store.out / "images") if one.plan.request.save_images else None
+    if pictures is not None:
+        again = {cell.hash for cell, _ in missing}
+        _save_kept((c for c in one.cells if c.hash not in again), pictures, store)
     if not missing:
         return
     bench = _bench(one, [cell for cell, _ in missing], progress)
-    keep, out = one.plan.request.keep, store.out / "images"
-    pictures = Pictures(out) if one.plan.request.save_images else None
+    keep = one.plan.request.keep
     for cell, scores in missing:
         record, found = run_cell(
             cell, scores, bench, store, progress, stop, one.scoring, keep, pictures
         )
         progress.finish_cell(cell, record, found)
+
+
+def _save_kept(cells: Iterable[Cell], pictures: Pictures, store: Store) -> None:
+    """Saves what was kept of finished cells."""
+    for cell in cells:
+        there = pictures.has(cell, cell.conditions["num_samples"])
+        if not there and store.kept.has(cell.hash, "images"):
+            pictures.write_images(cell, 0, store.kept.images(cell.hash))
 
 
 def _bench(one: _Model, cells: Sequence[Cell], progress: Progress) -> Bench:

@@ -63,8 +63,11 @@ def _reason(plan: Plan, store: Store, cell: Cell, lacking: Iterable[PlannedScore
     keep = plan.request.keep
     if keep != LEVELS[0] and not kept_at(store, cell, plan.scores[cell.hash].values(), keep):
         return f"its {keep} were not kept"
-    if plan.request.save_images and not Pictures(store.out / "images").whole(cell):
-        return "its images were not saved"
+    if plan.request.save_images and not store.kept.has(cell.hash, "images"):
+        number = cell.conditions["num_samples"]
+        return (
+            "" if Pictures(store.out / "images").has(cell, number) else "its images were not saved"
+        )
     return ""
 
 
@@ -75,7 +78,17 @@ def lack(score: PlannedScore) -> str:
 
 
 def kept_at(store: Store, cell: Cell, scores: Iterable[PlannedScore], level: str) -> bool:
-    """Whether as much is kept of a cell as a level says."""
-    if level == "images":
+    """Whether as much is kept of a cell as a level says, or all that there is."""
+    if level == "images" or store.kept.has(cell.hash, "images"):
         return store.kept.has(cell.hash, "images")
-    return all(store.kept.has(cell.hash, level, kind_of(score)[0]) for score in scores)
+    return all(
+        store.kept.has(cell.hash, level, kind_of(score)[0]) or _featureless(store, cell, score)
+        for score in scores
+    )
+
+
+def _featureless(store: Store, cell: Cell, score: PlannedScore) -> bool:
+    """Whether the extractor has failed on a cell: of others moments are kept at least."""
+    if store.kept.has(cell.hash, "moments", kind_of(score)[0]) or not store.has_score(score.hash):
+        return False
+    return bool(store.score(score.hash).get("failed"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from samplebench.bench import plan as planning
-from samplebench.bench.choices import preset_notes, rules_of, samplers_of
+from samplebench.bench.choices import measuring_of, preset_notes, samplers_of
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import checkpoint
 from samplebench.errors import UsageError
@@ -62,9 +62,9 @@ def test_unknown_presets():
 def test_another_kind_of_features_is_the_same_protocol(reference):
     """The metric names its features, and the column its reference."""
     request = Request(metric=("fd-pixels",), reference=(reference,))
-    rules = rules_of(request, VP)
-    assert rules.protocol == rules_of(Request(), VP).protocol
-    (measure,) = rules.measures
+    measuring = measuring_of(request, VP)
+    assert measuring.protocol == measuring_of(Request(), VP).protocol
+    (measure,) = measuring.measures
     assert (measure.metric.name, measure.extractor) == ("fd-pixels", "pixels")
     assert measure.reference.id == "mine"
 
@@ -93,13 +93,13 @@ def test_another_kind_of_features_is_the_same_protocol(reference):
 )
 def test_what_does_not_fit_is_named(words, message):
     with pytest.raises(UsageError, match=message):
-        rules_of(Request(**words), VP)
+        measuring_of(Request(**words), VP)
 
 
 def test_a_reference_that_nobody_released():
     entry = replace(VP, reference="my-reference")
     with pytest.raises(UsageError, match="the reference of vp-cifar10, my-reference, is not here"):
-        rules_of(Request(), entry)
+        measuring_of(Request(), entry)
 
 
 def test_fid_against_a_released_reference_is_planned_without_any_file():

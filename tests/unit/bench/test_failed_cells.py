@@ -14,18 +14,20 @@ import torch
 
 import samplebench as sb
 import samplebench.report
-from samplebench.bench import plan as planning
-from samplebench.bench.cell import Bench, run_cell
+from samplebench.bench.cell import run_cell
 from samplebench.bench.progress import Progress
-from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted, Stop
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.cli import main
 from samplebench.errors import InputError, UsageError
+from samplebench.files.sealed import Sealed
 from samplebench.models.model import Model
 from samplebench.registry import AdapterEntry, adapters, extractors, metrics
-from samplebench.results.store import Store, _values
+from samplebench.results.damage import Damaged
+from samplebench.results.shown import with_values
+from samplebench.results.store import Store
 from samplebench.results.view import caveats
+from tests.unit.bench.planned import loaded, make, planned
 
 N = 24
 SWEEP = {"num_samples": N, "batch_size": 8, "nfe": 3, "device": "cpu", "quiet": True}
@@ -68,8 +70,14 @@ def replaced(monkeypatch):
     return replaced
 
 
-def records(out):
-    return {path.name: json.loads(path.read_text()) for path in (out / "cells").glob("*.json")}
+def records(out, folder="cells"):
+    return {path.name: json.loads(path.read_text()) for path in (out / folder).glob("*.json")}
+
+
+def score(out):
+    """The one score of a folder."""
+    (found,) = records(out, "scores").values()
+    return found
 
 
 def test_the_others_go_on_and_it_is_not_computed_again(tmp_path):
@@ -102,7 +110,7 @@ def test_global_generators_are_left_alone_and_seeded(tmp_path):
     (record,) = records(tmp_path / "first").values()
     words = "draws from torch's and numpy's and Python's global generator"
     assert record["unsteady"] == [f"the sampler {words}"]
-    assert f"not seed-reproducible: the sampler {words}" in caveats(record)
+    assert f"not seed-reproducible: the sampler {words}" in caveats(record, [])
 
 
 def test_what_ends_the_run_loses_nothing(tmp_path):
@@ -110,7 +118,7 @@ def test_what_ends_the_run_loses_nothing(tmp_path):
         sb.run(**SWEEP, sampler=["euler", cut, "heun"], out=tmp_path)
     (record,) = records(tmp_path).values()
     assert record["conditions"]["sampler"] == "euler"
-    assert np.isfinite(record["values"]["fd-digits"]["value"])
+    assert np.isfinite(score(tmp_path)["value"]["value"])
 
 
 def test_a_record_says_why_and_the_page_too(tmp_path):
@@ -119,9 +127,10 @@ def test_a_record_says_why_and_the_page_too(tmp_path):
     (record,) = records(tmp_path).values()
     assert record["failed"] == f"3 of 24 samples: sampler {__name__}:lost ended in no finite image"
     assert record["nonfinite"] == 3 and record["nfe"] == 3
-    assert caveats(record)[0] == f"{record['failed']}: no value"
+    assert score(tmp_path)["failed"] == record["failed"]
+    assert caveats(record, [score(tmp_path)])[0] == f"{record['failed']}: no value"
     old = {key: value for key, value in record.items() if key != "failed"}
-    assert caveats(old)[0] == "3 of 24 samples are not finite: no value"
+    assert caveats(old, [])[0] == "3 of 24 samples are not finite: no value"
 
 
 def test_features_that_are_not_finite_are_never_kept(tmp_path, replaced, monkeypatch):
@@ -147,12 +156,14 @@ def test_features_that_are_not_finite_are_never_kept(tmp_path, replaced, monkeyp
     )
     with pytest.warns(UserWarning, match="extractor digits: the features of 1 of 8 images are not"):
         sb.run(**SWEEP, sampler="euler", out=tmp_path)
-    assert seen == [8, 8, 8]
-    assert [int(state["counts"][0]) for state in kept] == [1]
-    assert all(np.isfinite(state["outer"]).all() for state in kept)
+    # The images are good, and other extractors want the rest of them.
+    assert seen == [8, 8, 8, 8]
+    assert [int(state["counts"][0]) for state in kept] == [1, 2]
+    assert [len(state["failed"]) for state in kept] == [0, 1]
     assert not list((tmp_path / "cells").glob("*.npz"))
     (record,) = records(tmp_path).values()
-    assert record["values"]["fd-digits"] == {"value": None, "stderr": None}
+    assert "failed" not in record and score(tmp_path)["failed"].startswith("extractor digits: ")
+    assert score(tmp_path)["value"] == {"value": None, "stderr": None}
 
 
 def test_a_standard_error_that_is_not_finite_is_none(tmp_path, replaced):
@@ -166,11 +177,10 @@ def test_a_standard_error_that_is_not_finite_is_none(tmp_path, replaced):
     replaced(metrics, "fd-digits", careful)
     frame = sb.run(**SWEEP, sampler="euler", out=tmp_path)
     assert frame["fd-digits"].notna().all() and frame["fd-digits_stderr"].isna().all()
-    (record,) = records(tmp_path).values()
-    assert record["values"]["fd-digits"]["stderr"] is None and "failed" not in record
+    assert score(tmp_path)["value"]["stderr"] is None and "failed" not in score(tmp_path)
 
 
-def test_a_metric_that_stumbles_over_these_samples_fails_the_cell(tmp_path, replaced):
+def test_a_metric_that_stumbles_over_these_samples_fails_the_score(tmp_path, replaced):
     """The rehearsal, on the reference's own moments, went well."""
 
     def picky(known):
@@ -185,7 +195,8 @@ def test_a_metric_that_stumbles_over_these_samples_fails_the_cell(tmp_path, repl
     code = main(["run", "--sampler", "euler", "--nfe", "3", "--num-samples", "24", "--quiet",
                  "--device", "cpu", "--out", str(tmp_path)])  # fmt: skip
     (record,) = records(tmp_path).values()
-    assert code == 1 and "metric fd-digits failed (KeyError: " in record["failed"]
+    assert code == 1 and "failed" not in record
+    assert "metric fd-digits failed (KeyError: " in score(tmp_path)["failed"]
 
 
 class StopAfter(Stop):
@@ -195,8 +206,8 @@ class StopAfter(Stop):
 @pytest.mark.parametrize("old", [False, True])
 def test_a_resumed_cell_remembers_what_was_not_finite(tmp_path, old):
     """Unless its partial is of a version that did not look."""
-    (source,) = planning.make(Request.of(sampler="euler", nfe=3)).sources.values()
-    bench, store = Bench.of(source, 8, torch.device("cpu"), None), Store(tmp_path, create=True)
+    bench, scoring = loaded(make(sampler="euler", nfe=3), 8)
+    store = Store(tmp_path, create=True)
     honest, calls = bench.model, []
 
     class Once:
@@ -210,18 +221,17 @@ def test_a_resumed_cell_remembers_what_was_not_finite(tmp_path, old):
             return honest(x, sigma, labels) * (torch.inf if len(calls) == 2 else 1)
 
     bench = replace(bench, model=Once())
-    (cell,) = planning.make(Request.of(sampler="euler", **words_of())).cells.values()
+    cell, wanted = planned(sampler="euler", **words_of())
     progress, stop = Progress(quiet=True), Stop()
     stop.signal = 15
     with progress.over([cell]):
         with pytest.raises(Interrupted):
-            run_cell(cell, bench, store, progress, stop)
-        (path,) = (tmp_path / "cells").glob("*.partial.npz")
+            run_cell(cell, wanted, bench, store, progress, stop, scoring)
         if old:
-            with np.load(path) as archive:
-                state = {key: value for key, value in archive.items() if key != "why"}
-            np.savez(path, **state)
-        record, _ = run_cell(cell, bench, store, progress, Stop())
+            (path,) = (tmp_path / "cells").glob("*.partial.npz")
+            state = {key: value for key, value in Sealed(path).arrays().items() if key != "why"}
+            store.save_partial(cell.hash, state)
+        record, _ = run_cell(cell, wanted, bench, store, progress, Stop(), scoring)
     if old:
         assert "failed" not in record and len(calls) == 3 + 9
     else:
@@ -236,34 +246,41 @@ def words_of():
 @pytest.mark.parametrize(
     "value", [np.nan, np.inf, -np.inf, 10**400], ids=["nan", "inf", "-inf", "huge"]
 )
-def test_numbers_that_are_none_are_a_damaged_cell(tmp_path, value):
+def test_numbers_that_are_none_are_a_damaged_score(tmp_path, value):
+    """It is computed again, of what was kept: nothing is sampled."""
     sb.run(**SWEEP, sampler="euler", out=tmp_path)
-    ((name, record),) = records(tmp_path).items()
-    expected = record["values"]["fd-digits"]["value"]
-    record["values"]["fd-digits"]["value"] = value
-    (tmp_path / "cells" / name).write_text(json.dumps(record))
-    assert not Store(tmp_path).whole(name.removesuffix(".json"))
+    ((name, found),) = records(tmp_path, "scores").items()
+    (record,) = records(tmp_path).values()
+    expected = found["value"]["value"]
+    found["value"]["value"] = value
+    (tmp_path / "scores" / name).write_text(json.dumps(found))
+    with pytest.raises(Damaged):
+        Store(tmp_path).score(name.removesuffix(".json"))
     frame = sb.run(**SWEEP, sampler="euler", out=tmp_path)
     assert frame["fd-digits"].tolist() == [expected]
-    assert (tmp_path / "cells" / f"{name}.corrupt").is_file()
+    assert (tmp_path / "scores" / f"{name}.corrupt").is_file()
+    assert list(records(tmp_path).values()) == [record]
 
 
 def test_a_partial_that_is_poisoned_is_set_aside(tmp_path, caplog):
     store = Store(tmp_path, create=True)
-    store.save_partial("0" * 64, {"outer": np.array([[np.nan]]), "counts": np.array([1])})
+    store.save_partial("0" * 64, {"seconds": np.array([0.5, 0.25]), "counts": np.array([1])})
+    (path,) = (tmp_path / "cells").iterdir()
+    with np.load(path) as archive:
+        np.savez(path, **{**archive, "seconds": np.array([np.nan, 0.25])})
     assert store.load_partial("0" * 64) is None
     with store.locked():
         pass
-    assert "numbers that are not finite" in caplog.text
+    assert "its checksum is that of other numbers" in caplog.text
     assert [path.suffix for path in (tmp_path / "cells").iterdir()] == [".corrupt"]
 
 
 def test_large_values_and_errors_do_not_overflow():
-    row = {"columns": {}, "metrics": ["m"], "cells": ["a", "b"]}
-    cell = {"nfe": 3, "values": {"m": {"value": 1.5e308, "stderr": 1e200}}}
-    found = _values(row, [cell, cell])
-    assert found["m"] == 1.5e308
-    assert found["m_stderr"] == pytest.approx(1e200 / 2**0.5)
+    row = {"columns": {}, "cells": ["a", "b"], "scores": {"m": ["c", "d"]}}
+    found = {"value": {"value": 1.5e308, "stderr": 1e200}}
+    row = with_values(row, [{"nfe": 3}, {"nfe": 3}], {"m": [found, found]})
+    assert row["m"] == 1.5e308
+    assert row["m_stderr"] == pytest.approx(1e200 / 2**0.5)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,14 +12,26 @@ import pytest
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.cli import main
-from samplebench.results.cell import Cell, PlannedRow
+from samplebench.results.cell import PlannedScore
+from samplebench.results.row import reference_label
 from samplebench.results.store import SCHEMA, Store
 
 SHEET = np.zeros((8, 8, 1), dtype=np.uint8)
 
 
-def finish(store, cell, value=1.5, **more):
-    """Files a cell as if it had been computed."""
+def finish(store, cell, scores, value=1.5):
+    """Files a cell and its scores as if they had been computed."""
+    where = {"platform": "here", "hardware": "a cpu"}
+    for score in scores:
+        store.write_score(
+            {
+                "schema": SCHEMA,
+                "score": score.hash,
+                "conditions": dict(score.conditions),
+                "value": {"value": value, "stderr": 0.25, "deleted": []},
+                "provenance": where,
+            }
+        )
     store.write_cell(
         {
             "schema": SCHEMA,
@@ -26,10 +39,8 @@ def finish(store, cell, value=1.5, **more):
             "conditions": dict(cell.conditions),
             "nfe": cell.nfe,
             "nfe_planned": cell.nfe,
-            "values": {m: {"value": value, "stderr": 0.25} for m in cell.conditions["metrics"]},
             "seconds": {"sampling": 1.0},
-            "provenance": {"platform": "here", "hardware": "a cpu"},
-            **more,
+            "provenance": where,
         },
         SHEET,
     )
@@ -52,10 +63,12 @@ def folder(tmp_path):
     for words in ({"nfe": "5,9"}, {"nfe": 35}, {"nfe": "5,19", "seed": 1000}):
         plan = plan_of(**words)
         store.add_request(plan.request.words(), plan.rows)
-    for cell in plan_of(nfe="5,9").cells.values():
-        finish(store, cell)
-    first, second = plan_of(nfe="5,19", seed=1000).cells.values()
-    finish(store, first)
+    plan = plan_of(nfe="5,9")
+    for cell in plan.cells.values():
+        finish(store, cell, plan.scores[cell.hash].values())
+    plan = plan_of(nfe="5,19", seed=1000)
+    first, second = plan.cells.values()
+    finish(store, first, plan.scores[first.hash].values())
     store.save_partial(second.hash, {"total": np.arange(1000.0)})
     return store.out
 
@@ -140,7 +153,8 @@ def test_an_abandoned_request_does_not_block_a_baseline(forget, folder, tmp_path
     ("words", "message"),
     [
         (["7"], "request 7 is not in"),
-        (["2", "--unfinished"], "not both"),
+        (["2", "--unfinished"], "one of these at a time"),
+        (["2", "--kept"], "one of these at a time"),
     ],
 )
 def test_wrong_uses_end_with_one_line(forget, folder, words, message):
@@ -164,14 +178,20 @@ class TestMerging:
         """`ask(metrics, value, reference)`: a sweep of one cell into the folder."""
         store = Store(tmp_path / "sweep", create=True)
         (row,) = plan_of(nfe=9).rows
-        conditions = row.cells[0].conditions
+        (cell,) = row.cells
+        ((score,),) = row.scores.values()
 
         def call(metrics, value=2.0, reference="a" * 64, done=True, **columns):
-            cell = Cell({**conditions, "metrics": metrics, "reference": {"id": reference[:4]}}, 9)
-            asked = PlannedRow({**row.columns, **columns}, tuple(metrics), (cell,), "")
+            facts = {"id": reference[:4], "sha256": reference}
+            scores = {
+                metric: (PlannedScore({**score.conditions, "metric": metric, "reference": facts}),)
+                for metric in metrics
+            }
+            columns = {**row.columns, "reference": reference_label(*facts.values()), **columns}
+            asked = replace(row, columns=columns, scores=scores)
             store.add_request(plan_of(nfe=9).request.words(), [asked])
             if done:
-                finish(store, cell, value)
+                finish(store, cell, [score for (score,) in scores.values()], value)
             return store
 
         return call
@@ -199,33 +219,27 @@ class TestMerging:
             code, out, _ = check()
             assert code == 1 and "1 moved" in out
 
-    def test_a_metric_asked_for_again_is_the_newer(self, ask):
+    def test_metrics_of_a_point_are_one_row(self, ask):
         ask(["fd-digits"], 2.0)
         store = ask(["fd-digits", "mine:kid"], 3.0)
         (row,) = store.view().rows
         assert (row["fd-digits"], row["mine:kid"]) == (3.0, 3.0)
-        store = ask(["mine:kid"], 4.0)
-        first, second = store.view().rows
-        assert (first["fd-digits"], second["mine:kid"]) == (3.0, 4.0)
-        assert "mine:kid" not in first and "fd-digits" not in second
+        (row,) = ask(["mine:kid"], 4.0).view().rows
+        assert (row["fd-digits"], row["mine:kid"]) == (3.0, 4.0)
 
     def test_another_planned_nfe_is_no_other_point(self, ask):
         ask(["fd-digits"], 2.0)
-        (row,) = ask(["fd-digits"], 3.0, "b" * 64, nfe=18).view().rows
+        (row,) = ask(["fd-digits"], 3.0, nfe=18).view().rows
         assert row["fd-digits"] == 3.0
 
-    def test_two_references_are_refused_by_name(self, ask, check):
+    def test_two_references_are_two_rows(self, ask, check):
         ask(["fd-digits"], 2.0)
         assert check("--update")[0] == 0
         ask(["fd-digits"], 3.0, "b" * 64, done=False)
-        code, out, _ = check()
-        assert code == 1 and "1 missing" in out
-        ask(["fd-digits"], 3.0, "b" * 64)
-        for words in ((), ("--update",), ("--subset",)):
-            code, out, err = check(*words)
-            assert (code, out) == (2, "")
-            assert "fd-digits of digits-exact heun 9 was computed against two references" in err
-            assert "aaaa and bbbb" in err and "'samplebench forget sweep'" in err
-        # Asked for again, it is the third.
-        assert main(["forget", "sweep", "3"]) == 0
         assert check()[0] == 0
+        store = ask(["fd-digits"], 3.0, "b" * 64)
+        found = {row["reference"]: row["fd-digits"] for row in store.view().rows}
+        assert found == {"aaaa@aaaaaaaa": 2.0, "bbbb@bbbbbbbb": 3.0}
+        code, out, _ = check()
+        assert code == 0 and "1 new, 1 same" in out
+        assert check("--update")[0] == check()[0] == 0

@@ -23,8 +23,9 @@ def tables(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     row = {
         "model": "digits-exact", "sampler": "mine:s\u00f6lver", "params": "",
-        "discretization": "edm", "rho": 7.0, "steps": 5, "nfe": 9, "nfe_requested": 9, "seed": 0,
-        "repeats": 1, "num_samples": 100, "protocol": "digits", "dtype": "float64",
+        "discretization": "edm", "rho": 7.0, "steps": 5, "nfe": 9, "nfe_requested": 9, "depth": 9,
+        "guidance": "", "guide_nfe": 0, "seed": 0, "repeats": 1, "num_samples": 100,
+        "protocol": "digits", "dtype": "float64", "reference": "mine@01234567",
         "fd-digits": 2.0, "fd-digits_stderr": 0.1, "cell": HASH,
     }  # fmt: skip
     for name, value in (("results", 2.0), ("equal", 2.0), ("moved", 1.0)):
