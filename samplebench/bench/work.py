@@ -47,7 +47,7 @@ def work_of(plan: Plan, store: Store) -> Work:
         elif lacking:
             score.append((cell, lacking))
     notes = (
-        f"note: {counted(count, 'finished cell')} sampled again: {reason}"
+        f"note: {counted(count, 'finished cell')} will be sampled again: {reason}"
         for reason, count in again.items()
     )
     return Work(tuple(sample), tuple(score), tuple(notes))
@@ -62,12 +62,10 @@ def _reason(plan: Plan, store: Store, cell: Cell, lacking: Iterable[PlannedScore
             return f"{lack(score)} were not kept"
     keep = plan.request.keep
     if keep != LEVELS[0] and not kept_at(store, cell, plan.scores[cell.hash].values(), keep):
-        return f"its {keep} were not kept"
+        return f"{keep} were not kept"
     if plan.request.save_images and not store.kept.has(cell.hash, "images"):
         number = cell.conditions["num_samples"]
-        return (
-            "" if Pictures(store.out / "images").has(cell, number) else "its images were not saved"
-        )
+        return "" if Pictures(store.out / "images").has(cell, number) else "images were not saved"
     return ""
 
 

@@ -13,6 +13,7 @@ from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
 _FACTS = ("model", "metric", "protocol", "num_samples", "reference")
+_SHARED = tuple(fact for fact in _FACTS if fact != "metric")
 # So many ties are named, the others counted: the table marks them all.
 _NAMED = 3
 _WORDS = {"protocol": "protocol {}", "num_samples": "N={}", "reference": "reference {}"}
@@ -52,9 +53,12 @@ def standings(view: View, symbol: str = "ρ") -> list[Outcome]:
         symbol: how to write rho.
     """
     names: dict[int, str] = {}
-    for model in dict.fromkeys(row.get("model") for row in view.rows):
-        of_model = [row for row in view.rows if row.get("model") == model]
-        for curve in curves_of(of_model, view, symbol):
+    # What rows share that compete stands beside their names.
+    fields: dict[tuple[object, ...], list[Row]] = {}
+    for row in view.rows:
+        fields.setdefault(tuple(row.get(key) for key in _SHARED), []).append(row)
+    for rivals in fields.values():
+        for curve in curves_of(rivals, view, symbol):
             names |= {id(row): curve.label for row in curve.rows}
     return [
         _standing(contest, view, metric, names)

@@ -64,7 +64,7 @@ def test_what_was_not_kept_is_sampled_again_and_said(finished, statistics, kerne
     assert done.evaluations == ALL
     note, *_ = done.notes
     assert note == (
-        "note: 1 finished cell sampled again: moments of pixels for fd-pixels were not kept"
+        "note: 1 finished cell will be sampled again: moments of pixels for fd-pixels were not kept"
     )
     fresh = sweep(tmp_path / "fresh", **ONE, **words)
     assert done.values == fresh.values and len(fresh.values) == 2
@@ -112,7 +112,9 @@ def test_more_is_kept_by_sampling_again(was, keep, sampled, finished, tmp_path):
     done = sweep(out, keep=keep, **ONE)
     assert done.evaluations == (ALL if sampled else 0)
     if sampled:
-        assert done.notes[0] == (f"note: 1 finished cell sampled again: its {keep} were not kept")
+        assert done.notes[0] == (
+            f"note: 1 finished cell will be sampled again: {keep} were not kept"
+        )
         fresh = sweep(tmp_path / "fresh", keep=keep, **ONE)
         assert content(out) == content(fresh.store.out)
 
