@@ -46,6 +46,7 @@ class Pictures:
 
         for index, image in enumerate(images, cell.conditions["seed"] + first):
             path = self.of(cell) / f"{index - index % _EACH:06d}" / f"{index:06d}.png"
-            with atomic(path) as temporary:
+            # Tens of thousands, each of which would wait for the disk.
+            with atomic(path, sync=False) as temporary:
                 picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
                 picture.save(temporary, format="PNG")

@@ -37,10 +37,14 @@ def expanded(text: str) -> Path:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yields a temporary path beside `path`, which takes its place if the block succeeds.
 
     It is on the disk before it does, so that no crash of the machine leaves half of it.
+
+    Args:
+        path: of the file.
+        sync: off for files that would not be missed: nothing waits for the disk.
 
     Raises:
         InputError: something else than a file is at `path`.
@@ -52,10 +56,12 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             yield temporary
-            synced(temporary)
+            if sync:
+                synced(temporary)
             os.replace(temporary, path)
-            with suppress(PermissionError):  # Windows opens no folder
-                _sync(path.parent, os.O_RDONLY)
+            if sync:
+                with suppress(PermissionError):  # Windows opens no folder
+                    _sync(path.parent, os.O_RDONLY)
         finally:
             temporary.unlink(missing_ok=True)
 
