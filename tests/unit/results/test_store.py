@@ -208,9 +208,7 @@ class TestCells:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(os, "scandir", closed)
-        with pytest.raises(
-            EnvironmentError_, match=r"cells cannot be read \(Permission denied\); ma"
-        ):
+        with pytest.raises(EnvironmentError_, match=r"cells cannot be read \(Permission denied\)"):
             Store(store.out)
         monkeypatch.setattr(texts, "read_bytes", lambda path, most: closed(path))
         with pytest.raises(EnvironmentError_, match=r"json cannot be read \(Permission denied\)"):
