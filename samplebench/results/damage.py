@@ -147,6 +147,8 @@ def read_score(path: Path, schema: int) -> Score:
         whole &= (value["value"] is None) == bool(score.get("failed"))
         whole &= HASH.fullmatch(score["conditions"]["cell"]) is not None
         whole &= isinstance(score["conditions"]["metric"], str)
+        whole &= isinstance(score["conditions"]["reference"]["id"], str)
+        whole &= isinstance(score["conditions"]["extractor"]["name"], str)
     except (KeyError, TypeError, AttributeError, IndexError):
         whole = False
     if not whole:

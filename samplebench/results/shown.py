@@ -12,7 +12,7 @@ from samplebench.results.damage import Damaged
 from samplebench.results.record import Record, Score
 from samplebench.results.requests import MEND, AskedRow
 from samplebench.results.row import STDERR, Row
-from samplebench.results.view import ScoreKey, View
+from samplebench.results.view import ScoreKey, View, key_of
 
 
 class Filed(Protocol):
@@ -53,18 +53,14 @@ def view_of(source: Filed, asked: Iterable[AskedRow]) -> View:
         scores = {metric: [*map(source.score, names)] for metric, names in row["scores"].items()}
         label = row["columns"]["reference"]
         for metric, each in scores.items():
-            own = dict(zip(row["cells"], each, strict=True))
-            if any(_of(score) != (cell, metric) for cell, score in own.items()):
-                where = source.out / "requests"
-                raise Damaged(where, f"a score of {metric} is another cell's or metric's", MEND)
-            found |= {(cell, metric, label): score for cell, score in own.items()}
+            own = {(cell, metric, label): s for cell, s in zip(row["cells"], each, strict=True)}
+            if any(key_of(score) != key for key, score in own.items()):
+                reason = f"a score of {metric} is of another cell, metric or reference"
+                raise Damaged(source.out / "requests", reason, MEND)
+            found |= own
         rows.append(with_values(row, records, scores))
     sheets = {cell: path for cell in cells if file_at(path := source.sheet(cell))}
     return View(source.out.resolve().name, rows, cells, sheets, len(pending), found)
-
-
-def _of(score: Score) -> tuple[str, str]:
-    return score["conditions"]["cell"], score["conditions"]["metric"]
 
 
 def missing(source: Filed, row: AskedRow) -> set[str]:

@@ -64,7 +64,7 @@ FILES = {
     "one.npy": b"\x93NUMPY\x01\x00",
 }
 FILES_OF_SWEEP = {
-    "cut.csv": lambda text: text[:300],
+    "cut.csv": lambda text: text[: text.index("\n", text.index("\n") + 1) + 10],
     "head.csv": lambda text: text.splitlines()[0] + "\n",
     "words.csv": lambda text: text.replace(",7,", ",seven,"),
     "fewer.csv": lambda text: text.replace(",repeats,", ",copies,"),

@@ -129,6 +129,44 @@ def test_a_signal_ends_the_run_in_order(
     settle(samplebench, sweep, uninterrupted, cells)
 
 
+def everything(folder):
+    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("name", "put"), [("sweep", "nothing"), ("sweep", "a folder"), ("sweep/cells", "a file")]
+)
+def test_a_folder_that_goes_during_a_run(
+    samplebench, start, wait, sweep, uninterrupted, cells, tmp_path, name, put
+):
+    """It is not made again; put back, the same command goes on."""
+    process, folder = start(*SWEEP, "sweep"), tmp_path / name
+    assert wait(lambda: sweep.finished() >= 1 and sweep.partial(), process)
+    process.send_signal(signal.SIGSTOP)
+    folder.rename(tmp_path / "elsewhere")
+    if put == "a folder":
+        folder.mkdir()
+    if put == "a file":
+        folder.write_text("x")
+    before = everything(tmp_path)
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert err == (
+        f"samplebench: error: {name} was removed, renamed or replaced during the run, and its "
+        "results are not complete; put it back, and the same command computes what is missing\n"
+    )
+    # A report of what is finished may be written where a sub-folder is gone, and no file is lost.
+    assert before.keys() <= everything(tmp_path).keys()
+    assert not folder.exists() if put == "nothing" else folder.is_file() == (put == "a file")
+    if put == "a folder":
+        assert not [*folder.iterdir()]
+    if put != "nothing":
+        folder.rmdir() if folder.is_dir() else folder.unlink()
+    (tmp_path / "elsewhere").rename(folder)
+    settle(samplebench, sweep, uninterrupted, cells)
+
+
 def test_a_second_run_in_the_folder_is_refused(samplebench, start, wait, sweep):
     process = start(*SWEEP, "sweep")
     assert wait(sweep.partial, process)

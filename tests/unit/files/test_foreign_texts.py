@@ -24,11 +24,10 @@ from samplebench.errors import EnvironmentError_, InputError, SamplebenchError, 
 from samplebench.files import locks, texts
 from samplebench.references.reference import load as load_reference
 from samplebench.regression.rows import load_rows
-from samplebench.results.cell import Cell
 from samplebench.results.row import COLUMNS
 from samplebench.results.store import Store
 from samplebench.results.tables import read_csv
-from tests.unit.files.text_mutations import folder_of_one_cell
+from tests.unit.files.text_mutations import one_cell, put_cell
 
 MARK = b"\xef\xbb\xbf"
 
@@ -176,12 +175,12 @@ class TestCatalogue:
 
 HASHES = ["0" * 64, "12feb" + "1" * 59, "1e5" + "0" * 61]
 ROWS = [
-    ["m", "edm", "S_churn=1.5", "edm", "7", "2", "3", "3", "0", "1", "1000", "p", "float32", "1.5",
-     "0.25", HASHES[0]],
-    ["m", "edm", "", "edm", "7", "2", "5.5", "5", "0", "1", "1000", "p", "float32", "12.345678",
-     "1e-05", HASHES[1]],
-    ["m", "edm", "", "3/2.5/1", "", "2", "7", "7", "0", "1", "1000", "p", "float32", "2", "1",
-     HASHES[2]],
+    ["m", "edm", "S_churn=1.5", "edm", "7", "2", "3", "3", "3", "", "0", "0", "1", "1000", "p",
+     "float32", "r@12345678", "1.5", "0.25", HASHES[0]],
+    ["m", "edm", "", "edm", "7", "2", "5.5", "5", "5.5", "", "0", "0", "1", "1000", "p",
+     "float32", "r@12345678", "12.345678", "1e-05", HASHES[1]],
+    ["m", "edm", "", "3/2.5/1", "", "2", "7", "7", "7", "", "0", "0", "1", "1000", "p",
+     "float32", "", "2", "1", HASHES[2]],
 ]  # fmt: skip
 HEAD = [*COLUMNS, "fd", "fd_stderr", "cell"]
 
@@ -192,7 +191,7 @@ def put(tmp_path):
 
     def put(rows=ROWS, mark=",", commas=False, start="", end="\n", tail="", blank=""):
         def entry(column, text):
-            number = column in HEAD[4:11] + HEAD[13:15]
+            number = column in ("rho", "nfe", "depth", "fd", "fd_stderr")
             text = text.replace(".", ",") if commas and number else text
             return f'"{text}"' if mark in text else text
 
@@ -243,7 +242,7 @@ class TestTable:
 
     def test_thousands_or_fractions(self, put):
         """Numbers that are all of the form 1,234 are told, not chosen."""
-        rows = [[*row[:13], "1,234", "1,000", row[-1]] for row in ROWS[:1]]
+        rows = [[*row[:-3], "1,234", "1,000", row[-1]] for row in ROWS[:1]]
         with pytest.raises(InputError, match="fd is '1,234', not a number"):
             load_rows(put(rows, ";"))
 
@@ -308,17 +307,14 @@ def test_a_reading_command_imports_nothing(tmp_path, monkeypatch, capsys, page):
     (tmp_path / "evil_marker.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    record, request = folder_of_one_cell(Path("o"))
-    record["conditions"] |= {"sampler": CODE, "metrics": [CODE]}
-    record["conditions"] |= {"discretization": {"name": CODE}}
-    record["conditions"]["extractor"]["name"] = CODE
-    record["values"] = {CODE: record["values"]["fd-digits"]}
-    record["cell"] = name = Cell(record["conditions"], 0).hash
-    Path(f"o/cells/{name}.json").write_text(json.dumps(record))
+    record, score, request = one_cell()
+    record["conditions"] |= {"sampler": CODE, "discretization": {"name": CODE}}
+    score["conditions"] |= {"metric": CODE, "statistic": CODE}
+    score["conditions"]["extractor"] = {"name": CODE, "feature_dim": 64}
     row = request["rows"][0]
-    row |= {"cells": [name], "metrics": [CODE]}
+    row["scores"] = {CODE: []}
     row["columns"] |= {"sampler": CODE, "discretization": CODE}
-    Path("o/requests/asked.json").write_text(json.dumps(request))
+    put_cell(Path("o"), record, score, request)
     if page:
         assert main(["report", "o"]) == 0
     assert main(["cite", "o"]) == main(["forget", "o"]) == 0
@@ -332,7 +328,8 @@ class TestWords:
         monkeypatch.setenv("HOME", str(tmp_path))
         found = Request.of(out="~/x", file="~/y", checkpoints="~/z", reference="~/r.npz")
         assert [found.out, found.file, found.checkpoints, found.reference] == [
-            str(tmp_path / name) for name in ("x", "y", "z", "r.npz")
+            *(str(tmp_path / name) for name in ("x", "y", "z")),
+            (str(tmp_path / "r.npz"),),
         ]
         (tmp_path / "c.toml").write_bytes(MARK + b"nfe = 3\r\n")
         assert main(["run", "--config=~/c.toml", "--dump-config"]) == 0

@@ -29,16 +29,21 @@ from samplebench.regression.rows import load_rows
 from samplebench.report.html import render_html
 from samplebench.report.terminal import view_text
 from samplebench.results import requests
-from samplebench.results.cell import Cell
+from samplebench.results.cell import hash_of
+from samplebench.results.older_folder import opened
 from samplebench.results.store import Store
 from samplebench.results.tables import to_json, write_csv
 from tests.unit.files.text_mutations import (
     EVIL,
     as_json,
     as_toml,
+    checksum,
     folder_of_one_cell,
     mutants,
     nothing_runs,
+    older_folder_of_one_cell,
+    one_cell,
+    put_cell,
     scrambled,
 )
 
@@ -122,7 +127,7 @@ def test_model_configurations(place, mutations):
 
 def shown(out, page):
     """What report, check and cite say of a folder, the page too where there is time."""
-    view = Store(out).view()
+    view = opened(out).view()
     view_text(view), to_json(view.rows)
     if page:
         render_html(view)
@@ -131,24 +136,53 @@ def shown(out, page):
 
 
 def test_cells(folder, place, mutations):
-    (path,) = (folder / "cells").glob("*.json")
-    (asked,) = (folder / "requests").glob("*.json")
-    record, request = json.loads(path.read_text()), json.loads(asked.read_text())
+    """Also where name and checksum are right."""
+    record, score, request = one_cell()
     out = place / "out"
-    shutil.copytree(folder, out)
 
     def read(data):
-        # The name follows from the conditions, as who writes such a file knows too.
+        shutil.rmtree(out, ignore_errors=True)
+        put_cell(out, *loaded(data, record), score, request)
+        shown(out, page=mutations > 100)
+
+    judged(mutants(4, mutations, record, as_json), read)
+
+
+def test_scores(place, mutations):
+    record, score, request = one_cell()
+    out = place / "out"
+
+    def read(data):
+        shutil.rmtree(out, ignore_errors=True)
+        put_cell(out, record, *loaded(data, score), request)
+        shown(out, page=mutations > 100)
+
+    judged(mutants(12, mutations, score, as_json), read)
+
+
+def loaded(data, content):
+    """An object of a document; one that is none has lost a value instead."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    return [found if isinstance(found, dict) else dict([*content.items()][:-4])]
+
+
+def test_cells_of_older_versions(place, mutations):
+    out = place / "out"
+    record, request = older_folder_of_one_cell(out)
+
+    def read(data):
         try:
             found = json.loads(data)
-            name = Cell(found["conditions"], 0).hash
-            found["cell"] = name
+            found["cell"] = name = hash_of(found["conditions"])
         except (ValueError, KeyError, TypeError, RecursionError):
-            name = path.stem
+            name = record["cell"]
         else:
             data = json.dumps(found).encode()
         row = {**request["rows"][0], "cells": [name]}
-        put(out / "requests" / asked.name, json.dumps({**request, "rows": [row]}).encode())
+        put(out / "requests" / f"{'a5' * 8}.json", json.dumps({**request, "rows": [row]}).encode())
         written = put(out / "cells" / f"{name}.json", data)
         try:
             shown(out, page=mutations > 100)
@@ -158,17 +192,22 @@ def test_cells(folder, place, mutations):
     judged(mutants(4, mutations, record, as_json), read)
 
 
-def test_requests(folder, place, mutations):
+@pytest.mark.parametrize("sealed", [True, False])
+def test_requests(folder, place, mutations, sealed):
     (asked,) = (folder / "requests").glob("*.json")
     out = place / "out"
     shutil.copytree(folder, out)
 
     def read(data):
+        if sealed:
+            (content,) = loaded(data, request)
+            data = json.dumps({**content, "checksum": checksum(content)}).encode()
         put(out / "requests" / asked.name, data)
-        requests.read_all(out)
+        requests.read_all(out, 2)
         shown(out, page=mutations > 100)
 
-    judged(mutants(5, mutations, json.loads(asked.read_text()), as_json), read)
+    request = one_cell()[-1]
+    judged(mutants(5, mutations, request, as_json), read)
 
 
 def test_tables(folder, place, mutations):
@@ -240,7 +279,7 @@ def test_archives_of_exact_models(place, mutations):
 def test_partials_of_cells(folder, place, mutations):
     draw, out = np.random.Generator(np.random.Philox(11)), place / "out"
     shutil.copytree(folder, out)
-    store, state = Store(out), {"count": np.arange(3), "total": np.ones((3, 4)), "why": "x"}
+    store, state = Store(out), {"count": np.arange(3), "total": np.ones((3, 4))}
     store.save_partial("0" * 64, state)
     path = out / "cells" / f"{'0' * 64}.partial.npz"
     data = path.read_bytes()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import datetime
-import hashlib
 import json
 import sys
 from contextlib import contextmanager
 
 import numpy as np
 import tomlkit
+
+from samplebench.files.sealed import json_checksum
+from samplebench.results.cell import hash_of
 
 # A module in the working folder, whose import would be an execution.
 EVIL = "evil_marker"
@@ -50,43 +52,109 @@ def _hook(event, arguments):
         _deeds.append(f"{event} {arguments!r}"[:200])
 
 
-def folder_of_one_cell(out):
-    """A results folder as `run` leaves it -> the cell's record and the request."""
+_EXTRACTOR = {"feature_dim": 64, "name": "digits", "weights_sha256": "de" * 32}
+_REFERENCE = {"id": "digits-kde", "sha256": "57" * 32}
+_PROVENANCE = {
+    "created": "2026-01-29T00:15:28+00:00", "git_commit": None, "hardware": "a cpu",
+    "platform": "here", "versions": {"samplebench": "0.1.0", "torch": None},
+    "checkpoint": {"id": "digits-exact", "config": {"bandwidth": 0.2}},
+}  # fmt: skip
+
+
+def one_cell():
+    """The records of a cell and of its score, and the request."""
     conditions = {
         "model": "digits-exact", "sampler": "heun", "steps": 2, "seed": 0, "num_samples": 70,
-        "block": 64, "numerics": 1, "dtype": "float64", "checkpoint_sha256": "a1" * 32,
+        "block": 64, "numerics": 2, "dtype": "float64", "checkpoint_sha256": "a1" * 32,
         "config": {"bandwidth": 0.2}, "discretization": {"name": "edm", "rho": 7.0},
-        "extractor": {"feature_dim": 64, "name": "digits", "weights_sha256": "de" * 32},
-        "metrics": ["fd-digits"], "params": {"S_churn": 0.0, "S_max": "inf", "scaling": "none"},
-        "protocol": {"clip_x0": False, "name": "digits", "noise": "portable", "num_samples": 70},
-        "reference": {"id": "digits-kde", "sha256": "57" * 32},
+        "params": {"S_churn": 0.0, "S_max": "inf", "scaling": "none"}, "noise": "portable",
+        "state_dtype": "float64", "quantization": "edm",
     }  # fmt: skip
-    text = json.dumps(conditions, sort_keys=True, separators=(",", ":"))
-    cell = hashlib.sha256(text.encode()).hexdigest()
+    cell = hash_of(conditions)
     record = {
-        "schema": 1, "cell": cell, "conditions": conditions, "nfe": 3, "nfe_planned": 3,
+        "schema": 2, "cell": cell, "conditions": conditions, "nfe": 3, "nfe_planned": 3,
         "gflop_per_evaluation": 0.5, "gflop_per_image": 1.5, "nonfinite": 0,
         "seed_reproducible": True, "unsteady": ["sampler x"], "failed": "", "not_reusable": "",
-        "seconds": {"features": 0.03, "metrics": 0.017, "sampling": 0.041},
-        "values": {"fd-digits": {"value": 23.5, "stderr": 0.9, "deleted": [23.4, 23.6]}},
-        "provenance": {
-            "created": "2026-01-29T00:15:28+00:00", "git_commit": None, "hardware": "a cpu",
-            "platform": "here", "versions": {"samplebench": "0.1.0", "torch": None},
-            "checkpoint": {"id": "digits-exact", "config": {"bandwidth": 0.2}},
-        },
+        "seconds": {"features": 0.03, "sampling": 0.041}, "provenance": _PROVENANCE,
+    }  # fmt: skip
+    of_score = {
+        "cell": cell, "metric": "fd-digits", "statistic": "moments", "numerics": 1,
+        "extractor": _EXTRACTOR, "reference": _REFERENCE,
+    }  # fmt: skip
+    score = {
+        "schema": 2, "score": hash_of(of_score), "conditions": of_score, "seconds": 0.017,
+        "value": {"value": 23.5, "stderr": 0.9, "deleted": [23.4, 23.6], "mean_term": 20.0},
+        "unsteady": [], "failed": "", "not_reusable": "", "provenance": _PROVENANCE,
     }  # fmt: skip
     columns = {
         "model": "digits-exact", "sampler": "heun", "params": "", "discretization": "edm",
-        "rho": 7.0, "steps": 2, "nfe": 3, "nfe_requested": 3, "seed": 0, "repeats": 1,
-        "num_samples": 70, "protocol": "digits", "dtype": "float64",
+        "rho": 7.0, "steps": 2, "nfe": 3, "nfe_requested": 3, "depth": 3, "guidance": "",
+        "guide_nfe": 0, "seed": 0, "repeats": 1, "num_samples": 70, "protocol": "digits",
+        "dtype": "float64", "reference": "digits-kde@57575757",
     }  # fmt: skip
-    row = {"cells": [cell], "columns": columns, "metrics": ["fd-digits"]}
+    row = {"cells": [cell], "columns": columns, "scores": {"fd-digits": [score["score"]]}}
     words = {"model": ["digits-exact"], "nfe": [3], "sampler": ["heun"]}
-    request = {"number": 1, "request": words, "rows": [row]}
+    return record, score, {"schema": 2, "number": 1, "request": words, "rows": [row]}
+
+
+def put_cell(out, record, score, request):
+    """Writes them as `run` does, under right names and checksums: who writes such files knows how.
+
+    Records may be of any content.
+    """
+    row = request["rows"][0]
+    if isinstance(record.get("conditions"), dict):
+        record = {**record, "cell": hash_of(record["conditions"])}
+    cell = str(record.get("cell"))
+    if isinstance(score.get("conditions"), dict):
+        conditions = {**score["conditions"], "cell": cell}
+        score = {**score, "conditions": conditions, "score": hash_of(conditions)}
+    row = {**row, "cells": [cell], "scores": {m: [str(score.get("score"))] for m in row["scores"]}}
+    put = (("cells", cell, record), ("scores", str(score.get("score")), score))
+    for folder, name, content in (*put, ("requests", "a5" * 8, {**request, "rows": [row]})):
+        path = out / folder / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({**content, "checksum": checksum(content)})
+        path.write_text(text)
+    (out / "samplebench.json").write_text('{"schema": 2}')
+
+
+def checksum(content):
+    """Also of what JSON does not have, which no checksum fits."""
+    try:
+        return json_checksum(content)
+    except ValueError:
+        return "0" * 64
+
+
+def folder_of_one_cell(out):
+    """A results folder as `run` leaves it -> what `one_cell` returns."""
+    found = one_cell()
+    put_cell(out, *found)
+    return found
+
+
+def older_folder_of_one_cell(out):
+    """The same of schema 1 -> the cell's record and the request."""
+    record, score, request = one_cell()
+    conditions = record["conditions"]
+    for name in ("noise", "state_dtype", "quantization"):
+        del conditions[name]
+    conditions |= {
+        "metrics": ["fd-digits"], "numerics": 1, "extractor": _EXTRACTOR, "reference": _REFERENCE,
+        "protocol": {"clip_x0": False, "name": "digits", "noise": "portable", "num_samples": 70},
+    }  # fmt: skip
+    cell, values = hash_of(conditions), {"fd-digits": score["value"]}
+    record |= {"schema": 1, "cell": cell, "values": values}
+    (row,) = request["rows"]
+    later = ("depth", "guidance", "guide_nfe", "reference")
+    columns = {key: value for key, value in row["columns"].items() if key not in later}
+    row = {"cells": [cell], "columns": columns, "metrics": ["fd-digits"]}
+    request = {"number": 1, "request": request["request"], "rows": [row]}
     for name, content in {
         "samplebench.json": {"schema": 1},
         f"cells/{cell}.json": record,
-        "requests/asked.json": request,
+        f"requests/{'a5' * 8}.json": request,
     }.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(json.dumps(content))

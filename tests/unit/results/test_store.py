@@ -26,7 +26,10 @@ FIRST, SECOND = ({"model": "digits-exact", "seed": seed} for seed in (0, 1))
 AB, CD = (Cell(conditions, 9).hash for conditions in (FIRST, SECOND))
 # Conditions by hash, filled by every plan.
 CONDITIONS = {AB: FIRST, CD: SECOND}
-OF_SCORE = {"cell": AB, "metric": "fd-digits", "statistic": "moments"}
+OF_SCORE = {
+    "cell": AB, "metric": "fd-digits", "statistic": "moments", "extractor": {"name": "digits"},
+    "reference": {"id": "digits-kde", "sha256": "57" * 32},
+}  # fmt: skip
 SCORE = PlannedScore(OF_SCORE).hash
 
 
@@ -208,9 +211,7 @@ class TestCells:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(os, "scandir", closed)
-        with pytest.raises(
-            EnvironmentError_, match=r"cells cannot be read \(Permission denied\); ma"
-        ):
+        with pytest.raises(EnvironmentError_, match=r"cells cannot be read \(Permission denied\)"):
             Store(store.out)
         monkeypatch.setattr(texts, "read_bytes", lambda path, most: closed(path))
         with pytest.raises(EnvironmentError_, match=r"json cannot be read \(Permission denied\)"):
@@ -286,8 +287,12 @@ class TestScores:
         with pytest.raises(Damaged, match="its value is missing"):
             store.score(SCORE)
 
-    @pytest.mark.parametrize("change", [{"cell": CD}, {"metric": "fid"}], ids=str)
-    def test_one_of_another_cell_or_metric_gives_no_row(self, store, change):
+    @pytest.mark.parametrize(
+        "change",
+        [{"cell": CD}, {"metric": "fid"}, {"reference": {"id": "digits", "sha256": "0" * 64}}],
+        ids=str,
+    )
+    def test_one_of_something_else_gives_no_row(self, store, change):
         """A request can name any; a right name and checksum do not make it this row's."""
         plan = plan_of()
         cell = next(iter(plan.cells))
@@ -297,7 +302,7 @@ class TestScores:
         store.write_score(score(other))
         words = asked_rows(plan.rows)[:1]
         words[0]["scores"] = {"fd-digits": [PlannedScore(other).hash]}
-        with pytest.raises(Damaged, match="a score of fd-digits is another cell's or metric's"):
+        with pytest.raises(Damaged, match="a score of fd-digits is of another cell, metric or ref"):
             view_of(store, words)
 
 
