@@ -103,6 +103,10 @@ class BlockedMoments:
             parts = list(parts)
         return cls(_sum(parts, rows.shape[1]), parts)
 
+    def parted(self, rows: np.ndarray) -> BlockedMoments:
+        """The same with the parts of its rows [N, D], made when they are asked for."""
+        return BlockedMoments(self.total, _Parts(rows))
+
     @property
     def count(self) -> int:
         return self.total.count
