@@ -91,6 +91,10 @@ class BlockedMoments:
     total: Moments
     parts: Sequence[Moments] = ()
 
+    def __post_init__(self) -> None:
+        # Several metrics get it, and one of others may write on what it gets.
+        self.total.total.flags.writeable = self.total.outer.flags.writeable = False
+
     @classmethod
     def of(cls, rows: np.ndarray) -> BlockedMoments:
         """Of feature rows [N, D], which may be mapped from a file.
