@@ -153,10 +153,14 @@ def kept_statistic(
         return BlockedRows(store.kept.features(cell, key))
     if statistic == "moments" and store.kept.has(cell, "moments", key):
         try:
-            return BlockedMoments.load(store.kept.moments(cell, key))
+            found = BlockedMoments.load(store.kept.moments(cell, key))
         except (KeyError, ValueError) as error:
             path = store.kept.path(cell, "moments", key)
             raise Damaged(path, str(error), "delete it; its cell is sampled again") from None
+        if found.parts or not store.kept.has(cell, "features", key):
+            return found
+        # Blocks too large to be kept are made of the rows.
+        return found.parted(store.kept.features(cell, key))
     if store.kept.has(cell, "images"):
         return _of_images(store, cell, kind, extractor(), conditions)
     return BlockedMoments.of(store.kept.features(cell, key))

@@ -60,7 +60,10 @@ class BlockedRows:
 
     @property
     def total(self) -> np.ndarray:
-        return self.rows
+        """The rows, read-only: several metrics get them."""
+        rows = self.rows.view()
+        rows.flags.writeable = False
+        return rows
 
     def left_out(self) -> Iterator[np.ndarray]:
         """The rows without each block in turn, copied."""

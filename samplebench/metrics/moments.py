@@ -91,6 +91,10 @@ class BlockedMoments:
     total: Moments
     parts: Sequence[Moments] = ()
 
+    def __post_init__(self) -> None:
+        # Several metrics get it, and one of others may write on what it gets.
+        self.total.total.flags.writeable = self.total.outer.flags.writeable = False
+
     @classmethod
     def of(cls, rows: np.ndarray) -> BlockedMoments:
         """Of feature rows [N, D], which may be mapped from a file.
@@ -102,6 +106,10 @@ class BlockedMoments:
         if len(parts) * packed_bytes(rows.shape[1]) < MOST_PARTS:
             parts = list(parts)
         return cls(_sum(parts, rows.shape[1]), parts)
+
+    def parted(self, rows: np.ndarray) -> BlockedMoments:
+        """The same with the parts of its rows [N, D], made when they are asked for."""
+        return BlockedMoments(self.total, _Parts(rows))
 
     @property
     def count(self) -> int:

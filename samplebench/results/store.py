@@ -193,7 +193,7 @@ class Store:
             cell = path.name.partition(".")[0]
             if is_aside(path) or not file_at(path):
                 continue
-            if self.has(cell) or not file_at(self._partial(cell)):
+            if not self._under_way(cell):
                 path.unlink(missing_ok=True)
 
     # cells
@@ -252,7 +252,14 @@ class Store:
 
     def save_partial(self, cell: str, state: Mapping[str, np.ndarray]) -> None:
         """Keeps the state of a cell under way; its rows are on the disk already."""
-        write_arrays(self._partial(cell), state, {"schema": SCHEMA, "cell": cell})
+        # A finished one may be sampled again, for what was not kept.
+        facts = {"schema": SCHEMA, "cell": cell, "again": self.has(cell)}
+        write_arrays(self._partial(cell), state, facts)
+
+    def _under_way(self, cell: str) -> bool:
+        """Whether there is half a cell, and the cell is not finished since."""
+        path = self._partial(cell)
+        return file_at(path) and (not self.has(cell) or Sealed(path).facts.get("again") is True)
 
     def load_partial(self, cell: str) -> dict[str, np.ndarray] | None:
         """The state of a cell under way, None where there is none or it cannot be read."""

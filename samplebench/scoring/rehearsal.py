@@ -9,8 +9,9 @@ import numpy as np
 
 from samplebench.answers.blame import Failed
 from samplebench.answers.draws import kept_generators
+from samplebench.metrics.blocks import BlockedRows
 from samplebench.metrics.judged import judged
-from samplebench.metrics.moments import Moments
+from samplebench.metrics.moments import BlockedMoments, Moments
 from samplebench.references.reference import Reference
 from samplebench.scoring.measure import Measure
 
@@ -41,7 +42,8 @@ def _own(statistic: str, reference: Reference, count: int) -> tuple[Any, Any]:
     whole = reference.statistic(statistic)
     if statistic == "features":
         rows = np.array(whole[:_ROWS])
+        rows = BlockedRows(rows).total
         return rows, rows
     mean = reference.mean
     outer = reference.cov * (count - 1) + count * np.outer(mean, mean)
-    return Moments(count, mean * count, outer), whole
+    return BlockedMoments(Moments(count, mean * count, outer)).total, whole

@@ -40,6 +40,21 @@ def _steady(record: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in record.items() if key not in _VOLATILE}
 
 
+class After(Stop):
+    """A signal that comes within a block."""
+
+    def __init__(self, blocks):
+        super().__init__()
+        self.left = blocks
+
+    @property
+    def requested(self):
+        self.left -= 1
+        if self.left == 0:
+            self.signal = 15
+        return self.signal is not None
+
+
 class Swept(NamedTuple):
     """What a sweep into a folder did.
 
@@ -69,14 +84,14 @@ def values_of(store: Store, rows: Iterable[PlannedRow]) -> dict[tuple[str, str],
     }
 
 
-def sweep(out: Path, **words: Any) -> Swept:
+def sweep(out: Path, stop: Stop | None = None, **words: Any) -> Swept:
     """`samplebench run` without its report."""
     plan, notes, seen = planning.make(Request.of(**words)), list[str](), list[int]()
     store, progress = Store(out, create=True), Progress(quiet=True)
     progress.note = lambda text: notes.append(text) if text else None  # type: ignore[method-assign]
     with store.locked(), listening(lambda images, seconds: seen.append(images)):
         store.add_request(plan.request.words(), plan.rows)
-        execute(plan, store, progress, Stop())
+        execute(plan, store, progress, stop or Stop())
     return Swept(plan, store, len(seen), notes)
 
 

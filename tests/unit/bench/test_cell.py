@@ -18,6 +18,7 @@ from samplebench.metrics.frechet import frechet_distance
 from samplebench.metrics.uncertainty import spread
 from samplebench.models.bound import listening
 from samplebench.results.store import Store
+from tests.unit.bench.folders import After
 from tests.unit.bench.planned import loaded, make, planned
 
 N = 150
@@ -49,21 +50,6 @@ def exploding(model, x, grid, *, noise=None, callback=None):
     x = straight(model, x, grid).clone()
     x[-1, 0, 0, 0] = float("nan")
     return x
-
-
-class StopAfter(Stop):
-    """A signal that comes within the given block."""
-
-    def __init__(self, block):
-        super().__init__()
-        self.left = block
-
-    @property
-    def requested(self):
-        self.left -= 1
-        if self.left == 0:
-            self.signal = 15
-        return self.signal is not None
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +143,7 @@ def test_the_value_is_that_of_the_samples_with_their_seeds(run, bench, reference
 def test_a_resumed_cell_ends_with_the_same_bits(run, block):
     _, whole, sheet = run(**CHURN)
     with pytest.raises(Interrupted):
-        run(StopAfter(block), **CHURN)
+        run(After(block), **CHURN)
     assert list(run.out.glob("cells/*.partial.npz"))
     _, resumed, again = run(**CHURN)
     assert resumed["value"] == whole["value"]
@@ -167,7 +153,7 @@ def test_a_resumed_cell_ends_with_the_same_bits(run, block):
 
 def test_a_resumed_cell_does_not_sample_again(run):
     with pytest.raises(Interrupted):
-        run(StopAfter(2), **CHURN)
+        run(After(2), **CHURN)
     seen = []
     with listening(lambda images, seconds: seen.append(images)):
         run(**CHURN)
@@ -177,7 +163,7 @@ def test_a_resumed_cell_does_not_sample_again(run):
 
 def test_half_a_cell_of_unknown_code_is_not_kept(run):
     with pytest.raises(Interrupted):
-        run(StopAfter(2), sampler=alive)
+        run(After(2), sampler=alive)
     assert not list(run.out.glob("cells/*"))
     first, second = run(sampler=alive), run(sampler=alive)
     assert first[0]["cell"] != second[0]["cell"] and value(first) != value(second)
@@ -191,7 +177,7 @@ def test_half_a_cell_of_unknown_code_is_not_kept(run):
 def test_half_a_cell_that_does_not_fit_is_not_taken(run, change):
     expected = run(**CHURN)
     with pytest.raises(Interrupted):
-        run(stop=StopAfter(2), seed=7, **CHURN)
+        run(stop=After(2), seed=7, **CHURN)
     (path,) = (run.out / "cells").glob("*.partial.npz")
     (rows,) = set((run.out / "cells").glob("*.partial.*")) - {path}
     name, state = path.name.partition(".")[0], Sealed(path).arrays()

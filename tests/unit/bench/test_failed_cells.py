@@ -21,7 +21,9 @@ from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.cli import main
 from samplebench.errors import InputError, UsageError
 from samplebench.files.sealed import Sealed
+from samplebench.metrics.moments import Moments
 from samplebench.models.model import Model
+from samplebench.references import reference as references
 from samplebench.registry import AdapterEntry, adapters, extractors, metrics
 from samplebench.results.damage import Damaged
 from samplebench.results.shown import with_values
@@ -321,6 +323,29 @@ def test_a_metric_cannot_spoil_the_reference_of_the_others(tmp_path, replaced, n
     replaced(metrics, "fd-digits", spoiling)
     with pytest.raises(UsageError, match=r"metric fd-digits failed \(ValueError: .*read-only"):
         sb.run(**SWEEP, sampler="euler", out=tmp_path)
+
+
+@pytest.mark.parametrize("statistic", ["moments", "features"])
+def test_a_metric_cannot_spoil_the_samples_of_the_others(tmp_path, statistic):
+    """It is told before anything is sampled."""
+
+    def spoiling(given, reference):
+        (given.outer if statistic == "moments" else given)[:] = 0
+        return 1.0
+
+    extractor = extractors.get("digits")()
+    path, rows = tmp_path / "mine.reference.npz", np.ones((5, 64), np.float32)
+    references.save(path, Moments.of(rows), extractor, "5 rows", rows)
+    metrics.register("spoiling", statistic=statistic, extractor="digits")(spoiling)
+    try:
+        with pytest.raises(UsageError, match=r"metric spoiling failed \(ValueError: .*read-only"):
+            sb.run(
+                **SWEEP, sampler="euler", metric="spoiling,fd-digits", reference=str(path),
+                out=tmp_path / "out",
+            )  # fmt: skip
+    finally:
+        del metrics._entries["spoiling"]
+    assert not list((tmp_path / "out").glob("cells/*"))
 
 
 def test_a_module_that_exits_when_it_is_imported(tmp_path, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from samplebench.cli import main
@@ -60,6 +61,57 @@ def test_a_metric_on_features_of_a_plugin(statistics, kernel, tmp_path):
     ((value,),) = ([*found.values()],)
     assert len(value["deleted"]) == 20 and value["stderr"] > 0
     assert (value["rows"], value["better"]) == (56, "lower")
+
+
+@pytest.mark.parametrize("keep", ["moments", "features", "images"])
+def test_blocks_that_are_too_large_to_be_kept(keep, tmp_path, statistics, monkeypatch):
+    """As of 2,048 features: without rows there is no error bar, with them there is."""
+    monkeypatch.setattr("samplebench.metrics.moments.MOST_PARTS", 0)
+    sweep(tmp_path / "out", **ONE, keep=keep)
+    done, evaluations = again(tmp_path / "out", "fd-digits", reference=[statistics["digits"]])
+    assert evaluations == 0
+    (found,) = values_of(Store(tmp_path / "out"), done.rows).values()
+    (fresh,) = sweep(tmp_path / "new", **ONE, reference=statistics["digits"]).values.values()
+    assert found["value"] == fresh["value"]
+    if keep == "moments":
+        assert (found["stderr"], found["deleted"]) == (None, [])
+    else:
+        # Kept as float32, and of 53 samples their covariance is singular.
+        assert found["deleted"] == pytest.approx(fresh["deleted"], rel=1e-5)
+        assert len(fresh["deleted"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [("a byte", "Bad CRC-32"), ("a number", "its checksum is that of other numbers")],
+)
+@pytest.mark.parametrize("level", ["moments", "features", "images"])
+def test_what_was_kept_and_is_changed_is_damage_by_name(
+    level, how, why, finished, statistics, kernel
+):
+    out = finished("images")
+    (path,) = (path for path in Store(out).kept.of() if path.name.split(".")[1].startswith(level))
+    if how == "a byte":
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    else:
+        with np.load(path) as archive:
+            arrays = dict(archive)
+        name = {"moments": "total", "features": "features", "images": "arr_0"}[level]
+        arrays[name].flat[7] += 1
+        np.savez(path, **arrays)
+    metric, reference = ("fd-digits", "digits") if level == "moments" else (kernel, "pixels")
+    if level == "features":
+        for other in set(Store(out).kept.of()) - {path}:
+            other.unlink()
+        metric, reference = "fd-digits", "digits"
+    before = content(out, "scores")
+    with pytest.raises(InputError) as caught:
+        again(out, metric, reference=[statistics[reference]])
+    said = str(caught.value)
+    assert said.startswith(f"{path} is damaged ({why}")
+    assert "; delete it" in said and "\n" not in said and content(out, "scores") == before
 
 
 def test_what_was_not_kept_is_one_line(finished, statistics, kernel):

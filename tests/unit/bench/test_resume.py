@@ -12,7 +12,7 @@ from samplebench.files.sealed import Sealed
 from samplebench.models.bound import listening
 from samplebench.results.kept import LEVELS
 from samplebench.results.store import Store
-from tests.unit.bench.folders import content
+from tests.unit.bench.folders import After, content
 from tests.unit.bench.planned import loaded, make, planned
 
 # The last of four blocks is half a one.
@@ -20,21 +20,6 @@ WORDS = {
     "sampler": "edm", "param": "edm.S_churn=5", "nfe": 5, "num_samples": 56, "batch_size": 16
 }  # fmt: skip
 BLOCKS = 4
-
-
-class After(Stop):
-    """A signal that comes within a block."""
-
-    def __init__(self, blocks):
-        super().__init__()
-        self.left = blocks
-
-    @property
-    def requested(self):
-        self.left -= 1
-        if self.left == 0:
-            self.signal = 15
-        return self.signal is not None
 
 
 @pytest.fixture(scope="module")

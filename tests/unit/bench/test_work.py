@@ -12,11 +12,12 @@ from PIL import Image
 from samplebench.bench.forget import drop_kept, kept_files
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
+from samplebench.bench.stop import Interrupted
 from samplebench.bench.work import work_of
 from samplebench.registry import extractors
 from samplebench.results.store import Store
 from tests.unit.bench.conftest import ONE
-from tests.unit.bench.folders import content, sweep
+from tests.unit.bench.folders import After, content, sweep
 
 # Evaluations of the cell: NFE 3, four blocks, and one by which the time left is told.
 ALL = 3 * 4 + 1
@@ -117,6 +118,31 @@ def test_more_is_kept_by_sampling_again(was, keep, sampled, finished, tmp_path):
         )
         fresh = sweep(tmp_path / "fresh", keep=keep, **ONE)
         assert content(out) == content(fresh.store.out)
+
+
+def test_sampling_again_is_resumed_too(finished, tmp_path):
+    out = finished("moments")
+    before = content(out)
+    with pytest.raises(Interrupted):
+        sweep(out, keep="images", stop=After(3), **ONE)
+    # Until it is done the cell is what it was.
+    found = content(out)
+    assert {name: found[name] for name in before} == before
+    assert sweep(out, keep="images", **ONE).evaluations == ALL - 3 * 3
+    assert content(out) == content(sweep(tmp_path / "fresh", keep="images", **ONE).store.out)
+
+
+def test_half_a_cell_that_is_finished_since_goes(finished):
+    """A run killed after the last of its files."""
+    out = finished("moments")
+    store, (path, *_) = Store(out), (out / "cells").glob("*.json")
+    before = content(out)
+    path.rename(path.with_suffix(".away"))
+    store.save_partial(path.stem, {"counts": np.array([1])})
+    store.rows(path.stem, "0" * 8, (3,), np.float64).write(0, np.zeros((2, 3)))
+    path.with_suffix(".away").rename(path)
+    with store.locked():
+        assert content(out) == before
 
 
 def test_kept_images_serve_another_metric_whatever_is_to_be_kept(finished, statistics):
