@@ -77,7 +77,17 @@ def caveats(record: Record, scores: Iterable[Score] = ()) -> list[str]:
     found += [f"not seed-reproducible: {doubt}" for doubt in dict.fromkeys(doubts)]
     unknown = [str(part["not_reusable"]) for part in (record, *scores) if part.get("not_reusable")]
     found += [f"computed anew each time: {text}" for text in dict.fromkeys(unknown)]
-    return found + list(dict.fromkeys(filter(None, (few_samples(record, s) for s in scores))))
+    found += dict.fromkeys(filter(None, (few_samples(record, s) for s in scores)))
+    return found + [text for text in map(_without_error, scores) if text]
+
+
+def _without_error(score: Score) -> str:
+    """Why a value has no error bar, a line; "" where it has one."""
+    value = score["value"]
+    if value["value"] is None or value["stderr"] is not None:
+        return ""
+    metric = score["conditions"]["metric"]
+    return f"{metric} has no standard error: too few samples, or only their totals were kept"
 
 
 def few_samples(record: Record, score: Score) -> str:
