@@ -273,8 +273,17 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
         kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
         kept = [ast.unparse(node) for node in code.body if isinstance(node, kinds)]
         (folder / "mypackage" / "mymodule.py").write_text("\n".join(kept))
-        images = np.random.default_rng(0).integers(256, size=(99, 1, 8, 8), dtype=np.uint8)
-        np.savez(folder / "digits.npz", images=images)
+    elif name == "docs/scoring.md":
+        for seed, place in enumerate(("my/samples", "my/images")):
+            (folder / place).mkdir(parents=True)
+            for i, pixels in enumerate(_images(seed)):
+                Image.fromarray(pixels[0]).save(folder / place / f"{i}.png")
+    if name in ("README.md", "docs/extending.md", "docs/scoring.md"):
+        np.savez(folder / "digits.npz", images=_images(0))
+
+
+def _images(seed):
+    return np.random.default_rng(seed).integers(256, size=(99, 1, 8, 8), dtype=np.uint8)
 
 
 def test_every_block_is_of_a_known_kind():
