@@ -198,3 +198,20 @@ def test_one_line_and_nothing_lost(case, place, call):
         assert code == 0 and lines[0].startswith(f"{path.relative_to(folder.parent)} is damaged (")
         assert content(path.with_name(f"{path.name}.corrupt")) == damaged
         assert call(COMMANDS["report"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name) for case in CASES if case.role == "moments"]
+)
+def test_score_names_what_it_would_use(case, place, call):
+    """Or sets it aside, and says what was not kept."""
+    folder = place("whole")
+    path = victim(folder, "moments")
+    case.damage(path)
+    for other in [*folder.glob("cells/*.features-*"), *folder.glob("cells/*.images.npz")]:
+        other.unlink()
+    before = everything(folder)
+    words = ("score", "sweep", "--metric", "fd-digits", "--reference", "digits", "--quiet")
+    code, lines = call(words)
+    assert code == 2 and lost(before, everything(folder)) == set()
+    assert any(path.name in line for line in lines) and len(lines) <= 2 + case.aside, lines
