@@ -71,6 +71,9 @@ class Kept:
         path = self.path(cell, "moments", key)
         try:
             arrays = self._opened(path, cell, "moments", key).arrays()
+            for name, array in arrays.items():
+                if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+                    raise Unreadable(f"its {name} are no finite numbers")
         except Unreadable as error:
             raise Damaged(path, str(error), _MEND) from None
         return arrays

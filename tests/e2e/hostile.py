@@ -244,6 +244,16 @@ def _arrays(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None
     return damage
 
 
+ARRAYS_OF_OTHERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "emptied": lambda array: array[:0] if array.ndim else array,
+    "without an end": lambda array: array[:-1] if array.ndim else array,
+    "texts": lambda array: array.astype(str),
+    "one more axis": lambda array: array[None],
+    "negative": lambda array: -1 - array if array.dtype.kind in "if" else array,
+    "no numbers": lambda array: array * np.nan if array.dtype.kind == "f" else array,
+}
+
+
 def _swapped(role: str) -> Callable[[Path], None]:
     def damage(path: Path) -> None:
         other = others(path.parent.parent, role)[-1]
@@ -306,6 +316,10 @@ def _cases() -> Iterator[Case]:
             yield Case(f"{role}: {key} = {value}", role, _facts(key, value), (), True)
     for role in ("moments", "features", "images"):
         yield Case(f"{role}: of another", role, _facts("kept", "others"), (), True)
+    for name, change in ARRAYS_OF_OTHERS.items():
+        yield Case(f"moments: {name}", "moments", _arrays(change))
+        if name in ("emptied", "without an end", "one more axis"):
+            yield Case(f"state: {name}", "state", _arrays(change))
     for role in ("cell", "score"):
         yield Case(f"{role}: swapped names", role, _swapped(role), _READERS, 2, where=f"{role}s/")
     for role in ("moments", "features", "images"):
