@@ -51,6 +51,7 @@ class Case(NamedTuple):
         aside: how many files a run sets aside before it goes on.
         folder: of which kind: "whole", "half" or "older".
         where: what the line names instead.
+        fine: whether it is no damage.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Case(NamedTuple):
     aside: int = 0
     folder: str = "whole"
     where: str = ""
+    fine: bool = False
 
     def names(self, at: str) -> str:
         """What the line names, of a file at `at` in the folder."""
@@ -104,7 +106,7 @@ def _socket(path: Path) -> None:
 
 
 SPECIAL: dict[str, Callable[[Path], Any]] = {
-    "pipe": os.mkfifo,
+    "pipe": lambda path: os.mkfifo(path),
     "socket": _socket,
     "link to nothing": lambda path: path.symlink_to("nowhere"),
     "link to itself": lambda path: path.symlink_to(path.name),
@@ -115,6 +117,13 @@ SPECIAL: dict[str, Callable[[Path], Any]] = {
 def _full_folder(path: Path) -> None:
     path.mkdir()
     (path / "thesis.txt").write_text("dear to someone")
+
+
+def _moved(path: Path) -> None:
+    """A link to a good file or folder elsewhere is as good."""
+    elsewhere = path.parents[1] / f"elsewhere-{path.name}"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
 
 
 # Bytes
@@ -351,6 +360,7 @@ def _no_files() -> Iterator[Case]:
     for role in (*FILES, *FOLDERS):
         for name, make in SPECIAL.items():
             yield Case(f"{role}: {name}", role, _instead(make), _NEEDED[role])
+        yield Case(f"{role}: a link", role, _moved, fine=True)
     for role in FILES:
         yield Case(f"{role}: a folder", role, _instead(_full_folder), _NEEDED[role])
     for role in FOLDERS:
