@@ -37,6 +37,7 @@ def reference_of(conditions: Mapping[str, Any]) -> str:
 def scores_of(record: Mapping[str, Any]) -> list[Score]:
     """The values in a cell's record, one score each; without names of their own."""
     conditions, failed = record["conditions"], record.get("failed")
+    reference = conditions.get("reference") or {}
     found = []
     for metric, value in record["values"].items():
         score: Score = {
@@ -47,7 +48,7 @@ def scores_of(record: Mapping[str, Any]) -> list[Score]:
                 "metric": metric,
                 "statistic": "moments",
                 "extractor": conditions.get("extractor", {}),
-                "reference": conditions.get("reference", {}),
+                "reference": reference if "id" in reference else {},
             },
             "value": value,
         }

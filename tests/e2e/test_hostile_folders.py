@@ -201,6 +201,7 @@ def test_one_line_and_nothing_lost(case, place, call):
         assert call(COMMANDS["report"]) == (0, [])
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and sockets are POSIX's")
 @pytest.mark.parametrize(
     "case",
     [
