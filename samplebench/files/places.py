@@ -56,6 +56,20 @@ def folder_at(path: Path) -> bool:
     return found == FOLDER
 
 
+def check_readable(path: Path) -> None:
+    """Looks at a file before a library does, whose complaint would be of its content.
+
+    Raises:
+        InputError: something else is there.
+        EnvironmentError_: it cannot be read.
+    """
+    file_at(path)
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
 def unreadable(path: Path, error: OSError) -> EnvironmentError_:
     """That a file cannot be read, which says nothing of what is in it."""
     reason = error.strerror or error

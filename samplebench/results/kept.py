@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from samplebench.files.archives import Unreadable
-from samplebench.files.places import file_at
+from samplebench.files.places import check_readable, file_at
 from samplebench.files.sealed import Sealed, write_arrays
 from samplebench.results.cell import hash_of
 from samplebench.results.damage import Damaged, check_schema
@@ -71,6 +71,9 @@ class Kept:
         path = self.path(cell, "moments", key)
         try:
             arrays = self._opened(path, cell, "moments", key).arrays()
+            for name, array in arrays.items():
+                if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+                    raise Unreadable(f"its {name} are no finite numbers")
         except Unreadable as error:
             raise Damaged(path, str(error), _MEND) from None
         return arrays
@@ -119,7 +122,7 @@ class Kept:
             raise Damaged(path, str(error), _MEND) from None
 
     def _opened(self, path: Path, cell: str, level: str, key: str) -> Sealed:
-        file_at(path)
+        check_readable(path)
         found = Sealed(path)
         check_schema(path, found.facts.get("schema"), self._schema, _MEND)
         wanted = {"cell": cell, "kept": level, "key": key}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from samplebench.results.record import Conditions, Record, Score
+from samplebench.results.record import Conditions, Record, ReferenceCondition, Score
 from samplebench.results.row import Columns, Row, reference_label
 
 SCHEMA = 1
@@ -37,6 +37,8 @@ def reference_of(conditions: Mapping[str, Any]) -> str:
 def scores_of(record: Mapping[str, Any]) -> list[Score]:
     """The values in a cell's record, one score each; without names of their own."""
     conditions, failed = record["conditions"], record.get("failed")
+    reference = conditions.get("reference") or {}
+    named = cast(ReferenceCondition, reference if "id" in reference else {})
     found = []
     for metric, value in record["values"].items():
         score: Score = {
@@ -47,7 +49,7 @@ def scores_of(record: Mapping[str, Any]) -> list[Score]:
                 "metric": metric,
                 "statistic": "moments",
                 "extractor": conditions.get("extractor", {}),
-                "reference": conditions.get("reference", {}),
+                "reference": named,
             },
             "value": value,
         }

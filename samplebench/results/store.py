@@ -25,7 +25,7 @@ from samplebench.errors import EnvironmentError_, InputError
 from samplebench.files import held, locks
 from samplebench.files.archives import Unreadable
 from samplebench.files.atomic import atomic
-from samplebench.files.places import FOLDER, NOTHING, file_at, folder_at, what
+from samplebench.files.places import FOLDER, NOTHING, check_readable, file_at, folder_at, what
 from samplebench.files.sealed import Sealed, write_arrays, write_json
 from samplebench.results import older
 from samplebench.results.aside import is_aside, set_aside, sweep_halves
@@ -332,8 +332,9 @@ class Store:
         Raises:
             Damaged: it is not what was written.
             InputError: a newer samplebench wrote it, or it is no file.
+            EnvironmentError_: it cannot be read.
         """
-        file_at(path)
+        check_readable(path)
         try:
             found = Sealed(path)
             check_schema(path, found.facts.get("schema"), SCHEMA, _ANEW)

@@ -51,6 +51,7 @@ class Case(NamedTuple):
         aside: how many files a run sets aside before it goes on.
         folder: of which kind: "whole", "half" or "older".
         where: what the line names instead.
+        fine: whether it is no damage.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Case(NamedTuple):
     aside: int = 0
     folder: str = "whole"
     where: str = ""
+    fine: bool = False
 
     def names(self, at: str) -> str:
         """What the line names, of a file at `at` in the folder."""
@@ -104,7 +106,7 @@ def _socket(path: Path) -> None:
 
 
 SPECIAL: dict[str, Callable[[Path], Any]] = {
-    "pipe": os.mkfifo,
+    "pipe": lambda path: os.mkfifo(path),
     "socket": _socket,
     "link to nothing": lambda path: path.symlink_to("nowhere"),
     "link to itself": lambda path: path.symlink_to(path.name),
@@ -115,6 +117,13 @@ SPECIAL: dict[str, Callable[[Path], Any]] = {
 def _full_folder(path: Path) -> None:
     path.mkdir()
     (path / "thesis.txt").write_text("dear to someone")
+
+
+def _moved(path: Path) -> None:
+    """A link to a good file or folder elsewhere is as good, but for a lock."""
+    elsewhere = path.parents[1] / f"elsewhere-{path.name}"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
 
 
 # Bytes
@@ -244,6 +253,16 @@ def _arrays(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None
     return damage
 
 
+ARRAYS_OF_OTHERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "emptied": lambda array: array[:0] if array.ndim else array,
+    "without an end": lambda array: array[:-1] if array.ndim else array,
+    "texts": lambda array: array.astype(str),
+    "one more axis": lambda array: array[None],
+    "negative": lambda array: -1 - array if array.dtype.kind in "if" else array,
+    "no numbers": lambda array: array * np.nan if array.dtype.kind == "f" else array,
+}
+
+
 def _swapped(role: str) -> Callable[[Path], None]:
     def damage(path: Path) -> None:
         other = others(path.parent.parent, role)[-1]
@@ -306,6 +325,10 @@ def _cases() -> Iterator[Case]:
             yield Case(f"{role}: {key} = {value}", role, _facts(key, value), (), True)
     for role in ("moments", "features", "images"):
         yield Case(f"{role}: of another", role, _facts("kept", "others"), (), True)
+    for name, change in ARRAYS_OF_OTHERS.items():
+        yield Case(f"moments: {name}", "moments", _arrays(change))
+        if name in ("emptied", "without an end", "one more axis"):
+            yield Case(f"state: {name}", "state", _arrays(change))
     for role in ("cell", "score"):
         yield Case(f"{role}: swapped names", role, _swapped(role), _READERS, 2, where=f"{role}s/")
     for role in ("moments", "features", "images"):
@@ -337,6 +360,7 @@ def _no_files() -> Iterator[Case]:
     for role in (*FILES, *FOLDERS):
         for name, make in SPECIAL.items():
             yield Case(f"{role}: {name}", role, _instead(make), _NEEDED[role])
+        yield Case(f"{role}: a link", role, _moved, fine=role != "lock")
     for role in FILES:
         yield Case(f"{role}: a folder", role, _instead(_full_folder), _NEEDED[role])
     for role in FOLDERS:

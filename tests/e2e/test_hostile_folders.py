@@ -180,6 +180,7 @@ def test_one_line_and_nothing_lost(case, place, call):
         after = everything(folder)
         assert lost(before, after) == set()
         if code:
+            assert not case.fine, lines
             assert code in (2, 3) and len(lines) == 1, lines
             assert lines[0].startswith("samplebench: error: ")
             refused = case.folder == "older" and "was written by an older samplebench" in lines[0]
@@ -198,3 +199,26 @@ def test_one_line_and_nothing_lost(case, place, call):
         assert code == 0 and lines[0].startswith(f"{path.relative_to(folder.parent)} is damaged (")
         assert content(path.with_name(f"{path.name}.corrupt")) == damaged
         assert call(COMMANDS["report"]) == (0, [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and sockets are POSIX's")
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name)
+        for case in CASES
+        if case.role == "moments" and not case.fine
+    ],
+)
+def test_score_names_what_it_would_use(case, place, call):
+    """Or sets it aside, and says what was not kept."""
+    folder = place("whole")
+    path = victim(folder, "moments")
+    case.damage(path)
+    for other in [*folder.glob("cells/*.features-*"), *folder.glob("cells/*.images.npz")]:
+        other.unlink()
+    before = everything(folder)
+    words = ("score", "sweep", "--metric", "fd-digits", "--reference", "digits", "--quiet")
+    code, lines = call(words)
+    assert code == 2 and lost(before, everything(folder)) == set()
+    assert any(path.name in line for line in lines) and len(lines) <= 2 + case.aside, lines

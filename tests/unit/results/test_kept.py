@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from samplebench.errors import InputError
+from samplebench.errors import EnvironmentError_, InputError
 from samplebench.results.damage import Damaged
 from samplebench.results.kept import LEVELS, Kept
 
@@ -63,6 +65,18 @@ def test_that_of_another_cell_is_damage(kept, level):
 def test_a_newer_one_is_refused(kept, level):
     with pytest.raises(InputError, match="has schema 2, this samplebench reads 1; update sampleb"):
         read(Kept(kept.folder, 1), level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_one_that_cannot_be_read_is_no_damage(kept, level, monkeypatch):
+    def closed(path, mode="r"):
+        raise PermissionError(13, "Permission denied")
+
+    path = path_of(kept, level)
+    monkeypatch.setattr(Path, "open", closed)
+    for use in (lambda: read(kept, level), lambda: kept.check(path)):
+        with pytest.raises(EnvironmentError_, match=r"cannot be read \(Permission denied\)"):
+            use()
 
 
 def test_numbers_of_another_kind_are_damage(kept):
