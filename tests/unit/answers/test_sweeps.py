@@ -1,6 +1,7 @@
 """What a network, sampler, extractor or metric of others may answer, and how each answer ends.
 
-Every case is a sweep of one or two cells in this process: its exit code, its line, its record and score.
+Every case is a sweep of one or two cells in this process: its exit code, its line, its record and
+score.
 """
 
 from __future__ import annotations
