@@ -109,10 +109,10 @@ def _of_csv(source: Path) -> list[Row]:
 
 def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
     """The rows of a folder, or these with what the folder knows of them."""
-    from samplebench.results.store import Store
+    from samplebench.results.older_folder import opened
     from samplebench.results.tables import rounded
 
-    view = Store(folder).view()
+    view = opened(folder).view()
     if rows is None:
         # As a CSV has them, so that a folder equals its own results.csv at any tolerance.
         rows = [cast(Row, {k: rounded(v) for k, v in row.items()}) for row in view.rows]

@@ -48,8 +48,9 @@ class View:
 
 def key_of(score: Score) -> ScoreKey:
     """Under which a view has a score."""
-    conditions, reference = score["conditions"], score["conditions"]["reference"]
-    label = reference_label(reference["id"], reference.get("sha256", "")) if reference else ""
+    conditions, reference = score["conditions"], score["conditions"].get("reference", {})
+    known = "id" in reference  # an older version may not have written it
+    label = reference_label(reference["id"], reference.get("sha256", "")) if known else ""
     return conditions["cell"], conditions["metric"], label
 
 

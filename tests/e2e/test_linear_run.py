@@ -26,7 +26,7 @@ def test_a_sweep_over_all_samplers(samplebench, tmp_path, process):
         assert row["fd-digits"] > 0
         record = json.loads((tmp_path / f"sweep/cells/{row['cell']}.json").read_text())
         assert record["nfe"] == record["nfe_planned"] == nfe
-        assert record["conditions"]["protocol"]["process"] == process
+        assert record["conditions"]["config"]["process"] == process
     assert (tmp_path / "sweep/report.html").is_file()
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "sweep/cells").iterdir()}
     again = samplebench(*words, "--out", "sweep")

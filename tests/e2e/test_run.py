@@ -9,10 +9,12 @@ import tomllib
 
 import pytest
 
+from samplebench.results.store import Store
+
 SMALL = ("--num-samples", "128", "--sampler", "euler,heun", "--nfe", "5,10")
 COLUMNS = (
-    "model sampler params discretization rho steps nfe nfe_requested seed repeats num_samples "
-    "protocol dtype fd-digits fd-digits_stderr cell"
+    "model sampler params discretization rho steps nfe nfe_requested depth guidance guide_nfe seed "
+    "repeats num_samples protocol dtype reference fd-digits fd-digits_stderr cell"
 ).split()
 MODULE = '''
 FACTOR = 1.0
@@ -217,8 +219,8 @@ def test_repeats_average_disjoint_seeds(samplebench, tmp_path, rows):
     for seed in seeds:
         plan = samplebench(*words, "--seed", seed, "--dry-run", "--json")
         assert [row["cells"] for row in json.loads(plan.out)] == ["1/1 done"]
-    records = [json.loads((folder / "cells" / f"{name}.json").read_text()) for name in hashes]
-    terms = [record["values"]["fd-digits"] for record in records]
+    found = Store(folder).view().scores
+    terms = [found[name, "fd-digits", mean["reference"]]["value"] for name in hashes]
     values, errors = [t["value"] for t in terms], [t["stderr"] for t in terms]
     assert values[0] != values[1]
     assert float(mean["fd-digits"]) == pytest.approx(sum(values) / 2, rel=1e-11)

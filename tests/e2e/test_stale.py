@@ -99,8 +99,16 @@ def run(tmp_path, monkeypatch):
     return run
 
 
+def plan(**words):
+    return planning.make(Request.of(**{"nfe": 3, "num_samples": 70, **words}))
+
+
 def cells(**words):
-    return list(planning.make(Request.of(**{"nfe": 3, "num_samples": 70, **words})).cells.values())
+    return list(plan(**words).cells.values())
+
+
+def scores(**words):
+    return [score for row in plan(**words).rows for each in row.scores.values() for score in each]
 
 
 def test_a_changed_global_gets_a_new_value(run, monkeypatch, tmp_path):
@@ -285,9 +293,17 @@ def of_extractor(tmp_path):
 @pytest.mark.parametrize("kind", [of_discretization, of_adapter, of_metric, of_extractor])
 @pytest.mark.parametrize("change", ["FACTOR", "LIMIT"])
 def test_other_code_than_a_samplers_counts(kind, change, tmp_path, monkeypatch):
+    """Of images or of scores: these do not sample anything again."""
     words = {"sampler": "euler", **kind(tmp_path)}
-    before = [cell.hash for cell in cells(**words)]
-    assert [cell.hash for cell in cells(**words)] == before
+
+    def names():
+        return [[one.hash for one in found(**words)] for found in (cells, scores)]
+
+    images, values = names()
+    assert names() == [images, values]
     monkeypatch.setattr(sys.modules[__name__], change, 0.5)
     reached = change == "FACTOR" or kind is of_discretization
-    assert ([cell.hash for cell in cells(**words)] != before) == reached
+    of_images = kind in (of_discretization, of_adapter)
+    after = names()
+    assert (after[0] != images) == (reached and of_images)
+    assert (after[1] != values) == reached

@@ -22,6 +22,9 @@ TABLES = {
     "check sweep --baseline moved.csv": 4,
     "check sweep --baseline new.csv --update": 3,
     "forget sweep": 1,
+    "forget sweep --kept": 1,
+    "score sweep --metric fd-digits --reference digits": 4,
+    "score --images images.npz --metric fd-digits --reference digits": 1,
     "reference list": None,
     "reference describe digits": 1,
     MAKE: 1,
@@ -90,7 +93,7 @@ def test_a_quiet_check_prints_failures_only(place, samplebench):
 
 COMMANDS = (
     "run", "list", "fetch", "doctor", "report", "check", "forget", "reference", "cite",
-    "published", "trajectory",
+    "published", "score", "trajectory",
 )  # fmt: skip
 
 

@@ -61,9 +61,15 @@ def reference(tmp_path_factory):
     return references.save(path, Moments.of(rows), made, "200 draws")
 
 
+def read(folder):
+    texts = [path.read_text() for path in sorted(folder.glob("*.json"))]
+    assert not any(word in text for text in texts for word in ("NaN", "Infinity"))
+    return [json.loads(text) for text in texts]
+
+
 @pytest.fixture
 def sweep(reference, tmp_path, monkeypatch, capsys):
-    """`sweep(network=..., sampler=...)`: exit code, stderr and the records by sampler.
+    """`sweep(network=..., sampler=...)`: exit code, stderr, by sampler the cell's record and score.
 
     All four are entries of the registries for as long as the test runs.
     """
@@ -110,12 +116,12 @@ def sweep(reference, tmp_path, monkeypatch, capsys):
             str(reference.path), "--num-samples", str(N), "--batch-size", str(BLOCK),
             "--device", "cpu", "--out", str(tmp_path / "out"), *words,
         ])  # fmt: skip
-        texts = [path.read_text() for path in sorted((tmp_path / "out" / "cells").glob("*.json"))]
-        assert not any(word in text for text in texts for word in ("NaN", "Infinity"))
-        records = [json.loads(text) for text in texts]
+        records, scores = (read(tmp_path / "out" / name) for name in ("cells", "scores"))
+        of = {score["conditions"]["cell"]: score for score in scores}
+        assert of.keys() == {record["cell"] for record in records}
         said = capsys.readouterr()
         assert "Traceback" not in said.err and "defect" not in said.err
-        return code, said.err, {r["conditions"]["sampler"]: r for r in records}
+        return code, said.err, {r["conditions"]["sampler"]: (r, of[r["cell"]]) for r in records}
 
     run.out = tmp_path / "out"
     return run

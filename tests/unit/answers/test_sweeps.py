@@ -1,6 +1,7 @@
 """What a network, sampler, extractor or metric of others may answer, and how each answer ends.
 
-Every case is a sweep of one or two cells in this process: its exit code, its line, its record.
+Every case is a sweep of one or two cells in this process: its exit code, its line, its record and
+score.
 """
 
 from __future__ import annotations
@@ -242,25 +243,31 @@ METRICS = {
 
 
 def check(outcome, code, words, name="euler"):
-    """One line that says it, and a record exactly where the cell is finished."""
-    found, err, records = outcome
+    """One line that says it, and a record with its score exactly where the cell is finished.
+
+    Images that are none fail with their record; of others only the score does.
+    """
+    found, err, cells = outcome
     assert found == code, err
     if words:
         assert any(re.search(words, line) for line in err.splitlines()), err
     if code in (2, 3):
         last = err.rstrip("\n").splitlines()[-1]
         assert last.startswith("samplebench: error: ") and last.isprintable()
-        assert not records
+        assert not cells
         return None
-    record = records[name]
-    found = record["values"]["faulty"]
+    record, score = cells[name]
+    value = score["value"]
     if code == 1:
-        assert found == {"value": None, "stderr": None} and record["failed"] in err
+        assert value == {"value": None, "stderr": None} and score["failed"] in err
+        assert record.get("failed") in (score["failed"] if record["nonfinite"] else None,)
         assert f"failed: own {name}" in err
     else:
-        assert "failed" not in record and np.isfinite(found["value"])
-    assert record["seed_reproducible"] is ("not seed-reproducible" not in err)
-    return found["value"]
+        assert "failed" not in {*record, *score} and np.isfinite(value["value"])
+    doubts = [*record.get("unsteady", []), *score.get("unsteady", [])]
+    assert all(doubt in err for doubt in doubts)
+    assert bool(doubts) is ("not seed-reproducible" in err)
+    return value["value"]
 
 
 @pytest.fixture(scope="module")

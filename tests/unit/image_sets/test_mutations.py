@@ -171,5 +171,5 @@ def test_the_hook_sees_what_must_not_be(tmp_path):
 
 def test_a_pipe_in_the_place_of_a_contact_sheet(tmp_path):
     os.mkfifo(tmp_path / "sheet.png")
-    with pytest.raises(InputError, match=r"sheet\.png is damaged \(not a whole PNG\)"):
+    with pytest.raises(InputError, match=r"sheet\.png is a pipe, not a file; move it away"):
         check_sheet(tmp_path / "sheet.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,14 +66,8 @@ def test_a_folder_gives_its_scores_by_reference(make_view, against, tmp_path, mo
     for record in view.cells.values():
         record["provenance"] |= {"platform": "here", "hardware": "a cpu"}
 
-    class Folder:
-        def __init__(self, path):
-            pass
-
-        def view(self):
-            return view
-
-    monkeypatch.setattr("samplebench.results.store.Store", Folder)
+    folder = SimpleNamespace(view=lambda: view)
+    monkeypatch.setattr("samplebench.results.older_folder.opened", lambda path: folder)
     table = load_rows(tmp_path)
     assert len(table.rows) == len(view.rows) and len(table.origins) == len(view.cells)
     for row, found in zip(view.rows, table.rows, strict=True):

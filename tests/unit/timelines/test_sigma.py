@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import samplebench as sb
-from samplebench.bench.cell import _setting
+from samplebench.bench.cell import setting_of
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
@@ -84,7 +84,7 @@ def test_a_cell_runs_on_the_steps_that_were_planned(words, condition):
     (row,) = make(Request.of(model="digits-exact", sampler="euler", **budget, **words)).rows
     (cell,) = row.cells
     assert cell.conditions["discretization"] == condition
-    setting = _setting(sb.load("digits-exact"), cell.conditions)
+    setting = setting_of(sb.load("digits-exact"), cell.conditions)
     assert setting.timeline.condition == condition
     assert setting.steps == row.columns["steps"] and setting.evaluations == row.columns["nfe"]
     last = float(setting.timeline.grid[-1])
