@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -105,7 +106,8 @@ def _sample(
         except SamplebenchError:
             # Code of others that fails now and then: what is whole is kept.
             if partial.next_block and not cell.not_reusable:
-                store.save_partial(cell.hash, partial.state())
+                with suppress(OSError, SamplebenchError):  # the first failure is the one to tell
+                    store.save_partial(cell.hash, partial.state())
             raise
         partial.fold(block)
         if pictures is not None:

@@ -14,6 +14,18 @@ from samplebench.results.rows import RowsFile
 # Images of a contact sheet.
 SHEET = 64
 _STAGES = ("sampling", "features")
+# Of a state's arrays: kind, and shape, where None is any number.
+_STATE: Mapping[str, tuple[str, tuple[int | None, ...]]] = {
+    "stamp": ("U", ()),
+    "counts": ("i", (5,)),
+    "why": ("U", ()),
+    "failed": ("U", (None, 2)),
+    "unsteady": ("U", (None,)),
+    "sheet": ("u", (None, None, None, None)),
+    "seconds": ("f", (len(_STAGES),)),
+    "files": ("U", (None,)),
+    "crc": ("i", (None,)),
+}
 
 
 @dataclass
@@ -108,13 +120,7 @@ class Partial:
         Half a cell from another machine or version would end as a mixture of both; rows that are
         not those of the state are none.
         """
-        shapes = {
-            "stamp": (), "counts": (5,), "why": (), "seconds": (len(_STAGES),),
-        }  # fmt: skip
-        lists = ("failed", "unsteady", "sheet", "files", "crc")
-        if not all(key in state and state[key].shape == shape for key, shape in shapes.items()):
-            return False
-        if not all(key in state for key in lists) or str(state["stamp"]) != self.stamp:
+        if not _whole(state) or str(state["stamp"]) != self.stamp:
             return False
         crc = dict(zip(state["files"].tolist(), state["crc"].tolist(), strict=True))
         failed = {str(key): str(why) for key, why in state["failed"]}
@@ -130,3 +136,15 @@ class Partial:
         for key, file in self.files.items():
             file.crc = crc[key]
         return True
+
+
+def _whole(state: Mapping[str, np.ndarray]) -> bool:
+    """Whether these are the arrays of a state of some block."""
+    for key, (kind, shape) in _STATE.items():
+        if key not in state or state[key].dtype.kind != kind or state[key].ndim != len(shape):
+            return False
+        sizes = zip(state[key].shape, shape, strict=True)
+        if any(wanted not in (None, size) for size, wanted in sizes):
+            return False
+    possible = bool((state["counts"] >= 0).all() and (state["seconds"] >= 0).all())
+    return possible and len(state["files"]) == len(state["crc"])

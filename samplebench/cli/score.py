@@ -86,10 +86,8 @@ def _score_folder(
     device = resolve_device(args.device)
     wanted = Wanted(names, sources, args.checkpoints, device, args.offline)
     with store.locked(), writing(store.out):
-        try:
-            done = rescore(store, wanted, Progress(args.quiet), quiet=args.quiet)
-        finally:
-            write_report(store.view(), store.out)
+        done = rescore(store, wanted, Progress(args.quiet), quiet=args.quiet)
+        write_report(store.view(), store.out)
     view = store.view(done.rows)
     complaint = done.complaint(store.out)
     decide(

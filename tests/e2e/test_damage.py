@@ -291,7 +291,6 @@ class TestOlder:
         assert {row["reference"] for row in after} == {"digits-kde@57ac2d93"}
         assert {row["depth"] for row in after} == {row["nfe"] for row in after}
 
-    @pytest.mark.xfail(strict=True, reason="check opens folders of today's schema alone")
     @pytest.mark.usefixtures("older")
     def test_check_reads_it(self, samplebench):
         done = samplebench("check", "sweep", "--baseline", "baseline.csv")
