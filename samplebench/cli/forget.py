@@ -72,9 +72,11 @@ def _drop_kept(args: argparse.Namespace, store: Store) -> None:
     from samplebench.bench import forget
     from samplebench.results.fields import counted
 
-    with store.locked(), writing(store.out):
+    if args.dry_run:
         files = forget.kept_files(store)
-        if not args.dry_run:
+    else:
+        with store.locked(), writing(store.out):
+            files = forget.kept_files(store)
             forget.drop_kept(files)
     if args.json:
         facts = {"files": len(files.paths), "bytes": files.size, "dry_run": args.dry_run}

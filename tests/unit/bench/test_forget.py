@@ -140,6 +140,17 @@ def test_a_dry_run_changes_nothing(forget, folder):
     assert "nothing is dropped" in forget("--unfinished")[1]
 
 
+def test_a_dry_run_leaves_kept_files_and_those_under_way(forget, folder):
+    cell = next((folder / "cells").glob("*.json")).stem
+    Store(folder).kept.write(cell, "images", "", {"arr_0": np.zeros((2, 8, 8, 1), np.uint8)})
+    (folder / "cells" / f".{cell}.json.1.tmp").touch()
+    before = cells(folder)
+    code, out, _ = forget("--kept", "--dry-run")
+    assert code == 0 and "would drop 1 file of kept" in out
+    assert cells(folder) == before and not (folder / ".lock").exists()
+    assert "dropped 1 file of kept" in forget("--kept")[1] and not Store(folder).kept.of()
+
+
 def test_an_abandoned_request_does_not_block_a_baseline(forget, folder, tmp_path, capsys):
     words = ["check", str(folder), "--baseline", str(tmp_path / "baseline.csv")]
     assert main([*words, "--update"]) == 2
