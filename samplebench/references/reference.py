@@ -25,6 +25,7 @@ from samplebench.files.atomic import atomic, expanded, regular, sha256
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
 from samplebench.references.files import DIM, FEATURES, Statistics, read
+from samplebench.results.fields import visible
 
 _SUFFIX = ".reference.npz"
 # Bytes of a released file: statistics take 34 MB, and some hold their images or activations, too.
@@ -226,7 +227,7 @@ def load(source: str, home: str = "") -> Reference:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     return Reference(
-        id=path.name.removesuffix(_SUFFIX),
+        id=visible(path.name.removesuffix(_SUFFIX)),
         path=path,
         sha256=sha256(path),
         feature_dim=len(found.mean),

@@ -15,7 +15,7 @@ from samplebench.image_sets import ImageSet, read, stamp
 from samplebench.references.files import Statistics
 from samplebench.references.reference import Reference
 from samplebench.registry import extractors
-from samplebench.results.fields import printable
+from samplebench.results.fields import printable, visible
 from samplebench.scoring.cached import Cached
 from samplebench.scoring.content import content_of
 from samplebench.scoring.extract import Extracted, enough, fetch_extractor, statistics_of
@@ -65,7 +65,7 @@ class OfImages(Reference):
         enough(images)
         dim, weights = getattr(made, "feature_dim", 0), getattr(made, "weights_sha256", "")
         planned = cls(
-            id=path.name or str(path),
+            id=visible(path.name or path),
             path=path,
             sha256="",
             feature_dim=dim if isinstance(dim, int) else 0,

@@ -74,6 +74,13 @@ def test_equal_references_count_once(statistics, stored, array, tmp_path):
     assert len(found) == 2 and len(ready(found, offline=True, quiet=True)) == 1
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "no\xa0break", "not utf-8 \udcff"])
+def test_names_that_no_table_can_have(statistics, stored, array, name):
+    for source in (stored(array, "folder", name), stored(array, "npz", name), statistics(name)):
+        found = ready(measures(["fd-pixels"], [source]), offline=True, quiet=True)
+        assert found[0].label.isprintable() and "\ufffd" in found[0].label
+
+
 @pytest.mark.parametrize(
     ("names", "given", "message"),
     [
