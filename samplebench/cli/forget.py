@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
         found = forget.chosen(forget.states(store), args.numbers, args.unfinished, store.out)
         _say(args, found, forget.unwanted(store, found))
         return 0
-    with store.locked(), writing(store.out):
+    with writing(store.out), store.locked():
         found = forget.chosen(forget.states(store), args.numbers, args.unfinished, store.out)
         if found:
             forget.drop(found)
@@ -75,7 +75,7 @@ def _drop_kept(args: argparse.Namespace, store: Store) -> None:
     if args.dry_run:
         files = forget.kept_files(store)
     else:
-        with store.locked(), writing(store.out):
+        with writing(store.out), store.locked():
             files = forget.kept_files(store)
             forget.drop_kept(files)
     if args.json:

@@ -85,7 +85,7 @@ def _score_folder(
 
     device = resolve_device(args.device)
     wanted = Wanted(names, sources, args.checkpoints, device, args.offline)
-    with store.locked(), writing(store.out):
+    with writing(store.out), store.locked():
         done = rescore(store, wanted, Progress(args.quiet), quiet=args.quiet)
         write_report(store.view(), store.out)
     view = store.view(done.rows)
