@@ -141,7 +141,7 @@ def score_kept(
     progress: Progress,
 ) -> list[Score]:
     """Scores a finished cell from what was kept of its images, and files the scores."""
-    record, statistics = store.cell(cell.hash), dict[tuple[str, str], Blocked]()
+    record, statistics = store.cell(cell.hash), dict[tuple[str, str], tuple[Blocked, list[str]]]()
     found = []
     for planned in scores:
         kind, failed = kind_of(planned), str(record.get("failed", ""))
@@ -153,8 +153,9 @@ def score_kept(
             except Failed as error:
                 failed = str(error)
         seed = cell.conditions["seed"]
+        statistic, doubts = statistics.get(kind, (None, []))
         score = score_of(
-            planned, scoring.measure(planned), statistics.get(kind), failed, seed, scoring.device
+            planned, scoring.measure(planned), statistic, failed, seed, scoring.device, doubts
         )
         store.write_score(score)
         found.append(score)

@@ -93,9 +93,14 @@ def score_of(
     failed: str,
     seed: int,
     device: torch.device,
+    doubts: Iterable[str] = (),
 ) -> Score:
-    """A score; without a value where `failed` says why, or the metric fails on these numbers."""
-    began, doubts, value = time.perf_counter(), dict[str, None](), _NONE
+    """A score; without a value where `failed` says why, or the metric fails on these numbers.
+
+    Args:
+        doubts: reasons why the same images give another statistic, each a line.
+    """
+    began, doubts, value = time.perf_counter(), dict.fromkeys(doubts), _NONE
     try:
         if not failed and statistic is not None:
             with watched_metric(planned.metric, seed, lambda text: doubts.setdefault(text)):
@@ -136,12 +141,16 @@ def kept_statistic(
     kind: Kind,
     extractor: Callable[[], LoadedExtractor],
     conditions: Conditions,
-) -> Blocked:
+) -> tuple[Blocked, list[str]]:
     """A statistic of a finished cell, of what was kept; what had to be made is kept, too.
 
     Args:
         extractor: loads it, where features must be made of the images.
         conditions: of the cell; images come in blocks as when they were sampled.
+
+    Returns:
+        The statistic, and reasons why the same images give another one, each a line, where it was
+        made of kept images; those of sampling are in the record.
 
     Raises:
         Damaged: what was kept is not what was written.
@@ -150,37 +159,40 @@ def kept_statistic(
     """
     key, statistic = kind
     if statistic == "features" and store.kept.has(cell, "features", key):
-        return BlockedRows(store.kept.features(cell, key))
+        return BlockedRows(store.kept.features(cell, key)), store.kept.doubts(cell, statistic, key)
     if statistic == "moments" and store.kept.has(cell, "moments", key):
+        doubts = store.kept.doubts(cell, statistic, key)
         try:
             found = BlockedMoments.load(store.kept.moments(cell, key))
         except (KeyError, ValueError) as error:
             path = store.kept.path(cell, "moments", key)
             raise Damaged(path, str(error), "delete it; its cell is sampled again") from None
         if found.parts or not store.kept.has(cell, "features", key):
-            return found
+            return found, doubts
         # Blocks too large to be kept are made of the rows.
-        return found.parted(store.kept.features(cell, key))
+        return found.parted(store.kept.features(cell, key)), doubts
     if store.kept.has(cell, "images"):
         return _of_images(store, cell, kind, extractor(), conditions)
-    return BlockedMoments.of(store.kept.features(cell, key))
+    doubts = store.kept.doubts(cell, "features", key)
+    return BlockedMoments.of(store.kept.features(cell, key)), doubts
 
 
 def _of_images(
     store: Store, cell: str, kind: Kind, extractor: LoadedExtractor, conditions: Conditions
-) -> Blocked:
-    """Features of kept images, kept as those of the other extractors."""
+) -> tuple[Blocked, list[str]]:
+    """Features of kept images, kept as those of the other extractors; and doubts about them."""
+    doubts = dict[str, None]()
     images, block = store.kept.images(cell), conditions["block"]
     rows = store.rows(cell, f"{extractor.key}.made", (extractor.dim,), np.float64)
     narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
     try:
         for first in range(0, len(images), block):
             seed = conditions["seed"] + first
-            found = _features(extractor, images[first : first + block], block, seed)
+            found = _features(extractor, images[first : first + block], block, seed, doubts)
             rows.write(first, found)
             narrow.write(first, found)
         moments = BlockedMoments.of(rows.mapped(len(images)))
-        facts = {"extractor": extractor.name}
+        facts = {"extractor": extractor.name, **({"unsteady": list(doubts)} if doubts else {})}
         store.kept.write(cell, "moments", extractor.key, moments.state(), **facts)
         arrays = {FEATURES: narrow.mapped(len(images))}
         store.kept.write(cell, "features", extractor.key, arrays, **facts)
@@ -188,17 +200,27 @@ def _of_images(
         rows.drop()
         narrow.drop()
     if kind[1] == "moments":
-        return moments
-    return BlockedRows(store.kept.features(cell, extractor.key))
+        return moments, list(doubts)
+    return BlockedRows(store.kept.features(cell, extractor.key)), list(doubts)
 
 
-def _features(extractor: LoadedExtractor, images: np.ndarray, block: int, seed: int) -> np.ndarray:
+def _features(
+    extractor: LoadedExtractor,
+    images: np.ndarray,
+    block: int,
+    seed: int,
+    doubts: dict[str, None],
+) -> np.ndarray:
     """Features of uint8 images [n, H, W, C], in a batch filled up to a whole block."""
     n = len(images)
     filled = np.zeros((block, *images.shape[1:]), np.uint8)
     filled[:n] = images
     batch = torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous()
     with watched_extractor(
-        extractor.name, extractor.function, seed, torch.device("cpu"), lambda text: None
+        extractor.name,
+        extractor.function,
+        seed,
+        torch.device("cpu"),
+        lambda text: doubts.setdefault(text),
     ):
         return features(extractor.function, batch, extractor.name, extractor.dim, n)

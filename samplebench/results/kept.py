@@ -10,7 +10,7 @@ KEY is of the extractor. Each file has facts and a checksum over its numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,18 @@ class Kept:
         """uint8 [N, H, W, C], mapped from the file; raises as `moments` does."""
         return self._mapped(cell, "images", "", IMAGES, np.dtype(np.uint8), 4)
 
-    def of(self, cells: Iterator[str] | None = None) -> list[Path]:
-        """All that is kept, of these cells or of all."""
-        wanted = None if cells is None else set(cells)
-        found = [path for path in self.folder.glob("*.npz") if _NAME.fullmatch(path.name)]
-        return sorted(p for p in found if wanted is None or p.name.partition(".")[0] in wanted)
+    def doubts(self, cell: str, level: str, key: str) -> list[str]:
+        """Reasons why the same images give other numbers, each a line; raises as `check` does."""
+        path = self.path(cell, level, key)
+        try:
+            found = self._opened(path, cell, level, key).facts.get("unsteady", [])
+        except Unreadable as error:
+            raise Damaged(path, str(error), _MEND) from None
+        return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+    def of(self) -> list[Path]:
+        """All that is kept."""
+        return sorted(p for p in self.folder.glob("*.npz") if _NAME.fullmatch(p.name))
 
     def check(self, path: Path) -> None:
         """Looks at a file's facts; its numbers are not read.

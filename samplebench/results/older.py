@@ -16,11 +16,6 @@ _OF_SCORES = ("protocol", "reference", "extractor", "metrics")
 _OF_IMAGES = ("noise", "state_dtype", "quantization")
 
 
-def is_older(conditions: Mapping[str, Any]) -> bool:
-    """Whether conditions of a cell are of schema 1."""
-    return "metrics" in conditions
-
-
 def images_of(conditions: Mapping[str, Any]) -> Conditions:
     """What of a cell's conditions decides its images."""
     protocol = conditions.get("protocol") or {}

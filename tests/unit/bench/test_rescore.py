@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from samplebench.cli import main
 from samplebench.errors import InputError
+from samplebench.registry import extractors, metrics
 from samplebench.results.store import Store
 from tests.unit.bench.conftest import ONE
 from tests.unit.bench.folders import again, content, sweep, values_of
@@ -47,6 +49,30 @@ def test_another_extractor_on_kept_images(finished, statistics, tmp_path):
         path.unlink()
     done, _ = again(out, "fd-pixels", reference=[statistics["pixels"]])
     assert values_of(Store(out), done.rows) == fresh.values
+
+
+def test_an_extractor_that_draws_is_told_each_time(finished, tmp_path, monkeypatch):
+    class Drawing(extractors.get("pixels")):
+        def __call__(self, images):
+            return super().__call__(images) + torch.rand(1, dtype=torch.float64)
+
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(extractors, "_entries", dict(extractors._entries))
+    monkeypatch.setattr(metrics, "_entries", dict(metrics._entries))
+    extractors.register("drawing")(Drawing)
+    for name in ("drawn", "drawn-again"):
+        metrics.register(name, extractor="drawing")(lambda moments, _: {"value": moments.count})
+    images = np.random.default_rng(0).integers(256, size=(9, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "real.npy", images)
+    out = finished("images")
+    for name in ("drawn", "drawn-again"):
+        again(out, name, reference=[str(tmp_path / "real.npy")])
+    found = [
+        store.score(path.stem) for store in (Store(out),) for path in (out / "scores").iterdir()
+    ]
+    told = {score["conditions"]["metric"]: score.get("unsteady") for score in found}
+    why = ["extractor drawing draws from torch's global generator"]
+    assert told == {"fd-digits": None, "drawn": why, "drawn-again": why}
 
 
 def test_a_metric_on_features_of_a_plugin(statistics, kernel, tmp_path):
