@@ -76,6 +76,7 @@ def _score_folder(
     from samplebench.results.store import Store
 
     store = Store(Path(args.dir), create=False)
+    from samplebench.api import failures
     from samplebench.bench.progress import Progress
     from samplebench.bench.rescore import Wanted, rescore
     from samplebench.devices import resolve_device
@@ -89,13 +90,13 @@ def _score_folder(
         done = rescore(store, wanted, Progress(args.quiet), quiet=args.quiet)
         write_report(store.view(), store.out)
     view = store.view(done.rows)
-    complaint = done.complaint(store.out)
-    decide(
-        args, 2 if complaint else int(any(score.get("failed") for score in view.scores.values()))
-    )
+    complaint, lost = done.complaint(store.out), failures(view)
+    decide(args, 2 if complaint else int(bool(lost)))
     print(to_json(view.rows) if args.json else view_text(view))
     if not args.quiet and not args.json:
         print(f"\nreport: {store.out / 'report.html'}")
+    for line in lost:
+        say(f"samplebench: failed: {line}")
     if complaint:
         say(f"samplebench: error: {complaint}")
     return int(args.verdict)

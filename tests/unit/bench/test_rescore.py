@@ -228,3 +228,12 @@ def test_a_run_takes_a_plugins_metric(tmp_path, statistics, kernel, capsys):
     assert code == 0
     (row,) = Store(tmp_path / "out").view().rows
     assert row["mmd-pixels"] > 0 and row["mmd-pixels_stderr"] > 0 and row["fd-pixels"] > 0
+
+
+def test_a_score_that_failed_is_named(finished, statistics, monkeypatch, capsys):
+    monkeypatch.setattr(metrics, "_entries", dict(metrics._entries))
+    metrics.register("no-number", extractor="digits")(lambda moments, _: {"value": float("nan")})
+    words = ["--metric", "no-number", "--reference", statistics["digits"], "--quiet"]
+    assert main(["score", str(finished("moments")), *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("samplebench: failed: digits-exact euler") and "its value is nan" in line
