@@ -69,7 +69,8 @@ def _split(word: str) -> Iterator[str]:
     while parts:
         # The longest path first; one word is taken as it is, whether it exists or not.
         end = next(n for n in range(len(parts), 0, -1) if n == 1 or _there(",".join(parts[:n])))
-        if source := ",".join(parts[:end]).strip():
+        source = ",".join(parts[:end])
+        if source := source if _there(source) else source.strip():
             yield source
         del parts[:end]
 

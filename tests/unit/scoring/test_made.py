@@ -165,6 +165,8 @@ def test_words_of_several_references(tmp_path, monkeypatch):
     (tmp_path / "c").touch()
     assert sources_of(["digits", "c,d", "a,b.npz", "digits"]) == ("digits", "c", "d", "a,b.npz")
     assert sources_of("c,a,b.npz, e,") == ("c", "a,b.npz", "e")
+    (tmp_path / " f ").touch()
+    assert sources_of([" f ", "c, g "]) == (" f ", "c", "g")
     assert sources_of([]) == sources_of("") == ()
 
 
