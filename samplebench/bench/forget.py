@@ -97,7 +97,7 @@ def unwanted(store: Store, without: Collection[RequestState] = ()) -> Unwanted:
 
 @dataclass(frozen=True)
 class KeptFiles:
-    """Statistics and images that were kept of a folder's cells.
+    """Statistics and images that were kept of a folder's finished cells, or half of them.
 
     Attributes:
         paths: of the files.
@@ -110,7 +110,7 @@ class KeptFiles:
 
 def kept_files(store: Store) -> KeptFiles:
     """All that could be dropped without losing a value; a further one then samples again."""
-    found = store.kept.of()
+    found = [*store.kept.of(), *store.again()]
     return KeptFiles(tuple(found), sum(path.stat().st_size for path in found))
 
 

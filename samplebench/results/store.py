@@ -273,6 +273,11 @@ class Store:
         """The rows of a cell under way: features of an extractor's key, or images."""
         return RowsFile(self.out / "cells" / f"{cell}.partial.{name}", shape, dtype)
 
+    def again(self) -> list[Path]:
+        """What is there of finished cells that are sampled again."""
+        found = (self.out / "cells").glob("*.partial.*")
+        return sorted(p for p in found if not is_aside(p) and self.has(p.name.partition(".")[0]))
+
     def drop_partial(self, cell: str) -> None:
         for path in (self.out / "cells").glob(f"{cell}.partial.*"):
             if not is_aside(path) and path.is_file():

@@ -151,6 +151,17 @@ def test_a_dry_run_leaves_kept_files_and_those_under_way(forget, folder):
     assert "dropped 1 file of kept" in forget("--kept")[1] and not Store(folder).kept.of()
 
 
+def test_half_of_a_finished_cell_that_is_sampled_again_is_dropped_too(forget, folder):
+    (done, *_), (under_way,) = (
+        sorted((folder / "cells").glob(p)) for p in ("*.json", "*.partial*")
+    )
+    store = Store(folder)
+    store.save_partial(done.stem, {"total": np.arange(10.0)})
+    store.rows(done.stem, "images", (2,), np.uint8).write(0, np.zeros((3, 2)))
+    assert "dropped 2 files of kept" in forget("--kept")[1]
+    assert [*(folder / "cells").glob("*.partial*")] == [under_way]
+
+
 def test_an_abandoned_request_does_not_block_a_baseline(forget, folder, tmp_path, capsys):
     words = ["check", str(folder), "--baseline", str(tmp_path / "baseline.csv")]
     assert main([*words, "--update"]) == 2
