@@ -34,12 +34,14 @@ class LoadedExtractor:
         key: of what it is, code of others included.
         dim: D, features of an image.
         function: uint8 images [N, C, H, W] to features [N, D].
+        device: that it was made for.
     """
 
     name: str
     key: str
     dim: int
     function: Callable[[Tensor], Tensor]
+    device: torch.device
 
 
 @dataclass(frozen=True)
@@ -105,5 +107,5 @@ def load_extractors(
             for measure in measures:
                 if measure.reference.extractor == name:
                     check_extractor(measure.reference, function)
-            found[key] = LoadedExtractor(name, key, function.feature_dim, function)
+            found[key] = LoadedExtractor(name, key, function.feature_dim, function, device)
     return tuple(found.values())

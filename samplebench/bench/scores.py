@@ -220,7 +220,7 @@ def _features(
         extractor.name,
         extractor.function,
         seed,
-        torch.device("cpu"),
+        extractor.device,
         lambda text: doubts.setdefault(text),
     ):
         return features(extractor.function, batch, extractor.name, extractor.dim, n)
