@@ -148,7 +148,12 @@ def score_kept(
         if not failed and kind not in statistics:
             try:
                 statistics[kind] = kept_statistic(
-                    store, cell.hash, kind, _extractor(planned, scoring), cell.conditions
+                    store,
+                    cell.hash,
+                    kind,
+                    _extractor(planned, scoring),
+                    cell.conditions,
+                    quiet=progress.quiet,
                 )
             except Failed as error:
                 failed = str(error)

@@ -24,6 +24,7 @@ from samplebench.results.kept import FEATURES
 from samplebench.results.record import Conditions, Record, Score, Value
 from samplebench.results.store import SCHEMA, Store
 from samplebench.scoring.measure import Measure
+from samplebench.ticker import bar
 
 # (extractor's key, "moments" or "features").
 Kind = tuple[str, str]
@@ -141,12 +142,15 @@ def kept_statistic(
     kind: Kind,
     extractor: Callable[[], LoadedExtractor],
     conditions: Conditions,
+    *,
+    quiet: bool = True,
 ) -> tuple[Blocked, list[str]]:
     """A statistic of a finished cell, of what was kept; what had to be made is kept, too.
 
     Args:
         extractor: loads it, where features must be made of the images.
         conditions: of the cell; images come in blocks as when they were sampled.
+        quiet: no progress over kept images.
 
     Returns:
         The statistic, and reasons why the same images give another one, each a line, where it was
@@ -172,25 +176,33 @@ def kept_statistic(
         # Blocks too large to be kept are made of the rows.
         return found.parted(store.kept.features(cell, key)), doubts
     if store.kept.has(cell, "images"):
-        return _of_images(store, cell, kind, extractor(), conditions)
+        return _of_images(store, cell, kind, extractor(), conditions, quiet)
     doubts = store.kept.doubts(cell, "features", key)
     return BlockedMoments.of(store.kept.features(cell, key)), doubts
 
 
 def _of_images(
-    store: Store, cell: str, kind: Kind, extractor: LoadedExtractor, conditions: Conditions
+    store: Store,
+    cell: str,
+    kind: Kind,
+    extractor: LoadedExtractor,
+    conditions: Conditions,
+    quiet: bool,
 ) -> tuple[Blocked, list[str]]:
     """Features of kept images, kept as those of the other extractors; and doubts about them."""
     doubts = dict[str, None]()
     images, block = store.kept.images(cell), conditions["block"]
     rows = store.rows(cell, f"{extractor.key}.made", (extractor.dim,), np.float64)
     narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
+    title = f"{extractor.name} features of {conditions['model']} {conditions['sampler']}"
     try:
-        for first in range(0, len(images), block):
-            seed = conditions["seed"] + first
-            found = _features(extractor, images[first : first + block], block, seed, doubts)
-            rows.write(first, found)
-            narrow.write(first, found)
+        with bar(len(images), title, "image", quiet) as advance:
+            for first in range(0, len(images), block):
+                seed = conditions["seed"] + first
+                found = _features(extractor, images[first : first + block], block, seed, doubts)
+                rows.write(first, found)
+                narrow.write(first, found)
+                advance(len(found))
         moments = BlockedMoments.of(rows.mapped(len(images)))
         facts = {"extractor": extractor.name, **({"unsteady": list(doubts)} if doubts else {})}
         store.kept.write(cell, "moments", extractor.key, moments.state(), **facts)

@@ -10,7 +10,7 @@ from functools import wraps
 import torch
 
 from samplebench import registry
-from samplebench.bench import cell
+from samplebench.bench import block
 from samplebench.checkpoints import score_sde_file
 from samplebench.cli import main
 from samplebench.images import to_uint8
@@ -45,7 +45,7 @@ def missing_last_step():
 
 
 def wrong_uint8_rule():
-    cell.to_uint8 = lambda x, rule: to_uint8(x, "openai")
+    block.to_uint8 = lambda x, rule: to_uint8(x, "openai")
 
 
 def ema_ignored():
