@@ -73,7 +73,7 @@ def run_one(keep: str, count: int, folder: Path) -> None:
     frame = sb.run(quiet=True, **words, out=str(folder / keep))
     taken = sum(path.stat().st_size for path in (folder / keep / "cells").glob("*.npz"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    value = frame.iloc[0].filter(regex="^fd-").tolist()
+    value = [float(number) for number in frame.iloc[0].filter(regex="^fd-")]
     facts = (peak, time.perf_counter() - began, room.kept, taken, room.underway, value)
     print("RESULT", *facts, sep="\t", flush=True)
 
