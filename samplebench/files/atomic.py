@@ -82,9 +82,9 @@ def _sync(path: Path, flags: int) -> None:
         os.close(number)
 
 
-def write_atomic(path: Path, data: bytes) -> Path:
-    """Writes `data` to `path`, which is returned."""
-    with atomic(path) as temporary:
+def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> Path:
+    """Writes `data` to `path`, which is returned; `sync` as of `atomic`."""
+    with atomic(path, sync=sync) as temporary:
         temporary.write_bytes(data)
     return path
 

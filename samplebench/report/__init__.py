@@ -16,7 +16,8 @@ __all__ = ["write_report"]
 def write_report(view: View, out: Path, uncertain: bool = False) -> dict[str, Path]:
     """Write `results.csv`, `figures/<model>.<metric>.svg|png` and `report.html` into `out`.
 
-    Each file is replaced atomically. The same view gives the same bytes.
+    Each file is replaced atomically, and can be made again: none but the table waits for the disk.
+    The same view gives the same bytes.
 
     Args:
         view: what was measured.
@@ -33,5 +34,6 @@ def write_report(view: View, out: Path, uncertain: bool = False) -> dict[str, Pa
 
     out = Path(out)
     paths = [write_csv(view.rows, out / "results.csv"), *write_figures(view, out / "figures")]
-    paths.append(write_atomic(out / "report.html", render_html(view, uncertain).encode("utf-8")))
+    page = render_html(view, uncertain).encode("utf-8")
+    paths.append(write_atomic(out / "report.html", page, sync=False))
     return {path.relative_to(out).as_posix(): path for path in paths}

@@ -203,5 +203,5 @@ def write_figures(view: View, folder: Path) -> list[Path]:
     for plot in plots_of(view):
         for kind in ("svg", "png"):
             path = Path(folder) / f"{figure_stem(plot.model, plot.metric)}.{kind}"
-            written.append(write_atomic(path, render(draw(plot), kind)))
+            written.append(write_atomic(path, render(draw(plot), kind), sync=False))
     return written

@@ -134,7 +134,12 @@ def everything(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "put"), [("sweep", "nothing"), ("sweep", "a folder"), ("sweep/cells", "a file")]
+    ("name", "put"),
+    [
+        ("sweep", "nothing"),
+        pytest.param("sweep", "a folder", marks=pytest.mark.slow),
+        pytest.param("sweep/cells", "a file", marks=pytest.mark.slow),
+    ],
 )
 def test_a_folder_that_goes_during_a_run(
     samplebench, start, wait, sweep, uninterrupted, cells, tmp_path, name, put
