@@ -88,6 +88,9 @@ class Forks:
     ) -> Child:
         """The command line, or that of another script; `streams` is an empty folder."""
         out, err = streams / "out", streams / "err"
+        # It may be killed before it has opened them.
+        out.touch()
+        err.touch()
         server = self._server()
         request = [str(script or ""), words, str(folder), environment, str(out), str(err)]
         server.stdin.write(json.dumps(request).encode() + b"\n")
