@@ -174,9 +174,12 @@ def test_fid_with_everything_in_the_cache(fetched, released, place):
     }
     for conditions in (cell["conditions"] for cell in cells):
         assert conditions["checkpoint_sha256"] == digests["network.pkl"]
+        assert conditions["quantization"] == "edm"
+    scores = [json.loads(path.read_text()) for path in (place / "fid" / "scores").glob("*.json")]
+    assert len(scores) == 2
+    for conditions in (score["conditions"] for score in scores):
         assert conditions["extractor"]["weights_sha256"] == digests["inception.pth"]
         assert conditions["reference"] == {
             "id": "edm-cifar10-32x32", "sha256": digests["statistics.npz"]
         }  # fmt: skip
-        assert conditions["protocol"]["quantization"] == "edm"
     assert "heusel2017gans" in released("cite", "fid").out
