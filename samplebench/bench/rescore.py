@@ -18,7 +18,7 @@ from samplebench.checkpoints.catalog import catalog
 from samplebench.errors import InputError
 from samplebench.results.cell import Cell, PlannedRow, PlannedScore
 from samplebench.results.fields import counted
-from samplebench.results.requests import AskedRow, merged
+from samplebench.results.requests import merged
 from samplebench.results.row import Columns
 from samplebench.results.store import Store
 from samplebench.scoring.measure import Measure, measures, ready
@@ -107,7 +107,7 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
                     able |= {} if missing else {metric: scores}
                 if able:
                     rows.append(replace(one, scores=able))
-                    work += ((scoring, *item) for item in _to_score(store, rows[-1]))
+                    work += ((scoring, *item) for item in _by_cell(rows[-1]))
     result = Rescored(tuple(rows), {text: len(cells) for text, cells in lacking.items()})
     if not rows:
         raise InputError(result.complaint(store.out))
@@ -115,7 +115,7 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
         progress.note(f"note: {note}")
     store.add_request(wanted.words(), rows)
     for scoring, cell, scores in work:
-        # Rows may share cells.
+        # Some are there, and rows may share cells.
         if left := tuple(score for score in scores if not store.has_score(score.hash)):
             score_kept(cell, left, scoring, store, progress)
     return result
@@ -133,15 +133,11 @@ def _finished(store: Store) -> Iterator[PlannedRow]:
     """The folder's points whose images are there, each once, without a reference."""
     seen = set[str]()
     for row in merged(store.requests()):
-        columns = {**row["columns"], "reference": ""}
+        columns: Columns = {**row["columns"], "reference": ""}
         name = json.dumps([columns, row["cells"]], sort_keys=True)
         if name not in seen and all(map(store.has, row["cells"])):
             seen.add(name)
-            yield PlannedRow(_columns(row), tuple(_cells(store, row["cells"])), {})
-
-
-def _columns(row: AskedRow) -> Columns:
-    return {**row["columns"], "reference": ""}
+            yield PlannedRow(columns, tuple(_cells(store, row["cells"])), {})
 
 
 def _cells(store: Store, names: Iterable[str]) -> Iterator[Cell]:
@@ -151,10 +147,9 @@ def _cells(store: Store, names: Iterable[str]) -> Iterator[Cell]:
         yield Cell(record["conditions"], planned, record.get("not_reusable", ""))
 
 
-def _to_score(store: Store, row: PlannedRow) -> Iterator[tuple[Cell, tuple[PlannedScore, ...]]]:
+def _by_cell(row: PlannedRow) -> Iterator[tuple[Cell, tuple[PlannedScore, ...]]]:
     for index, cell in enumerate(row.cells):
-        scores = (each[index] for each in row.scores.values())
-        yield cell, tuple(score for score in scores if not store.has_score(score.hash))
+        yield cell, tuple(each[index] for each in row.scores.values())
 
 
 def _lacks(store: Store, cell: Cell, score: PlannedScore) -> bool:

@@ -11,6 +11,7 @@ from samplebench.bench.scores import can_score, kind_of
 from samplebench.results.cell import Cell, PlannedScore
 from samplebench.results.fields import counted
 from samplebench.results.kept import LEVELS
+from samplebench.results.record import Record
 from samplebench.results.store import Store
 
 Item = tuple[Cell, tuple[PlannedScore, ...]]
@@ -39,7 +40,8 @@ def work_of(plan: Plan, store: Store) -> Work:
     for name, cell in plan.cells.items():
         every = tuple(wanted[name].values())
         lacking = tuple(s for s in every if not store.has_score(s.hash))
-        reason = _reason(plan, store, cell, lacking) if store.whole(name) else "new"
+        record = store.whole(name)
+        reason = "new" if record is None else _reason(plan, store, cell, record, every, lacking)
         if reason:
             sample.append((cell, every))
             if reason != "new":
@@ -53,15 +55,22 @@ def work_of(plan: Plan, store: Store) -> Work:
     return Work(tuple(sample), tuple(score), tuple(notes))
 
 
-def _reason(plan: Plan, store: Store, cell: Cell, lacking: Iterable[PlannedScore]) -> str:
+def _reason(
+    plan: Plan,
+    store: Store,
+    cell: Cell,
+    record: Record,
+    every: Iterable[PlannedScore],
+    lacking: Iterable[PlannedScore],
+) -> str:
     """Why a finished cell must be sampled again; "" if it need not."""
-    if store.cell(cell.hash).get("failed"):
+    if record.get("failed"):
         return ""
     for score in lacking:
         if not can_score(store, cell.hash, kind_of(score)):
             return f"{lack(score)} were not kept"
     keep = plan.request.keep
-    if keep != LEVELS[0] and not kept_at(store, cell, plan.scores[cell.hash].values(), keep):
+    if keep != LEVELS[0] and not kept_at(store, cell, every, keep):
         return f"{keep} were not kept"
     if plan.request.save_images and not store.kept.has(cell.hash, "images"):
         number = cell.conditions["num_samples"]

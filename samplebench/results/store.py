@@ -212,12 +212,12 @@ class Store:
         """
         return read_cell(self._cell(cell), SCHEMA)
 
-    def whole(self, cell: str) -> bool:
-        """Whether a finished cell is there and can be used."""
+    def whole(self, cell: str) -> Record | None:
+        """The record of a finished cell that is there and can be used; None of any other."""
         try:
-            return self.has(cell) and bool(self.cell(cell))
+            return self.cell(cell) if self.has(cell) else None
         except Damaged:
-            return False
+            return None
 
     def check_sheets(self, view: View) -> None:
         """Raises `Damaged` where a contact sheet of the view cannot be shown."""
