@@ -64,13 +64,7 @@ class Sealed:
         self._arrays = Arrays(path)
         if _FACTS not in self._arrays.keys:
             raise Unreadable(f"it holds {self._arrays.named()} without facts")
-        stored = self._arrays[_FACTS]
-        if stored.dtype.kind != "U" or stored.nbytes > 4 * _MOST_FACTS or stored.shape != ():
-            raise Unreadable(f"its facts are {stored.text}, not a short text")
-        try:
-            facts = json.loads(str(stored.whole()))
-        except (ValueError, RecursionError):
-            raise Unreadable("its facts are not JSON") from None
+        facts = facts_of(self._arrays[_FACTS])
         if not isinstance(facts, dict):
             raise Unreadable("its facts are no object")
         self.facts: dict[str, Any] = facts
@@ -104,6 +98,20 @@ class Sealed:
         """All arrays, checked and in memory."""
         self.check()
         return {key: self[key].whole() for key in self.keys}
+
+
+def facts_of(stored: Stored) -> Any:
+    """The JSON in an array that is a short text.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    if stored.dtype.kind != "U" or stored.nbytes > 4 * _MOST_FACTS or stored.shape != ():
+        raise Unreadable(f"its facts are {stored.text}, not a short text")
+    try:
+        return json.loads(str(stored.whole()))
+    except (ValueError, RecursionError):
+        raise Unreadable("its facts are not JSON") from None
 
 
 def _pieces(array: np.ndarray) -> Iterable[np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from samplebench.errors import InputError
 from samplebench.files.archives import Arrays, Stored, Unreadable
+from samplebench.files.sealed import facts_of
 from samplebench.metrics.moments import Moments
 
 # Whatever was released without saying so was made with Inception's pooled features.
@@ -23,8 +23,6 @@ _IMAGES = ("arr_0", "images")
 _KEPT, _ACTIVATIONS = "features", "pool_3"
 # Rows of activations that are in memory as float64 at a time.
 _ROWS = 4096
-# Characters of `facts`; ours are a few hundred.
-_FACTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -135,12 +133,7 @@ def _kept(arrays: Arrays, shape: tuple[int, int]) -> Callable[[], np.ndarray] | 
 
 def _facts(stored: Stored) -> dict[str, Any]:
     """What our own files say of themselves."""
-    if stored.dtype.kind != "U" or stored.nbytes > 4 * _FACTS or stored.shape != ():
-        raise Unreadable(f"its facts are {stored.text}, not a short text")
-    try:
-        facts = json.loads(str(stored.whole()))
-    except (ValueError, RecursionError):
-        raise Unreadable("its facts are not JSON") from None
+    facts = facts_of(stored)
     kinds = {"num_images": int, "extractor": str, "weights_sha256": str, "made_from": str}
     if not isinstance(facts, dict) or facts.keys() != kinds.keys():
         raise Unreadable(f"its facts are not {', '.join(kinds)}")

@@ -10,12 +10,10 @@ from samplebench.results import older
 from samplebench.results.fields import hashes_of
 from samplebench.results.row import Row
 
-_LATER = ("reference", "depth", "guidance", "guide_nfe")
-
 
 def row_of(row: Row) -> Row:
     """A row with the columns that came later; its reference is "" until somebody says it."""
-    known = "nfe" not in row or any(column in row for column in _LATER)
+    known = "nfe" not in row or any(column in row for column in older.LATER)
     return row if known else older.row_of(row, "")
 
 

@@ -139,9 +139,7 @@ def read_score(path: Path, schema: int) -> Score:
     _check_name(path, score, "score")
     try:
         value = score["value"]
-        whole = all(is_value(value[key]) for key in ("value", "stderr"))
-        whole &= all_finite(value.get("deleted", []))
-        whole &= value["stderr"] is None or value["stderr"] >= 0
+        whole = is_measured(value)
         whole &= all(is_number(value[key]) for key in value.keys() - Value.__annotations__.keys())
         whole &= value.get("better", "lower") in ("lower", "higher")
         whole &= (value["value"] is None) == bool(score.get("failed"))
@@ -170,20 +168,22 @@ def _is_positive(value: Any) -> bool:
     return is_number(value) and value > 0
 
 
-def all_finite(values: Any) -> bool:
-    """Whether it is a list of finite numbers."""
-    return isinstance(values, list) and all(map(is_number, values))
+def is_measured(value: Any) -> bool:
+    """Whether a value has an error bar and delete-one values that it can have.
+
+    Raises:
+        KeyError, TypeError, AttributeError: it is no value at all.
+    """
+    both = all(value[key] is None or is_number(value[key]) for key in ("value", "stderr"))
+    # Missing in records of older versions.
+    deleted = value.get("deleted", [])
+    if not (both and isinstance(deleted, list) and all(map(is_number, deleted))):
+        return False
+    return value["stderr"] is None or bool(value["stderr"] >= 0)
 
 
 def is_number(value: Any) -> bool:
     """A finite number."""
-    return value is not None and is_value(value)
-
-
-def is_value(value: Any) -> bool:
-    """A finite number, or None where a cell has failed."""
-    if value is None:
-        return True
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and abs(value) <= sys.float_info.max
 

@@ -12,6 +12,8 @@ from samplebench.results.record import Conditions, Record, ReferenceCondition, S
 from samplebench.results.row import Columns, Row, reference_label
 
 SCHEMA = 1
+# Columns that came with schema 2.
+LATER = ("depth", "guidance", "guide_nfe", "reference")
 _OF_SCORES = ("protocol", "reference", "extractor", "metrics")
 _OF_IMAGES = ("noise", "state_dtype", "quantization")
 

@@ -13,10 +13,9 @@ from samplebench.results.cell import hash_of
 from samplebench.results.columns import HASH, fault_of_cells, fault_of_columns, shown
 from samplebench.results.damage import (
     Damaged,
-    all_finite,
     check_folders,
     check_sheet,
-    is_value,
+    is_measured,
     read_json,
 )
 from samplebench.results.record import Record, Score
@@ -33,8 +32,7 @@ from samplebench.results.shown import view_of
 from samplebench.results.store import Store, is_results_folder, schema_of
 from samplebench.results.view import View
 
-_LATER = ("depth", "guidance", "guide_nfe", "reference")
-_COLUMNS = tuple(column for column in COLUMNS if column not in _LATER)
+_COLUMNS = tuple(column for column in COLUMNS if column not in older.LATER)
 _AGAIN = "run its sweep again into another folder"
 
 
@@ -133,11 +131,7 @@ def read_older_cell(path: Path) -> dict[str, Any]:
             raise Damaged(path, "its name is not the hash of its conditions", _AGAIN)
         whole = record["nfe"] > 0 and bool(record["values"])
         for metric in conditions["metrics"]:
-            found = record["values"][metric]
-            whole &= all(is_value(found[key]) for key in ("value", "stderr"))
-            whole &= found["stderr"] is None or found["stderr"] >= 0
-            # Missing in records of older versions.
-            whole &= all_finite(found.get("deleted", []))
+            whole &= is_measured(record["values"][metric])
     except (KeyError, TypeError, AttributeError, IndexError):
         whole = False
     if not whole:
