@@ -10,10 +10,8 @@ from samplebench.bench.codes import Codes
 from samplebench.registry import extractors
 from samplebench.results.cell import PlannedRow, PlannedScore
 from samplebench.results.record import ScoreConditions
+from samplebench.scoring.extract import SCORING
 from samplebench.scoring.measure import Measure, extractor_condition
-
-# Raised when a change of samplebench's own extractors or metrics changes values.
-SCORING = 1
 
 
 def scored_rows(row: PlannedRow, measures: Sequence[Measure], codes: Codes) -> Iterator[PlannedRow]:

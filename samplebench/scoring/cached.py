@@ -15,10 +15,8 @@ from samplebench.image_sets import ImageSet
 from samplebench.references.files import Statistics, read
 from samplebench.references.reference import write
 from samplebench.results.cell import hash_of
-from samplebench.scoring.extract import Extracted
+from samplebench.scoring.extract import SCORING, Extracted
 
-# Raised when a change of samplebench's extractors changes numbers: what is cached is made anew.
-_VERSION = 1
 _FOLDER, _SUFFIX, _MARK = "references", ".reference.npz", "cached_as"
 
 
@@ -93,7 +91,7 @@ class Cached:
     def _key(self, extractor: Any) -> str:
         """What decides the statistics, as a hash."""
         decides: Mapping[str, object] = {
-            "version": _VERSION,
+            "version": SCORING,
             "content": self.content,
             "name": extractor.name,
             "weights_sha256": extractor.weights_sha256,

@@ -22,6 +22,9 @@ from samplebench.scoring.content import Content
 from samplebench.scoring.rows import Rows
 from samplebench.ticker import bar
 
+# Raised when a change of samplebench's own extractors or metrics changes values: scores, and cached
+# statistics of images, are then made anew.
+SCORING = 1
 # Images uint8 [n, C, H, W] and their features float64 [n, D].
 Take = Callable[[np.ndarray, np.ndarray], None]
 

@@ -12,7 +12,6 @@ import torch
 import samplebench as sb
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
-from samplebench.results.cell import hash_of
 
 
 def make(**words):
@@ -88,10 +87,7 @@ class TestClippedChurn:
 
     @pytest.mark.parametrize("model", ["digits-exact", "digits-edm"])
     def test_committed_cells_keep_their_names(self, model):
-        """Some lie far above the clip, two of them are one algorithm.
-
-        In a baseline of schema 1 the name held the scores' conditions, too.
-        """
+        """Some lie far above the clip, two of them are one algorithm."""
         path = Path(__file__).parents[3] / "benchmarks" / "baselines" / f"{model}.csv"
         with path.open(newline="") as file:
             committed = [row for row in csv.DictReader(file) if row["seed"] == "0"]
@@ -102,30 +98,4 @@ class TestClippedChurn:
             words |= {"rho": row["rho"]} if row["rho"] else {}
             (found,) = make(**words, **({"param": param} if param else {})).rows
             (cell,) = found.cells
-            assert row["cell"] == (cell.hash if "reference" in row else of_schema_1(found))
-
-
-def of_schema_1(row):
-    """The name that a row's cell had while protocol, reference and metrics were a part of it."""
-    (cell,) = row.cells
-    scores = [score.conditions for (score,) in row.scores.values()]
-    kept = dict(cell.conditions)
-    protocol = {key: kept.pop(key) for key in ("noise", "state_dtype", "quantization")}
-    extractor = scores[0]["extractor"]
-    return hash_of(
-        {
-            **kept,
-            "numerics": 1,
-            "protocol": {
-                "name": row.columns["protocol"],
-                "num_samples": kept["num_samples"],
-                "labels": "uniform",
-                "clip_x0": False,
-                "extractor": extractor["name"],
-                **protocol,
-            },
-            "reference": scores[0]["reference"],
-            "extractor": extractor,
-            "metrics": sorted(row.metrics),
-        }
-    )
+            assert row["cell"] == cell.hash
