@@ -17,7 +17,7 @@ from samplebench.bench.partial import Partial
 from samplebench.bench.pictures import Pictures
 from samplebench.bench.progress import Progress
 from samplebench.bench.provenance import partial_stamp, provenance
-from samplebench.bench.scores import Scoring, scored_cell
+from samplebench.bench.scores import Scoring, keep_statistics, scored_cell
 from samplebench.bench.stop import Stop
 from samplebench.errors import SamplebenchError
 from samplebench.images import contact_sheet
@@ -25,7 +25,7 @@ from samplebench.metrics.blocks import Blocked, BlockedRows
 from samplebench.metrics.moments import BlockedMoments
 from samplebench.models.model import Model, threads_of
 from samplebench.results.cell import Cell, PlannedScore
-from samplebench.results.kept import FEATURES, IMAGES, LEVELS
+from samplebench.results.kept import IMAGES, LEVELS
 from samplebench.results.record import Conditions, Record, Score
 from samplebench.results.store import SCHEMA, Store
 from samplebench.sampling.setting import Setting, prepare
@@ -35,7 +35,6 @@ from samplebench.timelines.choice import of_condition
 # At most this share of a cell's time goes into keeping its partial state.
 _SAVE_SHARE = 0.05
 _LESS = "take a smaller --batch-size or free memory; finished cells and blocks are kept"
-_ROWS = 4096
 
 
 def run_cell(
@@ -160,14 +159,8 @@ def _keep(
         moments = statistics.get((one.key, "moments"))
         if not isinstance(moments, BlockedMoments):
             continue
-        store.kept.write(cell.hash, "moments", one.key, moments.state(), extractor=one.name)
-        if keep != LEVELS[0]:
-            narrow = store.rows(cell.hash, f"{one.key}.float32", (one.dim,), np.float32)
-            rows = partial.rows(one.key)
-            for start in range(0, len(rows), _ROWS):
-                narrow.write(start, rows[start : start + _ROWS])
-            arrays = {FEATURES: narrow.mapped(len(rows))}
-            store.kept.write(cell.hash, "features", one.key, arrays, extractor=one.name)
+        rows = None if keep == LEVELS[0] else partial.rows(one.key)
+        keep_statistics(store, cell.hash, one, moments, rows)
     if keep == "images":
         store.kept.write(cell.hash, "images", "", {IMAGES: partial.rows("images")})
 

@@ -28,6 +28,8 @@ from samplebench.ticker import bar
 
 # (extractor's key, "moments" or "features").
 Kind = tuple[str, str]
+# So many rows are converted at a time.
+_ROWS = 4096
 _NONE: Value = {"value": None, "stderr": None}
 
 
@@ -193,7 +195,6 @@ def _of_images(
     doubts = dict[str, None]()
     images, block = store.kept.images(cell), conditions["block"]
     rows = store.rows(cell, f"{extractor.key}.made", (extractor.dim,), np.float64)
-    narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
     title = f"{extractor.name} features of {conditions['model']} {conditions['sampler']}"
     try:
         with bar(len(images), title, "image", quiet) as advance:
@@ -201,19 +202,44 @@ def _of_images(
                 seed = conditions["seed"] + first
                 found = _features(extractor, images[first : first + block], block, seed, doubts)
                 rows.write(first, found)
-                narrow.write(first, found)
                 advance(len(found))
-        moments = BlockedMoments.of(rows.mapped(len(images)))
-        facts = {"extractor": extractor.name, **({"unsteady": list(doubts)} if doubts else {})}
-        store.kept.write(cell, "moments", extractor.key, moments.state(), **facts)
-        arrays = {FEATURES: narrow.mapped(len(images))}
-        store.kept.write(cell, "features", extractor.key, arrays, **facts)
+        made = rows.mapped(len(images))
+        moments = BlockedMoments.of(made)
+        keep_statistics(store, cell, extractor, moments, made, doubts)
     finally:
         rows.drop()
-        narrow.drop()
     if kind[1] == "moments":
         return moments, list(doubts)
     return BlockedRows(store.kept.features(cell, extractor.key)), list(doubts)
+
+
+def keep_statistics(
+    store: Store,
+    cell: str,
+    extractor: LoadedExtractor,
+    moments: BlockedMoments,
+    rows: np.ndarray | None,
+    doubts: Iterable[str] = (),
+) -> None:
+    """Keeps what an extractor makes of a cell's images.
+
+    Args:
+        rows: float64 [N, D], kept as float32; None where moments alone are kept.
+        doubts: reasons why the same images give other features, each a line.
+    """
+    doubts = list(doubts)
+    facts = {"extractor": extractor.name, **({"unsteady": doubts} if doubts else {})}
+    store.kept.write(cell, "moments", extractor.key, moments.state(), **facts)
+    if rows is None:
+        return
+    narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
+    try:
+        for start in range(0, len(rows), _ROWS):
+            narrow.write(start, rows[start : start + _ROWS])
+        arrays = {FEATURES: narrow.mapped(len(rows))}
+        store.kept.write(cell, "features", extractor.key, arrays, **facts)
+    finally:
+        narrow.drop()
 
 
 def _features(
