@@ -23,6 +23,7 @@ CASES = {
     "ablation_case": "ablation.npz",
     "ddim_case": "ddim.npz",
     "native_case": "ddim.npz",
+    "multistep_case": "multistep.npz",
 }
 
 

@@ -235,7 +235,7 @@ def _rows_of_sampler(
     for setting, requested in settings(request, known, solver, given, leave_out):
         steps, planned = setting.timeline, setting.evaluations
         note_words(survey, setting, given)
-        written = {**changed, **{k: v for k, v in steps.constants.items() if k in given}}
+        written = {**changed, **{k: v for k, v in steps.written.items() if k in given}}
         columns: Columns = {
             "model": known.id,
             "sampler": solver.name,

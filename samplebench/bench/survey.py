@@ -112,7 +112,7 @@ def note_words(survey: Survey, setting: Setting, given: Mapping[str, Any]) -> No
     own, _ = split(given, solver.defaults)
     idle = solver.idle(own)
     for name in given:
-        if name in steps.constants or (name in own and name not in idle):
+        if name in steps.constants or name in steps.settles or (name in own and name not in idle):
             survey.word(f"{solver.name}.{name}", True, solver.name)
         else:
             because = f"computed as {solver.canonical(own)[0]}" if name in idle else steps.column

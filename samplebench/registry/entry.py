@@ -42,28 +42,39 @@ class SamplerEntry(Entry):
     Attributes:
         timeline: name of the timeline that the function steps on.
         on: names of other timelines -> the sampler that this name means there.
-        order: of convergence on a smooth ODE, None where not declared.
+        order: of convergence on a smooth ODE, or effective parameters -> it; None where not
+            declared.
         evaluations: steps -> planned network evaluations per sample, None where only a probe can
             tell; it may take parameters and the timeline's words as well, by name and with a
             default.
+        final: where its grids of noise levels end unless told otherwise, "zero" or "sigma_min", or
+            effective parameters -> it.
+        levels: (steps, model, **parameters) -> its own noise levels, for the timeline "own".
         stochastic: effective parameters -> whether noise is drawn.
+        noises: (steps, effective parameters) -> planned draws of noise where it is stochastic; None
+            for one a step.
         guided: whether it follows a guidance; only those on discrete steps can.
         draws: whether it makes images from noise, and not noise from images.
         canonical: effective parameters -> (sampler, parameters) of the same algorithm.
         decisive: (effective parameters, steps) -> what of them decides the images, where several
             values are one algorithm at that many steps; None where the parameters themselves do.
+        code: whose published code the defaults follow, e.g. "k-diffusion"; "" for the paper.
         cite: keys of citations.bib.
     """
 
     timeline: str = "sigma"
     on: Mapping[str, str] = field(default_factory=dict)
-    order: float | None = None
+    order: float | Callable[[dict[str, Any]], float] | None = None
     evaluations: Callable[..., int] | None = None
+    final: str | Callable[[dict[str, Any]], str] = "zero"
+    levels: Callable[..., Any] | None = None
     stochastic: Callable[[dict[str, Any]], bool] = _never
+    noises: Callable[[int, dict[str, Any]], int] | None = None
     guided: bool = False
     draws: bool = True
     canonical: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]] | None = None
     decisive: Callable[[dict[str, Any], int], dict[str, Any]] | None = None
+    code: str = ""
     cite: tuple[str, ...] = ()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from samplebench.errors import unknown
 from samplebench.processes.linear import LinearProcess
 from samplebench.processes.quadrature import gauss_on_panels, left_riemann
+from samplebench.samplers.lagrange import lagrange, lagrange_slope
 
 QUADRATURES = ("exact", "riemann")
 # Nodes of the Riemann sum at once: bounds the memory of a law with a matrix per frequency.
@@ -66,12 +67,12 @@ def stochastic(
     for i in range(len(times) - 1):
         t, t_next = times[i : i + 2]
         nodes = np.array(times[max(0, i - degree) : i + 1][::-1])
-        at_ends = _lagrange(nodes, np.array([t, t_next]))[:, :, None, None, None, None]
+        at_ends = lagrange(nodes, np.array([t, t_next]))[:, :, None, None, None, None]
         whole = at_ends[:, 0] * law.psi_hat(t_next, t, lam) - at_ends[:, 1] * law.psi(t_next, t)
         if len(nodes) > 1:
             tau, w = gauss_on_panels(t_next, t)
             inner = law.psi_hat(t_next, tau, lam) @ law.psi(tau, t)
-            whole = whole - np.tensordot(w * _lagrange_slope(nodes, tau), inner, 1)
+            whole = whole - np.tensordot(w * lagrange_slope(nodes, tau), inner, 1)
         steps.append(whole @ law.R(t))
     return tuple(steps)
 
@@ -95,12 +96,12 @@ def _weights(
 
 def by_parts(law: LinearProcess, t: float, t_next: float, nodes: np.ndarray) -> np.ndarray:
     """The integrals of `direct`, exact: psi(t', tau) R_tau is what its integrand is a slope of."""
-    at_ends = _lagrange(nodes, np.array([t, t_next]))[:, :, None, None, None, None]
+    at_ends = lagrange(nodes, np.array([t, t_next]))[:, :, None, None, None, None]
     whole = at_ends[:, 1] * law.R(t_next) - at_ends[:, 0] * (law.psi(t_next, t) @ law.R(t))
     if len(nodes) > 1:
         tau, w = gauss_on_panels(t_next, t)
         inner = law.psi(t_next, tau) @ law.R(tau)
-        whole = whole + np.tensordot(w * _lagrange_slope(nodes, tau), inner, 1)
+        whole = whole + np.tensordot(w * lagrange_slope(nodes, tau), inner, 1)
     return whole
 
 
@@ -121,29 +122,5 @@ def direct(
     for part in range(0, len(tau), _CHUNK):
         at, w = tau[part : part + _CHUNK], weights[part : part + _CHUNK]
         integrand = law.psi(t_next, at) @ law.GGT(at) @ law.score_factor(at) / 2
-        whole = whole + np.tensordot(w * _lagrange(nodes, at), integrand, 1)
+        whole = whole + np.tensordot(w * lagrange(nodes, at), integrand, 1)
     return whole
-
-
-def _lagrange(nodes: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """l_j(at), [nodes, n]."""
-    values = np.ones((len(nodes), len(at)))
-    for j, k in _pairs(len(nodes)):
-        values[j] *= (at - nodes[k]) / (nodes[j] - nodes[k])
-    return values
-
-
-def _lagrange_slope(nodes: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """l_j'(at), [nodes, n]."""
-    slopes = np.zeros((len(nodes), len(at)))
-    for j, m in _pairs(len(nodes)):
-        term = np.full(len(at), 1 / (nodes[j] - nodes[m]))
-        for k in range(len(nodes)):
-            if k not in (j, m):
-                term *= (at - nodes[k]) / (nodes[j] - nodes[k])
-        slopes[j] += term
-    return slopes
-
-
-def _pairs(count: int) -> list[tuple[int, int]]:
-    return [(j, k) for j in range(count) for k in range(count) if j != k]

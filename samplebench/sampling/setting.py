@@ -41,7 +41,7 @@ class Setting:
     def evaluations(self) -> int:
         """Planned network evaluations per sample."""
         given = {**self.params, **self.timeline.supplies}
-        return self.solver.evaluations(self.steps, given)
+        return self.solver.evaluations(self.steps, given) + self.timeline.evaluations
 
     def run(
         self,
@@ -60,10 +60,9 @@ class Setting:
         # Before the sampler, which may resize what it gets.
         like, shape = x.new_empty(0), tuple(x.shape)
         supplied = split(t.supplies, accepted(function))[0]
-        end = function(
-            t.view(model), x, t.grid, noise=noise, callback=callback, **supplied, **self.params
-        )
-        return t.finish(checked(f"sampler {self.solver.name}", end, like, shape))
+        view = t.view(model)
+        end = function(view, x, t.grid, noise=noise, callback=callback, **supplied, **self.params)
+        return t.finish(checked(f"sampler {self.solver.name}", end, like, shape), view, callback)
 
 
 def prepare(

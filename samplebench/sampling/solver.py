@@ -10,7 +10,7 @@ from typing import Any
 
 from samplebench.answers.blame import Blame, blame
 from samplebench.answers.draws import kept_generators
-from samplebench.answers.parameters import accepted, merge, split
+from samplebench.answers.parameters import accepted, merge, signature, split
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.models.bound import Bound
 from samplebench.registry import SamplerEntry, samplers
@@ -104,6 +104,46 @@ class Solver:
         with self.guarded():
             return bool(self.entry.stochastic(effective))
 
+    def order(self, params: Mapping[str, Any] = MappingProxyType({})) -> float | None:
+        """Declared order of convergence."""
+        declared = self.entry.order
+        if not callable(declared):
+            return declared
+        with self.guarded():
+            return float(declared(self.effective(params)))
+
+    def final(self, params: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """Where its grids end unless a request says it."""
+        declared = self.entry.final
+        if not callable(declared):
+            return declared
+        with self.guarded():
+            return str(declared(self.effective(params)))
+
+    def noises(self, steps: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
+        """Planned draws of noise."""
+        if not self.stochastic(params):
+            return 0
+        if self.entry.noises is None:
+            return steps
+        with self.guarded():
+            return int(self.entry.noises(steps, self.effective(params)))
+
+    def levels(self, steps: int | None, **given: Any) -> Any:
+        """Its own noise levels, from what it declares of the given by name.
+
+        Raises:
+            UsageError: it declares none.
+        """
+        declared = self.entry.levels
+        if declared is None:
+            raise UsageError(
+                f"sampler {self.name} is on timeline own and declares no levels; register it with "
+                "levels=(steps, model, **parameters) -> noise levels"
+            )
+        with self.guarded():
+            return declared(steps, **split(given, signature(declared).parameters)[0])
+
     def canonical(self, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Name and effective parameters of the algorithm that runs, shared by all its aliases."""
         full = self.effective(params)
@@ -156,23 +196,27 @@ class Solver:
             self.function(steps_of.view(bound), x, steps_of.grid, noise=torch.randn_like)
         return int(bound.nfe)
 
-    def steps_for(self, nfe: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
+    def steps_for(
+        self, nfe: int, params: Mapping[str, Any] = MappingProxyType({}), beside: int = 0
+    ) -> int:
         """The largest step count whose evaluations stay within the budget `nfe`.
 
         Args:
             params: as for `evaluations`.
+            beside: evaluations that are made beside the sampler's own.
 
         Raises:
             OutOfBudget: even the least number of steps needs more.
         """
         (low, needed, why), high = self._least(params), 2 * MAX_STEPS
+        needed += beside
         if needed > nfe:
             reason = f"{low} step{'s need' if low > 1 else ' needs'} {needed} evaluations"
             raise OutOfBudget(self.name, nfe, "too small", reason + (f" ({why})" if why else ""))
         while high - low > 1:
             # Doubling first: an undeclared count is found by running, which large steps make slow.
             middle = min(2 * low, (low + high) // 2)
-            if self.evaluations(middle, params) <= nfe:
+            if self.evaluations(middle, params) + beside <= nfe:
                 low = middle
             else:
                 high = middle

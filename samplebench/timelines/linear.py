@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +18,7 @@ from samplebench.models.views import IsotropicView, LinearView
 from samplebench.processes.levels import level, time
 from samplebench.processes.linear import LinearProcess, apply
 from samplebench.registry import timelines
+from samplebench.samplers.step import Step
 from samplebench.timelines.choice import kind_of, timeline
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, refuse_range, sorted_out
@@ -212,7 +213,7 @@ class Linear(Timeline):
     def view(self, bound: Bound) -> LinearView:
         return (LinearView if _trained(bound.model) else IsotropicView)(bound, self.process)
 
-    def finish(self, x: Tensor) -> Tensor:
+    def finish(self, x: Tensor, view: Any, callback: Callable[[Step], None] | None) -> Tensor:
         return self.process.decode(x)
 
 

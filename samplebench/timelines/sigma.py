@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,10 +12,12 @@ from samplebench.answers.blame import line_of
 from samplebench.answers.parameters import merge, split, word
 from samplebench.answers.scalars import real, scalar, whole
 from samplebench.discretizations import RANGE, Grid, build, explicit, grid_constants, name_of
-from samplebench.errors import UsageError, unknown
+from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.registry import Entry, discretizations, timelines
+from samplebench.samplers.step import Step
+from samplebench.timelines.ends import RULES, Ends
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
@@ -34,14 +36,17 @@ class Sigma(Timeline):
         discretization: a name, a function, or the levels themselves.
         levels: float64 [steps + 1].
         sigma_min, sigma_max: the range they were built from, within the model's.
-        constants: of the discretization, rho among them, its range where it was given, and `final`
-            where that is "sigma_min": the grid then ends there, at a positive level.
+        constants: of the discretization, rho among them, its range where it was given, and the end
+            rules that are not off.
+        ends: the end rules.
+        usual_ends: those that the sampler has where none are said.
     """
 
     kinds = ("sigma", "discrete")
     needs = "D(x; sigma)"
     words = frozenset({"steps", "nfe", "discretization", "rho", *RANGE})
     instead = "steps in noise levels; {words} is for a discrete model's own steps: say steps or nfe"
+    settles = frozenset({"final", *RULES})
     supplied = (*RANGE, "final")
 
     discretization: Any
@@ -49,25 +54,30 @@ class Sigma(Timeline):
     sigma_min: float
     sigma_max: float
     constants: Mapping[str, Any]
+    ends: Ends = Ends()
+    usual_ends: Ends = Ends()
 
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
         params = {**{end: getattr(words, end) for end in RANGE}, **words.params}
-        common = {name: params.pop(name, None) for name in cls.supplied}
-        common = {name: value for name, value in common.items() if value is not None}
-        final = _final(common.pop("final", "zero"))
+        rules = {"final": params.pop("final", None)}
+        rules |= {n: params.pop(n, None) for n in RULES if n not in sampler.defaults}
+        common = {end: params.pop(end) for end in RANGE}
+        common = {end: level for end, level in common.items() if level is not None}
         where = "edm" if words.discretization is None else words.discretization
         if not (isinstance(where, str) or callable(where)):
-            sorted_out(sampler, params, {})
-            return cls._listed(model, where, words, common, final)
+            own, _ = sorted_out(sampler, params, {})
+            return cls._listed(model, where, sampler, own, words, common, rules)
         known = grid_constants(where)
         own, constants = sorted_out(sampler, params, known)
+        usual = sampler.final(own)
+        ends = Ends.of(sampler.name, usual, rules)
         one_of(words, "steps", "nfe")
         if words.nfe is None:
             steps = whole("steps", words.steps)
         else:
-            given = {**sampler.effective(own), "final": final}
-            steps = sampler.steps_for(whole("nfe", words.nfe), given)
+            given = {**sampler.effective(own), "final": ends.final}
+            steps = sampler.steps_for(whole("nfe", words.nfe), given, ends.evaluations)
         if words.rho is not None and "rho" not in known:
             raise UsageError(
                 f"rho={words.rho}: discretization {getattr(where, '__name__', where)} has no rho; "
@@ -77,32 +87,45 @@ class Sigma(Timeline):
         if words.rho is not None:
             constants["rho"] = check_rho(words.rho)
         common = {end: real(f"{sampler.name}.{end}", level) for end, level in common.items()}
-        grid = build(where, steps, model=model, final=final, **constants, **common)
-        return cls._on(grid, where, {**constants, **common, **_said(final)})
+        grid = build(where, steps, model=model, final=ends.final, **constants, **common)
+        return cls._on(grid, where, {**constants, **common}, ends, Ends(usual))
 
     @classmethod
     def _listed(
-        cls, model: Any, given: Any, words: Words, common: Mapping[str, Any], final: str
+        cls,
+        model: Any,
+        given: Any,
+        sampler: Counts,
+        own: Mapping[str, Any],
+        words: Words,
+        common: Mapping[str, Any],
+        rules: Mapping[str, Any],
     ) -> Self:
-        """The timeline of explicit levels, which are the whole grid."""
+        """The timeline of explicit levels, which are the whole grid; a final 0 says where it ends."""
         listed = tuple(explicit(given).tolist())
-        count = len(listed) - len(_said(final))
+        usual = "zero" if float(tuple(given)[-1]) == 0 else sampler.final(own)
+        ends = Ends.of(sampler.name, usual, rules)
+        count = len(listed) - (ends.final != "zero")
         if words.nfe is not None or scalar(words.steps) not in (None, count):
             raise UsageError(f"explicit noise levels fix the steps to {count}; drop steps and nfe")
         if drop := [*words.said("rho"), *common]:
             raise UsageError(f"explicit noise levels are the whole grid; drop {', '.join(drop)}")
-        return cls._on(build(listed, count, model=model, final=final), listed, _said(final))
+        grid = build(listed, count, model=model, final=ends.final)
+        return cls._on(grid, listed, {}, ends, Ends(sampler.final(own)))
 
     @classmethod
-    def _on(cls, grid: Grid, discretization: Any, constants: Mapping[str, Any]) -> Self:
-        return cls(discretization, grid.levels, grid.sigma_min, grid.sigma_max, constants)
+    def _on(
+        cls, grid: Grid, where: Any, constants: Mapping[str, Any], ends: Ends, usual: Ends
+    ) -> Self:
+        said = {**constants, **ends.said}
+        return cls(where, grid.levels, grid.sigma_min, grid.sigma_max, said, ends, usual)
 
     @classmethod
     def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
         for where in asked.discretization:
             known = grid_constants(where) if isinstance(where, str) else {}
-            common = cls.supplied if isinstance(where, str) else ("final",)
-            taken = split(given, {**known, **dict.fromkeys(common)})[0]
+            common = RANGE if isinstance(where, str) else ()
+            taken = split(given, {**known, **dict.fromkeys((*common, "final", *RULES))})[0]
             words = Words(discretization=where, params=taken)
             for rho in (asked.rho if "rho" in known else ()) or (None,):
                 yield replace(words, rho=rho)
@@ -110,8 +133,10 @@ class Sigma(Timeline):
     @classmethod
     def words_of(cls, condition: Any, steps: int) -> Words:
         if not isinstance(condition, Mapping):
-            return Words(discretization=tuple(condition))
+            return Words(discretization=tuple(condition), params={"final": "zero"})
         constants = {k: v for k, v in condition.items() if k not in ("name", "rho", "levels")}
+        # What is not there was zero when the cell was made, whatever its sampler's usual end is.
+        constants = {"final": "zero", **constants}
         if "levels" in condition:
             return Words(discretization=tuple(condition["levels"]), params=constants)
         where, rho = condition["name"], condition.get("rho")
@@ -127,7 +152,7 @@ class Sigma(Timeline):
     def names(cls, asked: Sweep) -> set[str]:
         named = [grid for grid in asked.discretization if isinstance(grid, str)]
         constants = {name for grid in named for name in grid_constants(grid)} - {"rho"}
-        return constants | ({*cls.supplied} if named else {"final"})
+        return constants | {"final", *RULES, *(RANGE if named else ())}
 
     @classmethod
     def refuse(cls, sampler: str, name: str) -> None:
@@ -184,8 +209,17 @@ class Sigma(Timeline):
         return {
             "sigma_min": self.sigma_min,
             "sigma_max": self.sigma_max,
-            "final": self.constants.get("final", "zero"),
+            "final": self.ends.final,
         }
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        others = {k: v for k, v in self.constants.items() if k not in self.settles}
+        return {**others, **self.ends.beside(self.usual_ends)}
+
+    @property
+    def evaluations(self) -> int:
+        return self.ends.evaluations
 
     def toy_model(self) -> Model:
         return UnitPixel()
@@ -193,8 +227,11 @@ class Sigma(Timeline):
     def start(self, latents: Tensor) -> Tensor:
         return latents * float(self.levels[0])
 
-    def view(self, bound: Bound) -> Bound:
-        return bound
+    def view(self, bound: Bound) -> Any:
+        return self.ends.view(bound)
+
+    def finish(self, x: Tensor, view: Any, callback: Callable[[Step], None] | None) -> Tensor:
+        return self.ends.finish(x, view, self.levels.tolist(), callback)
 
 
 class UnitPixel(Model):
@@ -215,15 +252,3 @@ def check_rho(rho: Any) -> float:
     if not 0 < value < float("inf"):
         raise UsageError(f"rho={line_of(str(rho))} must be a positive number, e.g. 7")
     return value
-
-
-def _final(given: Any) -> str:
-    """Where the grid ends: at 0, or at the last positive level."""
-    if given not in ("zero", "sigma_min"):
-        raise unknown("final", str(given), ("zero", "sigma_min"))
-    return str(given)
-
-
-def _said(final: str) -> dict[str, Any]:
-    """`final` where it is not the usual one, so that older conditions stay what they are."""
-    return {} if final == "zero" else {"final": final}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from samplebench.answers.parameters import label
@@ -12,6 +12,7 @@ from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.registry import Entry
+from samplebench.samplers.step import Step
 from samplebench.timelines.words import Counts, Sweep, Words
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Timeline(ABC):
         usual: a sampler of the kind without tuned parameters.
         words: of a request that it takes, beside its parameters.
         instead: what to say in place of the others, ending a line that begins with the sampler.
+        settles: parameters of a request that are always its own, also where they are as usual.
         supplied: names that a sampler may declare to be given what `supplies` has of them.
         steps: their number; each is an interval of the grid.
         constants: what of the request's parameters decides the steps, as a condition holds it.
@@ -41,6 +43,7 @@ class Timeline(ABC):
     usual: ClassVar[str] = "euler"
     words: ClassVar[frozenset[str]] = frozenset({"steps", "nfe"})
     instead: ClassVar[str] = "has steps of its own; drop {words} and say steps or nfe"
+    settles: ClassVar[frozenset[str]] = frozenset()
     supplied: ClassVar[tuple[str, ...]] = ()
 
     steps: int
@@ -184,6 +187,16 @@ class Timeline(ABC):
         return {}
 
     @property
+    def written(self) -> Mapping[str, Any]:
+        """What of `constants` a request has said that was not so without."""
+        return self.constants
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations more than the sampler's own."""
+        return 0
+
+    @property
     def who(self) -> str:
         """Whose state latents must be like, for messages."""
         return "this model"
@@ -212,6 +225,11 @@ class Timeline(ABC):
     def view(self, bound: Bound) -> Any:
         """What the sampler sees of a model."""
 
-    def finish(self, x: Tensor) -> Tensor:
-        """Images [N, C, H, W] from the state on the last step."""
+    def finish(self, x: Tensor, view: Any, callback: Callable[[Step], None] | None) -> Tensor:
+        """Images [N, C, H, W] from the state on the last step.
+
+        Args:
+            view: what the sampler saw of the model.
+            callback: for a step that is made here.
+        """
         return x

@@ -1,0 +1,111 @@
+"""A sampler's own noise levels: its algorithm says where they are, not a time discretization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from samplebench.answers.parameters import split
+from samplebench.answers.rounding import clamped
+from samplebench.answers.scalars import real, whole
+from samplebench.discretizations import RANGE, explicit
+from samplebench.errors import UsageError
+from samplebench.registry import timelines
+from samplebench.timelines.ends import RULES, Ends
+from samplebench.timelines.sigma import Sigma
+from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
+
+# EDM's range, where neither request nor sampler says another (Karras et al. 2022, Table 1).
+_USUAL = {"sigma_min": 0.002, "sigma_max": 80.0}
+
+
+@timelines.register("own")
+@dataclass(frozen=True)
+class Own(Sigma):
+    """Decreasing noise levels that a sampler declares by `levels`; latents are scaled to the first.
+
+    Attributes:
+        asked: the steps asked for; a step of the sampler may be several levels.
+    """
+
+    label = "own"
+    needs = "D(x; sigma)"
+    least = 1
+    usual = "dpm-solver-fast"
+    words = frozenset({"steps", "nfe", *RANGE})
+    instead = "sets its own noise levels; drop {words} and say steps or nfe"
+
+    asked: int = 0
+
+    @classmethod
+    def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
+        params = {**{end: getattr(words, end) for end in RANGE}, **words.params}
+        rules = {name: params.pop(name, None) for name in RULES if name not in sampler.defaults}
+        span = {end: params.pop(end) for end in RANGE}
+        said = {end: real(f"{sampler.name}.{end}", v) for end, v in span.items() if v is not None}
+        own, _ = sorted_out(sampler, params, {})
+        effective = sampler.effective(own)
+        one_of(words, "steps", "nfe")
+        usual = Ends(sampler.final(own))
+        ends = Ends.of(sampler.name, usual.final, rules)
+        if words.nfe is None:
+            steps = whole("steps", words.steps)
+        else:
+            steps = sampler.steps_for(whole("nfe", words.nfe), effective, ends.evaluations)
+        if steps < cls.least:
+            raise UsageError(f"steps={steps}: sampler {sampler.name} needs at least {cls.least}")
+        low, high = clamped(model, *({**_USUAL, **said}[end] for end in RANGE))
+        if not 0 < low < high:
+            raise UsageError(
+                f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max"
+            )
+        given = {**effective, "model": model, "sigma_min": low, "sigma_max": high}
+        levels = np.asarray(sampler.levels(steps, **given), dtype=float)
+        explicit(levels.tolist())
+        constants = {**said, **ends.beside(usual)}
+        return cls(cls.label, levels, low, high, constants, ends, usual, steps)
+
+    @classmethod
+    def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
+        yield Words(params=split(given, dict.fromkeys((*RANGE, *RULES)))[0])
+
+    @classmethod
+    def words_of(cls, condition: Any, steps: int) -> Words:
+        return Words(steps=steps, params={k: v for k, v in condition.items() if k != "name"})
+
+    @classmethod
+    def toy(cls, steps: int) -> Self:
+        levels = np.geomspace(10.0, 0.01, steps + 1)
+        ends = Ends("sigma_min")
+        return cls(cls.label, levels, 0.01, 10.0, {}, ends, ends, steps)
+
+    @classmethod
+    def names(cls, asked: Sweep) -> set[str]:
+        return {*RANGE, *RULES}
+
+    @classmethod
+    def shown(cls, condition: Any) -> str:
+        return cls.label
+
+    @property
+    def steps(self) -> int:  # type: ignore[override]
+        return self.asked
+
+    @property
+    def condition(self) -> Any:
+        return {"name": self.label, **self.constants}
+
+    @property
+    def column(self) -> str:
+        return self.label
+
+    @property
+    def uses(self) -> tuple[Any, ...]:
+        return ()
+
+    @property
+    def takes(self) -> frozenset[str]:
+        return frozenset({"nfe"})
