@@ -18,5 +18,5 @@ def in_sigma(levels: Sequence[float], i: int, points: int) -> Weights:
     degree is far below that of its rule.
     """
     nodes = np.array(levels[i - points + 1 : i + 1][::-1])
-    at, weights = gauss(np.float64(levels[i]), np.float64(levels[i + 1]))
+    at, weights = gauss(np.array(levels[i]), np.array(levels[i + 1]))
     return Weights(1.0, tuple((lagrange(nodes, at) @ weights).tolist()))

@@ -1,7 +1,7 @@
 """Steps in the half log-SNR lambda = -ln sigma, which solve the ODE's linear part exactly.
 
-DPM-Solver and its kin (Lu et al. 2022a, 2022b). A step goes from sigma = a to b, h = ln(a / b). With
-m the prediction of x0 (or eps), and D1, D2 its first and second differences in units of h,
+DPM-Solver and its kin (Lu et al. 2022a, 2022b). A step goes from sigma = a to b, h = ln(a / b).
+With m the prediction of x0 (or eps), and D1, D2 its first and second differences in units of h,
 
     x_b = keep x + first m + second D1 + third D2
 """

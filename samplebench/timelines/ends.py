@@ -62,7 +62,7 @@ class Ends:
     @property
     def said(self) -> dict[str, Any]:
         """Those that are not off, so that older conditions stay what they are."""
-        return self.beside(Ends())
+        return self.beside(OFF)
 
     def beside(self, others: Ends) -> dict[str, Any]:
         """Those that are not as in `others`."""
@@ -94,6 +94,7 @@ class Ends:
         return x
 
 
+OFF = Ends()
 # Names of a sampler's own parameters come before these.
 RULES = tuple(field.name for field in fields(Ends) if field.name != "final")
 

@@ -17,7 +17,7 @@ from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.registry import Entry, discretizations, timelines
 from samplebench.samplers.step import Step
-from samplebench.timelines.ends import RULES, Ends
+from samplebench.timelines.ends import OFF, RULES, Ends
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
@@ -54,8 +54,8 @@ class Sigma(Timeline):
     sigma_min: float
     sigma_max: float
     constants: Mapping[str, Any]
-    ends: Ends = Ends()
-    usual_ends: Ends = Ends()
+    ends: Ends = OFF
+    usual_ends: Ends = OFF
 
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
@@ -101,7 +101,7 @@ class Sigma(Timeline):
         common: Mapping[str, Any],
         rules: Mapping[str, Any],
     ) -> Self:
-        """The timeline of explicit levels, which are the whole grid; a final 0 says where it ends."""
+        """The timeline of explicit levels, the whole grid; a final 0 says where it ends."""
         listed = tuple(explicit(given).tolist())
         usual = "zero" if float(tuple(given)[-1]) == 0 else sampler.final(own)
         ends = Ends.of(sampler.name, usual, rules)
