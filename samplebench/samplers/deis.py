@@ -31,7 +31,7 @@ _SMALL = 1e-4
 def in_time(levels: Sequence[float], i: int, points: int) -> Weights:
     """Integrals from sigma_i to sigma_{i+1} of the Lagrange polynomials in t of the last levels.
 
-    tAB-DEIS (Eq. 15), with sigma instead of t as the variable of integration: t(sigma) is smooth
+    tAB-DEIS, with sigma instead of t as the variable of integration: t(sigma) is smooth
     down to 0, where sigma'(t) is not. The quadrature is exact to rounding.
     """
     a, b = levels[i], levels[i + 1]

@@ -1,4 +1,4 @@
-"""DPM-Solver++(2M) SDE: its step on the reverse SDE (Lu et al. 2022b, section 5)."""
+"""DPM-Solver++(2M) SDE: the step on the reverse SDE, SDE-DPM-Solver++(2M) (Lu et al. 2022b)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DPM-Solver++(3M) SDE (k-diffusion; after Lu et al. 2022b, section 5)."""
+"""DPM-Solver++(3M) SDE (k-diffusion, after Lu et al. 2022b)."""
 
 from __future__ import annotations
 

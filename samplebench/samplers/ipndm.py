@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from samplebench.models.bound import Bound
 
-# Adams-Bashforth of 1 to 4 equal steps (Liu et al. 2022, Eq. 9 and its lower orders).
+# Adams-Bashforth of 1 to 4 points, equal steps.
 EQUAL_STEPS = (
     (1.0,),
     (3 / 2, -1 / 2),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 MOST = 3
-# B(z) of Eq. 5; z is -h for x0 and h for eps.
+# B(z); z is -h for x0 and h for eps.
 VARIANTS: dict[str, Callable[[float], float]] = {"bh1": lambda z: z, "bh2": math.expm1}
 
 
@@ -56,7 +56,7 @@ def unified(predicts: str, variant: str, corrects: bool) -> Rule:
 
 
 def _solved(nodes: list[float], z: float, B: float) -> list[float]:
-    """w of R w = b (Eq. 6): R_kj = r_j^(k-1), b_k = k! psi_k / B, psi_k = phi_k(z) - 1 / k!."""
+    """w of R w = b (Theorem 3.1), R_kj = r_j^(k-1), b_k = k! psi_k / B, psi_k = phi_k - 1 / k!."""
     if len(nodes) == 1:
         # The paper's choice, which the order allows.
         return [1 / 2]
