@@ -24,6 +24,8 @@ CASES = {
     "ddim_case": "ddim.npz",
     "native_case": "ddim.npz",
     "multistep_case": "multistep.npz",
+    "deis_case": "multistep.npz",
+    "kdiffusion_case": "kdiffusion.npz",
 }
 
 
@@ -52,6 +54,12 @@ def pytest_generate_tests(metafunc):
         if argument == "ddim_case":
             # Ancestral sampling with the large variance is no DDIM.
             found = [case for case in found if case["params"].get("variance") != "large"]
+        if argument == "deis_case":
+            found = [case for case in found if "coeffs" in case["keys"]]
+        # A module's NAMES say which samplers of the file it checks.
+        names = getattr(metafunc.module, "NAMES", None)
+        if names is not None:
+            found = [case for case in found if case["sampler"] in names]
         metafunc.parametrize(argument, found, ids=[case["id"] for case in found])
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from samplebench.samplers.multistep import Weights, check_prediction
+from samplebench.errors import UsageError
+from samplebench.samplers.multistep import Rule, Weights, check_prediction
 
 
 @dataclass(frozen=True)
@@ -79,3 +80,20 @@ def three_points(step: LogSnrStep, levels: Sequence[float], i: int, curvature: f
 def step_ratio(levels: Sequence[float], i: int, j: int) -> float:
     """Length of step j in lambda, in units of that of step i."""
     return math.log(levels[j] / levels[j + 1]) / math.log(levels[i] / levels[i + 1])
+
+
+def with_noise(rule: Rule, eta: float, S_noise: float) -> Rule:
+    """The rule with the fresh noise of the reverse SDE of that eta, S_noise times it.
+
+    Raises:
+        UsageError: one of them is negative or infinite.
+    """
+    if not (0 <= eta < math.inf and 0 <= S_noise < math.inf):
+        raise UsageError(f"eta={eta:g}, S_noise={S_noise:g}: finite numbers from 0 on, e.g. 1")
+
+    def noisy(levels: Sequence[float], i: int, points: int) -> Weights:
+        a, b = levels[i], levels[i + 1]
+        fresh = S_noise * b * math.sqrt(1 - (b / a) ** (2 * eta))
+        return replace(rule(levels, i, points), fresh=fresh)
+
+    return noisy

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 
 import samplebench as sb
+from samplebench.models.bound import Bound
+from samplebench.samplers.deis import RULES
+from samplebench.samplers.multistep import Method, Weights, multistep
 
 # Sampler of a case -> ours, and its parameters as ours are called; None: not in ours.
 NAMES = {
@@ -72,3 +75,40 @@ def test_multistep(golden, mixture, agrees, multistep_case):
             tolerance * max(1.0, np.abs(expected).max()),
         )
     assert taken[-1].nfe == len(model.calls) == case["nfe"]
+
+
+def test_the_loop_on_the_coefficients_of_deis(golden, mixture, agrees, deis_case):
+    """What is left of its difference to ours when the quadrature is the reference's own."""
+    arrays, keys = golden("multistep.npz"), deis_case["keys"]
+    coefficients, states = arrays[keys["coeffs"]], []
+
+    def stored(levels, i, points):
+        past = coefficients[i] if i else [levels[1] - levels[0]]
+        return Weights(1.0, tuple(past[:points]))
+
+    grid = torch.tensor(arrays[keys["sigmas"]])
+    latents = torch.tensor(golden("inputs.npz")[deis_case["latents"]])
+    x = multistep(
+        Bound(mixture(deis_case["mixture"]), None, len(latents)),
+        latents * grid[0],
+        grid,
+        Method(stored, deis_case["params"]["max_order"]),
+        callback=lambda step: states.append(step.x),
+    )
+    expected = arrays[keys["x"]]
+    agrees("deis, its coefficients", x, expected, 1e-9 * max(1.0, np.abs(expected).max()))
+    expected = arrays[keys["traj"]][1:]
+    found = torch.stack(states)
+    agrees("deis, its coefficients", found, expected, 1e-9 * max(1.0, np.abs(expected).max()))
+
+
+def test_coefficients_of_deis(golden, agrees, deis_case):
+    arrays, keys, params = golden("multistep.npz"), deis_case["keys"], deis_case["params"]
+    levels, expected = arrays[keys["sigmas"]].tolist(), arrays[keys["coeffs"]]
+    for i in range(1, len(expected)):
+        points = min(i + 1, params["max_order"])
+        found = RULES[params["deis_mode"]](levels, i, points).past
+        tolerance = 1e-9 if params["deis_mode"] == "rhoab" else 1e-4
+        scale = np.abs(expected[i]).max()
+        agrees("deis coefficients", found, expected[i][:points], tolerance * scale)
+        assert not expected[i][points:].any()
