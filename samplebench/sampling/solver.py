@@ -229,7 +229,7 @@ class Solver:
     def _least(self, params: Mapping[str, Any]) -> tuple[int, int, str]:
         """The least number of steps on which the sampler runs, its evaluations, and what it said
         to fewer."""
-        least, why = self.timeline.least, ""
+        least, why = self.timeline.fewest(params), ""
         for steps in range(least, least + _LOOK_AHEAD):
             try:
                 return steps, self.evaluations(steps, params), why

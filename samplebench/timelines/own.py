@@ -83,6 +83,10 @@ class Own(Sigma):
         return cls(cls.label, levels, 0.01, 10.0, {}, ends, ends, steps)
 
     @classmethod
+    def fewest(cls, given: Mapping[str, Any]) -> int:
+        return cls.least
+
+    @classmethod
     def names(cls, asked: Sweep) -> set[str]:
         return {*RANGE, *RULES}
 

@@ -149,6 +149,11 @@ class Sigma(Timeline):
         return cls("logsnr", levels, 0.01, 10.0, {})
 
     @classmethod
+    def fewest(cls, given: Mapping[str, Any]) -> int:
+        # A discretization needs two levels, of which the second may be the end.
+        return cls.least - (given.get("final") == "sigma_min")
+
+    @classmethod
     def names(cls, asked: Sweep) -> set[str]:
         named = [grid for grid in asked.discretization if isinstance(grid, str)]
         constants = {name for grid in named for name in grid_constants(grid)} - {"rho"}

@@ -87,6 +87,11 @@ class Timeline(ABC):
         """So many steps on a toy problem, to count a sampler's evaluations on."""
 
     @classmethod
+    def fewest(cls, given: Mapping[str, Any]) -> int:
+        """The least number of steps with these words of the steps, as a sampler is given them."""
+        return cls.least
+
+    @classmethod
     def offers(cls, process: Any) -> str:
         """What a model of the kind is, for messages."""
         return "is D(x; sigma)"
