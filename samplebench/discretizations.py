@@ -19,6 +19,7 @@ from samplebench.answers.parameters import accepted, label, merge
 from samplebench.answers.rounding import clamped, model_range, rounded
 from samplebench.answers.scalars import real, values
 from samplebench.errors import UsageError
+from samplebench.processes.karras import rho_levels
 from samplebench.processes.vp import VP
 from samplebench.registry import DiscretizationEntry, discretizations
 
@@ -32,8 +33,7 @@ def edm(
     steps: int, *, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
 ) -> np.ndarray:
     """Uniform in sigma^(1/rho): rho=1 is uniform in sigma, rho -> inf in log sigma (EDM Eq. 5)."""
-    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
-    return (high + np.arange(steps) / (steps - 1) * (low - high)) ** rho
+    return rho_levels(steps, sigma_min, sigma_max, rho)
 
 
 # The range ends at sigma(epsilon_s) of the law with its usual constants, so it follows epsilon_s.

@@ -11,7 +11,7 @@ from samplebench.samplers.probability_flow import (
     Churn,
     churns,
     decisive,
-    draw,
+    heun_step,
     moves,
     without_idle,
 )
@@ -58,19 +58,8 @@ def edm(
     t = grid.tolist()
     churn = Churn(S_churn, S_min, S_max, S_noise)
     for i in range(len(t) - 1):
-        x_hat, t_hat = x, t[i]
-        if S_churn > 0:
-            gamma = churn.gamma(t[i], len(t) - 1)
-            t_hat = float(model.round_sigma(t[i] + gamma * t[i]))
-            std = math.sqrt(max(t_hat**2 - t[i] ** 2, 0)) * S_noise
-            x_hat = x + std * draw(noise, x)
-        denoised = model(x_hat, t_hat)
-        d = (x_hat - denoised) / t_hat
-        x = x_hat + (t[i + 1] - t_hat) * d
-        if t[i + 1] > 0:
-            denoised = model(x, t[i + 1])
-            d_next = (x - denoised) / t[i + 1]
-            x = x_hat + (t[i + 1] - t_hat) * (d / 2 + d_next / 2)
+        x_hat, t_hat = churn.at_level(model, x, t[i], len(t) - 1, noise)
+        x, denoised = heun_step(model, x_hat, t_hat, t[i + 1])
         if callback:
             callback(Step(i, x, t[i + 1], denoised))
     return x

@@ -1,4 +1,4 @@
-"""What Euler and Heun share: the ODE in general coordinates, and EDM's noise injection."""
+"""What Euler, Heun and EDM's sampler share: the ODE in general coordinates, noise, a step."""
 
 from __future__ import annotations
 
@@ -76,8 +76,7 @@ class Churn:
     S_noise: float
 
     def __post_init__(self) -> None:
-        if self.S_churn < 0 or self.S_noise < 0:
-            raise UsageError("S_churn and S_noise cannot be negative")
+        check_signs(S_churn=self.S_churn, S_noise=self.S_noise)
 
     def gamma(self, sigma: float, steps: int) -> float:
         """Relative increase of the noise level; 0 outside [S_min, S_max]."""
@@ -98,6 +97,42 @@ class Churn:
         std = math.sqrt(max(sigma_hat**2 - sigma**2, 0)) * at.s(t_hat) * self.S_noise
         return x * (at.s(t_hat) / at.s(t)) + std * draw(noise, x), t_hat
 
+    def at_level(
+        self,
+        model: Bound,
+        x: Tensor,
+        sigma: float,
+        steps: int,
+        noise: Callable[[Tensor], Tensor] | None,
+    ) -> tuple[Tensor, float]:
+        """The same in sigma itself: (x_hat, sigma_hat).
+
+        Args:
+            steps: of the whole run.
+        """
+        if self.S_churn <= 0:
+            return x, sigma
+        gamma = self.gamma(sigma, steps)
+        sigma_hat = float(model.round_sigma(sigma + gamma * sigma))
+        std = math.sqrt(max(sigma_hat**2 - sigma**2, 0)) * self.S_noise
+        return x + std * draw(noise, x), sigma_hat
+
+
+def heun_step(model: Bound, x: Tensor, sigma: float, sigma_next: float) -> tuple[Tensor, Tensor]:
+    """Heun's step in sigma, or Euler's into 0 (EDM, Algorithm 2, lines 7-11).
+
+    Returns:
+        The state, and the latest output of the denoiser.
+    """
+    denoised = model(x, sigma)
+    d = (x - denoised) / sigma
+    x_next = x + (sigma_next - sigma) * d
+    if sigma_next > 0:
+        denoised = model(x_next, sigma_next)
+        d_next = (x_next - denoised) / sigma_next
+        x_next = x + (sigma_next - sigma) * (d / 2 + d_next / 2)
+    return x_next, denoised
+
 
 def _clipped(S_churn: float, steps: int) -> float:
     """Relative increase of the noise level per step (EDM, Algorithm 2, line 4)."""
@@ -111,6 +146,12 @@ def draw(noise: Callable[[Tensor], Tensor] | None, x: Tensor) -> Tensor:
     import torch
 
     return torch.randn_like(x)
+
+
+def check_signs(**given: float) -> None:
+    """Raises `UsageError` where one of these parameters is negative."""
+    if min(given.values()) < 0:
+        raise UsageError(f"{' and '.join(given)} cannot be negative")
 
 
 def churns(params: dict[str, Any]) -> bool:
