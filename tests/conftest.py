@@ -26,6 +26,7 @@ CASES = {
     "multistep_case": "multistep.npz",
     "deis_case": "multistep.npz",
     "kdiffusion_case": "kdiffusion.npz",
+    "dpmsolver_case": "dpmsolver.npz",
 }
 
 
