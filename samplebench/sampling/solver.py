@@ -17,6 +17,7 @@ from samplebench.registry import SamplerEntry, samplers
 from samplebench.sampling.foreign import as_sampler, check_form, is_k_diffusion
 from samplebench.timelines import choice
 from samplebench.timelines.timeline import Timeline
+from samplebench.timelines.words import Words
 
 MAX_STEPS = 100_000
 # A method of others may need a few steps before it runs at all.
@@ -190,6 +191,8 @@ class Solver:
 
         steps_of = self.timeline.toy(steps)
         model = steps_of.toy_model()
+        if self.entry.levels is not None:
+            steps_of = self.timeline.of(model, self, Words(steps=steps))
         bound, latents = toy_batch(steps_of, model)
         x = steps_of.start(latents)
         with kept_generators(), torch.no_grad():
