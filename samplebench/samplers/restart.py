@@ -21,20 +21,22 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 RHO = 7.0
+USUAL_K = 2
 
 
 def _levels(
-    steps: int, model: Any, sigma_min: float, sigma_max: float, intervals: Any, K: int | None
+    steps: int, model: Any, sigma_min: float, sigma_max: float, intervals: Any, K: int
 ) -> list[float]:
-    """EDM's levels and 0; whether the intervals fit is seen here, before anything runs."""
+    """EDM's levels as the model knows them, and 0; intervals that do not fit are refused here."""
     if steps < 2:
         raise UsageError(f"steps={steps}: restart needs at least 2")
-    levels = _rounded(model, rho_levels(steps, sigma_min, sigma_max, RHO).tolist())
+    nearest = getattr(model, "round_sigma", float)
+    levels = [rounded(nearest, t) for t in rho_levels(steps, sigma_min, sigma_max, RHO).tolist()]
     placed(intervals_of(intervals, K), levels)
     return [*levels, 0.0]
 
 
-def _evaluations(steps: int, intervals: Any = None, K: int | None = None) -> int:
+def _evaluations(steps: int, intervals: Any = None, K: int = USUAL_K) -> int:
     found = intervals_of(intervals, K)
     return 2 * steps - 1 + sum(2 * each.K * (each.N_restart - 1) for each in found)
 
@@ -51,7 +53,7 @@ def _stochastic(params: dict[str, Any]) -> bool:
 def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     found = [each for each in intervals_of(params["intervals"], params["K"]) if each.K]
     S_noise = params["S_noise"] if found else 1.0
-    return "restart", {"intervals": written(found), "K": None, "S_noise": S_noise}
+    return "restart", {"intervals": written(found), "S_noise": S_noise}
 
 
 @samplers.register(
@@ -73,19 +75,19 @@ def restart(
     noise: Callable[[Tensor], Tensor] | None = None,
     callback: Callable[[Step], None] | None = None,
     intervals: str | Sequence[Sequence[float]] | None = None,
-    K: int | None = None,
+    K: int = USUAL_K,
     S_noise: float = 1.0,
 ) -> Tensor:
-    """Restart on Heun steps, order 2, 2N - 1 + sum of 2 K (N_R - 1) evaluations for N steps.
+    """Restart on Heun steps, order 2 without, 2N - 1 + sum of 2 K (N_R - 1) evaluations.
 
     Its levels are EDM's with rho = 7, down to 0. Where it reaches t_min of an interval, it goes K
     times up to t_max with fresh noise and down again on N_R such levels. t_min is the nearest of
     the levels to the one asked for. A draw for each jump, and one, unused, for each Heun step.
 
     Args:
-        intervals: N_R:K:t_min:t_max, several joined by "/" in any order, or in Python a list of
-            [N_R, K, t_min, t_max]. None for 3:2:0.06:0.3, which costs 8 evaluations.
-        K: for every interval, in place of its own; 0 is heun.
+        intervals: N_R:K:t_min:t_max or N_R:t_min:t_max, several joined by "/" in any order; in
+            Python also a list of [N_R, K, t_min, t_max]. None for 3:0.06:0.3.
+        K: of the intervals that do not say theirs, 0 or more; without any it is heun.
         S_noise: standard deviation of the noise of a jump.
 
     Raises:
@@ -95,7 +97,7 @@ def restart(
     check_signs(S_noise=S_noise)
     found = intervals_of(intervals, K)
     stochastic = any(each.K for each in found)
-    path = _path(model, grid.tolist(), found)
+    path = _path(grid.tolist(), found)
     for i, (sigma, sigma_next, jump) in enumerate(path):
         if jump > 0:
             x = x + jump * S_noise * draw(noise, x)
@@ -108,25 +110,18 @@ def restart(
 
 
 def _path(
-    model: Bound, levels: list[float], intervals: Sequence[Interval]
+    levels: Sequence[float], intervals: Sequence[Interval]
 ) -> list[tuple[float, float, float]]:
     """Of every Heun step its two levels, and before it the standard deviation of a jump or 0."""
     starts = placed(intervals, [level for level in levels if level > 0])
     path = []
-    for i, (sigma, sigma_next) in enumerate(pairwise(levels), 1):
-        path.append((sigma, sigma_next, 0.0))
+    for i, (sigma, t_min) in enumerate(pairwise(levels), 1):
+        path.append((sigma, t_min, 0.0))
         if i in starts:
             each = starts[i]
-            inner = rho_levels(each.N_restart, sigma_next, each.t_max, RHO).tolist()
-            inner = [*_rounded(model, inner[:-1]), sigma_next]
-            jump = math.sqrt(inner[0] ** 2 - sigma_next**2)
-            steps = list(pairwise(inner))
+            between = rho_levels(each.N_restart, t_min, each.t_max, RHO)[1:-1]
+            steps = list(pairwise([each.t_max, *between.tolist(), t_min]))
+            jump = math.sqrt(each.t_max**2 - t_min**2)
             for _ in range(each.K):
-                path += [(a, b, jump if k == 0 else 0.0) for k, (a, b) in enumerate(steps)]
+                path += [(a, b, 0.0 if k else jump) for k, (a, b) in enumerate(steps)]
     return path
-
-
-def _rounded(model: Any, levels: list[float]) -> list[float]:
-    """The nearest levels that the model knows."""
-    nearest = getattr(model, "round_sigma", float)
-    return [rounded(nearest, level) for level in levels]

@@ -11,7 +11,7 @@ from typing import Any
 from samplebench.answers.scalars import real, values
 from samplebench.errors import UsageError
 
-USUAL = "3:2:0.06:0.3"
+USUAL = (3, 0.06, 0.3)
 # Rounding of the first and the last level.
 _SLACK = 1e-9
 
@@ -39,49 +39,43 @@ def written(intervals: Iterable[Interval]) -> str:
     return "/".join(map(str, intervals))
 
 
-def intervals_of(given: Any, K: Any = None) -> list[Interval]:
+def intervals_of(given: Any, K: int) -> list[Interval]:
     """Intervals from a word or a list, the highest first.
 
     Args:
         given: None for the usual one.
-        K: in place of that of each.
+        K: of those that do not say theirs.
 
     Raises:
         UsageError: it is none, or two overlap.
     """
-    if K is not None and not (_whole(K) and K >= 0):
-        raise UsageError(f"restart.K={K} must be 0 or a positive whole number")
-    given = USUAL if given is None else given
     if isinstance(given, str):
-        given = [part.split(":") for part in given.split("/") if given]
-    found = sorted((_interval(part, K) for part in given), key=lambda one: -one.t_min)
+        given = [part.split(":") for part in given.split("/")] if given else []
+    parts = [USUAL] if given is None else values(given)
+    found = sorted((_interval(values(part), K) for part in parts), key=lambda one: -one.t_min)
     for upper, lower in pairwise(found):
         if lower.t_max > upper.t_min:
             raise UsageError(f"restart.intervals: {upper} and {lower} overlap; take them apart")
     return found
 
 
-def _interval(part: Any, K: Any) -> Interval:
-    """One interval from its four numbers."""
-    several = values(part)
+def _interval(part: list[Any], K: int) -> Interval:
+    """One interval from its three numbers, or four with a K of its own."""
+    full = [part[0], K, *part[1:]] if len(part) == 3 else part
     try:
-        N_restart, own, t_min, t_max = (real("level", one) for one in several)
+        N_restart, times, t_min, t_max = (real("level", number) for number in full)
     except (UsageError, ValueError) as error:
-        raise _bad(several) from error
-    fits = _whole(N_restart) and N_restart >= 2 and _whole(own) and own >= 0
-    if not (fits and 0 < t_min < t_max < math.inf):
-        raise _bad(several)
-    return Interval(int(N_restart), int(own if K is None else K), t_min, t_max)
+        raise _bad(full) from error
+    whole = N_restart % 1 == times % 1 == 0
+    if not (whole and N_restart >= 2 and times >= 0 and 0 < t_min < t_max < math.inf):
+        raise _bad(full)
+    return Interval(int(N_restart), int(times), t_min, t_max)
 
 
-def _whole(number: Any) -> bool:
-    return isinstance(number, int | float) and not isinstance(number, bool) and number % 1 == 0
-
-
-def _bad(several: Iterable[Any]) -> UsageError:
+def _bad(part: list[Any]) -> UsageError:
     return UsageError(
-        f"restart.intervals={':'.join(map(str, several))}: write N_R:K:t_min:t_max with N_R of 2 "
-        f"or more, K of 0 or more and 0 < t_min < t_max, e.g. {USUAL}; join several by /"
+        f"restart.intervals={':'.join(map(str, part))}: write N_R:K:t_min:t_max with N_R of 2 or "
+        "more, K of 0 or more and 0 < t_min < t_max, e.g. 3:2:0.06:0.3; join several by /"
     )
 
 
