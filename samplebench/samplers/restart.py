@@ -78,7 +78,7 @@ def restart(
     K: int = USUAL_K,
     S_noise: float = 1.0,
 ) -> Tensor:
-    """Restart on Heun steps, order 2 without, 2N - 1 + sum of 2 K (N_R - 1) evaluations.
+    """Restart on Heun steps, order 2 at K = 0, 2N - 1 + sum of 2 K (N_R - 1) evaluations.
 
     Its levels are EDM's with rho = 7, down to 0. Where it reaches t_min of an interval, it goes K
     times up to t_max with fresh noise and down again on N_R such levels. t_min is the nearest of
