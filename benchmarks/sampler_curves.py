@@ -163,9 +163,7 @@ def picture(rows: Sequence[Row]) -> Figure:
                 draw(axes, curves(rows, model), group)
                 axes.set_title(f"{model}: {group}", loc="left", fontsize=9, weight="bold")
             line[0].set_ylabel("fd-digits", fontsize=8)
-            line[-1].legend(
-                frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5)
-            )
+            line[-1].legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axes in grid[-1]:
             axes.set_xlabel("NFE (model evaluations per sample, counted)", fontsize=8)
     return figure

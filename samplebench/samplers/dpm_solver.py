@@ -30,8 +30,10 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 @samplers.register(
     "dpm-solver-2",
     order=2,
-    evaluations=lambda steps, final="zero": 2 * steps - (final == "zero"),
+    evaluations=lambda steps, final="sigma_min": 2 * steps - (final == "zero"),
+    final="sigma_min",
     canonical=_canonical,
+    code="dpm-solver",
     cite=("lu2022dpmsolver", "lu2022dpmpp"),
 )
 def dpm_solver_2(
@@ -43,10 +45,10 @@ def dpm_solver_2(
     callback: Callable[[Step], None] | None = None,
     predicts: str = "eps",
 ) -> Tensor:
-    """DPM-Solver-2, singlestep of order 2 in log-SNR, 2N - 1 evaluations; 2N to sigma_min.
+    """DPM-Solver-2, singlestep of order 2 in log-SNR down to sigma_min, 2N evaluations.
 
-    Its second stage is the middle of a step in log sigma (Algorithm 1 with r = 1/2). The step into
-    0 is of order 1.
+    Its second stage is the middle of a step in log sigma (Algorithm 1 with r = 1/2). A step into
+    0 is of order 1 and needs one.
 
     Args:
         predicts: "eps", or "x0" for DPM-Solver++(2S).
@@ -90,6 +92,7 @@ def fast_levels(steps: int, sigma_min: float, sigma_max: float, order: int) -> n
     evaluations=lambda steps: steps,
     final="sigma_min",
     levels=fast_levels,
+    code="dpm-solver",
     cite=("lu2022dpmsolver", "lu2022dpmpp"),
 )
 def dpm_solver_fast(

@@ -179,8 +179,10 @@ class Solver:
         """
         with self.guarded():
             if self.entry.evaluations is not None:
-                own = split(params, accepted(self.entry.evaluations))[0] if params else {}
-                return int(self.entry.evaluations(steps, **own))
+                known = accepted(self.entry.evaluations)
+                # Without a word of the steps, they end where this sampler's do.
+                usual = {"final": self.final(split(params, self.defaults)[0])}
+                return int(self.entry.evaluations(steps, **split({**usual, **params}, known)[0]))
             if steps not in self._counted:
                 self._counted[steps] = self._count(steps)
             return self._counted[steps]
