@@ -27,6 +27,8 @@ CASES = {
     "deis_case": "multistep.npz",
     "kdiffusion_case": "kdiffusion.npz",
     "dpmsolver_case": "dpmsolver.npz",
+    "pc_case": "scoresde.npz",
+    "rk45_case": "scoresde.npz",
 }
 
 
@@ -61,6 +63,9 @@ def pytest_generate_tests(metafunc):
         names = getattr(metafunc.module, "NAMES", None)
         if names is not None:
             found = [case for case in found if case["sampler"] in names]
+        if argument in ("pc_case", "rk45_case"):
+            name = argument.removesuffix("_case").upper()
+            found = [case for case in found if case["sampler"] == name]
         metafunc.parametrize(argument, found, ids=[case["id"] for case in found])
 
 

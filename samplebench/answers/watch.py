@@ -31,20 +31,26 @@ class Watch:
         self.batch, self.first = batch, np.zeros(batch, dtype=np.int64)
         self._marks: list[Tensor] = []
         self._places: list[Place] = []
+        self._rows: list[np.ndarray | None] = []
         self._found: dict[int, Place] = {}
 
-    def see(self, answer: Tensor, who: str, number: int, kind: str, at: Any) -> None:
+    def see(
+        self, answer: Tensor, who: str, number: int, kind: str, at: Any, rows: Tensor | None = None
+    ) -> None:
         """Notes an answer [n, ...]; no device waits for it.
 
         Args:
-            answer: rows of samples; of another number than N they may be of any sample.
+            answer: rows of samples.
             who: gave it.
             number: of the evaluation, from 1.
             kind, at: where on the trajectory, e.g. "sigma" and its value.
+            rows: int64 [n], which samples they are; None: copies of all N one after the other,
+                where n is a multiple of N, and else any.
         """
         # 0 * x is 0 for every finite x, and sums to NaN where one is not.
         self._marks.append((answer.flatten(1) * 0).sum(1))
         self._places.append((who, number, kind, at))
+        self._rows.append(None if rows is None else rows.numpy())
         if len(self._marks) >= _MOST:
             self.look()
 
@@ -57,18 +63,23 @@ class Watch:
         bad = torch.cat(self._marks).isnan().cpu().numpy()
         if bad.any():
             ends = np.cumsum([len(mark) for mark in self._marks])
-            for rows, place in zip(np.split(bad, ends[:-1]), self._places, strict=True):
-                self._enter(rows, place)
+            parts = np.split(bad, ends[:-1])
+            for part, place, rows in zip(parts, self._places, self._rows, strict=True):
+                self._enter(part, place, rows)
         self._marks.clear()
         self._places.clear()
+        self._rows.clear()
         return self.first
 
-    def _enter(self, rows: np.ndarray, place: Place) -> None:
-        if not rows.any():
+    def _enter(self, bad: np.ndarray, place: Place, rows: np.ndarray | None) -> None:
+        if not bad.any():
             return
-        # Copies of the batch one after the other, or samples that nobody can name.
-        whole = len(rows) % self.batch == 0
-        lost = rows.reshape(-1, self.batch).any(0) if whole else np.ones(self.batch, dtype=bool)
+        if rows is not None:
+            lost = np.bincount(rows[bad], minlength=self.batch) > 0
+        elif len(bad) % self.batch == 0:
+            lost = bad.reshape(-1, self.batch).any(0)
+        else:
+            lost = np.ones(self.batch, dtype=bool)
         self.first[(self.first == 0) & lost] = place[1]
         self._found.setdefault(place[1], place)
 

@@ -22,9 +22,10 @@ def shared(row: PlannedRow, first: dict[str, Mapping[str, Any]]) -> PlannedRow:
     conditions = row.cells[0].conditions
     name, params = conditions["sampler"], conditions["params"]
     solver = Solver.of(name, timeline=of_condition(conditions["discretization"]))
-    if solver.entry.decisive is None:
+    steps = conditions["steps"]
+    if solver.entry.decisive is None or steps is None:
         return row
-    found = solver.decisive(unplain(params), conditions["steps"])
+    found = solver.decisive(unplain(params), steps)
     decisive = {name: plain(value) for name, value in found.items()}
     key = json.dumps({**conditions, "params": decisive}, sort_keys=True)
     other = first.setdefault(key, params)

@@ -40,7 +40,8 @@ class Block:
         images: uint8 [n, H, W, C].
         rows: features by an extractor's key, float64 [n, D]; missing where it failed.
         failed: why it failed, by an extractor's key.
-        evaluated, drawn: images that the network got, samples drawn; padding counts in both.
+        evaluated, drawn: evaluations of the samples, and their number; of padding as well where a
+            sampler evaluates a part of its batch without a word which.
         nonfinite: samples that are not finite, or had an answer of the network that was not.
         why: who was not finite first, and where; "" if nobody.
         doubts: reasons why the same seeds give other samples, each a line.
@@ -104,14 +105,15 @@ def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int
             rows[one.key] = _features(one, images, n, start, doubts)
         except Failed as failure:
             failed[one.key] = str(failure)
+    evaluated, drawn = bound.evaluated(n)
     return Block(
         index=index,
         first=first,
         images=images[:n].permute(0, 2, 3, 1).cpu().numpy(),
         rows=rows,
         failed=failed,
-        evaluated=bound.images,
-        drawn=len(seeds),
+        evaluated=evaluated,
+        drawn=drawn,
         nonfinite=lost,
         why=why if lost else "",
         doubts=tuple(doubts),

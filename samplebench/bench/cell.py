@@ -173,7 +173,6 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> Record:
         "cell": cell.hash,
         "conditions": cell.conditions,
         "nfe": nfe,
-        "nfe_planned": cell.nfe,
         "gflop_per_evaluation": bench.gflop,
         "gflop_per_image": None if bench.gflop is None else bench.gflop * nfe,
         "nonfinite": partial.nonfinite,
@@ -181,6 +180,8 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> Record:
         "seconds": {stage: round(value, 3) for stage, value in partial.seconds.items()},
         "provenance": provenance(bench.model),
     }
+    if cell.nfe is not None:
+        record["nfe_planned"] = cell.nfe
     if partial.unsteady:
         record["unsteady"] = partial.unsteady
     if cell.not_reusable:

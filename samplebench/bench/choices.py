@@ -116,7 +116,7 @@ def preset_notes(request: Request, entry: Checkpoint, rows: Iterable[Columns]) -
     if preset is None:
         return []
     nfe = {row["nfe"] for row in rows if row["sampler"] == preset.sampler}
-    others = sorted(nfe - {preset.nfe})
+    others = sorted(found for found in nfe - {preset.nfe} if found is not None)
     if not others:
         return []
     return [

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from samplebench.bench.cell import setting_of
 from samplebench.bench.probe import probe
 from samplebench.devices import synchronize
 from samplebench.errors import UsageError
+from samplebench.models.bound import Bound
+from samplebench.noise.streams import stream
 from samplebench.ticker import duration
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 MOST_HOURS = 24.0
 _PROBES = 3
 _FEWER = 5000
+# By so many samples the NFE is seen where it is not planned.
+_SAMPLES = 2
 # A look is taken where the sweep is at least so many times as long.
 _WORTH = 10
 
@@ -46,16 +52,41 @@ def seconds_per_block(model: Model, block: int) -> float:
     return statistics.median(taken[1:])
 
 
-def evaluations(cells: Iterable[Cell]) -> int:
-    """Evaluations of whole blocks that these cells take."""
+def evaluations(cells: Iterable[Cell], seen: Mapping[str, float] = MappingProxyType({})) -> int:
+    """Evaluations of whole blocks that these cells take.
+
+    Args:
+        seen: of a sample, by the hash of a cell where none are planned; 0 where nobody knows.
+    """
     return sum(
-        math.ceil(cell.nfe * math.ceil(cell.conditions["num_samples"] / cell.conditions["block"]))
+        math.ceil(
+            (seen.get(cell.hash, 0.0) if cell.nfe is None else cell.nfe)
+            * math.ceil(cell.conditions["num_samples"] / cell.conditions["block"])
+        )
         for cell in cells
     )
 
 
+def seen_nfe(model: Model, cell: Cell) -> float:
+    """Evaluations of a sample of a cell where none are planned, as a few samples take them."""
+    import torch
+
+    from samplebench.models.model import threads_of
+
+    conditions, setting = cell.conditions, setting_of(model, cell.conditions)
+    seeds = range(conditions["seed"], conditions["seed"] + _SAMPLES)
+    noise = stream(conditions["noise"], seeds, model.device, model.state_dtype)
+    latents, labels = noise.start(setting.timeline.latent_shape(model.shape), model.num_classes)
+    bound = Bound(model, labels, _SAMPLES)
+    with torch.no_grad(), setting.solver.guarded(), threads_of(model):
+        setting.run(bound, latents, noise)
+    return bound.nfe
+
+
 def estimate(model: Model, cells: Sequence[Cell], allowed: bool) -> str | None:
     """How long these cells of a model will take, in words; None where a look costs too much.
+
+    What a method with adaptive steps takes is seen by a few samples.
 
     Args:
         model: from `sb.load`.
@@ -65,13 +96,16 @@ def estimate(model: Model, cells: Sequence[Cell], allowed: bool) -> str | None:
     Raises:
         UsageError: they would, and nobody allowed it.
     """
-    count = evaluations(cells)
+    few = (cell for cell in cells if cell.nfe is None)
+    worth = (cell for cell in few if cell.conditions["num_samples"] >= _WORTH * _SAMPLES)
+    seen = {cell.hash: seen_nfe(model, cell) for cell in worth}
+    count = evaluations(cells, seen)
     if count < _WORTH * _PROBES:
         return None
     conditions = cells[0].conditions
     hour = seconds_per_block(model, conditions["block"]) / 3600
     check(count * hour, conditions["num_samples"], allowed)
-    longest = max(evaluations([cell]) for cell in cells)
+    longest = max(evaluations([cell], seen) for cell in cells)
     return f"about {said(count * hour)} in all, {said(longest * hour)} for the longest cell"
 
 

@@ -39,7 +39,8 @@ def places(request: Request, solver: Solver, given: Mapping[str, Any]) -> Iterat
 def settings(
     request: Request, model: Any, solver: Solver, given: Mapping[str, Any], leave_out: LeaveOut
 ) -> Iterator[tuple[Setting, int | None]]:
-    """Each setting with the budget that it was made for; None where the steps are listed.
+    """Each setting with the budget that it was made for; None where the steps are listed, or the
+    sampler chooses them.
 
     Args:
         model: or what is known of it.
@@ -48,13 +49,15 @@ def settings(
     """
     for words in places(request, solver, given):
         fewest = math.inf
-        for nfe in (None,) if words.counted else request.nfe:
+        free = words.counted or not solver.timeline.budgeted
+        for nfe in (None,) if free else request.nfe:
             try:
                 setting = _possible(model, solver, words, nfe, fewest)
             except OutOfBudget as error:
                 leave_out(error)
                 continue
-            fewest = min(fewest, setting.steps)
+            if solver.timeline.budgeted:
+                fewest = min(fewest, setting.steps)
             yield setting, nfe
 
 
@@ -68,7 +71,7 @@ def _possible(model: Any, solver: Solver, words: Words, nfe: int | None, fewest:
     try:
         setting = prepare(model, solver, words=replace(words, nfe=nfe))
         # A method that runs at all fails with few steps, a grid with many.
-        if setting.steps < fewest:
+        if not solver.timeline.budgeted or setting.steps < fewest:
             rehearse(setting)
     except OutOfBudget:
         raise

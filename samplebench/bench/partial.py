@@ -36,7 +36,7 @@ class Partial:
         stamp: of the machine and the versions that the blocks were computed by.
         files: rows so far by an extractor's key, and those of "images" where they are wanted.
         next_block: number of blocks so far; next_sample: of samples.
-        evaluated, drawn: images that the network got, samples drawn; padding counts in both.
+        evaluated, drawn: as of its blocks, added up.
         nonfinite: samples that are not finite, or had an answer of the network that was not.
         why: who was not finite first, and where.
         failed: why an extractor's features are none, by its key.

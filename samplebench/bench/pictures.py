@@ -29,7 +29,8 @@ class Pictures:
     def of(self, cell: Cell) -> Path:
         """Where the images of a cell are."""
         conditions = cell.conditions
-        words = (conditions["model"], conditions["sampler"], f"nfe{cell.nfe}", cell.hash[:16])
+        budget = "adaptive" if cell.nfe is None else f"nfe{cell.nfe}"
+        words = (conditions["model"], conditions["sampler"], budget, cell.hash[:16])
         return self.folder / _UNSAFE.sub("_", "-".join(words))
 
     def has(self, cell: Cell, count: int) -> bool:

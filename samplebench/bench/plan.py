@@ -118,6 +118,7 @@ def make(request: Request) -> Plan:
             notes.append(f"{entry.id}: {entry.caveat}")
         if own:
             notes += _rank_notes(measuring)
+            notes += _coupled_notes(own)
         for row in own:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
     survey.check(rows)
@@ -233,7 +234,8 @@ def _rows_of_sampler(
         survey.leave_out(error, known.id, label(changed))
 
     for setting, requested in settings(request, known, solver, given, leave_out):
-        steps, planned = setting.timeline, setting.evaluations
+        steps = setting.timeline
+        planned = setting.evaluations if steps.budgeted else None
         note_words(survey, setting, given)
         written = {**changed, **{k: v for k, v in steps.written.items() if k in given}}
         columns: Columns = {
@@ -242,7 +244,7 @@ def _rows_of_sampler(
             "params": label(written),
             "discretization": steps.column,
             "rho": steps.constants.get("rho"),
-            "steps": setting.steps,
+            "steps": steps.steps,
             "nfe": planned,
             "nfe_requested": requested,
             "depth": planned,
@@ -262,7 +264,7 @@ def _rows_of_sampler(
             "sampler": canonical,
             "params": {k: plain(v) for k, v in effective.items() if _said(v)},
             "discretization": steps.condition,
-            "steps": setting.steps,
+            "steps": steps.steps,
             # After it ran once: what it imports or makes at its first call is there.
             **codes.of("sampler", "sampler", ran.entry),
             **codes.of("timeline", "timeline", registered(solver.timeline)),
@@ -275,6 +277,17 @@ def _rows_of_sampler(
             Cell(cast(Conditions, {**conditions, "seed": seed}), planned, unknown) for seed in seeds
         )
         yield PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
+
+
+def _coupled_notes(rows: Sequence[PlannedRow]) -> Iterator[str]:
+    """What is to be known of samplers whose samples are not each for itself."""
+    for conditions in (row.cells[0].conditions for row in rows):
+        name, known = conditions["sampler"], registry.samplers
+        if name in known and known.entry(name).coupled:
+            yield (
+                f"{name}: a sample depends on its block of {conditions['block']}; "
+                "another --batch-size gives other values"
+            )
 
 
 def _rank_notes(measuring: Measuring) -> Iterator[str]:

@@ -15,6 +15,10 @@ from samplebench.sampling.solver import Solver
 from samplebench.ticker import Ticker, duration, say, terminal
 from samplebench.timelines.choice import of_condition
 
+# Evaluations of a sample of a cell where none are planned, for the time left alone: about what
+# adaptive methods take at their usual tolerance.
+_USUAL = 100
+
 
 class Progress:
     """Counts evaluations of one image, so that its time left holds across cells.
@@ -61,16 +65,16 @@ class Progress:
 
     def start_cell(self, cell: Cell, done: int) -> None:
         """Announces a cell of which `done` samples are there already."""
-        self._nfe, self._place = cell.nfe, self._place + 1
+        self._nfe, self._place = cell.nfe or _USUAL, self._place + 1
         self._name = describe(cell.conditions, cell.nfe)
-        self._cell = Ticker(_work(cell), done * cell.nfe)
+        self._cell = Ticker(_work(cell), done * self._nfe)
         n = cell.conditions["num_samples"]
         self._resumed = f" (resumed at {done} of {n} samples)" if done else ""
         # What was there before is no work, and says nothing about the pace.
-        self._all.skip(done * cell.nfe)
+        self._all.skip(done * self._nfe)
         if self._bar is not None:
             self._bar.set_description(self._name, refresh=False)
-            self._bar.update(done * cell.nfe)
+            self._bar.update(done * self._nfe)
 
     def advance(self, samples: int) -> None:
         self._all.advance(samples * self._nfe)
@@ -115,7 +119,7 @@ class Progress:
 
 
 def _work(cell: Cell) -> int:
-    return cell.nfe * cell.conditions["num_samples"]
+    return (cell.nfe or _USUAL) * cell.conditions["num_samples"]
 
 
 def _values(record: Record, scores: Sequence[Score]) -> str:
@@ -136,11 +140,12 @@ def _values(record: Record, scores: Sequence[Score]) -> str:
     return ", ".join(texts)
 
 
-def describe(conditions: Conditions, nfe: float) -> str:
+def describe(conditions: Conditions, nfe: float | None) -> str:
     """A cell in a few words, e.g. "digits-exact edm S_churn=10 edm rho=7 NFE 19"."""
     grid = conditions["discretization"]
     steps = of_condition(grid)
     solver = Solver.of(conditions["sampler"], timeline=steps)
     params = {k: v for k, v in conditions["params"].items() if v != plain(solver.defaults[k])}
     words = [conditions["model"], solver.name, label(params), steps.shown(grid)]
-    return " ".join(word for word in words if word) + f" NFE {nfe}"
+    words.append("" if nfe is None else f"NFE {nfe:.12g}")
+    return " ".join(word for word in words if word)

@@ -143,7 +143,8 @@ def _finished(store: Store) -> Iterator[PlannedRow]:
 def _cells(store: Store, names: Iterable[str]) -> Iterator[Cell]:
     for name in names:
         record = store.cell(name)
-        planned = int(record.get("nfe_planned", record["nfe"]))
+        adaptive = record["conditions"].get("steps") is None
+        planned = None if adaptive else int(record.get("nfe_planned", record["nfe"]))
         yield Cell(record["conditions"], planned, record.get("not_reusable", ""))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
 from samplebench.errors import InputError
 from samplebench.files import texts
+from samplebench.results.fields import counted
 from samplebench.results.kept import LEVELS
 
 if TYPE_CHECKING:
     import torch
 
     from samplebench.bench.plan import Plan
+    from samplebench.results.row import Columns
 
 _EXAMPLES = """
 samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
@@ -189,7 +192,7 @@ def _announce(plan: Plan, device: torch.device) -> None:
         "model": f"{each('model')} on {device}, {each('dtype')}",
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
-        "NFE": ", ".join(map(str, sorted({r["nfe"] for r in rows}))),
+        "NFE": _budgets(rows),
         "samples": f"N = {each('num_samples')}, seed {each('seed')}, repeats {each('repeats')}, "
         f"{conditions['noise']} noise, blocks of {conditions['block']}",
         "protocol": f"{each('protocol')}, {', '.join(measures)}, state {conditions['state_dtype']}",
@@ -202,6 +205,13 @@ def _announce(plan: Plan, device: torch.device) -> None:
     _print_notes(plan)
 
 
+def _budgets(rows: Iterable[Columns]) -> str:
+    """The planned NFE, e.g. "5, 9, adaptive"."""
+    planned = {row["nfe"] for row in rows}
+    known = sorted(nfe for nfe in planned if nfe is not None)
+    return ", ".join([*map(str, known), *(["adaptive"] if None in planned else [])])
+
+
 def _print_notes(plan: Plan) -> None:
     for note in plan.notes:
         say(f"note: {note}")
@@ -209,11 +219,13 @@ def _print_notes(plan: Plan) -> None:
 
 def _summary(plan: Plan, done: set[str]) -> str:
     """How much there is and how much of it is left."""
-    left = (cell for name, cell in plan.cells.items() if name not in done)
-    work = sum(cell.nfe * cell.conditions["num_samples"] for cell in left)
+    left = [cell for name, cell in plan.cells.items() if name not in done]
+    work = sum((cell.nfe or 0) * cell.conditions["num_samples"] for cell in left)
+    adaptive = sum(cell.nfe is None for cell in left)
     return (
         f"{len(plan.rows)} rows, {len(plan.cells)} cells ({len(done)} there already), "
         f"{work:,} network evaluations to go"
+        + (f" and those of {counted(adaptive, 'cell')} with adaptive steps" if adaptive else "")
     )
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from samplebench.answers.blame import Blame
 from samplebench.answers.draws import torch_moved, torch_state
 from samplebench.answers.rounding import model_range, rounded
@@ -53,6 +55,8 @@ class Bound:
         foreign: whether it is one of others; None to look.
 
     Attributes:
+        images: that the network got in all.
+        counts: int64 [N], evaluations of each sample; None once nobody can name the samples of one.
         drew: whether the network has drawn from torch's global generator, where it is looked for:
             in one of others.
     """
@@ -70,6 +74,7 @@ class Bound:
         self.model, self.labels, self.batch = model, labels, batch
         self.guidance, self.blamed = guidance, blamed
         self.images = self.classified = self.calls = 0
+        self.counts: np.ndarray | None = np.zeros(batch, dtype=np.int64)
         self.sigma_min, self.sigma_max = model_range(model)
         self.foreign = is_foreign(model) if foreign is None else foreign
         self.name = name_of(model)
@@ -77,8 +82,11 @@ class Bound:
         self.watch, self.drew = Watch(batch), False
         self.chunks: Chunks | None = getattr(model, "chunks", None)
 
-    def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """D(x; sigma), counted; sigma a Python float, a scalar tensor or [N].
+    def __call__(self, x: Tensor, sigma: float | Tensor, rows: Tensor | None = None) -> Tensor:
+        """D(x; sigma), counted; sigma a Python float, a scalar tensor or [n].
+
+        Args:
+            rows: int64 [n] on the host, which of the N samples x are; None for all in their order.
 
         Raises:
             UsageError: the network returned something else than a tensor like x.
@@ -87,8 +95,10 @@ class Bound:
 
         # A host scalar: no device synchronisation, and models may call tensor methods on it.
         sigma = torch.as_tensor(sigma, dtype=torch.float64)
-        answer = self.ask(lambda x, sigma, labels: self.model(x, sigma, labels), x, sigma)
-        return self.judge(answer, x, "sigma", sigma)
+        answer = self.ask(
+            lambda x, sigma, labels: self.model(x, sigma, labels), x, sigma, rows=rows
+        )
+        return self.judge(answer, x, "sigma", sigma, rows)
 
     def __getattr__(self, name: str) -> Any:
         # Asked for by what was written for another library's wrapper.
@@ -100,20 +110,22 @@ class Bound:
         """The nearest level the model knows: of a number a float, of a tensor one like it."""
         return rounded(getattr(self.model, "round_sigma", float), sigma)
 
-    def ask(self, question: Callable[..., Any], x: Tensor, *given: Any) -> Any:
+    def ask(
+        self, question: Callable[..., Any], x: Tensor, *given: Any, rows: Tensor | None = None
+    ) -> Any:
         """What the model answers to x, further tensors and the labels, counted and not yet judged.
 
         Raises:
             UsageError: it failed, and is to be blamed.
         """
-        self.images += x.shape[0]
-        self.calls += 1
+        self._count(x.shape[0], rows)
+        labels = self.labels if rows is None or self.labels is None else self.labels[rows]
         began = time.perf_counter()
         ask = question if self.chunks is None else partial(self.chunks.ask, question)
         if not self.foreign:
-            answer = ask(x, *given, self.labels)
+            answer = ask(x, *given, labels)
         else:
-            x, *rest = (_copy(value) for value in (x, *given, self.labels))
+            x, *rest = (_copy(value) for value in (x, *given, labels))
             before = torch_state(x.device)
             with self.blame:
                 answer = ask(x, *rest)
@@ -124,15 +136,34 @@ class Bound:
                 listen(len(x), time.perf_counter() - began)
         return answer
 
-    def judge(self, answer: Any, x: Tensor, kind: str, at: Any) -> Tensor:
+    def judge(
+        self, answer: Any, x: Tensor, kind: str, at: Any, rows: Tensor | None = None
+    ) -> Tensor:
         """A network's answer, like x, watched.
 
         Args:
             kind, at: where it was asked, e.g. "sigma" and its value.
         """
         kept = checked(self.name, answer, x, copy=self.foreign)
-        self.watch.see(kept, self.name, self.calls, kind, at)
+        self.watch.see(kept, self.name, self.calls, kind, at, rows)
         return kept
+
+    def _count(self, images: int, rows: Tensor | None) -> None:
+        self.calls += 1
+        self.images += images
+        if rows is not None and self.counts is not None:
+            self.counts[rows.numpy()] += 1
+        elif self.counts is not None:
+            # Copies of the batch one after the other, or samples that nobody can name.
+            copies, others = divmod(images, self.batch)
+            self.counts = None if others else self.counts + copies
+
+    def evaluated(self, count: int) -> tuple[int, int]:
+        """Evaluations of the first so many samples, and their number; of all N where the samples
+        of an evaluation cannot be named."""
+        if self.counts is None:
+            return self.images, self.batch
+        return int(self.counts[:count].sum()), count
 
     @property
     def nfe(self) -> float:

@@ -26,10 +26,7 @@ def isotropic_law(model: Any, given: str | LinearProcess | None = None) -> Isotr
     Raises:
         UsageError: another process than an isotropic one.
     """
-    law: Any = given
-    if given is None:
-        own = getattr(model, "process", None)
-        law = own if isinstance(own, Isotropic) or own in ISOTROPIC else "vp"
+    law: Any = own_process(model) if given is None else given
     if isinstance(law, str):
         if law not in LINEAR:
             raise unknown("process", law, ISOTROPIC)
@@ -38,6 +35,12 @@ def isotropic_law(model: Any, given: str | LinearProcess | None = None) -> Isotr
         raise UsageError(f"process {law.name} needs a model that was trained on it")
     low, high = getattr(model, "sigma_min", 0), getattr(model, "sigma_max", float("inf"))
     return law.within(float(low), float(high))
+
+
+def own_process(model: Any) -> str | Isotropic:
+    """The isotropic process that a model was trained on; "vp" where it has none."""
+    own = getattr(model, "process", None)
+    return own if isinstance(own, Isotropic) or own in ISOTROPIC else "vp"
 
 
 def isotropic_eps(

@@ -49,10 +49,16 @@ class SamplerEntry(Entry):
             default.
         final: where its grids of noise levels end unless told otherwise, "zero" or "sigma_min", or
             effective parameters -> it.
-        levels: (steps, model, **parameters) -> its own noise levels, for the timeline "own".
+        levels: (steps, model, **parameters) -> its own noise levels, for the timelines "own" and
+            "adaptive", where steps is None.
+        span: (model, **parameters) -> the range of its own levels where a request says none; EDM's
+            where not declared.
+        least: fewest steps that it can take on the timeline "own", or effective parameters -> it.
         stochastic: effective parameters -> whether noise is drawn.
         noises: (steps, effective parameters) -> planned draws of noise where it is stochastic; None
             for one a step.
+        coupled: whether the samples of a batch depend on each other, so that another batch gives
+            others.
         guided: whether it follows a guidance; only those on discrete steps can.
         draws: whether it makes images from noise, and not noise from images.
         canonical: effective parameters -> (sampler, parameters) of the same algorithm.
@@ -68,8 +74,11 @@ class SamplerEntry(Entry):
     evaluations: Callable[..., int] | None = None
     final: str | Callable[[dict[str, Any]], str] = "zero"
     levels: Callable[..., Any] | None = None
+    span: Callable[..., tuple[float, float]] | None = None
+    least: int | Callable[[dict[str, Any]], int] = 1
     stochastic: Callable[[dict[str, Any]], bool] = _never
     noises: Callable[[int, dict[str, Any]], int] | None = None
+    coupled: bool = False
     guided: bool = False
     draws: bool = True
     canonical: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]] | None = None

@@ -152,7 +152,7 @@ class Verdict:
         """The point without its model, e.g. "edm S_churn=10, edm rho=7, NFE 35, seed 0"."""
         row, reference = self.row, printable(self._reference)
         parts = [sampler_label(row), grid_label(row), f"NFE {row['nfe']}"]
-        if row.get("nfe_requested") is None:
+        if row.get("nfe_requested") is None and row.get("steps") is not None:
             parts.append(f"{row['steps']} steps")
         parts.append(f"seed {self.point.seed}")
         return ", ".join([*parts, *([f"reference {reference}"] if reference else [])])

@@ -65,7 +65,7 @@ def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
         axes.yaxis.set_minor_locator(FixedLocator([]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:.6g}"))
 
-    nfe = sorted({float(row["nfe"]) for row in rows})
+    nfe = sorted({value(row, "nfe") for row in rows})
     axes.set_xlim(nfe[0] / 1.15, nfe[-1] * 1.15)
     inner = length * math.log(nfe[-1] / nfe[0]) / math.log(1.15**2 * nfe[-1] / nfe[0])
     axes.xaxis.set_major_locator(FixedLocator(spaced(nfe, inner, 6 * len(f"{nfe[-1]:g}") + 5)))

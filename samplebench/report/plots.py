@@ -172,7 +172,7 @@ def _lines(text: str, most: int, room: float, size: float) -> list[str]:
 
 def _draw_curve(axes: Axes, curve: StyledCurve, metric: str) -> None:
     axes.errorbar(
-        [row["nfe"] for row in curve.rows],
+        [value(row, "nfe") for row in curve.rows],
         [value(row, metric) for row in curve.rows],
         yerr=[number(row.get(metric + STDERR)) or 0.0 for row in curve.rows],
         capsize=2.5,

@@ -24,13 +24,13 @@ class Cell:
 
     Attributes:
         conditions: everything that changes an image, as plain JSON values.
-        nfe: planned network evaluations per sample.
+        nfe: planned network evaluations per sample; None where a method chooses its steps.
         not_reusable: one line on what of others' code in it cannot be told apart from other code,
             so that it is computed anew every time; "" for nothing.
     """
 
     conditions: Conditions
-    nfe: int
+    nfe: int | None
     not_reusable: str = ""
 
     @cached_property

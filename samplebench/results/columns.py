@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from samplebench.results.fields import visible
-from samplebench.results.row import COLUMNS, OPTIONAL, STDERR, Columns, Row
+from samplebench.results.row import COLUMNS, COUNTED, OPTIONAL, STDERR, Columns, Row
 
 HASH = re.compile(r"[0-9a-f]{64}")
 # Least and most of the whole numbers; the limits are those of a request.
@@ -26,6 +26,8 @@ def fault(row: Row) -> str:
     """Why no run can have made a row, e.g. "seed is -1, not 0 or more"; "" of one that may be."""
     if found := fault_of_columns(row):
         return found
+    if empty := [column for column in COUNTED if row.get(column) is None]:
+        return f"{empty[0]} is empty, not above 0"
     for column in row.keys() - {*COLUMNS, "cell"}:
         if found := _fault_of_value(column, row.get(column)):
             return f"{column} is {found}"
@@ -35,7 +37,7 @@ def fault(row: Row) -> str:
 
 
 def fault_of_columns(row: Columns) -> str:
-    """The same of COLUMNS alone."""
+    """The same of COLUMNS alone, where what is counted may not be known yet."""
     for column in COLUMNS:
         if found := _fault_of_column(column, row.get(column)):
             return f"{column} is {found}"

@@ -34,6 +34,7 @@ class Conditions(TypedDict, total=False):
         config, params: tables of plain values.
         seed: of the first sample.
         block: number of images evaluated at once.
+        steps: None where a method chooses them.
         discretization: as a timeline writes it, a table with its `name` or explicit levels.
         noise: how noise is drawn; noise_device: where it depends on that.
         state_dtype: precision of the sampler's state.
@@ -44,7 +45,7 @@ class Conditions(TypedDict, total=False):
     sampler: str
     params: Mapping[str, Any]
     discretization: Any
-    steps: int
+    steps: int | None
     seed: int
     num_samples: int
     block: int
@@ -115,7 +116,8 @@ class Record(TypedDict):
 
     Attributes:
         cell: its hash.
-        nfe, nfe_planned: network evaluations per sample, counted and planned.
+        nfe, nfe_planned: network evaluations per sample, counted and planned; nothing is planned
+            where a method chooses its steps.
         nonfinite: samples that are not finite.
         unsteady: reasons why the same seeds give other samples.
         not_reusable: what of others' code cannot be told apart from other code.

@@ -13,9 +13,10 @@ class Columns(TypedDict):
         params: that differ from the sampler's defaults, e.g. "S_churn=10"; may be empty.
         rho: None where the discretization has none.
         steps: None where a method chooses them itself.
-        nfe: counted network evaluations per sample; of a row that is planned, the planned ones.
-        nfe_requested: the budget asked for; None where levels were given.
-        depth: of the evaluations those that wait for one another.
+        nfe: counted network evaluations per sample; of a row that is planned, the planned ones,
+            None where a method chooses its steps.
+        nfe_requested: the budget asked for; None where levels were given, or a method chooses.
+        depth: of the evaluations those that wait for one another; None as for nfe.
         guidance: in words, "" for none.
         guide_nfe: further passes per sample that guidance took, of whichever network.
         seed, repeats, num_samples: sample i of repeat r has seed `seed + r * num_samples + i`.
@@ -30,9 +31,9 @@ class Columns(TypedDict):
     discretization: str
     rho: float | None
     steps: int | None
-    nfe: int | float
+    nfe: int | float | None
     nfe_requested: int | None
-    depth: int | float
+    depth: int | float | None
     guidance: str
     guide_nfe: int | float
     seed: int

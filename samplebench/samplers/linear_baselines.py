@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from samplebench.registry import samplers
+from samplebench.samplers.dormand_prince import NODES, SOLUTION, STAGES, weighted
 from samplebench.samplers.linear_step import check_lam, finish, noisy, report, slope
 from samplebench.samplers.step import Step
 
@@ -14,18 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from samplebench.models.views import LinearView
-
-# Dormand & Prince 1980, the fifth-order solution of RK5(4)7M, which needs six of its seven stages.
-_NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0)
-_STAGES = (
-    (),
-    (1 / 5,),
-    (3 / 40, 9 / 40),
-    (44 / 45, -56 / 15, 32 / 9),
-    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
-)
-_SOLUTION = (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
 
 
 def _canonical_em(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -126,15 +115,11 @@ def rk45_flow(
     times = grid.tolist()
     for i, (t, t_next) in enumerate(pairwise(times)):
         h, slopes = t_next - t, list[Any]()
-        for node, weights in zip(_NODES, _STAGES, strict=True):
+        for node, weights in zip(NODES, STAGES, strict=True):
             at = t_next if node == 1 else t + node * h
-            stage = u + h * _sum(weights, slopes)
+            stage = u + h * weighted(weights, slopes)
             eps = model.eps(stage, at)
             slopes.append(slope(model, stage, eps, at))
-        u = u + h * _sum(_SOLUTION, slopes)
+        u = u + h * weighted(SOLUTION, slopes)
         report(callback, model, i, u, t_next, (stage, eps, at))
     return finish(model, u, times[-1], len(times) - 1, denoise, callback)
-
-
-def _sum(weights: tuple[float, ...], slopes: list[Any]) -> Any:
-    return sum(weight * slope for weight, slope in zip(weights, slopes, strict=True))

@@ -35,11 +35,13 @@ class Setting:
 
     @property
     def steps(self) -> int:
+        """Their number, where they are planned."""
+        assert self.timeline.steps is not None
         return self.timeline.steps
 
     @property
     def evaluations(self) -> int:
-        """Planned network evaluations per sample."""
+        """Planned network evaluations per sample, where they are."""
         given = {**self.params, **self.timeline.supplies}
         return self.solver.evaluations(self.steps, given) + self.timeline.evaluations
 

@@ -139,11 +139,27 @@ class Solver:
         declared = self.entry.levels
         if declared is None:
             raise UsageError(
-                f"sampler {self.name} is on timeline own and declares no levels; register it with "
-                "levels=(steps, model, **parameters) -> noise levels"
+                f"sampler {self.name} has noise levels of its own and declares none; register it "
+                "with levels=(steps, model, **parameters) -> noise levels"
             )
         with self.guarded():
             return declared(steps, **split(given, signature(declared).parameters)[0])
+
+    def span(self, **given: Any) -> tuple[float, float] | None:
+        """The range of its own noise levels where a request says none; None: EDM's."""
+        declared = self.entry.span
+        if declared is None:
+            return None
+        with self.guarded():
+            return declared(**split(given, signature(declared).parameters)[0])
+
+    def least(self, params: Mapping[str, Any] = MappingProxyType({})) -> int:
+        """The fewest steps that it can take; arguments as for `evaluations`."""
+        declared, fewest = self.entry.least, self.timeline.fewest(params)
+        if not callable(declared):
+            return max(fewest, declared)
+        with self.guarded():
+            return max(fewest, int(declared(self.effective(split(params, self.defaults)[0]))))
 
     def canonical(self, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Name and effective parameters of the algorithm that runs, shared by all its aliases."""
@@ -234,7 +250,7 @@ class Solver:
     def _least(self, params: Mapping[str, Any]) -> tuple[int, int, str]:
         """The least number of steps on which the sampler runs, its evaluations, and what it said
         to fewer."""
-        least, why = self.timeline.fewest(params), ""
+        least, why = self.least(params), ""
         for steps in range(least, least + _LOOK_AHEAD):
             try:
                 return steps, self.evaluations(steps, params), why

@@ -79,7 +79,7 @@ class Discrete(Timeline):
         yield Words()
 
     @classmethod
-    def words_of(cls, condition: Any, steps: int) -> Words:
+    def words_of(cls, condition: Any, steps: int | None) -> Words:
         return Words(respacing=condition["spec"])
 
     @classmethod

@@ -110,12 +110,12 @@ class EndView:
         """The nearest level the model knows."""
         return self.bound.round_sigma(sigma)
 
-    def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """D(x; sigma) after the rules."""
+    def __call__(self, x: Tensor, sigma: float | Tensor, rows: Tensor | None = None) -> Tensor:
+        """D(x; sigma) after the rules; arguments as of the model."""
         if self.first:
             self.first = False
             return without_noise(x, sigma)
-        answer = self.bound(x, sigma)
+        answer = self.bound(x, sigma, rows)
         return thresholded(answer) if self.ends.thresholding else answer
 
 

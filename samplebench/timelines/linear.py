@@ -101,7 +101,7 @@ class Linear(Timeline):
         yield Words(params=split(given, _TIMES)[0])
 
     @classmethod
-    def words_of(cls, condition: Any, steps: int) -> Words:
+    def words_of(cls, condition: Any, steps: int | None) -> Words:
         return Words(steps=steps, params={k: v for k, v in condition.items() if k != "name"})
 
     @classmethod

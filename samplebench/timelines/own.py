@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from samplebench.answers.rounding import clamped
 from samplebench.answers.scalars import real, whole
 from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError
+from samplebench.models.isotropic import own_process
 from samplebench.registry import timelines
 from samplebench.timelines.ends import RULES, Ends
 from samplebench.timelines.sigma import Sigma
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
 # EDM's range, where neither request nor sampler says another (Karras et al. 2022, Table 1).
-_USUAL = {"sigma_min": 0.002, "sigma_max": 80.0}
+_USUAL = (0.002, 80.0)
 
 
 @timelines.register("own")
@@ -28,7 +29,9 @@ class Own(Sigma):
     """Decreasing noise levels that a sampler declares by `levels`; latents are scaled to the first.
 
     Attributes:
+        rules: the end rules that it takes.
         asked: the steps asked for; a step of the sampler may be several levels.
+        process: name of the model's isotropic process, for a sampler with a parameter `process`.
     """
 
     label = "own"
@@ -37,27 +40,26 @@ class Own(Sigma):
     usual = "dpm-solver-fast"
     words = frozenset({"steps", "nfe", *RANGE})
     instead = "sets its own noise levels; drop {words} and say steps or nfe"
+    rules: ClassVar[tuple[str, ...]] = RULES
 
-    asked: int = 0
+    asked: int | None = None
+    process: str = "vp"
 
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
         params = {**{end: getattr(words, end) for end in RANGE}, **words.params}
-        rules = {name: params.pop(name, None) for name in RULES if name not in sampler.defaults}
-        span = {end: params.pop(end) for end in RANGE}
-        said = {end: real(f"{sampler.name}.{end}", v) for end, v in span.items() if v is not None}
+        rules = {name: params.pop(name, None) for name in cls.rules if name not in sampler.defaults}
+        given = {end: params.pop(end) for end in RANGE}
+        said = {end: real(f"{sampler.name}.{end}", v) for end, v in given.items() if v is not None}
         own, _ = sorted_out(sampler, params, {})
-        effective = sampler.effective(own)
-        one_of(words, "steps", "nfe")
+        process = own_process(model)
+        process = process if isinstance(process, str) else process.name
+        effective = _settled(process, sampler.effective(own))
         usual = Ends(sampler.final(own))
         ends = Ends.of(sampler.name, usual.final, rules)
-        if words.nfe is None:
-            steps = whole("steps", words.steps)
-        else:
-            steps = sampler.steps_for(whole("nfe", words.nfe), effective, ends.evaluations)
-        if steps < cls.least:
-            raise UsageError(f"steps={steps}: sampler {sampler.name} needs at least {cls.least}")
-        low, high = clamped(model, *({**_USUAL, **said}[end] for end in RANGE))
+        steps = cls._asked(words, sampler, effective, ends)
+        span = dict(zip(RANGE, sampler.span(model=model, **effective) or _USUAL, strict=True))
+        low, high = clamped(model, *({**span, **said}[end] for end in RANGE))
         if not 0 < low < high:
             raise UsageError(
                 f"noise range [{low:g}, {high:g}] is empty; need 0 < sigma_min < sigma_max"
@@ -66,14 +68,27 @@ class Own(Sigma):
         levels = np.asarray(sampler.levels(steps, **given), dtype=float)
         explicit(levels.tolist())
         constants = {**said, **ends.beside(usual)}
-        return cls(cls.label, levels, low, high, constants, ends, usual, steps)
+        return cls(cls.label, levels, low, high, constants, ends, usual, steps, process)
+
+    @classmethod
+    def _asked(
+        cls, words: Words, sampler: Counts, effective: dict[str, Any], ends: Ends
+    ) -> int | None:
+        """The number of steps that a request means."""
+        one_of(words, "steps", "nfe")
+        if words.nfe is not None:
+            return sampler.steps_for(whole("nfe", words.nfe), effective, ends.evaluations)
+        steps, least = whole("steps", words.steps), sampler.least(effective)
+        if steps < least:
+            raise UsageError(f"steps={steps}: sampler {sampler.name} needs at least {least}")
+        return steps
 
     @classmethod
     def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
-        yield Words(params=split(given, dict.fromkeys((*RANGE, *RULES)))[0])
+        yield Words(params=split(given, dict.fromkeys((*RANGE, *cls.rules)))[0])
 
     @classmethod
-    def words_of(cls, condition: Any, steps: int) -> Words:
+    def words_of(cls, condition: Any, steps: int | None) -> Words:
         return Words(steps=steps, params={k: v for k, v in condition.items() if k != "name"})
 
     @classmethod
@@ -88,14 +103,14 @@ class Own(Sigma):
 
     @classmethod
     def names(cls, asked: Sweep) -> set[str]:
-        return {*RANGE, *RULES}
+        return {*RANGE, *cls.rules}
 
     @classmethod
     def shown(cls, condition: Any) -> str:
         return cls.label
 
     @property
-    def steps(self) -> int:  # type: ignore[override]
+    def steps(self) -> int | None:  # type: ignore[override]
         return self.asked
 
     @property
@@ -113,3 +128,13 @@ class Own(Sigma):
     @property
     def takes(self) -> frozenset[str]:
         return frozenset({"nfe"})
+
+    def settled(self, effective: dict[str, Any]) -> dict[str, Any]:
+        return _settled(self.process, effective)
+
+
+def _settled(process: str, effective: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with the model's own process where a sampler has one and none is said."""
+    if effective.get("process", process) is None:
+        return {**effective, "process": process}
+    return effective

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Sigma(Timeline):
     needs = "D(x; sigma)"
     words = frozenset({"steps", "nfe", "discretization", "rho", *RANGE})
     instead = "steps in noise levels; {words} is for a discrete model's own steps: say steps or nfe"
-    settles = frozenset({"final", *RULES})
+    settles: ClassVar[frozenset[str]] = frozenset({"final", *RULES})
     supplied = (*RANGE, "final")
 
     discretization: Any
@@ -131,7 +131,7 @@ class Sigma(Timeline):
                 yield replace(words, rho=rho)
 
     @classmethod
-    def words_of(cls, condition: Any, steps: int) -> Words:
+    def words_of(cls, condition: Any, steps: int | None) -> Words:
         if not isinstance(condition, Mapping):
             return Words(discretization=tuple(condition), params={"final": "zero"})
         constants = {k: v for k, v in condition.items() if k not in ("name", "rho", "levels")}

@@ -32,7 +32,8 @@ class Timeline(ABC):
         instead: what to say in place of the others, ending a line that begins with the sampler.
         settles: parameters of a request that are always its own, also where they are as usual.
         supplied: names that a sampler may declare to be given what `supplies` has of them.
-        steps: their number; each is an interval of the grid.
+        budgeted: whether a request says how many steps or evaluations there are.
+        steps: their number, each an interval of the grid; None where the sampler chooses them.
         constants: what of the request's parameters decides the steps, as a condition holds it.
     """
 
@@ -45,8 +46,9 @@ class Timeline(ABC):
     instead: ClassVar[str] = "has steps of its own; drop {words} and say steps or nfe"
     settles: ClassVar[frozenset[str]] = frozenset()
     supplied: ClassVar[tuple[str, ...]] = ()
+    budgeted: ClassVar[bool] = True
 
-    steps: int
+    steps: int | None
     constants: Mapping[str, Any]
 
     # of the kind
@@ -78,7 +80,7 @@ class Timeline(ABC):
 
     @classmethod
     @abstractmethod
-    def words_of(cls, condition: Any, steps: int) -> Words:
+    def words_of(cls, condition: Any, steps: int | None) -> Words:
         """What made the steps of a cell, from its condition."""
 
     @classmethod

@@ -95,6 +95,19 @@ def pytest_generate_tests(metafunc):
             metafunc.parametrize(argument, values())
 
 
+@pytest.fixture
+def how():
+    """`how(solver, params, steps)`: the words for so many steps, or for the least that there are;
+    only the parameters where the sampler chooses its steps."""
+
+    def words(solver, params, steps):
+        if not solver.timeline.budgeted:
+            return dict(params)
+        return {"steps": max(steps, solver.least(params)), **params}
+
+    return words
+
+
 @pytest.fixture(scope="session")
 def digits():
     """The denoiser in closed form that samplers are measured on."""

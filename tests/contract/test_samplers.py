@@ -36,9 +36,15 @@ class Counted:
         return torch.randn(x.shape, generator=self.rng, dtype=torch.float64).to(x)
 
 
-def planned(model, solver, steps, params):
-    """Evaluations of so many steps, a process's own step to t = 0 among them."""
+def planned(model, solver, words):
+    """Evaluations of a request, a process's own step to t = 0 among them."""
+    steps, params = words["steps"], {k: v for k, v in words.items() if k != "steps"}
     return prepare(model, solver.name, steps=steps, params=params).evaluations
+
+
+def budgeted(solver):
+    if not solver.timeline.budgeted:
+        pytest.skip(f"{solver.name} chooses its steps itself")
 
 
 # order of convergence
@@ -122,57 +128,62 @@ def test_order_of_convergence_in_a_processs_time(solver, digits):
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents):
+def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents, how):
     solver, params = setting
-    seen = []
-    sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **params)
-    assert seen[-1].nfe == planned(exact, solver, steps, params)
+    budgeted(solver)
+    seen, words = [], how(solver, params, steps)
+    sb.sample(exact, solver.name, latents=latents, callback=seen.append, **words)
+    assert seen[-1].nfe == planned(exact, solver, words)
     assert type(seen[-1].nfe) is int
 
 
 @pytest.mark.parametrize("steps", STEPS)
 def test_a_grid_may_end_at_sigma_min(setting_in_sigma, steps, exact, latents):
     solver, params = setting_in_sigma
-    seen, words = [], {**params, "final": "sigma_min"}
-    x = sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **words)
-    assert seen[-1].nfe == planned(exact, solver, steps, words)
+    seen, words = [], {"steps": steps, **params, "final": "sigma_min"}
+    x = sb.sample(exact, solver.name, latents=latents, callback=seen.append, **words)
+    assert seen[-1].nfe == planned(exact, solver, words)
     assert len(seen) == steps and seen[-1].sigma == pytest.approx(0.002)
     assert torch.equal(seen[-1].x, x)
 
 
 def test_declared_evaluations_are_those_of_a_probe(solver):
+    budgeted(solver)
     probed = replace(solver, entry=replace(solver.entry, evaluations=None))
-    for steps in STEPS:
+    for steps in {max(steps, solver.least()) for steps in STEPS}:
         assert probed.evaluations(steps) == solver.evaluations(steps)
 
 
 def test_nfe_is_a_budget(solver):
-    least = solver.evaluations(solver.timeline.least)
+    budgeted(solver)
+    least = solver.evaluations(solver.least())
     for nfe in range(least, least + 40):
         steps = solver.steps_for(nfe)
-        assert steps >= solver.timeline.least
+        assert steps >= solver.least()
         assert solver.evaluations(steps) <= nfe < solver.evaluations(steps + 1)
     with pytest.raises(UsageError, match=f"nfe={least - 1} is too small"):
         solver.steps_for(least - 1)
 
 
-def test_nfe_and_steps_mean_the_same_run(setting, exact, latents):
+def test_nfe_and_steps_mean_the_same_run(setting, exact, latents, how):
     solver, params = setting
-    nfe = planned(exact, solver, 5, params)
+    budgeted(solver)
+    words = how(solver, params, 5)
+    nfe = planned(exact, solver, words)
     by_nfe = sb.sample(exact, solver.name, nfe=nfe, latents=latents, **params)
-    assert torch.equal(by_nfe, sb.sample(exact, solver.name, steps=5, latents=latents, **params))
+    assert torch.equal(by_nfe, sb.sample(exact, solver.name, latents=latents, **words))
 
 
 # inputs, noise, callback, output
 
 
-def test_inputs_are_not_changed(setting, exact, latents):
+def test_inputs_are_not_changed(setting, exact, latents, how):
     solver, params = setting
-    given = latents.clone()
-    sb.sample(exact, solver.name, steps=4, latents=given, **params)
+    given, words = latents.clone(), how(solver, params, 4)
+    sb.sample(exact, solver.name, latents=given, **words)
     assert torch.equal(given, latents)
 
-    setting = prepare(exact, solver.name, steps=4, params=params)
+    setting = prepare(exact, solver.name, steps=words.get("steps"), params=params)
     steps, seen = setting.timeline, []
     x, grid = steps.start(latents), steps.grid
     model = steps.view(Bound(exact, torch.arange(len(x)), len(x)))
@@ -197,40 +208,52 @@ def test_inputs_are_not_changed(setting, exact, latents):
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_noise_is_drawn_once_per_step_or_never(setting, steps, exact, latents):
+def test_noise_is_drawn_as_planned_or_never(setting, steps, exact, latents, how):
     solver, params = setting
+    words = how(solver, params, steps)
     if not solver.stochastic(params):
-        sb.sample(exact, solver.name, steps=steps, latents=latents, noise=refuses, **params)
+        sb.sample(exact, solver.name, latents=latents, noise=refuses, **words)
         return
     noise, drawn = Counted(), []
     sb.sample(
         exact,
         solver.name,
-        steps=steps,
         latents=latents,
         noise=noise,
         callback=lambda step: drawn.append(noise.draws),
-        **params,
+        **words,
     )
-    # A process's own step to t = 0 adds no noise.
-    assert drawn == [*range(1, steps + 1), *[steps] * (len(drawn) - steps)]
+    steps = words["steps"]
+    assert drawn[-1] == solver.noises(steps, params)
+    if solver.entry.noises is None:
+        # A process's own step to t = 0 adds no noise.
+        assert drawn == [*range(1, steps + 1), *[steps] * (len(drawn) - steps)]
 
 
-def test_stochastic_settings_depend_on_the_noise(setting, exact, latents):
+def test_stochastic_settings_depend_on_the_noise(setting, exact, latents, how):
     solver, params = setting
+    words = how(solver, params, 5)
     # The labels come from the same streams as the noise, hence the fixed ones.
     first, second = (
-        sb.sample(exact, solver.name, steps=5, latents=latents, labels=3, noise=mode, **params)
+        sb.sample(exact, solver.name, latents=latents, labels=3, noise=mode, **words)
         for mode in ("portable", "nvlabs")
     )
     assert torch.equal(first, second) is not solver.stochastic(params)
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_callback_follows_the_grid(setting, steps, exact, latents):
+def test_callback_follows_the_grid(setting, steps, exact, latents, how):
     solver, params = setting
-    seen = []
-    x = sb.sample(exact, solver.name, steps=steps, latents=latents, callback=seen.append, **params)
+    seen, words = [], how(solver, params, steps)
+    x = sb.sample(exact, solver.name, latents=latents, callback=seen.append, **words)
+    if not solver.timeline.budgeted:
+        # Sample by sample it is another grid.
+        levels = [step.sigma for step in seen]
+        assert [step.index for step in seen] == list(range(len(seen)))
+        assert levels == sorted(levels, reverse=True)
+        _check_states(seen, x, seen[-1].nfe)
+        return
+    steps = words["steps"]
     setting = prepare(exact, solver.name, steps=steps, params=params)
     if solver.entry.timeline == "linear":
         grid = setting.timeline.grid
@@ -252,8 +275,8 @@ def test_callback_follows_the_grid(setting, steps, exact, latents):
         levels = [*grid[-3::-1].tolist(), math.inf]
     assert [step.sigma for step in seen] == pytest.approx(levels, rel=1e-12, abs=0)
     assert seen[-1].sigma == levels[-1]
-    _check_states(seen, x, solver.evaluations(steps))
-    plain = sb.sample(exact, solver.name, steps=steps, latents=latents, **params)
+    _check_states(seen, x, setting.evaluations)
+    plain = sb.sample(exact, solver.name, latents=latents, **words)
     assert torch.equal(plain, x)
 
 
@@ -267,25 +290,26 @@ def _check_states(seen, x, evaluations):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-def test_output_is_finite_and_of_the_latents_kind(setting, dtype, exact, latents):
+def test_output_is_finite_and_of_the_latents_kind(setting, dtype, exact, latents, how):
     solver, params = setting
-    given = latents.to(dtype)
-    x = sb.sample(exact, solver.name, steps=5, latents=given, **params)
+    given, words = latents.to(dtype), how(solver, params, 5)
+    x = sb.sample(exact, solver.name, latents=given, **words)
     assert x.dtype == dtype
     assert x.shape == (len(given), *exact.shape)
     assert x.isfinite().all()
-    full = sb.sample(exact, solver.name, steps=5, latents=given.double(), **params)
+    full = sb.sample(exact, solver.name, latents=given.double(), **words)
     # The same numbers in another precision, not other ones; single samples may lie where the
     # trajectories part.
     assert (x - full).abs().flatten(1).max(1).values.median() < 1e-3
 
 
 @pytest.mark.parametrize("mode", ["portable", "nvlabs"])
-def test_equal_seeds_give_equal_bits(setting, mode, exact):
+def test_equal_seeds_give_equal_bits(setting, mode, exact, how):
     solver, params = setting
+    words = how(solver, params, 5)
 
     def drawn(seeds):
-        return sb.sample(exact, solver.name, steps=5, seeds=seeds, noise=mode, **params)
+        return sb.sample(exact, solver.name, seeds=seeds, noise=mode, **words)
 
     first = drawn([3, 5, 8])
     drawn([13, 21])
@@ -306,18 +330,19 @@ def _nearby(solver, params):
             yield {**params, name: default + 1}
 
 
-def test_an_alias_is_the_same_algorithm(setting, exact, latents):
+def test_an_alias_is_the_same_algorithm(setting, exact, latents, how):
     solver, params = setting
     for given in _nearby(solver, params):
         try:
-            own = sb.sample(exact, solver.name, steps=6, latents=latents, **given)
+            own = sb.sample(exact, solver.name, latents=latents, **how(solver, given, 6))
         except UsageError:
             continue
         name, kept = solver.canonical(given)
-        alias = sb.sample(exact, name, steps=6, latents=latents, **kept)
+        alias = sb.sample(exact, name, latents=latents, **how(Solver.of(name), kept, 6))
         assert (own - alias).abs().max() < 1e-10, given
         assert Solver.of(name).canonical(kept) == (name, kept)
-        assert Solver.of(name).evaluations(6) == solver.evaluations(6)
+        if solver.timeline.budgeted:
+            assert Solver.of(name).evaluations(6) == solver.evaluations(6)
         assert Solver.of(name).stochastic(kept) == solver.stochastic(given)
 
 
