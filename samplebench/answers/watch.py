@@ -74,12 +74,13 @@ class Watch:
     def _enter(self, bad: np.ndarray, place: Place, rows: np.ndarray | None) -> None:
         if not bad.any():
             return
+        lost = np.zeros(self.batch, dtype=bool)
         if rows is not None:
-            lost = np.bincount(rows[bad], minlength=self.batch) > 0
+            lost[rows[bad]] = True
         elif len(bad) % self.batch == 0:
-            lost = bad.reshape(-1, self.batch).any(0)
+            lost |= bad.reshape(-1, self.batch).any(0)
         else:
-            lost = np.ones(self.batch, dtype=bool)
+            lost[:] = True
         self.first[(self.first == 0) & lost] = place[1]
         self._found.setdefault(place[1], place)
 

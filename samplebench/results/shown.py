@@ -84,7 +84,9 @@ def with_values(
         values[name] = math.fsum(mean / len(means) for mean in means)
         # Without a square that overflows.
         values[name + STDERR] = math.hypot(*errors) / len(errors)
-    nfe = records[0]["nfe"]
+    # Of adaptive steps every repeat has its own.
+    counts = [record["nfe"] for record in records]
+    nfe = counts[0] if len(set(counts)) == 1 else math.fsum(counts) / len(counts)
     # No sampler evaluates side by side, and none is guided, yet.
     fixed = {**row["columns"], "nfe": nfe, "depth": nfe}
     return cast(Row, {**fixed, **values, "cell": " ".join(row["cells"])})

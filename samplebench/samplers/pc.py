@@ -37,8 +37,9 @@ def pc(
 ) -> Tensor:
     """Score-SDE's predictor-corrector, Langevin steps sized per sample, 2N evaluations for N steps.
 
-    N (corrector_steps + 1) evaluations, less those of a part that is "none". Of "vp" the betas
-    follow from the range: sigma_min at t = 1e-3, sigma_max at t = 1.
+    N (corrector_steps + 1) evaluations, less those of a part that is "none". Times run from 1 to
+    1e-3, of "ve" to 1e-5, over the paper's range of noise levels ("ve": the model's) or that asked
+    for. The result is as published: x_t at the end, after `denoise`.
 
     Args:
         sigma_min, sigma_max: range of the noise levels, filled in by the engine.

@@ -56,7 +56,7 @@ def rk45(
     """Dormand-Prince 5(4) with step control per sample, order 5, as many evaluations as rtol takes.
 
     The flow of score-SDE's x_t from t = 1 to 1e-3, of "ve" to 1e-5. The result is x_t at the end,
-    where noise of the last level is left. Where its constants are: see pc.
+    where noise of the last level is left. Its range is that of pc.
 
     Args:
         sigma_min, sigma_max: range of the noise levels, filled in by the engine.

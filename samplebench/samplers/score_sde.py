@@ -32,18 +32,13 @@ class ScoreSDE(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, model: Any) -> Self:
-        """With the constants that a model was trained with, or else the paper's."""
+    def between(cls, sigma_min: float, sigma_max: float) -> Self:
+        """The process that has these noise levels at eps and at 1."""
 
     @classmethod
     @abstractmethod
-    def between(cls, sigma_min: float, sigma_max: float) -> Self:
-        """With the constants that give these noise levels at its ends."""
-
-    @property
-    @abstractmethod
-    def span(self) -> tuple[float, float]:
-        """The noise levels at its ends, in EDM's convention."""
+    def span(cls, model: Any) -> tuple[float, float]:
+        """The paper's noise levels at its ends, or those that a model was trained on."""
 
     @property
     def prior(self) -> float:

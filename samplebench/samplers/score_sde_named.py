@@ -13,32 +13,43 @@ from samplebench.processes.linear import Times
 from samplebench.processes.vp import VP
 from samplebench.samplers.score_sde import ScoreSDE, Transition, index_of
 
+# In units of images in [-1, 1]; CIFAR-10's of "ve".
+_PAPERS, _VE = VP(), (0.02, 100.0)
+
 
 @dataclass(frozen=True)
 class VariancePreserving(ScoreSDE):
-    """alpha^2 + std^2 = 1, beta(t) linear."""
+    """alpha^2 + std^2 = 1 and the paper's linear beta, at times that run over a range of levels.
 
-    law: VP
+    Attributes:
+        first, rate: its time t is first + rate t in the paper's, 0 and 1 over the paper's range.
+    """
 
-    @classmethod
-    def of(cls, model: Any) -> Self:
-        own = getattr(model, "process", None)
-        return cls(own if isinstance(own, VP) else VP())
+    first: float = 0.0
+    rate: float = 1.0
 
     @classmethod
     def between(cls, sigma_min: float, sigma_max: float) -> Self:
-        return cls(VP.fit(sigma_min, sigma_max, cls.eps))
+        start, end = (cls.papers_time(sigma) for sigma in (sigma_max, sigma_min))
+        rate = (start - end) / (1 - cls.eps)
+        return cls(end - rate * cls.eps, rate)
 
-    @property
-    def span(self) -> tuple[float, float]:
-        return float(self.sigma(self.eps)), float(self.sigma(1.0))
+    @classmethod
+    def span(cls, model: Any) -> tuple[float, float]:
+        return float(cls().sigma(cls.eps)), float(cls().sigma(1.0))
+
+    @classmethod
+    def papers_time(cls, sigma: float) -> float:
+        """When the paper's process has a noise level."""
+        return _PAPERS.time(sigma)
 
     def beta(self, t: Times) -> Times:
-        return self.law.beta_min + self.law.beta_d * t
+        return self.rate * (_PAPERS.beta_min + _PAPERS.beta_d * (self.first + self.rate * t))
 
     def integral(self, t: Times) -> Times:
-        """Of beta from 0 to t."""
-        return self.law.beta_d * t * t / 2 + self.law.beta_min * t
+        """Of the paper's beta from 0 to t."""
+        at = self.first + self.rate * t
+        return _PAPERS.beta_d * at * at / 2 + _PAPERS.beta_min * at
 
     def alpha(self, t: Times) -> Times:
         return np.exp(-self.integral(t) / 2)
@@ -74,10 +85,9 @@ class SubVariancePreserving(VariancePreserving):
     """std = 1 - alpha^2; score-SDE knows no other step of it than Euler-Maruyama's."""
 
     @classmethod
-    def between(cls, sigma_min: float, sigma_max: float) -> Self:
-        # sigma = 2 sinh(B / 2) for the integral B of beta, and sqrt(exp(B) - 1) of the law.
-        low, high = (math.sqrt(math.expm1(2 * math.asinh(s / 2))) for s in (sigma_min, sigma_max))
-        return cls(VP.fit(low, high, cls.eps))
+    def papers_time(cls, sigma: float) -> float:
+        # sigma is 2 sinh(B / 2) for the integral B of beta, and without "sub" sqrt(exp(B) - 1).
+        return _PAPERS.time(math.sqrt(math.expm1(2 * math.asinh(sigma / 2))))
 
     def std(self, t: Times) -> Times:
         return -np.expm1(-self.integral(t))
@@ -90,24 +100,20 @@ class SubVariancePreserving(VariancePreserving):
 class VarianceExploding(ScoreSDE):
     """alpha = 1, std geometric in t."""
 
-    sigma_min: float = 0.02
-    sigma_max: float = 100.0
+    sigma_min: float
+    sigma_max: float
 
     eps: ClassVar[float] = 1e-5
-
-    @classmethod
-    def of(cls, model: Any) -> Self:
-        ends = (getattr(model, "sigma_min", 0.0), getattr(model, "sigma_max", math.inf))
-        # What knows every level says nothing of its training.
-        return cls(*map(float, ends)) if ends[0] > 0 and ends[1] < math.inf else cls()
 
     @classmethod
     def between(cls, sigma_min: float, sigma_max: float) -> Self:
         return cls(sigma_min, sigma_max)
 
-    @property
-    def span(self) -> tuple[float, float]:
-        return self.sigma_min, self.sigma_max
+    @classmethod
+    def span(cls, model: Any) -> tuple[float, float]:
+        ends = (getattr(model, "sigma_min", 0.0), getattr(model, "sigma_max", math.inf))
+        # What knows every level says nothing of its training.
+        return (float(ends[0]), float(ends[1])) if 0 < ends[0] and ends[1] < math.inf else _VE
 
     @property
     def prior(self) -> float:
@@ -169,4 +175,4 @@ def sde_on(
 
 def span_of(model: Any, process: str | None = None) -> tuple[float, float]:
     """The noise levels between which a process's samplers run on a model."""
-    return sde_of(process).of(model).span
+    return sde_of(process).span(model)

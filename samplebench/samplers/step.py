@@ -17,9 +17,9 @@ class Step:
         index: of the step, from 0.
         x: the state after the step, [N, C, H, W]; under scaling "vp" it is s(t) (x0 + sigma n), on
             the steps of a discrete process x_t = (x0 + sigma n) / sqrt(1 + sigma^2), on a linear
-            process the images in u.
+            process the images in u, in score-SDE's samplers x_t of their process.
         sigma: the noise level x has now; 0 after the last step. On a linear process NaN where its
-            noise is not white.
+            noise is not white; where every sample has steps of its own the highest of all.
         denoised: the latest output of the denoiser within the step, [N, C, H, W]; on the steps of
             a discrete process after clipping and guidance.
         nfe: network evaluations per sample so far; filled in by `sb.sample`.

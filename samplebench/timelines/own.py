@@ -35,7 +35,7 @@ class Own(Sigma):
     """
 
     label = "own"
-    needs = "D(x; sigma)"
+    needs = "D(x; sigma) at levels of its own"
     least = 1
     usual = "dpm-solver-fast"
     words = frozenset({"steps", "nfe", *RANGE})

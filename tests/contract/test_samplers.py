@@ -346,9 +346,10 @@ def test_an_alias_is_the_same_algorithm(setting, exact, latents, how):
         assert Solver.of(name).stochastic(kept) == solver.stochastic(given)
 
 
-def test_parameters_of_others_are_refused(solver, exact, latents):
+def test_parameters_of_others_are_refused(solver, exact, latents, how):
+    words = {"latents": latents, "no_such_parameter": 1}
     with pytest.raises(UsageError, match="unknown parameter"):
-        sb.sample(exact, solver.name, steps=2, latents=latents, no_such_parameter=1)
+        sb.sample(exact, solver.name, **words, **how(solver, {}, 2))
     for steps in {0, 1, -3, 2.5} - {solver.timeline.least}:
         with pytest.raises(UsageError):
             sb.sample(exact, solver.name, steps=steps, latents=latents)

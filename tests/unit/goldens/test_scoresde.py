@@ -92,7 +92,7 @@ def exact(model, latents, process):
 
     def slope(sigma, flat):
         x = torch.from_numpy(flat).reshape(latents.shape)
-        return ((x - model(x, torch.tensor(sigma))) / sigma).numpy().ravel()
+        return ((x - model(x, torch.tensor(sigma, dtype=torch.float64))) / sigma).numpy().ravel()
 
     span, state = (start, end), x.numpy().ravel()
     found = solve_ivp(slope, span, state, method="DOP853", rtol=1e-11, atol=1e-11)
