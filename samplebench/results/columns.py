@@ -27,7 +27,7 @@ def fault(row: Row) -> str:
     if found := fault_of_columns(row):
         return found
     if empty := [column for column in COUNTED if row.get(column) is None]:
-        return f"{empty[0]} is empty, not above 0"
+        return f"{empty[0]} is empty"
     for column in row.keys() - {*COLUMNS, "cell"}:
         if found := _fault_of_value(column, row.get(column)):
             return f"{column} is {found}"

@@ -22,4 +22,4 @@ def test_columns_have_their_order_and_kinds():
         "reference",
     )  # fmt: skip
     assert {"rho"} == {*COLUMNS} - INTEGERS - STRINGS
-    assert OPTIONAL == {"rho", "steps", "nfe_requested"}
+    assert OPTIONAL == {"rho", "steps", "nfe_requested", "nfe", "depth"}

@@ -15,6 +15,7 @@ from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.regression.rows import load_rows
+from samplebench.results.columns import fault
 from samplebench.results.view import caveats
 from samplebench.sampling.setting import prepare
 
@@ -64,6 +65,9 @@ def test_a_sweep_runs_it_once_for_all_budgets(tmp_path):
     assert float(row["nfe"]) == pytest.approx(seen[-1].nfe, rel=1e-11)
     # The tables are read back, and equal themselves.
     assert load_rows(tmp_path).rows == load_rows(tmp_path / "results.csv").rows
+    # A row that was measured has a count.
+    for column in ("nfe", "depth"):
+        assert fault({**load_rows(tmp_path).rows[-1], column: None}) == f"{column} is empty"
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "None steps" not in page and "in None" not in page
 
