@@ -10,7 +10,7 @@ import numpy as np
 
 from samplebench.answers.blame import line_of
 from samplebench.answers.parameters import merge, split, word
-from samplebench.answers.scalars import real, scalar, whole
+from samplebench.answers.scalars import real, scalar, values, whole
 from samplebench.discretizations import RANGE, Grid, build, explicit, grid_constants, name_of
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
@@ -102,8 +102,9 @@ class Sigma(Timeline):
         rules: Mapping[str, Any],
     ) -> Self:
         """The timeline of explicit levels, the whole grid; a final 0 says where it ends."""
-        listed = tuple(explicit(given).tolist())
-        usual = "zero" if float(tuple(given)[-1]) == 0 else sampler.final(own)
+        written = values(given)
+        listed = tuple(explicit(written).tolist())
+        usual = "zero" if real("level", written[-1]) == 0 else sampler.final(own)
         ends = Ends.of(sampler.name, usual, rules)
         count = len(listed) - (ends.final != "zero")
         if words.nfe is not None or scalar(words.steps) not in (None, count):
