@@ -53,6 +53,7 @@ class SamplerEntry(Entry):
         stochastic: effective parameters -> whether noise is drawn.
         noises: (steps, effective parameters) -> planned draws of noise where it is stochastic; None
             for one a step.
+        coupled: whether a sample depends on its batch mates.
         guided: whether it follows a guidance; only those on discrete steps can.
         draws: whether it makes images from noise, and not noise from images.
         canonical: effective parameters -> (sampler, parameters) of the same algorithm.
@@ -70,6 +71,7 @@ class SamplerEntry(Entry):
     levels: Callable[..., Any] | None = None
     stochastic: Callable[[dict[str, Any]], bool] = _never
     noises: Callable[[int, dict[str, Any]], int] | None = None
+    coupled: bool = False
     guided: bool = False
     draws: bool = True
     canonical: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]] | None = None
