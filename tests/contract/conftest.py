@@ -2,6 +2,7 @@
 
 solver          every sampler
 setting         every sampler once deterministic and once stochastic, where its parameters allow
+kind            one setting of each timeline, end, and way to draw noise: what the bench sees of one
 setting_in_sigma: those whose grid is of noise levels, their own ones too
 discretization, metric, extractor: every entry of that registry
 model_id        every D(x; sigma) of the catalogue that ships with the package
@@ -36,6 +37,16 @@ def _settings() -> list:
     return found
 
 
+def _kinds() -> list:
+    found: dict[tuple, object] = {}
+    for setting in _settings():
+        solver, params = setting.values[0]
+        entry, noisy = solver.entry, solver.stochastic(params)
+        key = (entry.timeline, noisy, noisy and entry.noises is not None, entry.coupled)
+        found.setdefault((*key, on_levels(solver) and solver.final(params)), setting)
+    return list(found.values())
+
+
 def _linear(entry) -> bool:
     return registry.adapters.entry(entry.format).kind == "linear"
 
@@ -57,6 +68,7 @@ def _extractors() -> list:
 _VALUES = {
     "solver": _solvers,
     "setting": _settings,
+    "kind": _kinds,
     "setting_in_sigma": lambda: [s for s in _settings() if on_levels(s.values[0][0])],
     "discretization": lambda: _entries(registry.discretizations),
     "metric": lambda: _entries(registry.metrics),
@@ -98,7 +110,7 @@ def on_cld():
 def exact(request, digits, on_steps, on_cld):
     """The model of the kind that the test's sampler needs."""
     given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    solver = given.get("solver") or given.get("setting", (None,))[0]
+    solver = given.get("solver") or given.get("setting", given.get("kind", (None,)))[0]
     needs = "sigma" if solver is None else solver.entry.timeline
     return {"discrete": on_steps, "linear": on_cld}.get(needs, digits)
 

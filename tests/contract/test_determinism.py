@@ -137,22 +137,22 @@ def test_bench_and_sample_draw_the_same_images(setting, run, exact):
             assert np.array_equal(sheet, tiles[..., 0])
 
 
-def test_a_subset_aligned_to_blocks_has_equal_bits(setting, run):
-    *_, whole = run(cell_of(*setting, num_samples=3 * BLOCK), "whole")
-    record, *_, part = run(cell_of(*setting, num_samples=BLOCK, seed=BLOCK), "part")
+def test_a_subset_aligned_to_blocks_has_equal_bits(kind, run):
+    *_, whole = run(cell_of(*kind, num_samples=3 * BLOCK), "whole")
+    record, *_, part = run(cell_of(*kind, num_samples=BLOCK, seed=BLOCK), "part")
     assert record["conditions"]["seed"] == BLOCK
     assert torch.equal(part.images[0], whole.images[1])
     assert torch.equal(part.features[0], whole.features[1])
-    if setting[0].entry.coupled:
+    if kind[0].entry.coupled:
         return
     # The last block of another N is padded, and holds the same samples all the same.
-    *_, padded = run(cell_of(*setting, num_samples=BLOCK + 20), "padded")
+    *_, padded = run(cell_of(*kind, num_samples=BLOCK + 20), "padded")
     assert torch.equal(padded.images[1], whole.images[1])
     assert torch.equal(padded.features[1], whole.features[1])
 
 
-def test_every_resume_point_gives_equal_bits(setting, run):
-    cell = cell_of(*setting, num_samples=3 * BLOCK + 38)
+def test_every_resume_point_gives_equal_bits(kind, run):
+    cell = cell_of(*kind, num_samples=3 * BLOCK + 38)
     *expected, sheet, recorder = run(cell, "straight")
     assert len(recorder.images) == 4
     for blocks in (1, 2, 3):
@@ -171,8 +171,8 @@ def test_every_resume_point_gives_equal_bits(setting, run):
         assert np.array_equal(again, sheet)
 
 
-def test_a_crash_at_any_block_loses_no_more_than_work(setting, run):
-    cell = cell_of(*setting, num_samples=3 * BLOCK + 38)
+def test_a_crash_at_any_block_loses_no_more_than_work(kind, run):
+    cell = cell_of(*kind, num_samples=3 * BLOCK + 38)
     *expected, sheet, _ = run(cell, "straight")
 
     class Crash(Exception):
@@ -265,8 +265,8 @@ def test_samples_of_a_network_in_another_batch_agree(batch, model_id):
     assert (part - together[batch:]).abs().max() <= 1e-5
 
 
-def test_metrics_of_another_batch_size_agree(setting, run):
-    solver, params = setting
+def test_metrics_of_another_batch_size_agree(kind, run):
+    solver, params = kind
     if solver.entry.coupled:
         pytest.skip(f"{solver.name} says that a sample depends on its batch mates")
     found = {}
@@ -282,9 +282,9 @@ def test_metrics_of_another_batch_size_agree(setting, run):
                 assert other["value"][name] == pytest.approx(term, rel=1e-6), (size, name)
 
 
-def test_one_folder_serves_python_and_the_engine(setting, run, tmp_path):
+def test_one_folder_serves_python_and_the_engine(kind, run, tmp_path):
     """`sb.run` gives the values of the lower-level calls above."""
-    solver, params = setting
+    solver, params = kind
     cell = cell_of(solver, params, num_samples=2 * BLOCK)
     words = {"num_samples": 2 * BLOCK, **asked(solver, params, 4)}
     frame = sb.run(
