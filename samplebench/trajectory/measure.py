@@ -56,7 +56,7 @@ def truncation(
         model: from `sb.load`, or any callable (x, sigma, labels) -> x0; its sigma_min (0 if it
             has none) says how far down it can be followed.
         sampler, rho, discretization, param: one value or a list, as for `sb.run`.
-        steps: numbers of positive noise levels; or
+        steps: numbers of steps; or
         nfe: budgets of network evaluations per sample; explicit noise levels need neither.
         seeds: one integer per sample; or
         latents: unit normal [N, C, H, W], not yet scaled to the first noise level.

@@ -45,7 +45,7 @@ def families(
         model: whose range clamps the grids.
         request: sampler, rho, discretization and param count, and nfe where `steps` is empty.
         survey: is told of budgets that are too small and of words without effect.
-        steps: numbers of positive noise levels.
+        steps: numbers of steps.
 
     Raises:
         UsageError: an unknown name, an impossible combination, a word that nothing takes, or a
