@@ -87,7 +87,9 @@ NAMES: Mapping[str, Sampler | None] = {
     "Restart (DPM-Solver-3)": Sampler("restart", variant="on DPM-Solver-3"),
     # Other SDE solvers.
     "Euler-Maruyama": Sampler("euler-maruyama"),
-    "Euler-Maruyama predictor, no corrector": Sampler("euler-maruyama"),
+    "Euler-Maruyama predictor, no corrector": Sampler(
+        "pc", {"predictor": "euler-maruyama", "corrector": "none", "denoise": True}
+    ),
     "PC: reverse-diffusion predictor + Langevin corrector (snr 0.16, 1 corrector step)": Sampler(
         "pc-batch",
         {"predictor": "reverse-diffusion", "corrector": "langevin", "snr": 0.16,

@@ -142,6 +142,9 @@ CASES = {
     (CIFAR, "iPNDM_v-4", 10, ""): ("ipndm-v", {"order": 4, **END}, ""),
     (CIFAR, "DPM-Solver-2", 10, "diff"): ("dpm-2", {"r": 0.5, **END}, ""),
     (CIFAR, "DPM-Solver-2 + AFS", 9, ""): ("dpm-2", {"r": 0.5, "afs": True, **END}, ""),
+    ("scoresde-vp-cifar10_ddpmpp_continuous", "Euler-Maruyama predictor, no corrector", 1000, ""): (
+        "pc", {"predictor": "euler-maruyama", "corrector": "none", "denoise": True}, "",
+    ),
     (BASELINE, "Restart (Heun)", 519, ""): ("restart", {}, "intervals not stated"),
 }  # fmt: skip
 
