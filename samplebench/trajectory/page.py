@@ -72,14 +72,14 @@ def write_convergence(result: Truncation, out: Path) -> list[Path]:
 def chart_of(result: Truncation) -> Chart:
     """The error at the end over NFE or steps, and after every step over sigma."""
     where = f"N={result.num_samples}, state {result.dtype}. "
-    ends = f" {OWN_ENDS}" if ends_above(result) else ""
+    own_ends = f" {OWN_ENDS}" if ends_above(result) else ""
     figures = [
         Figure(
             "end",
             "Error at the end",
             Axis("error", _ERROR),
             (Axis("nfe", "NFE (counted)"), Axis("steps", "steps")),
-            f"{where}{_SPREAD}{ends} {_ORDERS}",
+            f"{where}{_SPREAD}{own_ends} {_ORDERS}",
             "trajectory-end",
         ),
         Figure(
