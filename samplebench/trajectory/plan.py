@@ -74,7 +74,8 @@ def families(
 def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
     own = Solver.of(sampler)
-    if own.timeline is not Sigma and issubclass(own.timeline, Sigma):
+    # What has a range but no place for a discretization.
+    if "sigma_min" in own.timeline.words and "discretization" not in own.timeline.words:
         raise UsageError(
             f"sampler {own.name} sets its own noise levels; errors are measured on those of a time "
             "discretization: measure e.g. euler or heun"
