@@ -64,6 +64,19 @@ def bibliography() -> Mapping[str, str]:
     return parse((resources.files("samplebench") / "citations.bib").read_text(encoding="utf-8"))
 
 
+def author_year(entry: str) -> str:
+    """An entry in a line of text, e.g. "Karras et al. 2022"."""
+    authors, year = (
+        re.search(rf"^\s*{field} = \{{+(.*?)\}}+,?$", entry, re.MULTILINE | re.DOTALL)
+        for field in ("author", "year")
+    )
+    if authors is None or year is None:
+        raise ValueError(f"no author or year in {entry}")
+    names = [name.split(",")[0] for name in re.split(r"\s+and\s+", authors[1])]
+    who = " & ".join(names) if len(names) < 3 else f"{names[0]} et al."
+    return f"{who} {year[1]}"
+
+
 def named() -> dict[Use, tuple[str, ...]]:
     """The keys that every registration and checkpoint names."""
     keys = {("model", entry.id): entry.cite for entry in catalog().values()}

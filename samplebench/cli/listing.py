@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from samplebench.cli.common import command, output_flags, print_json, print_table
 
 _EXAMPLES = """
 samplebench list
-samplebench list samplers --json
+samplebench list samplers --verbose
+samplebench list samplers heun edm --verbose --json
 """
 
 
@@ -18,24 +19,48 @@ def add(commands: Any) -> None:
     text = "list models, samplers, discretizations, metrics, protocols and what reads files"
     parser = command(commands, "list", main, text, _EXAMPLES)
     parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_ALL))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these of the kind")
+    text = "of samplers: order, evaluations, where grids end, draws, papers"
+    parser.add_argument("--verbose", action="store_true", help=text)
     output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench.errors import unknown
+    from samplebench.errors import UsageError, unknown
 
     if args.kind is not None and args.kind not in _ALL:
         raise unknown("kind", args.kind, _ALL)
+    if args.verbose and args.kind != "samplers":
+        raise UsageError("--verbose tells more of samplers: samplebench list samplers --verbose")
     kinds = [args.kind] if args.kind else list(_TABLES)
+    made = {**_ALL, "samplers": _sampler_facts} if args.verbose else _ALL
+    tables = {kind: _only(kind, args.names, made[kind]()) for kind in kinds}
     if args.json:
-        tables = {kind: _ALL[kind]() for kind in kinds}
         print_json(tables[args.kind] if args.kind else tables)
+        return 0
+    if args.verbose:
+        from samplebench.cli.sampler_facts import block
+
+        print("\n\n".join(map(block, tables["samplers"])))
         return 0
     for i, kind in enumerate(kinds):
         if len(kinds) > 1:
             print(("\n" if i else "") + kind)
-        print_table(_ALL[kind](), as_json=False)
+        print_table(tables[kind], as_json=False)
     return 0
+
+
+def _only(
+    kind: str, names: Sequence[str], rows: list[dict[str, object]]
+) -> list[dict[str, object]]:
+    """The rows of these names, in their order; all where none are given."""
+    from samplebench.errors import unknown
+
+    found = {str(next(iter(row.values()))): row for row in rows}
+    for name in names:
+        if name not in found:
+            raise unknown(kind.removesuffix("s"), name, found, f"samplebench list {kind}")
+    return [found[name] for name in names] if names else rows
 
 
 def _models() -> list[dict[str, object]]:
@@ -55,21 +80,24 @@ def _models() -> list[dict[str, object]]:
 
 
 def _samplers() -> list[dict[str, object]]:
-    from samplebench.answers.parameters import label
-    from samplebench.registry import samplers
-    from samplebench.sampling.solver import Solver
-
     return [
         {
-            "name": entry.name,
-            "order": entry.order,
-            "timelines": ", ".join((entry.timeline, *entry.on)),
-            "evaluations at 10 steps": entry.evaluations(10) if entry.evaluations else None,
-            "summary": entry.summary,
-            "parameters": label(Solver.of(entry.name).defaults),
+            "name": found["name"],
+            "order": found["order"],
+            "timelines": found["timelines"],
+            "evaluations": found["evaluations"],
+            "summary": found["summary"],
+            "parameters": found["parameters"],
         }
-        for entry in samplers
+        for found in _sampler_facts()
     ]
+
+
+def _sampler_facts() -> list[dict[str, object]]:
+    from samplebench.cli.sampler_facts import facts
+    from samplebench.registry import samplers
+
+    return [facts(entry) for entry in samplers]
 
 
 def _discretizations() -> list[dict[str, object]]:

@@ -30,7 +30,7 @@ _WORDS = {
     "model": ("ID", f"model (default: {DEFAULT_MODEL}, which needs no download)"),
     "sampler": ("NAME,...", "deterministic samplers, or package.module:function (default: "
                 "the model's)"),
-    "steps": ("N,...", f"numbers of positive noise levels (default: {_STEPS})"),
+    "steps": ("N,...", f"numbers of steps (default: {_STEPS})"),
     "nfe": ("N,...", "budgets of network evaluations per sample, instead of --steps"),
     **{name: WORDS[name] for name in ("rho", "discretization", "param")},
     "num-samples": ("N", f"samples (default: {_NUM_SAMPLES})"),

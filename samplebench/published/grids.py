@@ -38,7 +38,7 @@ GRIDS: Mapping[str, PrintedGrid] = {
     # EDM's. Models with a table of levels round to it wherever this grid is used on them.
     "edm rho=7": _EDM7,
     "edm rho=7, rounded to u_j": _EDM7,
-    # The same levels, but the sampler stops at sigma_min: a variant of the sampler.
+    # The same levels; that the sampler stops at sigma_min is its parameter `final`.
     "polynomial rho=7": _EDM7,
     "vp": PrintedGrid("vp", ours=True),
     "ve": PrintedGrid("ve", ours=True),
@@ -65,10 +65,11 @@ GRIDS: Mapping[str, PrintedGrid] = {
     "linear sub-sequence": PrintedGrid("linear sub-sequence"),
     "quadratic sub-sequence": PrintedGrid("quadratic sub-sequence"),
     # Others.
-    "adaptive": PrintedGrid("adaptive"),
+    "adaptive": PrintedGrid("adaptive", ours=True),
     "gDDIM": PrintedGrid("gDDIM"),
     "original": PrintedGrid("original implementation"),
-    "score-sde native, N=1000": PrintedGrid("score-sde, N=1000"),
+    # Noise levels that the sampler itself has.
+    "score-sde native, N=1000": PrintedGrid("own", ours=True),
     "learned time steps": PrintedGrid("learned time steps"),
     "GITS searched schedule": PrintedGrid("GITS searched schedule"),
 }

@@ -12,7 +12,7 @@ from importlib import resources
 from samplebench.published.grids import grid_of
 from samplebench.published.notes import BEST_OF_THREE, SINGLE_RUN, Said, read
 from samplebench.published.record import Published
-from samplebench.published.samplers import Sampler, sampler_of
+from samplebench.published.samplers import Sampler, like_diff_sampler, like_others, sampler_of
 
 # Ids under which several networks were trained for comparison.
 _SEVERAL_NETWORKS = frozenset({"admip-ablation", "iddpm-ablation"})
@@ -71,13 +71,19 @@ def _row(row: Mapping[str, str]) -> Published:
 def _sampler(row: Mapping[str, str], said: Said) -> Sampler:
     """The algorithm of the printed name, with what the other columns say of it."""
     found = sampler_of(row["sampler"], row["model_id"])
+    if row["discretization"] == "polynomial rho=7" or row["source"].startswith(_ONE_RUN):
+        found = like_diff_sampler(found)
+    else:
+        found = like_others(found)
     params, variants = dict(found.params), [found.variant, *said.variant]
     if scale := re.search(r"ADM-G scale ([\d.]+)", row["network"]):
         params["guidance"] = float(scale[1])
     elif "+guidance" in row["model_id"] and "guidance" not in params:
         variants.append("guidance scale not stated")
-    if row["discretization"] == "polynomial rho=7" or row["source"].startswith(_ONE_RUN):
-        variants.append("no final step")
+    if "(AFS) saves" in row["note"] and "afs" not in params:
+        variants.append("AFS not stated")
+    if "final denoise step" in row["note"] and "denoise" not in params:
+        variants.append("final denoising step, not counted")
     return Sampler(found.name, params, ", ".join(dict.fromkeys(filter(None, variants))))
 
 

@@ -16,15 +16,12 @@ _REMARK = "remark"
 # Clause of a note, as a regular expression -> what it says, as (field of `Said`, text) pairs.
 _CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
     # The sampler is not quite the one of that name.
-    r"no final step to sigma=0 \(denoise_to_zero off\), no AFS": (("variant", "no final step"),),
-    r"odd NFE for a two-evaluation solver: .*\(AFS\) saves one evaluation": (("variant", "AFS"),),
     r"learned solver, AFS": (("variant", "AFS"),),
     r"dagger in the table for some entries \(AFS\)": (("variant", "AFS at some NFE"),),
     r"grid of the even NFE entries not stated": (("variant", "steps of an even NFE not stated"),),
     r"paper reports Heun in the rescaled model.*": (("variant", "in the rescaled model"),),
     r"even NFE column, see notes": (("variant", "no final step"),),
     r"order not in the caption": (("variant", "order not stated"),),
-    r"final denoise step": (("variant", "final denoising step, not counted"),),
     r"(\d+) (?:base )?\+ (\d+) (?:upsampler )?steps": (
         ("variant", r"\1 base + \2 upsampler steps"),
     ),
@@ -66,6 +63,9 @@ _CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
     # Said by other columns, or history.
     **dict.fromkeys(
         (
+            r"no final step to sigma=0 \(denoise_to_zero off\), no AFS",
+            r"odd NFE for a two-evaluation solver: .*\(AFS\) saves one evaluation",
+            r"final denoise step",
             r"10k samples: not comparable with FID-50k",
             r"EDM checkpoint but score-SDE statistics and evaluator: .*",
             r"OpenAI evaluator by another group",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 _GUIDED = " + classifier guidance"
@@ -62,11 +62,11 @@ NAMES: Mapping[str, Sampler | None] = {
     "Heun, VP schedule and scaling": Sampler("heun", {"schedule": "vp", "scaling": "vp"}),
     "Heun, VE schedule": Sampler("heun", {"schedule": "ve"}),
     "Heun": Sampler("heun"),
-    "Heun (EDM) + AFS": Sampler("heun", variant="AFS"),
+    "Heun (EDM) + AFS": Sampler("heun", {"afs": True}),
     "Heun (2nd order)": Sampler("heun", variant="in the rescaled model"),
-    "RK45 black box": Sampler("rk45"),
-    "probability-flow RK45": Sampler("rk45"),
-    "probability-flow RK45, rtol=atol=1e-5": Sampler("rk45", {"rtol": 1e-5, "atol": 1e-5}),
+    "RK45 black box": Sampler("rk45", variant="tolerance not stated"),
+    "probability-flow RK45": Sampler("rk45", variant="tolerance not stated"),
+    "probability-flow RK45, rtol=atol=1e-5": Sampler("rk45", {"rtol": 1e-5}),
     # EDM's stochastic sampler and Restart.
     "EDM stochastic, paper settings": None,
     "EDM stochastic, optimal": None,
@@ -80,14 +80,20 @@ NAMES: Mapping[str, Sampler | None] = {
     ),
     "previous work, stochastic": Sampler("previous-stochastic"),
     "reverse SDE (vanilla)": Sampler("reverse-sde"),
-    "Restart (Heun)": Sampler("restart"),
-    "Restart (Heun, S_noise 1.003)": Sampler("restart", {"S_noise": 1.003}),
+    "Restart (Heun)": Sampler("restart", variant="intervals not stated"),
+    "Restart (Heun, S_noise 1.003)": Sampler(
+        "restart", {"S_noise": 1.003}, "intervals not stated"
+    ),
     "Restart (DPM-Solver-3)": Sampler("restart", variant="on DPM-Solver-3"),
     # Other SDE solvers.
     "Euler-Maruyama": Sampler("euler-maruyama"),
-    "Euler-Maruyama predictor, no corrector": Sampler("euler-maruyama"),
+    "Euler-Maruyama predictor, no corrector": Sampler(
+        "pc", {"predictor": "euler-maruyama", "corrector": "none", "denoise": True}
+    ),
     "PC: reverse-diffusion predictor + Langevin corrector (snr 0.16, 1 corrector step)": Sampler(
-        "predictor-corrector", {"snr": 0.16, "corrector_steps": 1}
+        "pc-batch",
+        {"predictor": "reverse-diffusion", "corrector": "langevin", "snr": 0.16,
+         "corrector_steps": 1, "denoise": True},
     ),
     "Gotta Go Fast adaptive SDE": Sampler("gotta-go-fast"),
     # Discrete processes.
@@ -151,33 +157,35 @@ NAMES: Mapping[str, Sampler | None] = {
     },
     # Exponential integrators and linear multistep methods.
     "DEIS": Sampler("deis", variant="order not stated"),
-    "tAB-DEIS": Sampler("deis-tab", variant="order not stated"),
-    "DEIS-tAB3": Sampler("deis-tab3"),
+    "tAB-DEIS": Sampler("deis", {"mode": "tab"}, "order not stated"),
+    # The paper's tABr fits a polynomial of degree r, through r + 1 points.
+    "DEIS-tAB3": Sampler("deis", {"mode": "tab", "order": 4}),
     "DPM-Solver": Sampler("dpm-solver", variant="order not stated"),
     "DPM-Solver (~fast variant)": Sampler("dpm-solver", variant="fast"),
     "DPM-Solver (multistep)": Sampler("dpm-solver", variant="multistep"),
     "DPM-Solver (singlestep, 3rd-order strategy)": Sampler(
         "dpm-solver", variant="singlestep, 3rd-order strategy"
     ),
-    "DPM-Solver-2": Sampler("dpm-solver-2"),
-    "DPM-Solver-2 + AFS": Sampler("dpm-solver-2", variant="AFS"),
+    # The name that diff-sampler's tables have for its midpoint rule in sigma.
+    "DPM-Solver-2": Sampler("dpm-2", {"r": 0.5}),
+    "DPM-Solver-2 + AFS": Sampler("dpm-2", {"r": 0.5, "afs": True}),
     "~DPM-Solver-3": Sampler("dpm-solver-3"),
     "DPM-Solver++": Sampler("dpmpp", variant="order not stated"),
     "DPM-Solver++ (singlestep)": Sampler("dpmpp", variant="singlestep"),
     f"DPM-Solver++(2M){_GUIDED}": Sampler("dpmpp-2m"),
-    "DPM-Solver++(3M)": Sampler("dpmpp-3m"),
+    "DPM-Solver++(3M)": Sampler("dpmpp-3m", {"order": 3}),
     "DPM-Solver-v3": Sampler("dpm-solver-v3", variant="corrector tuned per NFE"),
     "DPM-Solver-v3 (singlestep)": Sampler("dpm-solver-v3", variant="singlestep"),
     "DPM-Solver-v3 order 1": Sampler("dpm-solver-v3", {"order": 1}),
     f"DPM-Solver-v3 (2nd){_GUIDED}": Sampler("dpm-solver-v3", {"order": 2}),
     "UniPC": Sampler("unipc", variant="order not stated"),
-    "UniPC-3": Sampler("unipc-3"),
-    "UniPC-3 (better of B1, B2)": Sampler("unipc-3", variant="better of B1, B2 per NFE"),
-    f"UniPC-2 B2{_GUIDED}": Sampler("unipc-2", variant="B2"),
+    "UniPC-3": Sampler("unipc", {"order": 3}),
+    "UniPC-3 (better of B1, B2)": Sampler("unipc", {"order": 3}, "better of B1, B2 per NFE"),
+    f"UniPC-2 B2{_GUIDED}": Sampler("unipc", {"order": 2, "variant": "bh2"}),
     "iPNDM": Sampler("ipndm", variant="order not stated"),
     "iPNDM + GITS": Sampler("ipndm", variant="order not stated"),
-    "iPNDM-4": Sampler("ipndm-4"),
-    "iPNDM_v-4": Sampler("ipndm-v-4"),
+    "iPNDM-4": Sampler("ipndm", {"order": 4}),
+    "iPNDM_v-4": Sampler("ipndm-v", {"order": 4}),
     "RES(M)": Sampler("res-m"),
     "RBF-Solver": Sampler("rbf-solver"),
     # Learned.
@@ -186,6 +194,25 @@ NAMES: Mapping[str, Sampler | None] = {
     "AMED-Plugin on DPM-Solver-2": Sampler("amed-plugin", variant="on DPM-Solver-2"),
     "AMED-Plugin on iPNDM": Sampler("amed-plugin", variant="on iPNDM"),
 }  # fmt: skip
+
+
+# Where diff-sampler's end rules are the usual ones and other code has others.
+_ENDS_DIFFER = frozenset({"dpmpp-3m", "unipc"})
+
+
+def like_diff_sampler(sampler: Sampler) -> Sampler:
+    """As diff-sampler's tables are made: down to sigma_min, each data prediction thresholded."""
+    ends = {"final": "sigma_min"}
+    thresholding = {"thresholding": True} if sampler.name in _ENDS_DIFFER else {}
+    return replace(sampler, params={**sampler.params, **ends, **thresholding})
+
+
+def like_others(sampler: Sampler) -> Sampler:
+    """As other code makes them, whose end rules nobody prints."""
+    if sampler.name not in _ENDS_DIFFER:
+        return sampler
+    variant = ", ".join(filter(None, (sampler.variant, "end rules not stated")))
+    return replace(sampler, variant=variant)
 
 
 def sampler_of(printed: str, model: str) -> Sampler:

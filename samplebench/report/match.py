@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from samplebench.answers.parameters import split, word
@@ -59,17 +59,21 @@ def algorithm(name: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]
     """(Name, effective parameters, the rest) of what runs under `name`.
 
     Aliases are resolved: edm with S_churn=0 is heun. Samplers that are not registered here are
-    what they are called. Parameters that the sampler does not have are the rest.
+    what they are called. On noise levels the end rules are among the parameters. Parameters that
+    the sampler does not have are the rest.
     """
     from samplebench.registry import samplers
     from samplebench.sampling.solver import Solver
+    from samplebench.timelines.ends import Ends
 
     if name not in samplers:
         return name, dict(params), {}
     solver = Solver.of(name)
     own, rest = split(params, solver.defaults)
     found, effective = solver.canonical(own)
-    return found, effective, rest
+    usual = asdict(Ends(solver.final(own))) if "final" in solver.timeline.supplied else {}
+    said, rest = split(rest, usual)
+    return found, {**usual, **said, **effective}, rest
 
 
 def algorithm_of(row: Published) -> tuple[str, dict[str, Any]]:

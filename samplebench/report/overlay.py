@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from samplebench.checkpoints.catalog import Checkpoint
 
 _METRIC = "fid"
+# What a value of a parameter that is no number is in a row.
+_WORDS = {"True": True, "False": False, "None": None}
 # Added to a curve's variant: the same dash, another marker.
 _OTHER_MARKER = 5
 
@@ -131,7 +133,9 @@ def _parsed(params: object) -> dict[str, Any]:
     return {name: _value(text) for name, _, text in pairs}
 
 
-def _value(text: str) -> float | str:
+def _value(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
     try:
         return float(text)
     except ValueError:

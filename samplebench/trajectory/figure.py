@@ -11,8 +11,10 @@ from samplebench.report import looks
 from samplebench.report.plots import FAINT, MARGIN, RULE, both, settings, wrapped
 from samplebench.results.fields import printable
 from samplebench.trajectory.names import (
+    OWN_ENDS,
     drawable,
     end_looks,
+    ends_above,
     grid_of,
     grids_of,
     label_of,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _WIDTH, _AXES_HEIGHT = 4.9, 2.9
 _LEFT, _RIGHT, _HEAD, _BELOW = 0.76, 0.14, 0.42, 0.56
 _LINE, _TITLE, _CAPTION = 14.0 / 72, 0.3, 0.45
+_SMALLER = 9 * 1.35 / 72  # a line of the caption, which has two at least
 # About as many markers tell lines apart without hiding them.
 _MARKERS = 10
 _SMALL = {"markersize": 3.5, "linewidth": 1.2}
@@ -66,11 +69,13 @@ def draw(result: Truncation) -> Figure:
     from matplotlib.figure import Figure
 
     panels = [_ends(result), _levels(result)]
-    height = _TITLE + sum(panel.height for panel in panels) + _CAPTION
     caption = (
         f"N={result.num_samples}, state {result.dtype}. Root mean square over the elements of a "
         "sample; lines: median over samples, bands: quartiles."
+        + (f" {OWN_ENDS}" if ends_above(result) else "")
     )
+    text = textwrap.wrap(caption, 68)
+    height = _TITLE + sum(panel.height for panel in panels) + _CAPTION + _SMALLER * (len(text) - 2)
     with settings():
         figure = Figure(figsize=(_WIDTH, height), facecolor="white")
         left, top = MARGIN / _WIDTH, height - 0.1
@@ -80,8 +85,7 @@ def draw(result: Truncation) -> Figure:
         for panel in panels:
             _draw_panel(figure, panel, top, height)
             top -= panel.height
-        text = "\n".join(textwrap.wrap(caption, 68))
-        figure.text(left, 0.1 / height, text, size=9, color=FAINT, linespacing=1.35)
+        figure.text(left, 0.1 / height, "\n".join(text), size=9, color=FAINT, linespacing=1.35)
     return figure
 
 

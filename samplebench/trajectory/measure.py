@@ -25,7 +25,7 @@ from samplebench.ticker import bar
 from samplebench.trajectory.plan import Family, families
 from samplebench.trajectory.reference import Solution, solve, tolerance
 from samplebench.trajectory.result import Truncation
-from samplebench.trajectory.tally import Tally, start_of
+from samplebench.trajectory.tally import Tally, levels_of, start_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +56,7 @@ def truncation(
         model: from `sb.load`, or any callable (x, sigma, labels) -> x0; its sigma_min (0 if it
             has none) says how far down it can be followed.
         sampler, rho, discretization, param: one value or a list, as for `sb.run`.
-        steps: numbers of positive noise levels; or
+        steps: numbers of steps; or
         nfe: budgets of network evaluations per sample; explicit noise levels need neither.
         seeds: one integer per sample; or
         latents: unit normal [N, C, H, W], not yet scaled to the first noise level.
@@ -130,7 +130,7 @@ def _measure_block(
         for setting in family.settings:
             groups[start_of(setting)].append(setting)
     for sigma_max, settings in groups.items():
-        levels = {float(level) for s in settings for level in s.timeline.grid.tolist()[:-1]}
+        levels = {level for setting in settings for level in levels_of(setting) if level > 0}
         bound = Bound(model, labels, len(latents), blamed=True)
         known = tally.truths.get(sigma_max)
         rtol = (
@@ -159,12 +159,13 @@ def _run(
 
     model = reference.model
     bound = Bound(model.model, model.labels, len(latents), blamed=True)
-    levels = setting.timeline.grid.tolist()
+    levels = levels_of(setting)
     scaled = setting.params.get("scaling") == "vp"
     squares: dict[int, np.ndarray] = {}
+    last = len(levels) - 2
 
     def note(step: Step) -> None:
-        at = levels[step.index + 1] if step.index < setting.steps - 1 else 0.0
+        at = levels[step.index + 1] if step.index < last else 0.0
         # A sampler of others may report something else than the state on the next level.
         if at > 0 and abs(step.sigma / at - 1) < _SAME_LEVEL:
             x = step.x * math.sqrt(1 + at**2) if scaled else step.x
@@ -173,7 +174,8 @@ def _run(
     noise = stream("portable", range(len(latents)), latents.device, latents.dtype)
     with torch.no_grad(), setting.solver.guarded():
         x = setting.run(bound, latents, noise, note)
-    squares[setting.steps - 1] = _squares(x, reference.end(levels[-2]))
+    truth = reference.states[levels[-1]] if levels[-1] > 0 else reference.end(levels[-2])
+    squares[last] = _squares(x, truth)
     return squares, bound.images
 
 

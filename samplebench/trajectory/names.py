@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from samplebench.trajectory.result import Curve, Truncation
 
 
+OWN_ENDS = "A run that ends at σ above 0 is compared with the solution there."
+
+
 def name_of(curve: Curve) -> str:
     """The sampler with its parameters."""
     return sampler_label(curve.conditions())
@@ -56,6 +59,11 @@ def grids_of(result: Truncation) -> list[str]:
 def steps_of(result: Truncation) -> list[int]:
     """All step counts, increasing."""
     return sorted({run.steps for curve in result.curves for run in curve.points})
+
+
+def ends_above(result: Truncation) -> bool:
+    """Whether a run ends at a positive noise level."""
+    return any(run.levels[-1].sigma > 0 for curve in result.curves for run in curve.points)
 
 
 def drawable(error: float) -> float | None:

@@ -20,8 +20,10 @@ from samplebench.report.chart import (
 )
 from samplebench.results.fields import number, printable, rho_label
 from samplebench.trajectory.names import (
+    OWN_ENDS,
     drawable,
     end_looks,
+    ends_above,
     grid_of,
     grids_of,
     label_of,
@@ -70,13 +72,14 @@ def write_convergence(result: Truncation, out: Path) -> list[Path]:
 def chart_of(result: Truncation) -> Chart:
     """The error at the end over NFE or steps, and after every step over sigma."""
     where = f"N={result.num_samples}, state {result.dtype}. "
+    own_ends = f" {OWN_ENDS}" if ends_above(result) else ""
     figures = [
         Figure(
             "end",
             "Error at the end",
             Axis("error", _ERROR),
             (Axis("nfe", "NFE (counted)"), Axis("steps", "steps")),
-            f"{where}{_SPREAD} {_ORDERS}",
+            f"{where}{_SPREAD}{own_ends} {_ORDERS}",
             "trajectory-end",
         ),
         Figure(
@@ -111,16 +114,18 @@ def chart_of(result: Truncation) -> Chart:
 
 def table_of(result: Truncation) -> DataTable:
     """One row per run; what holds for all of them is said above it."""
-    several = len(grids_of(result)) > 1
+    several, above = len(grids_of(result)) > 1, ends_above(result)
     heads = [
         *(("sampler", "text"), *([("grid", "text")] if several else [])),
-        *(("steps", "number"), ("NFE", "number"), *((head, "value") for head in _VALUES)),
+        *(("steps", "number"), ("NFE", "number"), *([("end σ", "number")] if above else [])),
+        *((head, "value") for head in _VALUES),
     ]
     rows = []
     for curve in result.curves:
         for run in curve.points:
             cells = [TableCell(name_of(curve)), *([TableCell(grid_of(curve))] if several else [])]
-            cells += [TableCell(f"{count:g}", float(count)) for count in (run.steps, run.nfe)]
+            numbers = (run.steps, run.nfe, *([run.levels[-1].sigma] if above else []))
+            cells += [TableCell(f"{value:g}", float(value)) for value in numbers]
             for text, order in _values(run):
                 cells.append(TableCell(text, None if order is None else number(order)))
             rows.append(TableRow(cells, {**_facets(curve), "steps": str(run.steps)}))
@@ -175,6 +180,8 @@ def _facets(curve: Curve) -> dict[str, str]:
 def _end(run: Run, name: str) -> Mark:
     order = [] if run.order.median is None else [f"order {run.order.median:.2f}"]
     hover = (*_hover(run.end), name, f"NFE {run.nfe:g} in {run.steps} steps", *order)
+    end = run.levels[-1].sigma
+    hover += (f"at its end, σ = {end:.3g}",) if end else ()
     return _point({"nfe": float(run.nfe), "steps": float(run.steps)}, run.end, hover)
 
 

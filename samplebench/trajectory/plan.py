@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from samplebench.answers.draws import kept_generators
-from samplebench.answers.parameters import altered, label, split
+from samplebench.answers.parameters import altered, label
 from samplebench.bench.expand import check_names, places
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
@@ -45,7 +45,7 @@ def families(
         model: whose range clamps the grids.
         request: sampler, rho, discretization and param count, and nfe where `steps` is empty.
         survey: is told of budgets that are too small and of words without effect.
-        steps: numbers of positive noise levels.
+        steps: numbers of steps.
 
     Raises:
         UsageError: an unknown name, an impossible combination, a word that nothing takes, or a
@@ -74,6 +74,12 @@ def families(
 def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
     own = Solver.of(sampler)
+    # What has a range but no place for a discretization.
+    if "sigma_min" in own.timeline.words and "discretization" not in own.timeline.words:
+        raise UsageError(
+            f"sampler {own.name} sets its own noise levels; errors are measured on those of a time "
+            "discretization: measure e.g. euler or heun"
+        )
     try:
         solver = Solver.of(sampler, timeline=Sigma)
     except UsageError:
@@ -93,25 +99,29 @@ def _of_sampler(
     solver: Solver,
     given: Mapping[str, Any],
 ) -> Iterator[Family]:
-    params = solver.effective(split(given, solver.defaults)[0])
     for words in places(request, solver, given):
-        counts: set[int | None] = {None} if words.counted else {*steps}
-        for nfe in () if words.counted or steps else request.nfe:
+        budgets = [] if words.counted or steps else request.nfe
+        asked = [replace(words, nfe=nfe) for nfe in budgets]
+        asked += [replace(words, steps=count) for count in ((None,) if words.counted else steps)]
+        made: dict[int, Setting] = {}
+        for each in asked:
             try:
-                counts.add(solver.steps_for(nfe, params))
+                setting = prepare(model, solver, words=each)
             except OutOfBudget as error:
                 survey.leave_out(error)
-        settings = tuple(
-            prepare(model, solver, words=replace(words, steps=count))
-            for count in sorted(counts, key=lambda count: count or 0)
-        )
-        if not settings:
+            else:
+                made[setting.steps] = setting
+        if not made:
             continue
+        settings = tuple(made[count] for count in sorted(made))
         first = settings[0]
         note_words(survey, first, given)
         survey.word("steps", not words.counted, solver.name, first.timeline.column)
-        if first.timeline.supplies["final"] != "zero":
-            raise UsageError(f"{solver.name}.final: errors are measured down to 0; leave it out")
+        if first.timeline.constants.get("thresholding"):
+            raise UsageError(
+                f"{solver.name}.thresholding: it follows another denoiser than the reference "
+                "solution does; leave it out"
+            )
         rehearse(first)
         refuse_noise(first)
         yield Family(

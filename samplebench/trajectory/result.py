@@ -42,7 +42,7 @@ class Level:
 
     Attributes:
         step: its index from 0.
-        sigma: the noise level of the state, 0 at the end.
+        sigma: the noise level of the state, 0 at the end of most.
         error: its distance to the reference solution there.
     """
 
@@ -72,12 +72,12 @@ class Point:
     """One run of a sampler.
 
     Attributes:
-        steps: positive noise levels.
+        steps: of the grid.
         nfe: network evaluations per sample, counted.
         levels: by decreasing sigma, the end last; steps that a sampler of others does not report
             are missing.
-        order: at the last positive level. The step from there to 0 is Euler's with a fixed
-            length, so its error does not shrink with the steps.
+        order: at the last positive level. The step from there to 0, where there is one, is
+            Euler's with a fixed length, so its error does not shrink with the steps.
         order_end: at the end.
     """
 
@@ -95,8 +95,9 @@ class Point:
     @property
     def last(self) -> Level | None:
         """The last positive level, None if the sampler did not report it."""
-        known = [level for level in self.levels if level.step == self.steps - 2]
-        return known[0] if known else None
+        end = self.levels[-1]
+        before = end.step if end.sigma > 0 else end.step - 1
+        return next((level for level in self.levels if level.step == before), None)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Truth:
     Attributes:
         sigma_max: noise level it starts from.
         sigma_end: where it ends: 0, or the lowest noise level of the grids where the model is not
-            defined down to 0. The result is then compared with D of the reference's state at
+            defined down to 0. A result at 0 is then compared with D of the reference's state at
             the last positive level, which is where a sampler's last step leads as well.
         rtol, atol: tolerances of the solve.
         evaluations: of the model per sample, those of the second solve included.
@@ -185,6 +186,7 @@ class Truncation:
                 last = point.last
                 row = {"model": self.model, **curve.conditions()}
                 row |= {"steps": point.steps, "nfe": point.nfe, **_columns(point.end)}
+                row |= {"sigma_end": point.levels[-1].sigma}
                 row |= {"sigma_last": last.sigma if last else None}
                 row |= {"rmse_last": last.error.rmse if last else None}
                 row |= {"order": point.order.median, "order_end": point.order_end.median}
@@ -205,7 +207,8 @@ class Truncation:
     def _states(self) -> Iterator[dict[str, Plain]]:
         for curve in self.curves:
             for point in curve.points:
-                orders = {point.steps - 2: point.order, point.steps - 1: point.order_end}
+                orders = {point.levels[-1].step: point.order_end}
+                orders |= {point.last.step: point.order} if point.last else {}
                 for level in point.levels:
                     row = {"model": self.model, **curve.conditions()}
                     row |= {"steps": point.steps, "nfe": point.nfe}

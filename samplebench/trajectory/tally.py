@@ -41,7 +41,7 @@ class Tally:
         known = self._squares.setdefault(id(setting), defaultdict(list))
         for step, values in squares.items():
             known[step].append(values)
-        self._evaluated[id(setting)] += (images, len(squares[setting.steps - 1]))
+        self._evaluated[id(setting)] += (images, len(squares[max(squares)]))
 
     def curve(self, family: Family) -> Curve:
         truth = self.truths[start_of(family.settings[0])]
@@ -60,11 +60,17 @@ class Tally:
         squares = self._squares[id(setting)]
         levels = tuple(
             Level(step, sigma, _spread(np.concatenate(squares[step])))
-            for step, sigma in enumerate(setting.timeline.grid.tolist()[1:])
+            for step, sigma in enumerate(levels_of(setting)[1:])
             if step in squares
         )
         images, samples = self._evaluated[id(setting)].tolist()
         return Point(setting.steps, per_sample(images, samples), levels)
+
+
+def levels_of(setting: Setting) -> list[float]:
+    """Of its states, the start first: the grid, and 0 where a last evaluation denoises to it."""
+    levels: list[float] = setting.timeline.grid.tolist()
+    return [*levels, 0.0] if setting.timeline.constants.get("denoise_to_zero") else levels
 
 
 def start_of(setting: Setting) -> float:

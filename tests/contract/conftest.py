@@ -2,7 +2,8 @@
 
 solver          every sampler
 setting         every sampler once deterministic and once stochastic, where its parameters allow
-setting_in_sigma: those on noise levels
+kind            one setting of each timeline, end, and way to draw noise: what the bench sees of one
+setting_in_sigma: those whose grid is of noise levels, their own ones too
 discretization, metric, extractor: every entry of that registry
 model_id        every D(x; sigma) of the catalogue that ships with the package
 linear_id       every model there of another linear process
@@ -19,23 +20,7 @@ from samplebench.checkpoints.catalog import catalog
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
 from samplebench.timelines.choice import of_model
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _with_noise(solver: Solver) -> dict | None:
-    """Parameters that make a sampler stochastic: none, or one of its numbers set to 1."""
-    numbers = [name for name, default in solver.defaults.items() if _is_number(default)]
-    tried = [{}, *({name: 1.0} for name in numbers)]
-    return next((params for params in tried if solver.stochastic(params)), None)
-
-
-def _without_noise(solver: Solver) -> dict | None:
-    numbers = [name for name, default in solver.defaults.items() if _is_number(default)]
-    tried = [{}, *({name: 0.0} for name in numbers)]
-    return next((params for params in tried if not solver.stochastic(params)), None)
+from tests.contract.registered import on_levels, with_noise, without_noise
 
 
 def _solvers() -> list:
@@ -46,15 +31,20 @@ def _settings() -> list:
     found = []
     for entry in registry.samplers:
         solver = Solver.of(entry.name)
-        for kind, params in (("ode", _without_noise(solver)), ("sde", _with_noise(solver))):
+        for kind, params in (("ode", without_noise(solver)), ("sde", with_noise(solver))):
             if params is not None:
                 found.append(pytest.param((solver, params), id=f"{solver.name}-{kind}"))
     return found
 
 
-def _on_levels(setting) -> bool:
-    solver, _ = setting.values[0]
-    return solver.entry.timeline == "sigma"
+def _kinds() -> list:
+    found: dict[tuple, object] = {}
+    for setting in _settings():
+        solver, params = setting.values[0]
+        entry, noisy = solver.entry, solver.stochastic(params)
+        key = (entry.timeline, noisy, noisy and entry.noises is not None, entry.coupled)
+        found.setdefault((*key, on_levels(solver) and solver.final(params)), setting)
+    return list(found.values())
 
 
 def _linear(entry) -> bool:
@@ -78,9 +68,8 @@ def _extractors() -> list:
 _VALUES = {
     "solver": _solvers,
     "setting": _settings,
-    "setting_in_sigma": lambda: [
-        s for s in _settings() if s.values[0][0].entry.timeline == "sigma"
-    ],
+    "kind": _kinds,
+    "setting_in_sigma": lambda: [s for s in _settings() if on_levels(s.values[0][0])],
     "discretization": lambda: _entries(registry.discretizations),
     "metric": lambda: _entries(registry.metrics),
     "extractor": _extractors,
@@ -93,19 +82,6 @@ def pytest_generate_tests(metafunc):
     for argument, values in _VALUES.items():
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, values())
-
-
-@pytest.fixture
-def how():
-    """`how(solver, params, steps)`: the words for so many steps, or for the least that there are;
-    only the parameters where the sampler chooses its steps."""
-
-    def words(solver, params, steps):
-        if not solver.timeline.budgeted:
-            return dict(params)
-        return {"steps": max(steps, solver.least(params)), **params}
-
-    return words
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +110,7 @@ def on_cld():
 def exact(request, digits, on_steps, on_cld):
     """The model of the kind that the test's sampler needs."""
     given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    solver = given.get("solver") or given.get("setting", (None,))[0]
+    solver = given.get("solver") or given.get("setting", given.get("kind", (None,)))[0]
     needs = "sigma" if solver is None else solver.entry.timeline
     return {"discrete": on_steps, "linear": on_cld}.get(needs, digits)
 

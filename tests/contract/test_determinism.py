@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -21,16 +22,13 @@ from samplebench.bench.stop import Interrupted, Stop
 from samplebench.errors import UsageError
 from samplebench.images import contact_sheet, to_uint8
 from samplebench.results.store import Store
+from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
+from tests.contract.registered import adaptive, on_levels, pace
 
 BLOCK = 64
 VOLATILE = ("seconds", "provenance", "checksum")
-EMBEDDED = {
-    "sigma": "digits-exact",
-    "own": "digits-exact",
-    "adaptive": "digits-exact",
-    "linear": "digits-cld-exact",
-}
+ON_LEVELS, LINEAR = "digits-exact", "digits-cld-exact"
 
 
 class Recorder:
@@ -54,27 +52,30 @@ class Recorder:
 
 def model_of(solver):
     """The embedded model that a sampler runs on."""
-    if solver.entry.timeline not in EMBEDDED:
+    if on_levels(solver):
+        return ON_LEVELS
+    if solver.entry.timeline != "linear":
         pytest.skip(f"no embedded model has the {solver.entry.timeline} steps of {solver.name}")
-    return EMBEDDED[solver.entry.timeline]
+    return LINEAR
 
 
-def budget(solver, params, steps):
-    """The word for so many steps on it, or the least that there are; none where it chooses them."""
-    if not solver.timeline.budgeted:
+@cache
+def exact_of(name):
+    return sb.load(name, device="cpu")
+
+
+def asked(solver, params, steps):
+    """The NFE of so many steps, as a request says it; nothing where the sampler has no budget."""
+    model = exact_of(model_of(solver))
+    words = pace(solver, steps, params, model)
+    if not words:
         return {}
-    nfe = solver.evaluations(max(steps, solver.least(params)), params)
-    return {"nfe": nfe + (model_of(solver) == "digits-cld-exact")}
-
-
-def apart(solver):
-    if solver.entry.coupled:
-        pytest.skip(f"the samples of {solver.name} depend on their batch")
+    return {"nfe": prepare(model, solver.name, params=params, **words).evaluations}
 
 
 def cell_of(solver, params, **words):
     """The one cell of a small request, and its scores."""
-    words = {**budget(solver, params, words.pop("steps", 4)), "batch_size": BLOCK, **words}
+    words = {**asked(solver, params, 4), "batch_size": BLOCK, **words}
     param = {solver.name: params} if params else None
     request = Request.of(model=model_of(solver), sampler=solver.name, param=param, **words)
     plan = planning.make(request)
@@ -85,7 +86,7 @@ def cell_of(solver, params, **words):
 @pytest.fixture(scope="module")
 def loaded():
     """`Bench` and `Scoring` of each embedded model, by its id."""
-    plan = planning.make(Request.of(model=list(dict.fromkeys(EMBEDDED.values())), nfe=10))
+    plan = planning.make(Request.of(model=[ON_LEVELS, LINEAR], nfe=10))
     device, found = torch.device("cpu"), {}
     for name, source in plan.sources.items():
         (scores, *_) = plan.scores_of(name).values()
@@ -119,13 +120,14 @@ def run(loaded, tmp_path):
     return go
 
 
-def test_bench_and_sample_draw_the_same_images(setting, run, exact, how):
+def test_bench_and_sample_draw_the_same_images(setting, run, exact):
     solver, params = setting
     cell = cell_of(solver, params, num_samples=3 * BLOCK)
     _, _, sheet, recorder = run(cell)
     for block, images in enumerate(recorder.images):
         seeds = range(block * BLOCK, (block + 1) * BLOCK)
-        x = sb.sample(exact, solver.name, seeds=seeds, **how(solver, params, 4))
+        words = pace(solver, 4, params, exact)
+        x = sb.sample(exact, solver.name, seeds=seeds, **words, **params)
         # An alias is computed by another sampler: the same to 1e-10, not to the bit.
         if solver.canonical(params)[0] == solver.name:
             assert torch.equal(images, to_uint8(x, "edm"))
@@ -136,20 +138,22 @@ def test_bench_and_sample_draw_the_same_images(setting, run, exact, how):
             assert np.array_equal(sheet, tiles[..., 0])
 
 
-def test_a_subset_aligned_to_blocks_has_equal_bits(setting, run):
-    *_, whole = run(cell_of(*setting, num_samples=3 * BLOCK), "whole")
-    record, *_, part = run(cell_of(*setting, num_samples=BLOCK, seed=BLOCK), "part")
+def test_a_subset_aligned_to_blocks_has_equal_bits(kind, run):
+    *_, whole = run(cell_of(*kind, num_samples=3 * BLOCK), "whole")
+    record, *_, part = run(cell_of(*kind, num_samples=BLOCK, seed=BLOCK), "part")
     assert record["conditions"]["seed"] == BLOCK
     assert torch.equal(part.images[0], whole.images[1])
     assert torch.equal(part.features[0], whole.features[1])
+    if kind[0].entry.coupled:
+        return
     # The last block of another N is padded, and holds the same samples all the same.
-    *_, padded = run(cell_of(*setting, num_samples=BLOCK + 20), "padded")
+    *_, padded = run(cell_of(*kind, num_samples=BLOCK + 20), "padded")
     assert torch.equal(padded.images[1], whole.images[1])
     assert torch.equal(padded.features[1], whole.features[1])
 
 
-def test_every_resume_point_gives_equal_bits(setting, run):
-    cell = cell_of(*setting, num_samples=3 * BLOCK + 38)
+def test_every_resume_point_gives_equal_bits(kind, run):
+    cell = cell_of(*kind, num_samples=3 * BLOCK + 38)
     *expected, sheet, recorder = run(cell, "straight")
     assert len(recorder.images) == 4
     for blocks in (1, 2, 3):
@@ -168,8 +172,8 @@ def test_every_resume_point_gives_equal_bits(setting, run):
         assert np.array_equal(again, sheet)
 
 
-def test_a_crash_at_any_block_loses_no_more_than_work(setting, run):
-    cell = cell_of(*setting, num_samples=3 * BLOCK + 38)
+def test_a_crash_at_any_block_loses_no_more_than_work(kind, run):
+    cell = cell_of(*kind, num_samples=3 * BLOCK + 38)
     *expected, sheet, _ = run(cell, "straight")
 
     class Crash(Exception):
@@ -215,10 +219,11 @@ def test_a_damaged_partial_state_is_computed_again(damage, any_cell, run, tmp_pa
 @pytest.mark.parametrize(
     ("batch", "count"), [(1, 16), (7, BLOCK), pytest.param(1, BLOCK, marks=pytest.mark.slow)]
 )
-def test_samples_of_another_batch_size_agree(setting, batch, count, exact, how):
+def test_samples_of_another_batch_size_agree(setting, batch, count, exact):
     solver, params = setting
-    apart(solver)
-    words = how(solver, params, 5)
+    if solver.entry.coupled:
+        pytest.skip(f"{solver.name} says that a sample depends on its batch mates")
+    words = {**pace(solver, 5, params, exact), **params}
 
     def drawn(size, count):
         starts = range(0, count, size)
@@ -236,15 +241,16 @@ def test_samples_of_another_batch_size_agree(setting, batch, count, exact, how):
 def test_many_samples_of_another_batch_size_agree(setting, batch, steps, model_id):
     solver, params = setting
     model = sb.load(model_id, device="cpu")
-    if solver.entry.timeline != "sigma":
-        pytest.skip(f"{model_id} has no {solver.entry.timeline} steps")
+    if not on_levels(solver) or solver.entry.coupled:
+        pytest.skip(f"{model_id} has no {solver.entry.timeline} steps, or its samples are coupled")
     if hasattr(model, "network"):
         pytest.skip("a network's sums depend on the batch; see the test below")
+    words = {**pace(solver, steps, params, model), **params}
     for first in range(0, 4 * BLOCK, BLOCK):
         seeds = range(first, first + BLOCK)
-        together = sb.sample(model, solver.name, steps=steps, seeds=seeds, **params)
+        together = sb.sample(model, solver.name, seeds=seeds, **words)
         for i in range(0, BLOCK, batch):
-            part = sb.sample(model, solver.name, steps=steps, seeds=seeds[i : i + batch], **params)
+            part = sb.sample(model, solver.name, seeds=seeds[i : i + batch], **words)
             difference = (part - together[i : i + batch]).abs().max()
             assert difference <= 1e-12, f"seeds {seeds[i : i + batch]}: {difference:.3g}"
 
@@ -260,12 +266,14 @@ def test_samples_of_a_network_in_another_batch_agree(batch, model_id):
     assert (part - together[batch:]).abs().max() <= 1e-5
 
 
-def test_metrics_of_another_batch_size_agree(setting, run):
-    solver, params = setting
-    apart(solver)
+def test_metrics_of_another_batch_size_agree(kind, run):
+    solver, params = kind
+    if solver.entry.coupled:
+        pytest.skip(f"{solver.name} says that a sample depends on its batch mates")
     found = {}
-    for size in (1, 7, BLOCK):
-        words = {"num_samples": BLOCK + 6, "batch_size": size, "steps": 3}
+    # One by one, the many evaluations of a tolerance would take long.
+    for size in (7, BLOCK) if adaptive(solver) else (1, 7, BLOCK):
+        words = {"num_samples": BLOCK + 6, "batch_size": size, **asked(solver, params, 3)}
         found[size] = run(cell_of(solver, params, **words), f"B={size}")[:2]
     expected, scores = found.pop(BLOCK)
     for size, (record, again) in found.items():
@@ -276,11 +284,11 @@ def test_metrics_of_another_batch_size_agree(setting, run):
                 assert other["value"][name] == pytest.approx(term, rel=1e-6), (size, name)
 
 
-def test_one_folder_serves_python_and_the_engine(setting, run, tmp_path):
+def test_one_folder_serves_python_and_the_engine(kind, run, tmp_path):
     """`sb.run` gives the values of the lower-level calls above."""
-    solver, params = setting
+    solver, params = kind
     cell = cell_of(solver, params, num_samples=2 * BLOCK)
-    words = {"num_samples": 2 * BLOCK, **budget(solver, params, 4)}
+    words = {"num_samples": 2 * BLOCK, **asked(solver, params, 4)}
     frame = sb.run(
         model=model_of(solver),
         sampler=solver.name,

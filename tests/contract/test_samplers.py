@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,15 +15,35 @@ import samplebench as sb
 from samplebench.answers.parameters import accepted
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
-from samplebench.noise.streams import stream
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
+from samplebench.timelines.ends import RULES
+from samplebench.timelines.sigma import UnitPixel
+from tests.contract.registered import (
+    adaptive,
+    nearby,
+    on_levels,
+    orders,
+    other_words,
+    pace,
+    refusal,
+    runs,
+    takes_final,
+    without_noise,
+)
 
 STEPS = (2, 3, 5, 18)
 
 
 def refuses(x):
     raise AssertionError("a deterministic sampler asked for noise")
+
+
+def planned(model, solver, params, words):
+    """Evaluations of a request, a process's own step to t = 0 among them; None: not planned."""
+    if adaptive(solver):
+        return None
+    return prepare(model, solver.name, params=params, **words).evaluations
 
 
 class Counted:
@@ -36,68 +57,48 @@ class Counted:
         return torch.randn(x.shape, generator=self.rng, dtype=torch.float64).to(x)
 
 
-def planned(model, solver, words):
-    """Evaluations of a request, a process's own step to t = 0 among them."""
-    steps, params = words["steps"], {k: v for k, v in words.items() if k != "steps"}
-    return prepare(model, solver.name, steps=steps, params=params).evaluations
-
-
-def budgeted(solver):
-    if not solver.timeline.budgeted:
-        pytest.skip(f"{solver.name} chooses its steps itself")
-
-
 # order of convergence
 
-
-@pytest.fixture(scope="session")
-def flow(digits):
-    """The probability-flow ODE of 48 seeds: (seeds, state at sigma_min, state at 0).
-
-    Solved in log sigma by an eighth-order method to 1e-10. Below the last level nothing happens
-    in units of log sigma: the state at 0 is the denoised image at 1e-7.
-    """
-    from scipy.integrate import solve_ivp
-
-    seeds = range(48)
-    grid = prepare(digits, "euler", steps=2).timeline
-    noise = stream("portable", seeds, digits.device, torch.float64)
-    start, labels = noise.start(digits.shape, digits.num_classes)
-
-    def slope(log_sigma, flat):
-        x = torch.from_numpy(flat).reshape(start.shape)
-        return (x - digits(x, float(np.exp(log_sigma)), labels)).numpy().ravel()
-
-    state = (start * grid.sigma_max).numpy().ravel()
-    levels = np.log([grid.sigma_max, grid.sigma_min, 1e-7])
-    states = []
-    for span in pairwise(levels):
-        state = solve_ivp(slope, span, state, method="DOP853", rtol=1e-10, atol=1e-10).y[:, -1]
-        states.append(torch.from_numpy(state.copy()).reshape(start.shape))
-    return seeds, states[0], digits(states[1], 1e-7, labels)
+# Of the slope between 80 and 160 steps: short of its limit it lies up to 0.3 beside a method's
+# order, and the next whole one is 1 away.
+NEAR_ENOUGH = 0.35
 
 
-def test_order_of_convergence_is_the_declared_one(solver, exact, flow):
-    if solver.entry.order is None:
-        pytest.skip(f"{solver.name} declares no order")
-    if solver.stochastic({}):
-        pytest.skip(f"{solver.name} is stochastic by default")
-    if solver.entry.timeline != "sigma":
-        pytest.skip("its grids end where the model does: measured between successive ones below")
-    seeds, at_last_level, at_zero = flow
-    counts, errors = (32, 64, 128, 256), []
-    for steps in counts:
-        states = []
-        x = sb.sample(exact, solver.name, steps=steps, seeds=seeds, rho=7, callback=states.append)
-        # The step from sigma_min to 0 is the same in every grid: its error does not shrink with N,
-        # so the order is measured before it.
-        before_last = states[-2]
-        assert before_last.sigma == pytest.approx(0.002, rel=1e-12)
-        errors.append((before_last.x - at_last_level).flatten(1).norm(dim=1).median().item())
-        final = (x - at_zero).flatten(1).norm(dim=1).median().item()
-        assert final < errors[-1] + 3e-4
-    slope = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
-    assert slope == pytest.approx(solver.entry.order, abs=0.15), errors
+def test_order_of_convergence_is_the_declared_one(solver, mixture, golden):
+    """On a smooth denoiser, against the exact state at the level where the grid ends."""
+    if not on_levels(solver) or adaptive(solver) or solver.order() is None:
+        pytest.skip(f"{solver.name} declares no order on noise levels that a request can refine")
+    exact = golden("convergence.npz")
+    model, latents = mixture("smooth5"), torch.tensor(exact["latents"])
+
+    def error(steps, words):
+        setting = prepare(model, solver.name, steps=steps, params=words)
+        end = "0" if setting.timeline.grid[-1] == 0 else "sigma_min"
+        x = sb.sample(model, solver.name, steps=steps, latents=latents, noise=refuses, **words)
+        return float((x - torch.tensor(exact[f"smooth5.truth_{end}"])).square().mean().sqrt())
+
+    quiet = without_noise(solver)
+    for params in ({**quiet, **each} for each in orders(solver)):
+        # The step into 0 is the same in every grid: its error does not shrink with N.
+        last = {"final": "sigma_min"} if takes_final(solver) else {}
+        errors = [error(steps, {**params, **last}) for steps in (80, 160)]
+        slope = math.log2(errors[0] / errors[1])
+        assert slope == pytest.approx(solver.order(params), abs=NEAR_ENOUGH), (params, errors)
+        if last:
+            assert error(160, {**params, "final": "zero"}) < errors[1] + 3e-4
+
+
+def test_a_smaller_tolerance_is_a_smaller_error(solver, mixture, golden):
+    if not adaptive(solver):
+        pytest.skip(f"{solver.name} has a number of steps")
+    exact = golden("convergence.npz")
+    model, latents = mixture("smooth5"), torch.tensor(exact["latents"])
+    x = [
+        sb.sample(model, solver.name, latents=latents, rtol=rtol)
+        for rtol in (1e-3, 1e-5, 1e-7, 1e-10)
+    ]
+    errors = [float((each - x[-1]).square().mean().sqrt()) for each in x[:-1]]
+    assert all(fine < coarse / 10 for coarse, fine in pairwise(errors)), errors
 
 
 def test_order_of_convergence_on_the_steps_of_a_process(solver, exact):
@@ -127,63 +128,137 @@ def test_order_of_convergence_in_a_processs_time(solver, digits):
 # evaluations
 
 
+def counted(model, solver, words, latents):
+    """What a run did: its steps, its result, the draws by the end of each step."""
+    seen, drawn, noise = [], [], Counted()
+    x = sb.sample(
+        model,
+        solver.name,
+        latents=latents,
+        noise=noise,
+        callback=lambda step: (seen.append(step), drawn.append(noise.draws)),
+        **words,
+    )
+    return seen, x, drawn
+
+
 @pytest.mark.parametrize("steps", STEPS)
-def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents, how):
+def test_counted_evaluations_are_the_planned_ones(setting, steps, exact, latents):
     solver, params = setting
-    budgeted(solver)
-    seen, words = [], how(solver, params, steps)
-    sb.sample(exact, solver.name, latents=latents, callback=seen.append, **words)
-    assert seen[-1].nfe == planned(exact, solver, words)
+    words = pace(solver, steps, params, exact)
+    seen, *_ = counted(exact, solver, {**words, **params}, latents)
+    if adaptive(solver):
+        assert seen[-1].nfe > 0
+        return
+    assert seen[-1].nfe == planned(exact, solver, params, words)
     assert type(seen[-1].nfe) is int
+
+
+def endings(solver):
+    """Every combination of end rules."""
+    finals = ({}, {"final": "zero"}, {"final": "sigma_min"}) if takes_final(solver) else ({},)
+    taken = solver.timeline.names(SimpleNamespace(discretization=("edm",)))
+    rules = [name for name in RULES if name in taken and name not in solver.defaults]
+    for final in finals:
+        for on in range(2 ** len(rules)):
+            yield {**final, **{name: True for i, name in enumerate(rules) if on >> i & 1}}
+
+
+def test_end_rules_count_as_planned_and_draw_as_ever(setting_in_sigma):
+    """At few steps, on unit normal pixels."""
+    solver, params = setting_in_sigma
+    latents, tried = torch.ones(2, 1, 1, 1, dtype=torch.float64), 0
+    asked = [{}] if adaptive(solver) else [{"steps": n} for n in (1, 2, 3, 4, 5, 24)]
+    for words in ({**steps, **ends} for steps in asked for ends in endings(solver)):
+        steps = {"steps": words["steps"]} if "steps" in words else {}
+        ends = {**params, **{k: v for k, v in words.items() if k != "steps"}}
+        if not runs(solver, steps, ends):
+            continue
+        plan = planned(UnitPixel(), solver, ends, steps)
+        seen, x, drawn = counted(UnitPixel(), solver, {**steps, **ends}, latents)
+        assert plan in (None, seen[-1].nfe), words
+        assert torch.equal(seen[-1].x, x), words
+        assert x.isfinite().all(), words
+        if "steps" in words:
+            assert drawn[-1] == solver.noises(words["steps"], params), words
+        tried += 1
+    assert tried >= len(list(endings(solver))) / 2
 
 
 @pytest.mark.parametrize("steps", STEPS)
 def test_a_grid_may_end_at_sigma_min(setting_in_sigma, steps, exact, latents):
     solver, params = setting_in_sigma
-    seen, words = [], {"steps": steps, **params, "final": "sigma_min"}
-    x = sb.sample(exact, solver.name, latents=latents, callback=seen.append, **words)
-    assert seen[-1].nfe == planned(exact, solver, words)
-    assert len(seen) == steps and seen[-1].sigma == pytest.approx(0.002)
+    if not takes_final(solver):
+        pytest.skip(f"{solver.name} says itself where its levels end")
+    words = {**params, "final": "sigma_min", **pace(solver, steps, params, exact)}
+    seen, x, _ = counted(exact, solver, words, latents)
+    assert len(seen) == words["steps"] and seen[-1].sigma == pytest.approx(0.002)
     assert torch.equal(seen[-1].x, x)
 
 
 def test_declared_evaluations_are_those_of_a_probe(solver):
-    budgeted(solver)
+    if adaptive(solver):
+        pytest.skip(f"{solver.name} plans none")
     probed = replace(solver, entry=replace(solver.entry, evaluations=None))
-    for steps in {max(steps, solver.least()) for steps in STEPS}:
-        assert probed.evaluations(steps) == solver.evaluations(steps)
+    grid = {"final": solver.timeline.toy(2).supplies["final"]} if on_levels(solver) else {}
+    for steps in {pace(solver, steps)["steps"] for steps in STEPS} if grid else STEPS:
+        assert probed.evaluations(steps) == solver.evaluations(steps, grid)
 
 
 def test_nfe_is_a_budget(solver):
-    budgeted(solver)
-    least = solver.evaluations(solver.least())
+    if adaptive(solver):
+        with pytest.raises(UsageError, match=solver.name):
+            prepare(UnitPixel(), solver.name, nfe=20)
+        return
+    least = next(nfe for nfe in range(1, 100) if _fits(solver, nfe))
+    assert solver.evaluations(solver.steps_for(least)) == least
     for nfe in range(least, least + 40):
         steps = solver.steps_for(nfe)
-        assert steps >= solver.least()
+        assert steps >= solver.timeline.least
         assert solver.evaluations(steps) <= nfe < solver.evaluations(steps + 1)
-    with pytest.raises(UsageError, match=f"nfe={least - 1} is too small"):
-        solver.steps_for(least - 1)
 
 
-def test_nfe_and_steps_mean_the_same_run(setting, exact, latents, how):
+def _fits(solver, nfe):
+    try:
+        return solver.steps_for(nfe) > 0
+    except UsageError as error:
+        assert f"nfe={nfe} is too small for sampler {solver.name}" in str(error)
+        return False
+
+
+def test_nfe_and_steps_mean_the_same_run(setting, exact, latents):
     solver, params = setting
-    budgeted(solver)
-    words = how(solver, params, 5)
-    nfe = planned(exact, solver, words)
+    if adaptive(solver):
+        pytest.skip(f"{solver.name} takes neither")
+    steps = pace(solver, 5, params, exact)
+    nfe = planned(exact, solver, params, steps)
     by_nfe = sb.sample(exact, solver.name, nfe=nfe, latents=latents, **params)
-    assert torch.equal(by_nfe, sb.sample(exact, solver.name, latents=latents, **words))
+    assert torch.equal(by_nfe, sb.sample(exact, solver.name, latents=latents, **steps, **params))
+
+
+def test_the_smallest_budgets_work_or_are_refused_by_name(setting, exact, latents):
+    solver, params = setting
+    if adaptive(solver):
+        pytest.skip(f"{solver.name} has no budget")
+    for nfe in (1, 2, 3, 4):
+        try:
+            x = sb.sample(exact, solver.name, nfe=nfe, latents=latents, **params)
+        except UsageError as error:
+            assert solver.name in str(error)
+        else:
+            assert x.isfinite().all(), nfe
 
 
 # inputs, noise, callback, output
 
 
-def test_inputs_are_not_changed(setting, exact, latents, how):
+def test_inputs_are_not_changed(setting, exact, latents):
     solver, params = setting
-    given, words = latents.clone(), how(solver, params, 4)
-    sb.sample(exact, solver.name, latents=given, **words)
+    given, words = latents.clone(), pace(solver, 4, params, exact)
+    sb.sample(exact, solver.name, latents=given, **words, **params)
     assert torch.equal(given, latents)
 
-    setting = prepare(exact, solver.name, steps=words.get("steps"), params=params)
+    setting = prepare(exact, solver.name, params=params, **words)
     steps, seen = setting.timeline, []
     x, grid = steps.start(latents), steps.grid
     model = steps.view(Bound(exact, torch.arange(len(x)), len(x)))
@@ -208,32 +283,24 @@ def test_inputs_are_not_changed(setting, exact, latents, how):
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_noise_is_drawn_as_planned_or_never(setting, steps, exact, latents, how):
+def test_noise_is_drawn_as_planned_or_never(setting, steps, exact, latents):
     solver, params = setting
-    words = how(solver, params, steps)
+    words = pace(solver, steps, params, exact)
     if not solver.stochastic(params):
-        sb.sample(exact, solver.name, latents=latents, noise=refuses, **words)
+        sb.sample(exact, solver.name, latents=latents, noise=refuses, **words, **params)
         return
-    noise, drawn = Counted(), []
-    sb.sample(
-        exact,
-        solver.name,
-        latents=latents,
-        noise=noise,
-        callback=lambda step: drawn.append(noise.draws),
-        **words,
-    )
-    steps = words["steps"]
-    assert drawn[-1] == solver.noises(steps, params)
-    if solver.entry.noises is None:
-        # A process's own step to t = 0 adds no noise.
-        assert drawn == [*range(1, steps + 1), *[steps] * (len(drawn) - steps)]
+    _, _, drawn = counted(exact, solver, {**words, **params}, latents)
+    assert drawn[-1] == solver.noises(words["steps"], params)
+    # Streams stay aligned: at least one by the end of every step.
+    # A process's own step to t = 0 adds no noise.
+    stepped = drawn[: words["steps"]] if solver.entry.timeline == "linear" else drawn
+    assert all(before < after for before, after in pairwise([0, *stepped]))
 
 
-def test_stochastic_settings_depend_on_the_noise(setting, exact, latents, how):
+def test_stochastic_settings_depend_on_the_noise(setting, exact, latents):
     solver, params = setting
-    words = how(solver, params, 5)
     # The labels come from the same streams as the noise, hence the fixed ones.
+    words = {**pace(solver, 5, params, exact), **params}
     first, second = (
         sb.sample(exact, solver.name, latents=latents, labels=3, noise=mode, **words)
         for mode in ("portable", "nvlabs")
@@ -242,19 +309,20 @@ def test_stochastic_settings_depend_on_the_noise(setting, exact, latents, how):
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_callback_follows_the_grid(setting, steps, exact, latents, how):
+def test_callback_follows_the_grid(setting, steps, exact, latents):
     solver, params = setting
-    seen, words = [], how(solver, params, steps)
-    x = sb.sample(exact, solver.name, latents=latents, callback=seen.append, **words)
-    if not solver.timeline.budgeted:
-        # Sample by sample it is another grid.
-        levels = [step.sigma for step in seen]
+    words = pace(solver, steps, params, exact)
+    seen, x, _ = counted(exact, solver, {**words, **params}, latents)
+    setting = prepare(exact, solver.name, params=params, **words)
+    plain = sb.sample(exact, solver.name, latents=latents, noise=Counted(), **words, **params)
+    assert torch.equal(plain, x)
+    if on_levels(solver) and not takes_final(solver):
+        # A step may be several levels, and a method may go up again.
         assert [step.index for step in seen] == list(range(len(seen)))
-        assert levels == sorted(levels, reverse=True)
-        _check_states(seen, x, seen[-1].nfe)
+        assert seen[-1].sigma == pytest.approx(float(setting.timeline.grid[-1]))
+        plan = planned(exact, solver, params, words)
+        _check_states(seen, x, seen[-1].nfe if plan is None else plan)
         return
-    steps = words["steps"]
-    setting = prepare(exact, solver.name, steps=steps, params=params)
     if solver.entry.timeline == "linear":
         grid = setting.timeline.grid
         denoised = setting.params["denoise"]
@@ -276,8 +344,6 @@ def test_callback_follows_the_grid(setting, steps, exact, latents, how):
     assert [step.sigma for step in seen] == pytest.approx(levels, rel=1e-12, abs=0)
     assert seen[-1].sigma == levels[-1]
     _check_states(seen, x, setting.evaluations)
-    plain = sb.sample(exact, solver.name, latents=latents, **words)
-    assert torch.equal(plain, x)
 
 
 def _check_states(seen, x, evaluations):
@@ -290,9 +356,9 @@ def _check_states(seen, x, evaluations):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-def test_output_is_finite_and_of_the_latents_kind(setting, dtype, exact, latents, how):
+def test_output_is_finite_and_of_the_latents_kind(setting, dtype, exact, latents):
     solver, params = setting
-    given, words = latents.to(dtype), how(solver, params, 5)
+    given, words = latents.to(dtype), {**pace(solver, 5, params, exact), **params}
     x = sb.sample(exact, solver.name, latents=given, **words)
     assert x.dtype == dtype
     assert x.shape == (len(given), *exact.shape)
@@ -304,9 +370,9 @@ def test_output_is_finite_and_of_the_latents_kind(setting, dtype, exact, latents
 
 
 @pytest.mark.parametrize("mode", ["portable", "nvlabs"])
-def test_equal_seeds_give_equal_bits(setting, mode, exact, how):
+def test_equal_seeds_give_equal_bits(setting, mode, exact):
     solver, params = setting
-    words = how(solver, params, 5)
+    words = {**pace(solver, 5, params, exact), **params}
 
     def drawn(seeds):
         return sb.sample(exact, solver.name, seeds=seeds, noise=mode, **words)
@@ -320,36 +386,56 @@ def test_equal_seeds_give_equal_bits(setting, mode, exact, how):
 # one algorithm, several names
 
 
-def _nearby(solver, params):
-    """The parameters, then each number of the sampler moved once."""
-    yield params
-    for name, default in solver.defaults.items():
-        if isinstance(default, float):
-            yield {**params, name: 0.5}
-        elif isinstance(default, int) and not isinstance(default, bool):
-            yield {**params, name: default + 1}
-
-
-def test_an_alias_is_the_same_algorithm(setting, exact, latents, how):
+def test_an_alias_is_the_same_algorithm(setting, exact, latents):
     solver, params = setting
-    for given in _nearby(solver, params):
+    steps = pace(solver, 6, params, exact)
+    for given in nearby(solver, params):
+        # An alias may have another usual end.
         try:
-            own = sb.sample(exact, solver.name, latents=latents, **how(solver, given, 6))
+            end = {"final": solver.final(given)} if takes_final(solver) else {}
+            own = sb.sample(exact, solver.name, latents=latents, **steps, **end, **given)
         except UsageError:
             continue
         name, kept = solver.canonical(given)
-        alias = sb.sample(exact, name, latents=latents, **how(Solver.of(name), kept, 6))
+        alias = sb.sample(exact, name, latents=latents, **steps, **end, **kept)
         assert (own - alias).abs().max() < 1e-10, given
         assert Solver.of(name).canonical(kept) == (name, kept)
-        if solver.timeline.budgeted:
-            assert Solver.of(name).evaluations(6) == solver.evaluations(6)
         assert Solver.of(name).stochastic(kept) == solver.stochastic(given)
+        plan, same = (
+            planned(exact, which, {**words, **end}, steps)
+            for which, words in ((solver, given), (Solver.of(name), kept))
+        )
+        assert plan == same, given
 
 
-def test_parameters_of_others_are_refused(solver, exact, latents, how):
-    words = {"latents": latents, "no_such_parameter": 1}
+# words
+
+
+def test_a_parameter_of_words_names_them(solver):
+    if not on_levels(solver):
+        pytest.skip(f"{solver.name}: the words of other kinds have tests of their own")
+    for name, default in solver.defaults.items():
+        if isinstance(default, str):
+            said = refusal(solver, {name: "#"})
+            assert "known: " in said or solver.name in said, name
+
+
+def test_every_word_runs_as_planned(solver, exact, latents):
+    for params in other_words(solver):
+        words = pace(solver, 5, params, exact)
+        seen, x, drawn = counted(exact, solver, {**words, **params}, latents)
+        assert x.isfinite().all(), params
+        assert planned(exact, solver, params, words) in (None, seen[-1].nfe), params
+        if "steps" in words:
+            assert drawn[-1] == solver.noises(words["steps"], params), params
+
+
+def test_parameters_of_others_are_refused(solver, exact, latents):
+    words = pace(solver, 2, model=exact)
     with pytest.raises(UsageError, match="unknown parameter"):
-        sb.sample(exact, solver.name, **words, **how(solver, {}, 2))
-    for steps in {0, 1, -3, 2.5} - {solver.timeline.least}:
+        sb.sample(exact, solver.name, latents=latents, no_such_parameter=1, **words)
+    # One step is from the first level to the last; down to 0 there would be but one level.
+    single = on_levels(solver) and solver.final() == "sigma_min"
+    for steps in {0, 1, -3, 2.5} - {1 if single else solver.timeline.least}:
         with pytest.raises(UsageError):
             sb.sample(exact, solver.name, steps=steps, latents=latents)

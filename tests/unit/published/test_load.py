@@ -13,7 +13,7 @@ from samplebench.published import csv_text, load, notes
 from samplebench.published.evaluators import FAMILIES, family_of, reference_id
 from samplebench.published.grids import GRIDS
 from samplebench.published.samplers import NAMES
-from samplebench.registry import discretizations
+from samplebench.registry import discretizations, timelines
 
 PRINTED = list(csv.DictReader(io.StringIO(csv_text(), newline="")))
 CLAUSES = {part.strip() for row in PRINTED for part in row["note"].split(";")} - {""}
@@ -86,8 +86,9 @@ def test_every_printed_name_is_mapped_and_no_other():
 
 def test_our_grids_are_registered_under_that_name_and_rho():
     for grid in GRIDS.values():
-        # A discrete model's own steps are no discretization of noise levels.
-        assert grid.ours == (grid.name in discretizations or grid.name == "respacing"), grid
+        # A discrete model's own steps, and a sampler's own levels, are no discretization.
+        own = {entry.obj.label for entry in timelines} - {""} | {"respacing", "adaptive"}
+        assert grid.ours == (grid.name in discretizations or grid.name in own), grid
     assert {g.name for g in GRIDS.values() if g.rho is not None} == {"edm", "time_uniform"}
 
 
@@ -95,20 +96,22 @@ def test_our_grids_are_registered_under_that_name_and_rho():
 HEUN = "EDM Heun, S_churn=0"
 CIFAR = "edm-cifar10-32x32-uncond-vp"
 BASELINE = "baseline-cifar10-32x32-uncond-vp"
+END = {"final": "sigma_min"}
+CLIPPED = {**END, "thresholding": True}
 OPTIMAL = {"S_churn": 30, "S_min": 0.01, "S_max": 1, "S_noise": 1.007}
 CASES = {
     (BASELINE, HEUN, 35, "Karras et al. 2022 (arXiv 2206.00364) Table 4"): ("heun", {}, ""),
     (BASELINE, "Heun, sigma=t s=1", 35, ""): ("heun", {}, ""),
-    (CIFAR, "Heun", 10, "diff-sampler"): ("heun", {}, "no final step"),
+    (CIFAR, "Heun", 10, "diff-sampler"): ("heun", END, ""),
     (CIFAR, HEUN, 10, "Zheng"): ("heun", {}, "steps of an even NFE not stated"),
-    (CIFAR, "Heun (EDM) + AFS", 9, ""): ("heun", {}, "AFS, no final step"),
+    (CIFAR, "Heun (EDM) + AFS", 9, ""): ("heun", {**END, "afs": True}, ""),
     ("gddim-ddpm-cifar10", "Heun (2nd order)", 50, ""): (
         "heun", {}, "in the rescaled model, no final step",
     ),
     (CIFAR, "Euler", 35, "EDM-ES"): ("euler", {}, ""),
-    (CIFAR, "Euler", 10, "diff-sampler"): ("euler", {}, "no final step"),
-    (CIFAR, "Euler", 50, "SFD"): ("euler", {}, "no final step"),
-    (CIFAR, "Euler + GITS", 10, ""): ("euler", {}, "no final step"),
+    (CIFAR, "Euler", 10, "diff-sampler"): ("euler", END, ""),
+    (CIFAR, "Euler", 50, "SFD"): ("euler", END, ""),
+    (CIFAR, "Euler + GITS", 10, ""): ("euler", END, ""),
     (CIFAR, "Euler + epsilon scaling b=1.0034", 35, ""): ("euler", {}, "epsilon scaling b=1.0034"),
     (BASELINE, "EDM stochastic, optimal", 383, ""): ("edm", OPTIMAL, ""),
     (BASELINE, "EDM stochastic, paper settings", 511, ""): ("edm", OPTIMAL, ""),
@@ -128,10 +131,21 @@ CASES = {
     ("adm-imagenet256+guidance", "DDIM + classifier guidance", 25, ""): (
         "ddim", {"eta": 0}, "guidance scale not stated",
     ),
-    (CIFAR, "UniPC-3 (better of B1, B2)", 10, ""): ("unipc-3", {}, "better of B1, B2 per NFE"),
-    (CIFAR, "UniPC-3", 10, ""): ("unipc-3", {}, "no final step"),
-    (CIFAR, "DPM-Solver++(3M)", 10, "Zheng"): ("dpmpp-3m", {}, ""),
-    (CIFAR, "DPM-Solver++(3M)", 10, "diff"): ("dpmpp-3m", {}, "no final step"),
+    (CIFAR, "UniPC-3 (better of B1, B2)", 10, ""): (
+        "unipc", {"order": 3}, "better of B1, B2 per NFE, end rules not stated",
+    ),
+    (CIFAR, "UniPC-3", 10, ""): ("unipc", {"order": 3, **CLIPPED}, ""),
+    (CIFAR, "DPM-Solver++(3M)", 10, "Zheng"): ("dpmpp-3m", {"order": 3}, "end rules not stated"),
+    (CIFAR, "DPM-Solver++(3M)", 10, "diff"): ("dpmpp-3m", {"order": 3, **CLIPPED}, ""),
+    (CIFAR, "DEIS-tAB3", 10, ""): ("deis", {"mode": "tab", "order": 4, **END}, ""),
+    (CIFAR, "iPNDM-4", 10, ""): ("ipndm", {"order": 4, **END}, ""),
+    (CIFAR, "iPNDM_v-4", 10, ""): ("ipndm-v", {"order": 4, **END}, ""),
+    (CIFAR, "DPM-Solver-2", 10, "diff"): ("dpm-2", {"r": 0.5, **END}, ""),
+    (CIFAR, "DPM-Solver-2 + AFS", 9, ""): ("dpm-2", {"r": 0.5, "afs": True, **END}, ""),
+    ("scoresde-vp-cifar10_ddpmpp_continuous", "Euler-Maruyama predictor, no corrector", 1000, ""): (
+        "pc", {"predictor": "euler-maruyama", "corrector": "none", "denoise": True}, "",
+    ),
+    (BASELINE, "Restart (Heun)", 519, ""): ("restart", {}, "intervals not stated"),
 }  # fmt: skip
 
 

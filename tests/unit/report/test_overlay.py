@@ -121,12 +121,66 @@ def test_nearly_the_same_sampler_is_hollow():
     series = overlay(run, {"edm-cifar10": CIFAR})
     assert filled(series) == [(35, 1.97)]
     reasons = {s.name for s in series}
-    assert "published heun, no final step" in reasons
-    assert "published euler, no final step" in reasons
+    assert "published heun, final sigma_min not zero" in reasons
+    assert "published euler, final sigma_min not zero" in reasons
     assert "published heun, NFE deduced; checkpoint deduced" in reasons
     other = [s for s in series if "protocol score-sde not edm" in s.name]
     assert len(other) == 2 and all("reference differs" in s.name for s in other)
     assert {s.facets["protocol"] for s in other} == {"score-sde"}
+
+
+# Sampler of a run, parameters, grid -> how many values meet it, and one of them.
+LIKE_DIFF_SAMPLER = {
+    ("euler", "final=sigma_min", "edm"): (9, (10, 15.69)),
+    ("heun", "final=sigma_min", "edm"): (4, (10, 15.93)),
+    ("heun", "afs=True final=sigma_min", "edm"): (4, (9, 15.76)),
+    ("dpm-2", "final=sigma_min", "edm"): (4, (10, 5.01)),
+    ("dpm-2", "like=diff-sampler", "edm"): (4, (10, 5.01)),
+    ("dpm-2", "afs=True like=diff-sampler", "edm"): (4, (9, 4.98)),
+    ("ipndm", "", "edm"): (8, (10, 2.77)),
+    ("ipndm-v", "", "edm"): (8, (10, 4.95)),
+    ("deis", "", "time_uniform"): (8, (10, 4.09)),
+    ("dpmpp-3m", "thresholding=True", "logsnr"): (8, (10, 3.00)),
+    ("unipc", "thresholding=True", "logsnr"): (8, (10, 2.89)),
+}
+
+
+@pytest.mark.parametrize("run", LIKE_DIFF_SAMPLER, ids=" ".join)
+def test_a_curve_like_diff_samplers_meets_its_tables(run):
+    sampler, params, grid = run
+    rho = {"edm": 7.0, "time_uniform": 2.0}.get(grid)
+    words = {"sampler": sampler, "params": params, "discretization": grid, "rho": rho}
+    met = filled(overlay(view(words, model="edm-cifar10"), {"edm-cifar10": CIFAR}))
+    count, one = LIKE_DIFF_SAMPLER[run]
+    assert len(met) == count and one in met
+
+
+@pytest.mark.parametrize(
+    ("sampler", "params", "grid", "said"),
+    [
+        ("euler", "", "edm", "final sigma_min not zero"),
+        ("heun", "", "edm", "final sigma_min not zero"),
+        ("heun", "afs=True", "edm", "final sigma_min not zero"),
+        ("heun", "alpha=0.5 final=sigma_min", "edm", "alpha 1 not 0.5"),
+        ("heun", "final=sigma_min denoise_to_zero=True", "edm", "denoise_to_zero False not True"),
+        ("ipndm", "order=3", "edm", "order 4 not 3"),
+        ("ipndm", "final=zero", "edm", "final sigma_min not zero"),
+        ("dpm-2", "", "edm", "final sigma_min not zero"),
+        ("dpm-2", "like=diff-sampler r=0.6", "edm", "r 0.5 not 0.6"),
+        ("deis", "mode=rhoab", "time_uniform", None),
+        ("dpmpp-3m", "", "logsnr", "thresholding True not False"),
+        ("dpmpp-3m-order3", "thresholding=True", "logsnr", None),
+        ("unipc", "thresholding=True variant=bh1", "logsnr", "variant bh2 not bh1"),
+        ("unipc", "order=2 thresholding=True", "logsnr", "order 3 not 2"),
+    ],
+)
+def test_what_is_not_the_same_algorithm_does_not_meet(sampler, params, grid, said):
+    rho = {"edm": 7.0, "time_uniform": 2.0}.get(grid)
+    words = {"sampler": sampler, "params": params, "discretization": grid, "rho": rho}
+    series = overlay(view(words, model="edm-cifar10"), {"edm-cifar10": CIFAR})
+    met = [p for s, p in points(series) if not p.hollow and "diff-sampler" in " ".join(p.hover)]
+    assert not met
+    assert said is None or any(s.name.endswith(f", {said}") for s in series)
 
 
 def test_the_same_weights_elsewhere_meet_hollow_where_the_protocol_differs():

@@ -149,3 +149,21 @@ def test_names_cannot_break_the_page(tmp_path):
     page = write_convergence(odd, tmp_path)[-1].read_text()
     assert "</script><b>" not in page and "a=<i>" not in page and "\x07" not in page
     assert chart_of(odd).series[0].facets["rho"] == "none"
+
+
+def test_runs_that_end_above_zero_say_so(wide, tmp_path):
+    lowered = [
+        replace(run, levels=(*run.levels[:-1], replace(run.levels[-1], sigma=0.002)))
+        for run in wide.curves[0].points
+    ]
+    mixed = result(replace(wide.curves[0], points=tuple(lowered)), *wide.curves[1:])
+    heads = [head for head, _ in table_of(mixed).heads]
+    assert "end σ" in heads and "end σ" not in [head for head, _ in table_of(wide).heads]
+    ends = [row["end σ"] for row in text_rows(mixed)]
+    assert ends == ["0.002"] * 3 + ["0"] * 9
+    assert "is compared with the solution there" in chart_of(mixed).figures[0].caption
+    assert "is compared with the solution there" not in chart_of(wide).figures[0].caption
+    marks = [s for s in chart_of(mixed).series if s.figure == "end"]
+    assert "at its end, σ = 0.002" in marks[0].points[0].hover
+    assert not any("at its end" in line for line in marks[1].points[0].hover)
+    assert b"<svg" in render(draw(mixed), "svg")

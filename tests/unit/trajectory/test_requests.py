@@ -10,10 +10,14 @@ from itertools import pairwise
 import pytest
 import torch
 
+import samplebench as sb
 from samplebench.errors import UsageError
 from samplebench.noise.streams import stream
+from samplebench.registry import samplers
+from samplebench.sampling.solver import Solver
+from samplebench.timelines.sigma import Sigma
 from samplebench.trajectory import Order, reference, truncation
-from tests.unit.trajectory.gauss import Gauss, latents_of
+from tests.unit.trajectory.gauss import Gauss, exact, latents_of
 
 
 @pytest.mark.parametrize(
@@ -151,6 +155,7 @@ def test_the_csv_is_the_same_every_time():
         ({"param": {"euler.rho": 3}}, "unknown parameter of sampler euler 'rho'"),
         ({"param": {"euler.schedule": "fast"}}, "unknown schedule 'fast'"),
         ({"discretization": "emd"}, "did you mean 'edm'"),
+        ({"param": {"euler.thresholding": True}}, "euler.thresholding: it follows another"),
         ({"seeds": range(3)}, "exactly one of seeds and latents"),
     ],
 )
@@ -198,3 +203,79 @@ def test_labels_are_drawn_or_given():
     given = truncation(Classes(), "euler", latents=latents, labels=own, **words)
     assert given.curves == drawn.curves
     assert (given.seed, drawn.seed) == (None, 0)
+
+
+def test_a_run_that_ends_above_zero_is_compared_with_the_solution_there():
+    latents, words = latents_of(), {"steps": [10, 20, 40], "quiet": True}
+    model = Gauss()
+    result = truncation(
+        model,
+        ["euler", "heun"],
+        param={"euler.final": ["zero", "sigma_min"], "heun.final": "sigma_min"},
+        latents=latents,
+        **words,
+    )
+    zero, euler, heun = result.curves
+    assert [curve.params for curve in result.curves] == ["", *["final=sigma_min"] * 2]
+    assert [curve.points[-1].levels[-1].sigma for curve in result.curves] == pytest.approx(
+        [0, 0.002, 0.002]
+    )
+    for curve, order in ((euler, 1), (heun, 2)):
+        point = curve.points[-1]
+        assert point.last == point.levels[-1] and len(point.levels) == point.steps == 40
+        assert point.order == point.order_end
+        assert point.order.median == pytest.approx(order, abs=0.3)
+        x = sb.sample(model, curve.sampler, steps=40, latents=latents, final="sigma_min")
+        error = (x - exact(latents, 0.002)).square().mean().sqrt()
+        assert point.end.rmse == pytest.approx(float(error), rel=1e-6)
+    assert zero.points[-1].last.sigma == pytest.approx(0.002)
+    assert [row["sigma_end"] for row in result.rows()] == pytest.approx([0] * 3 + [0.002] * 6)
+
+
+def test_every_deterministic_method_is_measured_at_its_usual_end():
+    names = [
+        entry.name
+        for entry in samplers
+        if (solver := Solver.of(entry.name)).timeline is Sigma
+        and solver.order() is not None
+        and not solver.stochastic({})
+    ]
+    latents = latents_of()
+    result = truncation(Gauss(), names, steps=20, latents=latents, quiet=True)
+    for curve in result.curves:
+        (point,) = curve.points
+        end = point.levels[-1].sigma
+        assert (end == 0) == (Solver.of(curve.sampler).final() == "zero"), curve.sampler
+        x = sb.sample(Gauss(), curve.sampler, steps=20, latents=latents)
+        error = float((x - exact(latents, end)).square().mean().sqrt())
+        assert point.end.rmse == pytest.approx(error, rel=1e-6), curve.sampler
+
+
+def test_a_last_evaluation_leads_to_zero():
+    """As the step into 0 does: the result is D at the last level."""
+    words = {"steps": 20, "latents": latents_of(), "quiet": True}
+    param = {"euler.final": "sigma_min", "euler.denoise_to_zero": True}
+    (curve,) = truncation(Gauss(), "euler", param=param, **words).curves
+    (point,) = curve.points
+    assert [level.sigma for level in point.levels[-2:]] == [pytest.approx(0.002), 0]
+    assert (point.nfe, point.steps, len(point.levels)) == (21, 20, 21)
+    (plain,) = truncation(Gauss(), "euler", steps=21, latents=latents_of(), quiet=True).curves
+    assert point.end.rmse == pytest.approx(plain.points[0].end.rmse, rel=1e-9)
+
+
+def test_budgets_count_with_the_end_that_is_asked_for():
+    words = {"nfe": [10, 20], "latents": latents_of(), "quiet": True}
+    (curve,) = truncation(Gauss(), "heun", param={"heun.final": "sigma_min"}, **words).curves
+    assert [(point.steps, point.nfe) for point in curve.points] == [(5, 10), (10, 20)]
+    analytic = {"heun.final": "sigma_min", "heun.afs": True}
+    (curve,) = truncation(Gauss(), "heun", param=analytic, **words).curves
+    assert [(point.steps, point.nfe) for point in curve.points] == [(5, 9), (10, 19)]
+
+
+def test_a_sampler_with_levels_of_its_own_is_refused():
+    own = [e.name for e in samplers if issubclass(Solver.of(e.name).timeline, Sigma)]
+    own = [name for name in own if Solver.of(name).timeline is not Sigma]
+    assert own
+    for name in own:
+        with pytest.raises(UsageError, match=f"sampler {name} sets its own noise levels"):
+            truncation(Gauss(), name, steps=5, latents=latents_of(), quiet=True)

@@ -1,0 +1,97 @@
+"""What `list samplers --verbose` tells of a sampler: its registration in words."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from samplebench.answers.parameters import label
+from samplebench.citations import author_year, bibliography
+from samplebench.registry import SamplerEntry
+from samplebench.results.fields import printable
+from samplebench.sampling.solver import Solver
+
+# Enough steps for any method; a rule that is a line through these is one.
+_PROBED = (24, 25, 40, 63)
+_WIDTH = 100
+
+
+def facts(entry: SamplerEntry) -> dict[str, Any]:
+    """By what readers call them; None where a sampler has no such thing."""
+    solver = Solver.of(entry.name)
+    order, papers = solver.order(), bibliography()
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "order": order if order is None or order % 1 else int(order),
+        "evaluations": _evaluations(solver),
+        "timelines": ", ".join((entry.timeline, *entry.on)),
+        "ends at": {"zero": "0"}.get(solver.final(), solver.final())
+        if _on_levels(solver)
+        else None,
+        "draws": _draws(solver),
+        "batch": "a sample depends on its batch mates" if entry.coupled else None,
+        "as published in": entry.code or None,
+        "papers": "; ".join(author_year(papers[key]) for key in entry.cite if key in papers)
+        or None,
+        "parameters": label(solver.defaults) or None,
+    }
+
+
+def block(found: Mapping[str, Any]) -> str:
+    """The facts of one sampler for a terminal."""
+    lines = [str(found["name"]), *textwrap.wrap(str(found["summary"]), _WIDTH - 2)]
+    shown = {k: v for k, v in found.items() if k not in ("name", "summary") and v is not None}
+    width = max(map(len, shown))
+    for name, value in shown.items():
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        rest = textwrap.wrap(text, _WIDTH - width - 4, break_on_hyphens=False)
+        lines += [f"{name:{width}}  {rest[0]}", *(" " * (width + 2) + more for more in rest[1:])]
+    return printable(lines[0]) + "".join(f"\n  {printable(line)}" for line in lines[1:])
+
+
+def formula(counts: Mapping[int, int]) -> str:
+    """What is counted at several N as a line in N, e.g. "2N - 1"; else at the first of them."""
+    (first, low), *_, (last, high) = counts.items()
+    slope = (high - low) // (last - first)
+    offset = low - slope * first
+    if any(slope * n + offset != count for n, count in counts.items()):
+        return f"{low} for N = {first}"
+    line = "N" if slope == 1 else f"{slope}N" if slope else ""
+    if not (line and offset):
+        return line or str(offset)
+    return f"{line} {'-' if offset < 0 else '+'} {abs(offset)}"
+
+
+def _on_levels(solver: Solver) -> bool:
+    return "final" in solver.timeline.supplied
+
+
+def _evaluations(solver: Solver) -> str:
+    if "steps" not in solver.timeline.words:
+        return "adaptive"
+    if solver.entry.evaluations is None:
+        return "counted by trying"
+    given = {**solver.defaults, "final": solver.final()}
+    return formula({n: solver.evaluations(n, given) for n in _PROBED})
+
+
+def _draws(solver: Solver) -> str | None:
+    """Draws of noise for N steps, and the parameter that turns them on or off."""
+    if solver.stochastic({}):
+        count = formula({n: solver.noises(n) for n in _PROBED})
+        never = [name for name in _numbers(solver) if not solver.stochastic({name: 0})]
+        return f"{count}; none with {never[0]}=0" if never else count
+    noisy = [name for name in _numbers(solver) if solver.stochastic({name: 1})]
+    if not noisy:
+        return None
+    return f"{formula({n: solver.noises(n, {noisy[0]: 1}) for n in _PROBED})} with {noisy[0]} > 0"
+
+
+def _numbers(solver: Solver) -> list[str]:
+    return [
+        name
+        for name, default in solver.defaults.items()
+        if isinstance(default, int | float) and not isinstance(default, bool)
+    ]

@@ -1,0 +1,120 @@
+"""What a registered sampler can be asked for, found by asking: no test names one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from samplebench.errors import UsageError
+from samplebench.sampling.setting import prepare, rehearse
+from samplebench.sampling.solver import Solver
+from samplebench.timelines.sigma import Sigma, UnitPixel
+
+# Fewest steps of a method, at the most.
+_MANY = 64
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def with_noise(solver: Solver) -> dict | None:
+    """Parameters that make a sampler stochastic: none, or one of its numbers set to 1."""
+    numbers = [name for name, default in solver.defaults.items() if is_number(default)]
+    tried = [{}, *({name: 1.0} for name in numbers)]
+    return next((params for params in tried if solver.stochastic(params)), None)
+
+
+def without_noise(solver: Solver) -> dict | None:
+    numbers = [name for name, default in solver.defaults.items() if is_number(default)]
+    tried = [{}, *({name: 0.0} for name in numbers)]
+    return next((params for params in tried if not solver.stochastic(params)), None)
+
+
+def on_levels(solver: Solver) -> bool:
+    """Whether its model is D(x; sigma)."""
+    return issubclass(solver.timeline, Sigma)
+
+
+def takes_final(solver: Solver) -> bool:
+    """Whether a request says where its grid ends."""
+    return solver.timeline is Sigma
+
+
+def adaptive(solver: Solver) -> bool:
+    """Whether nobody says its number of steps."""
+    return "steps" not in solver.timeline.words
+
+
+def pace(solver: Solver, steps: int, params: dict | None = None, model: Any = None) -> dict:
+    """Words for so many steps, or for the fewest above that the sampler runs on."""
+    if adaptive(solver):
+        return {}
+    for count in range(steps, steps + _MANY):
+        if runs(solver, {"steps": count}, params or {}, model):
+            return {"steps": count}
+    raise AssertionError(f"{solver.name} does not run on {steps} steps")
+
+
+def runs(solver: Solver, words: dict, params: dict, model: Any = None) -> bool:
+    """Whether a request is not refused; a refusal names the sampler or what is wrong."""
+    try:
+        rehearse(prepare(model or UnitPixel(), solver.name, params=params, **words))
+    except UsageError as error:
+        assert solver.name in str(error) or re.match(r"\w+=", str(error)), error
+        return False
+    return True
+
+
+def refusal(solver: Solver, params: dict) -> str:
+    """What is said to parameters; "" where they are taken."""
+    try:
+        for steps in (2, _MANY):
+            words = {} if adaptive(solver) else {"steps": steps}
+            rehearse(prepare(UnitPixel(), solver, params=params, **words))
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+@cache
+def _others(name: str) -> tuple[dict, ...]:
+    solver = Solver.of(name)
+    found = []
+    for param, default in solver.defaults.items():
+        if isinstance(default, str) and on_levels(solver):
+            known = re.search(r"known: ([^;(]+)", refusal(solver, {param: "#"}))
+            words = known[1].strip().split(", ") if known else []
+            found += [{param: word} for word in words if word != default]
+    return tuple(found)
+
+
+def other_words(solver: Solver) -> tuple[dict, ...]:
+    """Each word that a parameter knows beside its default, as the refusal of a wrong one tells."""
+    return _others(solver.name)
+
+
+def orders(solver: Solver) -> Iterator[dict]:
+    """The parameters of each order that a sampler has: {} where it is not a parameter."""
+    yield {}
+    for order in range(1, 7) if "order" in solver.defaults else ():
+        if order != solver.defaults["order"] and not refusal(solver, {"order": order}):
+            yield {"order": order}
+
+
+def nearby(solver: Solver, params: dict) -> Iterator[dict]:
+    """The parameters, then each number of the sampler moved once, each word replaced."""
+    yield params
+    for name, default in solver.defaults.items():
+        if isinstance(default, bool):
+            yield {**params, name: not default}
+        elif isinstance(default, float):
+            yield {**params, name: 0.5}
+        elif isinstance(default, int):
+            yield {**params, name: default + 1}
+            yield {**params, name: default - 1}
+            yield {**params, name: 1}
+    for word in other_words(solver):
+        yield {**params, **word}

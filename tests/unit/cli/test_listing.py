@@ -1,0 +1,94 @@
+"""`samplebench list`: what is told of a sampler, one by one and in a table."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from samplebench.citations import author_year
+from samplebench.cli import main
+from samplebench.cli.sampler_facts import formula
+from samplebench.registry import samplers
+from samplebench.sampling.solver import Solver
+
+
+def listed(capsys, *words):
+    assert main(["list", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_verbose_tells_every_registered_fact(capsys):
+    found = {
+        each["name"]: each for each in json.loads(listed(capsys, "samplers", "--verbose", "--json"))
+    }
+    assert list(found) == samplers.names()
+    for entry in samplers:
+        facts = found[entry.name]
+        assert facts["order"] == Solver.of(entry.name).order()
+        assert (facts["as published in"] or "") == entry.code
+        assert len((facts["papers"] or "").split("; ")) == max(len(entry.cite), 1)
+        assert (facts["draws"] is None) <= (not Solver.of(entry.name).stochastic({}))
+
+
+def test_the_blocks_fit_a_terminal(capsys):
+    text = listed(capsys, "samplers", "--verbose")
+    blocks = text.rstrip("\n").split("\n\n")
+    assert [block.splitlines()[0] for block in blocks] == samplers.names()
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_block_says_how_a_sampler_is_run(capsys):
+    lines = listed(capsys, "samplers", "heun", "--verbose").splitlines()
+    assert lines[0] == "heun"
+    told = {line[2:].split("  ")[0]: line.split("  ")[-1].strip() for line in lines[2:]}
+    assert told["order"] == "2" and told["evaluations"] == "2N - 1"
+    assert told["ends at"] == "0" and told["draws"] == "N with S_churn > 0"
+    assert told["papers"] == "Karras et al. 2022"
+
+
+def test_names_choose(capsys):
+    rows = json.loads(listed(capsys, "samplers", "heun", "euler", "--json"))
+    assert [row["name"] for row in rows] == ["heun", "euler"]
+    assert [row["evaluations"] for row in rows] == ["2N - 1", "N"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["samplers", "huen"], "unknown sampler 'huen'; did you mean 'heun'?"),
+        (["models", "--verbose"], "samplebench list samplers --verbose"),
+        (["--verbose"], "samplebench list samplers --verbose"),
+    ],
+)
+def test_refused_in_a_line(words, said, capsys):
+    assert main(["list", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (lambda n: n, "N"),
+        (lambda n: 2 * n - 1, "2N - 1"),
+        (lambda n: 6 * n + 12, "6N + 12"),
+        (lambda n: 3 * n, "3N"),
+        (lambda n: 7, "7"),
+        (lambda n: n * n, "576 for N = 24"),
+    ],
+)
+def test_a_rule_as_a_formula(rule, text):
+    assert formula({n: rule(n) for n in (24, 25, 40, 63)}) == text
+
+
+@pytest.mark.parametrize(
+    ("authors", "text"),
+    [
+        ("Crowson, Katherine", "Crowson 2020"),
+        ("Zhang, Qinsheng and Chen, Yongxin", "Zhang & Chen 2020"),
+        ("Xu, Y. and Deng, M. and\n            Cheng, X.", "Xu et al. 2020"),
+        ("{The samplebench authors}", "The samplebench authors 2020"),
+    ],
+)
+def test_an_entry_in_a_line(authors, text):
+    assert author_year(f"@misc{{a,\n  author = {{{authors}}},\n  year = {{2020}}\n}}") == text
