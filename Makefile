@@ -37,6 +37,11 @@ baseline: .venv/tested
 	rm -rf build/fast
 	$(BIN)/samplebench run --config benchmarks/baselines/fast.toml --out build/fast
 	$(BIN)/samplebench check build/fast --baseline benchmarks/baselines/fast.csv
+	rm -rf build/every
+	$(BIN)/samplebench run --config benchmarks/baselines/samplers.toml --out build/every --quiet
+	$(BIN)/samplebench run --model digits-exact --sampler pc,pc-batch --nfe 42 --num-samples 128 \
+		--out build/every --quiet
+	$(BIN)/samplebench check build/every --baseline benchmarks/baselines/samplers.csv
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

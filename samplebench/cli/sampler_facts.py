@@ -33,7 +33,9 @@ def facts(entry: SamplerEntry) -> dict[str, Any]:
         "draws": _draws(solver),
         "batch": "a sample depends on its batch mates" if entry.coupled else None,
         "as published in": entry.code or None,
-        "papers": "; ".join(author_year(papers[key]) for key in entry.cite if key in papers)
+        "papers": "; ".join(
+            f"{author_year(papers[key])} [{key}]" for key in entry.cite if key in papers
+        )
         or None,
         "parameters": label(solver.defaults) or None,
     }

@@ -65,11 +65,11 @@ GRIDS: Mapping[str, PrintedGrid] = {
     "linear sub-sequence": PrintedGrid("linear sub-sequence"),
     "quadratic sub-sequence": PrintedGrid("quadratic sub-sequence"),
     # Others.
-    "adaptive": PrintedGrid("adaptive", ours=True),
+    "adaptive": PrintedGrid("adaptive steps", ours=True),
     "gDDIM": PrintedGrid("gDDIM"),
     "original": PrintedGrid("original implementation"),
     # Noise levels that the sampler itself has.
-    "score-sde native, N=1000": PrintedGrid("own", ours=True),
+    "score-sde native, N=1000": PrintedGrid("own levels", ours=True),
     "learned time steps": PrintedGrid("learned time steps"),
     "GITS searched schedule": PrintedGrid("GITS searched schedule"),
 }

@@ -22,7 +22,7 @@ class Adaptive(Own):
     thresholding is left.
     """
 
-    label = "adaptive"
+    label = "adaptive steps"
     needs = "D(x; sigma) at levels that it chooses itself"
     usual = "rk45"
     words = frozenset(RANGE)

@@ -34,7 +34,7 @@ class Own(Sigma):
         process: name of the model's isotropic process, for a sampler with a parameter `process`.
     """
 
-    label = "own"
+    label = "own levels"
     needs = "D(x; sigma) at levels of its own"
     least = 1
     usual = "dpm-solver-fast"
@@ -48,7 +48,9 @@ class Own(Sigma):
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
         params = {**{end: getattr(words, end) for end in RANGE}, **words.params}
-        rules = {name: params.pop(name, None) for name in cls.rules if name not in sampler.defaults}
+        # One that knows a last denoising step of its own has no use for another.
+        kept = {*sampler.defaults, *(["denoise_to_zero"] if "denoise" in sampler.defaults else ())}
+        rules = {name: params.pop(name, None) for name in cls.rules if name not in kept}
         given = {end: params.pop(end) for end in RANGE}
         said = {end: real(f"{sampler.name}.{end}", v) for end, v in given.items() if v is not None}
         own, _ = sorted_out(sampler, params, {})

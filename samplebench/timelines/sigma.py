@@ -68,6 +68,7 @@ class Sigma(Timeline):
         if not (isinstance(where, str) or callable(where)):
             own, _ = sorted_out(sampler, params, {})
             return cls._listed(model, where, sampler, own, words, common, rules)
+        _check_name(where)
         known = grid_constants(where)
         own, constants = sorted_out(sampler, params, known)
         usual = sampler.final(own)
@@ -247,6 +248,19 @@ class UnitPixel(Model):
 
     def __call__(self, x: Tensor, sigma: Any, labels: Tensor | None = None) -> Tensor:
         return x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2)
+
+
+def _check_name(where: Any) -> None:
+    """Raises `UsageError` where a discretization has the name that conditions have for other steps.
+
+    They would be taken for those when a cell is run or read.
+    """
+    name = name_of(where)
+    if name in {entry.obj.label for entry in timelines}:
+        raise UsageError(
+            f"discretization '{name}' has the name of the steps of timeline "
+            f"{next(e.name for e in timelines if e.obj.label == name)}; register it by another"
+        )
 
 
 def check_rho(rho: Any) -> float:

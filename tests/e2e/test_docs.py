@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -33,12 +34,15 @@ from samplebench import registry
 from samplebench.checkpoints import catalog
 from samplebench.checkpoints.local import artefact
 from samplebench.cli import main, parser
+from samplebench.cli.sampler_facts import facts
 from samplebench.download.address import address
 from samplebench.embedded import packaged
 from samplebench.features import inception_weights
 from samplebench.features.inception import InceptionExtractor
 from samplebench.references import reference as references
+from samplebench.regression import load_rows
 from samplebench.results.tables import read_csv
+from samplebench.sampling.solver import Solver
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -397,3 +401,34 @@ def test_a_document_runs_from_top_to_bottom(name, reader, released, tmp_path, sw
     for part in parts:
         read.read(part)
     assert sum(read.counts.values()) - read.counts["skipped"] == len(parts)
+
+
+def test_the_samplers_of_the_docs_are_those_of_the_registry():
+    """docs/samplers.md tells of each what its registration does, and describes it."""
+    text = (ROOT / "docs/samplers.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\d.]*) \| ([^|]*) \| (\w*) \| ([\w-]*) \|$", text, re.M)
+    told = {name: rest for name, *rest in rows}
+    for entry in registry.samplers:
+        assert f"`{entry.name}`" in text
+        known = facts(entry)
+        words = ("order", "evaluations", "ends at", "as published in")
+        if entry.timeline not in ("discrete", "linear"):
+            assert told.pop(entry.name) == [
+                "" if known[w] is None else f"{known[w]}" for w in words
+            ]
+    assert not told
+
+
+def test_every_sampler_has_committed_values():
+    """A row that `make test` recomputes, and one in the table, each with its standard error."""
+    model = samplebench.load("digits-exact", device="cpu")
+    fitting = set()
+    for entry in registry.samplers:
+        with suppress(samplebench.errors.UsageError):
+            if Solver.on(model, entry.name, "digits-exact").entry.draws:
+                fitting.add(entry.name)
+    for name in ("samplers", "samplers-table"):
+        rows = load_rows(ROOT / f"benchmarks/baselines/{name}.csv").rows
+        assert all(row["fd-digits_stderr"] > 0 for row in rows)
+        for model_id in {row["model"] for row in rows}:
+            assert {row["sampler"] for row in rows if row["model"] == model_id} == fitting

@@ -44,7 +44,7 @@ def test_a_block_says_how_a_sampler_is_run(capsys):
     told = {line[2:].split("  ")[0]: line.split("  ")[-1].strip() for line in lines[2:]}
     assert told["order"] == "2" and told["evaluations"] == "2N - 1"
     assert told["ends at"] == "0" and told["draws"] == "N with S_churn > 0"
-    assert told["papers"] == "Karras et al. 2022"
+    assert told["papers"] == "Karras et al. 2022 [karras2022edm]"
 
 
 def test_names_choose(capsys):

@@ -169,6 +169,6 @@ def test_a_sweep_of_intervals(tmp_path):
         sampler="restart", nfe=21, param=words, num_samples=80, out=str(tmp_path), quiet=True
     )
     assert frame["nfe"].tolist() == [21, 21, 21] and frame["steps"].tolist() == [8, 7, 7]
-    assert set(frame["discretization"]) == {"own"}
+    assert set(frame["discretization"]) == {"own levels"}
     first, second, third = frame["fd-digits"]
     assert second == third != first

@@ -52,7 +52,7 @@ def test_a_sweep_runs_it_once_for_all_budgets(tmp_path):
     assert frame["sampler"].tolist() == ["heun", "heun", "rk45", "rk45"]
     own = frame[frame["sampler"] == "rk45"]
     assert own[["steps", "nfe_requested", "rho"]].isna().all(axis=None)
-    assert set(own["discretization"]) == {"adaptive"}
+    assert set(own["discretization"]) == {"adaptive steps"}
     assert own["nfe"].iloc[0] != own["nfe"].iloc[1] and (own["nfe"] == own["depth"]).all()
     with open(tmp_path / "results.csv", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["sampler"] == "rk45"]
@@ -93,7 +93,9 @@ def test_repeats_have_the_mean_of_their_counts(tmp_path):
 
 
 def test_a_budget_alone_has_no_effect():
-    with pytest.raises(UsageError, match=r"--nfe has no effect on anything .*rk45 \(adaptive\)"):
+    with pytest.raises(
+        UsageError, match=r"--nfe has no effect on anything .*rk45 \(adaptive steps\)"
+    ):
         make(Request.of(model="digits-exact", sampler="rk45", nfe=10))
     (row,) = make(Request.of(model="digits-exact", sampler="rk45")).rows
     assert row.columns["nfe"] is row.columns["steps"] is row.columns["depth"] is None

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench import registry
 from samplebench.bench.cell import setting_of
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
@@ -90,3 +91,15 @@ def test_a_cell_runs_on_the_steps_that_were_planned(words, condition):
     last = float(setting.timeline.grid[-1])
     assert (last > 0) is ("final" in condition)
     assert math.isfinite(last)
+
+
+@pytest.mark.parametrize("label", [e.obj.label for e in registry.timelines if e.obj.label])
+def test_no_discretization_has_the_name_of_other_steps(model, label, monkeypatch):
+    monkeypatch.setattr(registry.discretizations, "_entries", {**registry.discretizations._entries})
+
+    @registry.discretizations.register(label)
+    def mine(steps, *, sigma_min=0.01, sigma_max=10.0):
+        return [sigma_max / 2**i for i in range(steps)]
+
+    with pytest.raises(UsageError, match=f"discretization '{label}' has the name of the steps of"):
+        prepare(model, "euler", steps=3, discretization=label)
