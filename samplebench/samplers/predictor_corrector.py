@@ -109,7 +109,6 @@ FACTS: dict[str, Any] = {
     "stochastic": _stochastic,
     "noises": _noises,
     "timeline": "own",
-    "final": "sigma_min",
     "levels": _levels,
     "span": span_of,
     "least": _least,

@@ -7,7 +7,6 @@ from typing import Any
 
 from samplebench.discretizations import RANGE
 from samplebench.registry import timelines
-from samplebench.timelines.ends import Ends
 from samplebench.timelines.own import Own
 from samplebench.timelines.words import Counts, Words
 
@@ -31,7 +30,7 @@ class Adaptive(Own):
     budgeted = False
 
     @classmethod
-    def _asked(cls, words: Words, sampler: Counts, effective: dict[str, Any], ends: Ends) -> None:
+    def _asked(cls, words: Words, sampler: Counts, effective: dict[str, Any], beside: int) -> None:
         return None
 
     @property

@@ -104,11 +104,10 @@ class EndView:
 
     def __init__(self, bound: Bound, ends: Ends) -> None:
         self.bound, self.ends, self.first = bound, ends, ends.afs
-        self.sigma_min, self.sigma_max = bound.sigma_min, bound.sigma_max
 
-    def round_sigma(self, sigma: Any) -> Any:
-        """The nearest level the model knows."""
-        return self.bound.round_sigma(sigma)
+    def __getattr__(self, name: str) -> Any:
+        # Its range, its rounding, and what it says of anything else.
+        return getattr(self.bound, name)
 
     def __call__(self, x: Tensor, sigma: float | Tensor, rows: Tensor | None = None) -> Tensor:
         """D(x; sigma) after the rules; arguments as of the model."""

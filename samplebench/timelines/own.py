@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError
 from samplebench.models.isotropic import own_process
 from samplebench.registry import timelines
-from samplebench.timelines.ends import RULES, Ends
-from samplebench.timelines.sigma import Sigma
+from samplebench.timelines.ends import Ends
+from samplebench.timelines.levels import Levels
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
 # EDM's range, where neither request nor sampler says another (Karras et al. 2022, Table 1).
@@ -25,11 +25,10 @@ _USUAL = (0.002, 80.0)
 
 @timelines.register("own")
 @dataclass(frozen=True)
-class Own(Sigma):
-    """Decreasing noise levels that a sampler declares by `levels`; latents are scaled to the first.
+class Own(Levels):
+    """Noise levels that a sampler declares by `levels`, which are the whole grid.
 
     Attributes:
-        rules: the end rules that it takes.
         asked: the steps asked for; a step of the sampler may be several levels.
         process: name of the model's isotropic process, for a sampler with a parameter `process`.
     """
@@ -40,7 +39,6 @@ class Own(Sigma):
     usual = "dpm-solver-fast"
     words = frozenset({"steps", "nfe", *RANGE})
     instead = "sets its own noise levels; drop {words} and say steps or nfe"
-    rules: ClassVar[tuple[str, ...]] = RULES
 
     asked: int | None = None
     process: str = "vp"
@@ -48,18 +46,15 @@ class Own(Sigma):
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
         params = {**{end: getattr(words, end) for end in RANGE}, **words.params}
-        # One that knows a last denoising step of its own has no use for another.
-        kept = {*sampler.defaults, *(["denoise_to_zero"] if "denoise" in sampler.defaults else ())}
-        rules = {name: params.pop(name, None) for name in cls.rules if name not in kept}
+        rules = {name: params.pop(name, None) for name in cls.rules if name not in sampler.defaults}
         given = {end: params.pop(end) for end in RANGE}
         said = {end: real(f"{sampler.name}.{end}", v) for end, v in given.items() if v is not None}
         own, _ = sorted_out(sampler, params, {})
         process = own_process(model)
         process = process if isinstance(process, str) else process.name
         effective = _settled(process, sampler.effective(own))
-        usual = Ends(sampler.final(own))
-        ends = Ends.of(sampler.name, usual.final, rules)
-        steps = cls._asked(words, sampler, effective, ends)
+        beside = Ends.of(sampler.name, "sigma_min", rules).evaluations
+        steps = cls._asked(words, sampler, effective, beside)
         span = dict(zip(RANGE, sampler.span(model=model, **effective) or _USUAL, strict=True))
         low, high = clamped(model, *({**span, **said}[end] for end in RANGE))
         if not 0 < low < high:
@@ -69,17 +64,19 @@ class Own(Sigma):
         given = {**effective, "model": model, "sigma_min": low, "sigma_max": high}
         levels = np.asarray(sampler.levels(steps, **given), dtype=float)
         explicit(levels.tolist())
+        usual = Ends("sigma_min" if levels[-1] > 0 else "zero")
+        ends = Ends.of(sampler.name, usual.final, rules)
         constants = {**said, **ends.beside(usual)}
-        return cls(cls.label, levels, low, high, constants, ends, usual, steps, process)
+        return cls(levels, low, high, constants, ends, usual, steps, process)
 
     @classmethod
     def _asked(
-        cls, words: Words, sampler: Counts, effective: dict[str, Any], ends: Ends
+        cls, words: Words, sampler: Counts, effective: dict[str, Any], beside: int
     ) -> int | None:
-        """The number of steps that a request means."""
+        """The number of steps that a request means, with so many evaluations beside theirs."""
         one_of(words, "steps", "nfe")
         if words.nfe is not None:
-            return sampler.steps_for(whole("nfe", words.nfe), effective, ends.evaluations)
+            return sampler.steps_for(whole("nfe", words.nfe), effective, beside)
         steps, least = whole("steps", words.steps), sampler.least(effective)
         if steps < least:
             raise UsageError(f"steps={steps}: sampler {sampler.name} needs at least {least}")
@@ -97,19 +94,11 @@ class Own(Sigma):
     def toy(cls, steps: int) -> Self:
         levels = np.geomspace(10.0, 0.01, steps + 1)
         ends = Ends("sigma_min")
-        return cls(cls.label, levels, 0.01, 10.0, {}, ends, ends, steps)
-
-    @classmethod
-    def fewest(cls, given: Mapping[str, Any]) -> int:
-        return cls.least
+        return cls(levels, 0.01, 10.0, {}, ends, ends, steps)
 
     @classmethod
     def names(cls, asked: Sweep) -> set[str]:
         return {*RANGE, *cls.rules}
-
-    @classmethod
-    def shown(cls, condition: Any) -> str:
-        return cls.label
 
     @property
     def steps(self) -> int | None:  # type: ignore[override]
@@ -118,18 +107,6 @@ class Own(Sigma):
     @property
     def condition(self) -> Any:
         return {"name": self.label, **self.constants}
-
-    @property
-    def column(self) -> str:
-        return self.label
-
-    @property
-    def uses(self) -> tuple[Any, ...]:
-        return ()
-
-    @property
-    def takes(self) -> frozenset[str]:
-        return frozenset({"nfe"})
 
     def settled(self, effective: dict[str, Any]) -> dict[str, Any]:
         return _settled(self.process, effective)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,49 +13,30 @@ from samplebench.answers.parameters import merge, split, word
 from samplebench.answers.scalars import real, scalar, values, whole
 from samplebench.discretizations import RANGE, Grid, build, explicit, grid_constants, name_of
 from samplebench.errors import UsageError
-from samplebench.models.bound import Bound
-from samplebench.models.model import Model
 from samplebench.registry import Entry, discretizations, timelines
-from samplebench.samplers.step import Step
-from samplebench.timelines.ends import OFF, RULES, Ends
-from samplebench.timelines.timeline import Timeline
+from samplebench.timelines.ends import RULES, Ends
+from samplebench.timelines.levels import Levels
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _EXPLICIT = "explicit levels"
 
 
 @timelines.register("sigma")
 @dataclass(frozen=True)
-class Sigma(Timeline):
-    """Decreasing noise levels, the last 0; latents are scaled to the first.
+class Sigma(Levels):
+    """Noise levels from a time discretization or a list.
 
     Attributes:
         discretization: a name, a function, or the levels themselves.
-        levels: float64 [steps + 1].
-        sigma_min, sigma_max: the range they were built from, within the model's.
         constants: of the discretization, rho among them, its range where it was given, and the end
             rules that are not off.
-        ends: the end rules.
-        usual_ends: those that the sampler has where none are said.
     """
 
-    kinds = ("sigma", "discrete")
     needs = "D(x; sigma)"
     words = frozenset({"steps", "nfe", "discretization", "rho", *RANGE})
     instead = "steps in noise levels; {words} is for a discrete model's own steps: say steps or nfe"
-    settles: ClassVar[frozenset[str]] = frozenset({"final", *RULES})
-    supplied = (*RANGE, "final")
 
-    discretization: Any
-    levels: np.ndarray
-    sigma_min: float
-    sigma_max: float
-    constants: Mapping[str, Any]
-    ends: Ends = OFF
-    usual_ends: Ends = OFF
+    discretization: Any = "edm"
 
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
@@ -120,7 +101,7 @@ class Sigma(Timeline):
         cls, grid: Grid, where: Any, constants: Mapping[str, Any], ends: Ends, usual: Ends
     ) -> Self:
         said = {**constants, **ends.said}
-        return cls(where, grid.levels, grid.sigma_min, grid.sigma_max, said, ends, usual)
+        return cls(grid.levels, grid.sigma_min, grid.sigma_max, said, ends, usual, where)
 
     @classmethod
     def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
@@ -148,7 +129,7 @@ class Sigma(Timeline):
     def toy(cls, steps: int) -> Self:
         # Down from well above the data to well below, whatever the number of steps.
         levels = np.append(np.geomspace(10.0, 0.01, steps), 0.0)
-        return cls("logsnr", levels, 0.01, 10.0, {})
+        return cls(levels, 0.01, 10.0, {}, discretization="logsnr")
 
     @classmethod
     def fewest(cls, given: Mapping[str, Any]) -> int:
@@ -188,13 +169,6 @@ class Sigma(Timeline):
         return {"name": name_of(self.discretization), **self.constants}
 
     @property
-    def grid(self) -> Tensor:
-        """Levels in float64, [steps + 1]."""
-        import torch
-
-        return torch.from_numpy(self.levels)
-
-    @property
     def column(self) -> str:
         if isinstance(self.discretization, tuple):
             return "/".join(map(word, self.discretization))
@@ -210,44 +184,6 @@ class Sigma(Timeline):
         if isinstance(self.discretization, tuple):
             return frozenset({"discretization"})
         return frozenset({"nfe", "discretization", *(self.constants.keys() & {"rho"})})
-
-    @property
-    def supplies(self) -> Mapping[str, Any]:
-        return {
-            "sigma_min": self.sigma_min,
-            "sigma_max": self.sigma_max,
-            "final": self.ends.final,
-        }
-
-    @property
-    def written(self) -> Mapping[str, Any]:
-        others = {k: v for k, v in self.constants.items() if k not in self.settles}
-        return {**others, **self.ends.beside(self.usual_ends)}
-
-    @property
-    def evaluations(self) -> int:
-        return self.ends.evaluations
-
-    def toy_model(self) -> Model:
-        return UnitPixel()
-
-    def start(self, latents: Tensor) -> Tensor:
-        return latents * float(self.levels[0])
-
-    def view(self, bound: Bound) -> Any:
-        return self.ends.view(bound)
-
-    def finish(self, x: Tensor, view: Any, callback: Callable[[Step], None] | None) -> Tensor:
-        return self.ends.finish(x, view, self.levels.tolist(), callback)
-
-
-class UnitPixel(Model):
-    """The exact denoiser of one pixel of unit normal data."""
-
-    shape = (1, 1, 1)
-
-    def __call__(self, x: Tensor, sigma: Any, labels: Tensor | None = None) -> Tensor:
-        return x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2)
 
 
 def _check_name(where: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from samplebench.errors import UsageError
 from samplebench.sampling.setting import prepare, rehearse
 from samplebench.sampling.solver import Solver
-from samplebench.timelines.sigma import Sigma, UnitPixel
+from samplebench.timelines.levels import UnitPixel
+from samplebench.timelines.sigma import Sigma
 
 # Fewest steps of a method, at the most.
 _MANY = 64

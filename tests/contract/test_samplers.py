@@ -18,7 +18,7 @@ from samplebench.models.bound import Bound
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
 from samplebench.timelines.ends import RULES
-from samplebench.timelines.sigma import UnitPixel
+from samplebench.timelines.levels import UnitPixel
 from tests.contract.registered import (
     adaptive,
     nearby,

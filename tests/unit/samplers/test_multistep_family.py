@@ -20,7 +20,7 @@ from samplebench.samplers.ipndm import equal_steps
 from samplebench.samplers.ipndm_v import as_published
 from samplebench.samplers.unipc import unified
 from samplebench.sampling.setting import prepare
-from samplebench.timelines.sigma import UnitPixel
+from samplebench.timelines.levels import UnitPixel
 
 FAMILY = {
     "deis": {},

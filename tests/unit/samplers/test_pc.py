@@ -71,7 +71,7 @@ def test_a_part_that_is_none_costs_nothing(model, words, nfe):
         ({"process": "cld"}, "unknown process 'cld'"),
         ({"probability_flow": True, "predictor": "ancestral"}, "reverse-diffusion alone"),
         ({"sigma_max": 20_000}, "steps=25: sampler pc needs more on process vp"),
-        ({"denoise_to_zero": True}, "unknown parameter of sampler pc 'denoise_to_zero'"),
+        ({"denoise_to_zero": True}, "denoise_to_zero: its grid ends in 0 already"),
     ],
     ids=str,
 )

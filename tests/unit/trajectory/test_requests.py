@@ -15,7 +15,7 @@ from samplebench.errors import UsageError
 from samplebench.noise.streams import stream
 from samplebench.registry import samplers
 from samplebench.sampling.solver import Solver
-from samplebench.timelines.sigma import Sigma
+from samplebench.timelines.own import Own
 from samplebench.trajectory import Order, reference, truncation
 from tests.unit.trajectory.gauss import Gauss, exact, latents_of
 
@@ -273,8 +273,7 @@ def test_budgets_count_with_the_end_that_is_asked_for():
 
 
 def test_a_sampler_with_levels_of_its_own_is_refused():
-    own = [e.name for e in samplers if issubclass(Solver.of(e.name).timeline, Sigma)]
-    own = [name for name in own if Solver.of(name).timeline is not Sigma]
+    own = [e.name for e in samplers if issubclass(Solver.of(e.name).timeline, Own)]
     assert own
     for name in own:
         with pytest.raises(UsageError, match=f"sampler {name} sets its own noise levels"):

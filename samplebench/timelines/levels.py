@@ -1,0 +1,90 @@
+"""What timelines in noise levels share, x = x0 + sigma n, whoever says where the levels are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from samplebench.discretizations import RANGE
+from samplebench.models.bound import Bound
+from samplebench.models.model import Model
+from samplebench.samplers.step import Step
+from samplebench.timelines.ends import OFF, RULES, Ends
+from samplebench.timelines.timeline import Timeline
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Levels(Timeline):
+    """Decreasing noise levels; latents are scaled to the first.
+
+    Attributes:
+        rules: the end rules that are a request's to say, `final` apart.
+        levels: float64, the last 0 or positive.
+        sigma_min, sigma_max: the range they were built from, within the model's.
+        constants: of the request what decides the levels, and the end rules that are not off.
+        ends: the end rules.
+        usual_ends: those that the sampler has where none are said.
+    """
+
+    kinds = ("sigma", "discrete")
+    settles = frozenset({"final", *RULES})
+    supplied = (*RANGE, "final")
+    rules: ClassVar[tuple[str, ...]] = RULES
+
+    levels: np.ndarray
+    sigma_min: float
+    sigma_max: float
+    constants: Mapping[str, Any]
+    ends: Ends = OFF
+    usual_ends: Ends = OFF
+
+    @property
+    def grid(self) -> Tensor:
+        """Levels in float64, on the host."""
+        import torch
+
+        return torch.from_numpy(self.levels)
+
+    @property
+    def supplies(self) -> Mapping[str, Any]:
+        return {
+            "sigma_min": self.sigma_min,
+            "sigma_max": self.sigma_max,
+            "final": self.ends.final,
+        }
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        others = {k: v for k, v in self.constants.items() if k not in self.settles}
+        return {**others, **self.ends.beside(self.usual_ends)}
+
+    @property
+    def evaluations(self) -> int:
+        return self.ends.evaluations
+
+    def toy_model(self) -> Model:
+        return UnitPixel()
+
+    def start(self, latents: Tensor) -> Tensor:
+        return latents * float(self.levels[0])
+
+    def view(self, bound: Bound) -> Any:
+        return self.ends.view(bound)
+
+    def finish(self, x: Tensor, view: Any, callback: Callable[[Step], None] | None) -> Tensor:
+        return self.ends.finish(x, view, self.levels.tolist(), callback)
+
+
+class UnitPixel(Model):
+    """The exact denoiser of one pixel of unit normal data."""
+
+    shape = (1, 1, 1)
+
+    def __call__(self, x: Tensor, sigma: Any, labels: Tensor | None = None) -> Tensor:
+        return x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2)
