@@ -16,6 +16,7 @@ from samplebench.noise.streams import stream
 from samplebench.registry import samplers
 from samplebench.sampling.solver import Solver
 from samplebench.timelines.own import Own
+from samplebench.timelines.sigma import Sigma
 from samplebench.trajectory import Order, reference, truncation
 from tests.unit.trajectory.gauss import Gauss, exact, latents_of
 
