@@ -10,7 +10,7 @@ from importlib import resources
 
 from samplebench.checkpoints.catalog import catalog
 from samplebench.errors import unknown
-from samplebench.registry import discretizations, metrics, samplers
+from samplebench.registry import discretizations, metrics, samplers, timelines
 from samplebench.results.fields import metrics_of
 from samplebench.results.view import View
 
@@ -103,12 +103,14 @@ def uses_of_view(view: View) -> list[Use]:
     uses: dict[Use, None] = {}
     for row in view.rows:
         uses |= dict.fromkeys([("model", row["model"]), ("sampler", row["sampler"])])
+    labels = {entry.obj.label for entry in timelines}
     for cell in view.cells.values():
         conditions = cell["conditions"]
         if "sampler" in conditions:
             uses["sampler", conditions["sampler"]] = None
         grid = conditions.get("discretization")
-        if isinstance(grid, Mapping):  # else explicit noise levels
+        # Else explicit noise levels, or steps that are no discretization's.
+        if isinstance(grid, Mapping) and grid["name"] not in labels:
             uses["discretization", grid["name"]] = None
     uses |= dict.fromkeys(("metric", name) for name in metrics_of(view.rows))
     return list(uses)

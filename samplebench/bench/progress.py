@@ -147,5 +147,5 @@ def describe(conditions: Conditions, nfe: float | None) -> str:
     solver = Solver.of(conditions["sampler"], timeline=steps)
     params = {k: v for k, v in conditions["params"].items() if v != plain(solver.defaults[k])}
     words = [conditions["model"], solver.name, label(params), steps.shown(grid)]
-    words.append("" if nfe is None else f"NFE {nfe:.12g}")
+    words.append("" if nfe is None else f"NFE {nfe:.4g}")
     return " ".join(word for word in words if word)

@@ -192,7 +192,9 @@ def _levels(item: Any) -> str | tuple[float, ...]:
         return item
     parts = item.split("/") if isinstance(item, str) else item
     try:
-        return tuple(float(level) for level in explicit([float(p) for p in values(parts)]))
+        written = [float(part) for part in values(parts)]
+        # A final 0 that is written says where the grid ends, whatever its sampler's usual end is.
+        return tuple(explicit(written).tolist()) + (0.0,) * (written[-1] == 0)
     except (TypeError, ValueError):
         raise UsageError(
             f"--discretization {item}: explicit levels are numbers, e.g. 80/20/5/1/0.1"

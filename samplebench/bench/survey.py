@@ -65,9 +65,15 @@ class Survey:
         idle = [
             f"{name} has no effect on: {self._untouched(name)}"
             for name in self._idle
-            if name not in _WORDS or name in self.given
+            if (name in self.given if name in _WORDS else self._told(name))
         ]
         return left_out + idle
+
+    def _told(self, name: str) -> bool:
+        """Of a parameter: that another value is as good is no news where one value is not."""
+        found = self._idle[name].items()
+        others = (where for who, wheres in found for where in wheres if where != _as(who))
+        return name not in self.taken or any(True for _ in others)
 
     def show(self) -> None:
         """Prints the notes on stderr."""
@@ -115,5 +121,9 @@ def note_words(survey: Survey, setting: Setting, given: Mapping[str, Any]) -> No
         if name in steps.constants or name in steps.settles or (name in own and name not in idle):
             survey.word(f"{solver.name}.{name}", True, solver.name)
         else:
-            because = f"computed as {solver.canonical(own)[0]}" if name in idle else steps.column
+            because = _as(solver.canonical(own)[0]) if name in idle else steps.column
             survey.word(f"{solver.name}.{name}", False, solver.name, because)
+
+
+def _as(ran: str) -> str:
+    return f"computed as {ran}"

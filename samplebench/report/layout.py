@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from samplebench.results.fields import (
     CONDITIONS,
     HEADS,
+    count_text,
     grid_label,
     metrics_of,
     printable,
     sampler_label,
     value_text,
 )
-from samplebench.results.row import INTEGERS, STDERR, Row
+from samplebench.results.row import COUNTED, INTEGERS, STDERR, Row
 
 # Of these nothing is said where there are none.
 _MAY_BE_NONE = ("guidance", "reference")
@@ -44,7 +45,8 @@ def _texts(rows: Sequence[Row], key: str, symbol: str) -> list[str]:
         return [sampler_label(row) for row in rows]
     if key == "discretization":
         return [grid_label(row, symbol) for row in rows]
-    return ["-" if row.get(key) in (None, "") else printable(row.get(key)) for row in rows]
+    written = count_text if key in COUNTED else printable
+    return ["-" if row.get(key) in (None, "") else written(row.get(key)) for row in rows]
 
 
 def _counted(rows: Sequence[Row]) -> list[str]:

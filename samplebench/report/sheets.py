@@ -11,7 +11,7 @@ from pathlib import Path
 
 from samplebench.report.samples import Samples, samples_of
 from samplebench.report.sweep import facets_of
-from samplebench.results.fields import hashes_of, metrics_of, printable, value_text
+from samplebench.results.fields import count_text, hashes_of, metrics_of, printable, value_text
 from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
@@ -53,12 +53,13 @@ def _sheet(samples: Samples, view: View) -> ContactSheet | None:
     # Whole multiples: a pixel of a sample stays a square. What has no room for one is shrunk.
     wide, narrow = (width * max(1, room // width) for room in (220, 160))
     asked = row.get("nfe_requested")
-    budget = str(row.get("nfe") if asked is None else asked)
+    nfe = count_text(row.get("nfe"))
+    budget = nfe if asked is None else str(asked)
     facets = facets_of(row)
     if len(samples.rows) > 1:
         del facets["reference"]
     values = _values(samples.rows)
-    return ContactSheet(source, wide, narrow, about, str(row.get("nfe")), budget, values, facets)
+    return ContactSheet(source, wide, narrow, about, nfe, budget, values, facets)
 
 
 def _values(rows: Sequence[Row]) -> list[str]:

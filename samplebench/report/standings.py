@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from samplebench.report.best import Contest, better_words, contests, direction
 from samplebench.report.curves import curves_of
 from samplebench.report.layout import Column
-from samplebench.results.fields import HEADS, metrics_of, number, printable, value_text
+from samplebench.results.fields import (
+    HEADS,
+    count_text,
+    metrics_of,
+    number,
+    printable,
+    value_text,
+)
 from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
@@ -79,7 +86,9 @@ def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) 
 
 def _label(row: Row, budget: float, name: str) -> str:
     """The curve, with the counted NFE where it is not the budget."""
-    return name if number(row.get("nfe")) == budget else f"{name} at NFE {row.get('nfe')}"
+    return (
+        name if number(row.get("nfe")) == budget else f"{name} at NFE {count_text(row.get('nfe'))}"
+    )
 
 
 def shared(found: Sequence[Outcome]) -> tuple[list[str], list[str]]:

@@ -136,6 +136,11 @@ def order_of(row: Row) -> tuple[float, float]:
     return (math.inf if nfe is None else nfe, math.inf if steps is None else steps)
 
 
+def count_text(count: object) -> str:
+    """Evaluations per sample for readers: whole, or to four digits, as the mean over samples is."""
+    return f"{count:.4g}" if isinstance(count, float) else printable(count)
+
+
 def value_text(value: object, stderr: object = None) -> str:
     """A value rounded to the two leading digits of its standard error, e.g. "12.35 ± 0.12"."""
     if value is None:

@@ -14,6 +14,7 @@ from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.models.views import DiscreteView
 from samplebench.registry import timelines
+from samplebench.timelines.ends import refuse_rules
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, refuse_range, sorted_out
 
@@ -96,6 +97,7 @@ class Discrete(Timeline):
     @classmethod
     def refuse(cls, sampler: str, name: str) -> None:
         refuse_range(sampler, name)
+        refuse_rules(sampler, name, "end rules are for samplers in noise levels")
 
     @classmethod
     def fits(cls, process: Any) -> bool:

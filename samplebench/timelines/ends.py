@@ -95,6 +95,14 @@ class Ends:
 
 
 OFF = Ends()
+
+
+def refuse_rules(sampler: str, name: str, why: str) -> None:
+    """Raises `UsageError` for an end rule where there is none to say, for a reason."""
+    if name in ("final", *RULES):
+        raise UsageError(f"{sampler}.{name}: {why}; drop it")
+
+
 # Names of a sampler's own parameters come before these.
 RULES = tuple(field.name for field in fields(Ends) if field.name != "final")
 
@@ -128,6 +136,10 @@ def without_noise(x: Tensor, sigma: float | Tensor) -> Tensor:
 
 def thresholded(x0: Tensor) -> Tensor:
     """Dynamic thresholding per sample (Saharia et al. 2022): within [-1, 1]."""
-    most = x0.flatten(1).abs().quantile(_QUANTILE, dim=1).clamp(min=1)
+    import torch
+
+    # torch has no quantile in half precision.
+    sizes = x0.flatten(1).abs().to(torch.promote_types(x0.dtype, torch.float32))
+    most = sizes.quantile(_QUANTILE, dim=1).clamp(min=1).to(x0)
     most = most.reshape(-1, *(1,) * (x0.ndim - 1))
     return x0.clamp(-most, most) / most

@@ -20,6 +20,7 @@ from samplebench.processes.linear import LinearProcess, apply
 from samplebench.registry import timelines
 from samplebench.samplers.step import Step
 from samplebench.timelines.choice import kind_of, timeline
+from samplebench.timelines.ends import refuse_rules
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, refuse_range, sorted_out
 
@@ -120,6 +121,7 @@ class Linear(Timeline):
     @classmethod
     def refuse(cls, sampler: str, name: str) -> None:
         refuse_range(sampler, name)
+        refuse_rules(sampler, name, "end rules are for samplers in noise levels")
 
     @classmethod
     def protocols(cls, process: Any) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError
 from samplebench.models.isotropic import own_process
 from samplebench.registry import timelines
-from samplebench.timelines.ends import Ends
+from samplebench.timelines.ends import Ends, refuse_rules
 from samplebench.timelines.levels import Levels
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
@@ -95,6 +95,10 @@ class Own(Levels):
         levels = np.geomspace(10.0, 0.01, steps + 1)
         ends = Ends("sigma_min")
         return cls(levels, 0.01, 10.0, {}, ends, ends, steps)
+
+    @classmethod
+    def refuse(cls, sampler: str, name: str) -> None:
+        refuse_rules(sampler, name, "its own levels, and its own last step, say how it ends")
 
     @classmethod
     def names(cls, asked: Sweep) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from samplebench.answers.blame import line_of
-from samplebench.answers.parameters import merge, split, word
+from samplebench.answers.parameters import label, merge, split, word
 from samplebench.answers.scalars import real, scalar, values, whole
 from samplebench.discretizations import RANGE, Grid, build, explicit, grid_constants, name_of
 from samplebench.errors import UsageError
@@ -89,6 +89,11 @@ class Sigma(Levels):
         usual = "zero" if real("level", written[-1]) == 0 else sampler.final(own)
         ends = Ends.of(sampler.name, usual, rules)
         count = len(listed) - (ends.final != "zero")
+        if count < 1:
+            raise UsageError(
+                f"discretization {word(listed[0])}: one level that is the end makes no step; write "
+                "a lower one, or 0, behind it"
+            )
         if words.nfe is not None or scalar(words.steps) not in (None, count):
             raise UsageError(f"explicit noise levels fix the steps to {count}; drop steps and nfe")
         if drop := [*words.said("rho"), *common]:
@@ -152,8 +157,10 @@ class Sigma(Levels):
 
     @classmethod
     def shown(cls, condition: Any) -> str:
-        explicit = not isinstance(condition, Mapping) or "levels" in condition
-        return _EXPLICIT if explicit else super().shown(condition)
+        listed = not isinstance(condition, Mapping)
+        rules = {} if listed else {k: v for k, v in condition.items() if k in cls.settles}
+        levels = listed or "levels" in condition
+        return f"{_EXPLICIT if levels else super().shown(condition)} {label(rules)}".strip()
 
     @property
     def steps(self) -> int:  # type: ignore[override]
@@ -171,7 +178,9 @@ class Sigma(Levels):
     @property
     def column(self) -> str:
         if isinstance(self.discretization, tuple):
-            return "/".join(map(word, self.discretization))
+            # A 0 is written where the sampler would not go to it otherwise.
+            to_zero = self.ends.final == "zero" != self.usual_ends.final
+            return "/".join([*map(word, self.discretization), *["0"] * to_zero])
         return name_of(self.discretization)
 
     @property

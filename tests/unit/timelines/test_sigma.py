@@ -103,3 +103,33 @@ def test_no_discretization_has_the_name_of_other_steps(model, label, monkeypatch
 
     with pytest.raises(UsageError, match=f"discretization '{label}' has the name of the steps of"):
         prepare(model, "euler", steps=3, discretization=label)
+
+
+@pytest.mark.parametrize(("sampler", "without"), [("deis", 3), ("lms", 4)])
+def test_a_written_zero_is_the_end(model, sampler, without):
+    """Wherever it is written: a sampler that would stop at the last level goes to 0 then."""
+    grids = ["10/3/1/0.1/0", "10/3/1/0.1"]
+    rows = make(Request.of(model="digits-exact", sampler=sampler, discretization=grids)).rows
+    steps = {row.columns["discretization"]: row.columns["steps"] for row in rows}
+    assert steps == {"10/3/1/0.1/0": 4, "10/3/1/0.1": 3} if without == 3 else {"10/3/1/0.1": 4}
+    for row in rows:
+        (cell,) = row.cells
+        setting = setting_of(model, cell.conditions)
+        ended = row.columns["steps"] == 4
+        assert setting.timeline.levels[-1] == (0 if ended else 0.1)
+        listed = [10, 3, 1, 0.1, *[0] * ended]
+        assert setting.timeline.levels.tolist() == listed
+        assert prepare(model, sampler, discretization=listed).steps == setting.steps
+
+
+@pytest.mark.parametrize("sampler", ["deis", "euler"])
+def test_one_level_that_is_the_end_makes_no_step(model, sampler):
+    with pytest.raises(UsageError, match="one level that is the end makes no step"):
+        prepare(model, sampler, discretization=[10.0], params={"final": "sigma_min"})
+    assert prepare(model, sampler, discretization=[10.0, 0]).steps == 1
+
+
+def test_thresholding_in_half_precision(model):
+    latents = torch.randn(3, *model.shape, dtype=torch.float16)
+    x = sb.sample(model, "euler", steps=3, latents=latents, thresholding=True)
+    assert x.dtype == torch.float16 and x.abs().max() <= 1
