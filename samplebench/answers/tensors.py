@@ -1,4 +1,4 @@
-"""Tensors that others return: of the shape, kind and device that were asked for, or refused."""
+"""Tensors that others return, judged or refused; numbers to multiply a batch with."""
 
 from __future__ import annotations
 
@@ -71,6 +71,15 @@ def described(answer: Any, device: torch.device | None = None) -> str:
     article = "an" if kind[:1].lower() in "aeiou" else "a"
     size = f" of {len(answer)}" if isinstance(answer, Mapping | tuple | list) else ""
     return f"{article} {line_of(kind)}{size}"
+
+
+def column(values: Any, x: Tensor) -> Tensor:
+    """Numbers, one or one for each sample, in x's dtype and [N, 1, ...], to multiply x with."""
+    import torch
+
+    if not isinstance(values, torch.Tensor):
+        values = torch.as_tensor(values, dtype=torch.float64)
+    return values.to(x).reshape(-1, *(1,) * (x.ndim - 1))
 
 
 def _hint(answer: Any) -> str:

@@ -81,19 +81,10 @@ def _evaluations(solver: Solver) -> str:
 
 def _draws(solver: Solver) -> str | None:
     """Draws of noise for N steps, and the parameter that turns them on or off."""
-    if solver.stochastic({}):
-        count = formula({n: solver.noises(n) for n in _PROBED})
-        never = [name for name in _numbers(solver) if not solver.stochastic({name: 0})]
-        return f"{count}; none with {never[0]}=0" if never else count
-    noisy = [name for name in _numbers(solver) if solver.stochastic({name: 1})]
-    if not noisy:
+    on, off = solver.noisy(), solver.quiet()
+    if on is None:
         return None
-    return f"{formula({n: solver.noises(n, {noisy[0]: 1}) for n in _PROBED})} with {noisy[0]} > 0"
-
-
-def _numbers(solver: Solver) -> list[str]:
-    return [
-        name
-        for name, default in solver.defaults.items()
-        if isinstance(default, int | float) and not isinstance(default, bool)
-    ]
+    count = formula({n: solver.noises(n, on) for n in _PROBED})
+    if on:
+        return f"{count} with {next(iter(on))} > 0"
+    return f"{count}; none with {label(off)}" if off else count

@@ -37,13 +37,20 @@ class VP(Isotropic):
         beta_d = 2 * (low / epsilon_s - high) / (epsilon_s - 1)
         return cls(beta_d, high - beta_d / 2)
 
+    def beta(self, t: Times) -> Times:
+        return self.beta_min + self.beta_d * t
+
+    def integral(self, t: Times) -> Times:
+        """Of beta from 0 to t."""
+        return self.beta_d * t * t / 2 + self.beta_min * t
+
     def sigma(self, t: float) -> float:
-        return math.sqrt(math.expm1(self.beta_d * t * t / 2 + self.beta_min * t))
+        return math.sqrt(math.expm1(self.integral(t)))
 
     def sigma_dot(self, t: float) -> float:
         """d sigma / dt."""
         sigma = self.sigma(t)
-        return (self.beta_min + self.beta_d * t) / 2 * (sigma + 1 / sigma)
+        return float(self.beta(t)) / 2 * (sigma + 1 / sigma)
 
     def time(self, sigma: float) -> float:
         """The inverse of `sigma`."""
@@ -51,17 +58,13 @@ class VP(Isotropic):
         return (math.sqrt(self.beta_min**2 + 2 * self.beta_d * log) - self.beta_min) / self.beta_d
 
     def psi(self, t: Times, s: Times) -> np.ndarray:
-        return stacked((np.exp((self._beta_integral(s) - self._beta_integral(t)) / 2),))
+        return stacked((np.exp((self.integral(s) - self.integral(t)) / 2),))
 
     def R(self, t: Times) -> np.ndarray:
-        return stacked((np.sqrt(-np.expm1(-self._beta_integral(t))),))
+        return stacked((np.sqrt(-np.expm1(-self.integral(t))),))
 
     def F(self, t: Times) -> np.ndarray:
-        return stacked((-(self.beta_min + self.beta_d * t) / 2,))
+        return stacked((-self.beta(t) / 2,))
 
     def GGT(self, t: Times) -> np.ndarray:
-        return stacked((self.beta_min + self.beta_d * t,))
-
-    def _beta_integral(self, t: Times) -> Times:
-        """Of beta from 0 to t."""
-        return self.beta_d * t * t / 2 + self.beta_min * t
+        return stacked((self.beta(t),))

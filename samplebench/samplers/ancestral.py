@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from samplebench.samplers.probability_flow import draw
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def ancestral(a: float, b: float, eta: float) -> tuple[float, float]:
@@ -18,3 +24,17 @@ def ancestral(a: float, b: float, eta: float) -> tuple[float, float]:
 def draws(params: dict[str, Any]) -> bool:
     """Whether such a sampler draws noise."""
     return params["eta"] > 0
+
+
+def renoised(
+    x: Tensor, up: float, eta: float, S_noise: float, noise: Callable[[Tensor], Tensor] | None
+) -> Tensor:
+    """The state with S_noise `up` times fresh noise; nothing is drawn at eta = 0."""
+    return x + up * S_noise * draw(noise, x) if eta > 0 else x
+
+
+def or_quiet(
+    name: str, other: str, **params: Any
+) -> Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]:
+    """The `canonical` of a sampler that at eta = 0 is another one with these parameters."""
+    return lambda effective: (other, params) if effective["eta"] == 0 else (name, effective)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samplebench.errors import UsageError
 from samplebench.registry import samplers
+from samplebench.samplers.ancestral import draws, or_quiet
 from samplebench.samplers.probability_flow import draw
 from samplebench.samplers.step import Step
 
@@ -18,16 +19,12 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 
-def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return ("ddim", params) if params["eta"] > 0 else ("euler", {})
-
-
 @samplers.register(
     "ddim",
     order=1,
     evaluations=lambda steps: steps,
-    stochastic=lambda params: params["eta"] > 0,
-    canonical=_canonical,
+    stochastic=draws,
+    canonical=or_quiet("ddim", "euler"),
     on={"discrete": "ddim-native"},
     cite=("song2021ddim",),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from samplebench.errors import UsageError
 from samplebench.processes.discrete import cast
 from samplebench.registry import samplers
+from samplebench.samplers.ancestral import draws
 from samplebench.samplers.probability_flow import draw
 from samplebench.samplers.step import Step
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     summary="DDIM on a discrete model's own steps, with its clipping: what ddim means there",
     order=1,
     evaluations=lambda steps: steps,
-    stochastic=lambda params: params["eta"] > 0,
+    stochastic=draws,
     timeline="discrete",
     guided=True,
     cite=("song2021ddim", "dhariwal2021adm"),

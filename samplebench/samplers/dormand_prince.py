@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.answers.tensors import column
 from samplebench.errors import UsageError
-from samplebench.samplers.score_sde import column
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError
 from samplebench.registry import samplers
-from samplebench.samplers.dpmpp_2m import ends_like
-from samplebench.samplers.probability_flow import Churn, churns, decisive, without_idle
+from samplebench.samplers.like import final, resolved
+from samplebench.samplers.probability_flow import Churn, churns, decisive, two_stages, without_idle
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -19,13 +19,9 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 
-def _final(params: dict[str, Any]) -> str:
-    return ends_like(params["like"])[0]
-
-
 def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """At r = 1 it is Heun's step."""
-    kept = {name: value for name, value in without_idle(params).items() if name != "like"}
+    kept = resolved(without_idle(params))
     if kept["r"] == 1:
         del kept["r"]
         return "heun", kept
@@ -35,8 +31,8 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 @samplers.register(
     "dpm-2",
     order=2,
-    evaluations=lambda steps, final="zero": 2 * steps - (final == "zero"),
-    final=_final,
+    evaluations=two_stages,
+    final=final,
     stochastic=churns,
     canonical=_canonical,
     decisive=decisive,

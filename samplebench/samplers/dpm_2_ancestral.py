@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samplebench.registry import samplers
-from samplebench.samplers.ancestral import ancestral, draws
-from samplebench.samplers.probability_flow import check_signs, draw
+from samplebench.samplers.ancestral import ancestral, draws, or_quiet, renoised
+from samplebench.samplers.probability_flow import check_signs, two_stages
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -18,16 +18,12 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 
-def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return ("dpm-2", {}) if params["eta"] == 0 else ("dpm-2-ancestral", params)
-
-
 @samplers.register(
     "dpm-2-ancestral",
     order=2,
-    evaluations=lambda steps, final="zero": 2 * steps - (final == "zero"),
+    evaluations=two_stages,
     stochastic=draws,
-    canonical=_canonical,
+    canonical=or_quiet("dpm-2-ancestral", "dpm-2"),
     code="k-diffusion",
     cite=("lu2022dpmsolver", "crowson2022kdiffusion"),
 )
@@ -62,8 +58,7 @@ def dpm_2_ancestral(
             denoised = model(x_middle, middle)
             d = (x_middle - denoised) / middle
         x = x + (down - a) * d
-        if eta > 0:
-            x = x + up * S_noise * draw(noise, x)
+        x = renoised(x, up, eta, S_noise, noise)
         if callback:
             callback(Step(i, x, b, denoised))
     return x

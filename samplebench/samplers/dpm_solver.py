@@ -11,6 +11,7 @@ import numpy as np
 
 from samplebench.registry import samplers
 from samplebench.samplers.multistep import check_order
+from samplebench.samplers.probability_flow import two_stages
 from samplebench.samplers.singlestep import singlestep
 from samplebench.samplers.step import Step
 
@@ -30,7 +31,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 @samplers.register(
     "dpm-solver-2",
     order=2,
-    evaluations=lambda steps, final="sigma_min": 2 * steps - (final == "zero"),
+    evaluations=two_stages,
     final="sigma_min",
     canonical=_canonical,
     code="dpm-solver",

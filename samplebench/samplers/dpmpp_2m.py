@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samplebench.errors import unknown
 from samplebench.registry import samplers
+from samplebench.samplers.like import ends_like, final, resolved
 from samplebench.samplers.log_snr import LogSnrStep, one_point, two_points
 from samplebench.samplers.multistep import Method, Weights, multistep
 from samplebench.samplers.step import Step
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 SOLVER_TYPES = ("midpoint", "heun")
-# Whose end rules -> where the grid ends, and whether the last steps are of lower order.
-LIKE = {"k-diffusion": ("zero", False), "diff-sampler": ("sigma_min", True)}
-
-
-def ends_like(like: str) -> tuple[str, bool]:
-    """`final` and `lower_order_final` of a published code.
-
-    Raises:
-        UsageError: another code.
-    """
-    if like not in LIKE:
-        raise unknown("like", like, LIKE)
-    return LIKE[like]
 
 
 def second_order(predicts: str, solver_type: str, eta: float = 0.0) -> Callable[..., Weights]:
@@ -51,22 +39,12 @@ def second_order(predicts: str, solver_type: str, eta: float = 0.0) -> Callable[
     return rule
 
 
-def _final(params: dict[str, Any]) -> str:
-    return ends_like(params["like"])[0]
-
-
-def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    if params["lower_order_final"] is None:
-        params = {**params, "lower_order_final": ends_like(params["like"])[1]}
-    return "dpmpp-2m", {**params, "like": "k-diffusion"}
-
-
 @samplers.register(
     "dpmpp-2m",
     order=2,
     evaluations=lambda steps: steps,
-    final=_final,
-    canonical=_canonical,
+    final=final,
+    canonical=lambda params: ("dpmpp-2m", resolved(params)),
     code="k-diffusion",
     cite=("lu2022dpmpp", "crowson2022kdiffusion"),
 )

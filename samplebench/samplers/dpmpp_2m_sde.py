@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from samplebench.registry import samplers
+from samplebench.samplers.ancestral import draws
 from samplebench.samplers.dpmpp_2m import second_order
 from samplebench.samplers.log_snr import with_noise
 from samplebench.samplers.multistep import Method, multistep
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    if params["eta"] > 0:
+    if draws(params):
         return "dpmpp-2m-sde", params
     return "dpmpp-2m", {"solver_type": params["solver_type"], "lower_order_final": False}
 
@@ -27,7 +28,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     "dpmpp-2m-sde",
     order=2,
     evaluations=lambda steps: steps,
-    stochastic=lambda params: params["eta"] > 0,
+    stochastic=draws,
     canonical=_canonical,
     code="k-diffusion",
     cite=("lu2022dpmpp", "crowson2022kdiffusion"),

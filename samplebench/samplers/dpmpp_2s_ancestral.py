@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samplebench.registry import samplers
-from samplebench.samplers.ancestral import ancestral, draws
-from samplebench.samplers.probability_flow import check_signs, draw
+from samplebench.samplers.ancestral import ancestral, draws, or_quiet, renoised
+from samplebench.samplers.probability_flow import check_signs, two_stages
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -18,18 +18,12 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 
-def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    if params["eta"] == 0:
-        return "dpm-solver-2", {"predicts": "x0"}
-    return "dpmpp-2s-ancestral", params
-
-
 @samplers.register(
     "dpmpp-2s-ancestral",
     order=2,
-    evaluations=lambda steps, final="zero": 2 * steps - (final == "zero"),
+    evaluations=two_stages,
     stochastic=draws,
-    canonical=_canonical,
+    canonical=or_quiet("dpmpp-2s-ancestral", "dpm-solver-2", predicts="x0"),
     code="k-diffusion",
     cite=("lu2022dpmpp", "crowson2022kdiffusion"),
 )
@@ -62,8 +56,7 @@ def dpmpp_2s_ancestral(
             x_middle = middle / a * x + (1 - middle / a) * denoised
             denoised = model(x_middle, middle)
         x = down / a * x + (1 - down / a) * denoised
-        if eta > 0:
-            x = x + up * S_noise * draw(noise, x)
+        x = renoised(x, up, eta, S_noise, noise)
         if callback:
             callback(Step(i, x, b, denoised))
     return x

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samplebench.registry import samplers
+from samplebench.samplers.ancestral import draws, or_quiet
 from samplebench.samplers.dpmpp_3m import third_order
 from samplebench.samplers.log_snr import with_noise
 from samplebench.samplers.multistep import Method, multistep
@@ -17,18 +18,12 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 
-def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    if params["eta"] > 0:
-        return "dpmpp-3m-sde", params
-    return "dpmpp-3m", {"solver_type": "heun", "lower_order_final": False}
-
-
 @samplers.register(
     "dpmpp-3m-sde",
     order=2,
     evaluations=lambda steps: steps,
-    stochastic=lambda params: params["eta"] > 0,
-    canonical=_canonical,
+    stochastic=draws,
+    canonical=or_quiet("dpmpp-3m-sde", "dpmpp-3m", solver_type="heun", lower_order_final=False),
     code="k-diffusion",
     cite=("crowson2022kdiffusion", "lu2022dpmpp"),
 )

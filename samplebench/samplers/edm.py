@@ -13,6 +13,7 @@ from samplebench.samplers.probability_flow import (
     decisive,
     heun_step,
     moves,
+    two_stages,
     without_idle,
 )
 from samplebench.samplers.step import Step
@@ -30,7 +31,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 @samplers.register(
     "edm",
     order=2,
-    evaluations=lambda steps, final="zero": 2 * steps - (final == "zero"),
+    evaluations=two_stages,
     stochastic=churns,
     canonical=_canonical,
     decisive=decisive,

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from samplebench.registry import samplers
-from samplebench.samplers.ancestral import ancestral, draws
-from samplebench.samplers.probability_flow import check_signs, draw
+from samplebench.samplers.ancestral import ancestral, draws, renoised
+from samplebench.samplers.probability_flow import check_signs
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def euler_ancestral(
         denoised = model(x, a)
         down, up = ancestral(a, b, eta)
         x = x + (down - a) * (x - denoised) / a
-        if eta > 0:
-            x = x + up * S_noise * draw(noise, x)
+        x = renoised(x, up, eta, S_noise, noise)
         if callback:
             callback(Step(i, x, b, denoised))
     return x

@@ -14,6 +14,7 @@ from samplebench.samplers.probability_flow import (
     ProbabilityFlow,
     churns,
     decisive,
+    two_stages,
     without_idle,
 )
 from samplebench.samplers.step import Step
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @samplers.register(
     "heun",
     order=2,
-    evaluations=lambda steps, final="zero": 2 * steps - (final == "zero"),
+    evaluations=two_stages,
     stochastic=churns,
     canonical=lambda params: ("heun", without_idle(params)),
     decisive=decisive,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from samplebench.models.bound import Bound
 
 # Of 1 to 4 points on EDM's grid, 80 to 160 steps. The weights of four do not sum to 1.
-MEASURED = {1: 1.0, 2: 2.0, 3: 3.0, 4: 1.25}
+MEASURED = {1: 1.0, 2: 2.0, 3: 3.0, 4: 1.0}
 
 
 def as_published(levels: Sequence[float], i: int, points: int) -> Weights:

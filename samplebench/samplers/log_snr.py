@@ -12,22 +12,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from samplebench.errors import UsageError
-from samplebench.samplers.multistep import Rule, Weights, check_prediction
+from samplebench.samplers.multistep import Rule, Weights
+from samplebench.samplers.probability_flow import check_signs
 
 
 @dataclass(frozen=True)
 class LogSnrStep:
-    """Its weights; the last two are NaN in a step into 0, which has an infinite h.
+    """Its weights -scale phi_k(z); what is NaN in a step into 0 would have an infinite h.
 
-    With phi_1 = e^z - 1, phi_2 = phi_1 / z - 1, phi_3 = phi_2 / z - 1/2 they are -phi_k, for eps
-    -b phi_k; z is -h (1 + eta) for x0 and h for eps.
+    Attributes:
+        z: -h (1 + eta) for x0, h for eps.
+        scale: 1 for x0, b for eps.
     """
 
     keep: float
     first: float
     second: float = math.nan
     third: float = math.nan
+    z: float = math.nan
+    scale: float = math.nan
 
     @classmethod
     def between(cls, a: float, b: float, predicts: str, eta: float = 0.0) -> LogSnrStep:
@@ -37,16 +40,22 @@ class LogSnrStep:
             predicts: "x0" or "eps".
             eta: share of fresh noise of the reverse SDE, with "x0" alone.
         """
-        data = check_prediction(predicts) == "x0"
+        data = predicts == "x0"
         if b == 0:
             return cls(0.0, 1.0) if data else cls(1.0, -a)
         h = math.log(a / b)
         z, scale = (-h * (1 + eta), 1.0) if data else (h, b)
-        phi_1 = math.expm1(z)
-        phi_2 = phi_1 / z - 1
-        phi_3 = phi_2 / z - 1 / 2
         keep = math.exp(z) if data else 1.0
-        return cls(keep, -scale * phi_1, -scale * phi_2, -scale * phi_3)
+        first, second, third = (-scale * phi for phi in phis(z, 3))
+        return cls(keep, first, second, third, z, scale)
+
+
+def phis(z: float, count: int) -> list[float]:
+    """phi_1 = e^z - 1 and phi_{k+1} = phi_k / z - 1 / k!, so many of them."""
+    found = [math.expm1(z)]
+    for k in range(1, count):
+        found.append(found[-1] / z - 1 / math.factorial(k))
+    return found
 
 
 def one_point(step: LogSnrStep) -> Weights:
@@ -88,8 +97,7 @@ def with_noise(rule: Rule, eta: float, S_noise: float) -> Rule:
     Raises:
         UsageError: one of them is negative or infinite.
     """
-    if not (0 <= eta < math.inf and 0 <= S_noise < math.inf):
-        raise UsageError(f"eta={eta:g}, S_noise={S_noise:g}: finite numbers from 0 on, e.g. 1")
+    check_signs(eta=eta, S_noise=S_noise)
 
     def noisy(levels: Sequence[float], i: int, points: int) -> Weights:
         a, b = levels[i], levels[i + 1]

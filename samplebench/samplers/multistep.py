@@ -70,6 +70,9 @@ class Method:
     corrector: Rule | None = None
     lower_order_final: bool = False
 
+    def __post_init__(self) -> None:
+        check_prediction(self.predicts)
+
     def points(self, i: int, steps: int) -> int:
         """How many predictions step i of so many uses: fewer while the history grows."""
         if i + 1 < self.order or not self.lower_order_final:
@@ -127,18 +130,13 @@ def multistep(
 
 def predicted(predicts: str, x: Tensor, denoised: Tensor, sigma: float) -> Tensor:
     """D itself, or the noise eps = (x - D) / sigma."""
-    return denoised if check_prediction(predicts) == "x0" else (x - denoised) / sigma
+    return denoised if predicts == "x0" else (x - denoised) / sigma
 
 
-def check_prediction(predicts: str) -> str:
-    """The word itself.
-
-    Raises:
-        UsageError: another than "x0" and "eps".
-    """
+def check_prediction(predicts: str) -> None:
+    """Raises `UsageError` for another word than "x0" and "eps"."""
     if predicts not in PREDICTIONS:
         raise unknown("predicts", predicts, PREDICTIONS)
-    return predicts
 
 
 def check_order(name: str, order: int, most: int) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.answers.tensors import column
 from samplebench.errors import UsageError, unknown
 from samplebench.samplers.probability_flow import draw
 from samplebench.samplers.score_sde import ScoreSDE
@@ -172,7 +173,7 @@ def _size(
         raise _too_few(steps)
     if parts.corrector == "ald":
         return 2 * scale * (parts.snr * float(sde.std(t))) ** 2
-    norms = [part.flatten(1).norm(dim=1).reshape(-1, *(1,) * (z.ndim - 1)) for part in (z, score)]
+    norms = [column(part.flatten(1).norm(dim=1), z) for part in (z, score)]
     fresh, pull = (norm.mean() for norm in norms) if coupled else norms
     return 2 * scale * (parts.snr * fresh / pull) ** 2
 

@@ -134,6 +134,11 @@ def heun_step(model: Bound, x: Tensor, sigma: float, sigma_next: float) -> tuple
     return x_next, denoised
 
 
+def two_stages(steps: int, final: str = "zero") -> int:
+    """Evaluations of so many two-stage steps; a step into 0 has one stage."""
+    return 2 * steps - (final == "zero")
+
+
 def _clipped(S_churn: float, steps: int) -> float:
     """Relative increase of the noise level per step (EDM, Algorithm 2, line 4)."""
     return min(S_churn / steps, math.sqrt(2) - 1)
@@ -149,9 +154,13 @@ def draw(noise: Callable[[Tensor], Tensor] | None, x: Tensor) -> Tensor:
 
 
 def check_signs(**given: float) -> None:
-    """Raises `UsageError` where one of these parameters is negative."""
-    if min(given.values()) < 0:
-        raise UsageError(f"{' and '.join(given)} cannot be negative")
+    """Parameters that are at least 0.
+
+    Raises:
+        UsageError: one of them is negative or infinite.
+    """
+    if not all(0 <= value < math.inf for value in given.values()):
+        raise UsageError(f"{' and '.join(given)} cannot be negative or infinite")
 
 
 def churns(params: dict[str, Any]) -> bool:

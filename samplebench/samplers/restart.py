@@ -8,10 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.rounding import rounded
-from samplebench.errors import UsageError
 from samplebench.processes.karras import rho_levels
 from samplebench.registry import samplers
-from samplebench.samplers.probability_flow import check_signs, draw, heun_step
+from samplebench.samplers.probability_flow import check_signs, draw, heun_step, two_stages
 from samplebench.samplers.restart_intervals import Interval, intervals_of, placed, written
 from samplebench.samplers.step import Step
 
@@ -28,8 +27,6 @@ def _levels(
     steps: int, model: Any, sigma_min: float, sigma_max: float, intervals: Any, K: int
 ) -> list[float]:
     """EDM's levels as the model knows them, and 0; intervals that do not fit are refused here."""
-    if steps < 2:
-        raise UsageError(f"steps={steps}: restart needs at least 2")
     nearest = getattr(model, "round_sigma", float)
     levels = [rounded(nearest, t) for t in rho_levels(steps, sigma_min, sigma_max, RHO).tolist()]
     placed(intervals_of(intervals, K), levels)
@@ -38,7 +35,7 @@ def _levels(
 
 def _evaluations(steps: int, intervals: Any = None, K: int = USUAL_K) -> int:
     found = intervals_of(intervals, K)
-    return 2 * steps - 1 + sum(2 * each.K * (each.N_restart - 1) for each in found)
+    return two_stages(steps) + sum(2 * each.K * (each.N_restart - 1) for each in found)
 
 
 def _noises(steps: int, params: dict[str, Any]) -> int:
@@ -62,6 +59,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     order=2,
     evaluations=_evaluations,
     levels=_levels,
+    least=2,
     stochastic=_stochastic,
     noises=_noises,
     canonical=_canonical,

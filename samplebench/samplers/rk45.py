@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from samplebench.answers.tensors import column
 from samplebench.errors import UsageError
 from samplebench.registry import samplers
 from samplebench.samplers.dormand_prince import integrate
-from samplebench.samplers.score_sde import column
 from samplebench.samplers.score_sde_named import sde_of, sde_on, span_of
 from samplebench.samplers.step import Step
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from samplebench.answers.tensors import column
 from samplebench.processes.linear import Times
 
 if TYPE_CHECKING:
@@ -95,13 +96,6 @@ class ScoreSDE(ABC):
     def corrected(self, t: float, steps: int) -> float:
         """alpha of a corrector's step size: 1 - beta of the discretized process, 1 without."""
         return 1.0
-
-
-def column(values: Times, x: Tensor) -> Tensor:
-    """Numbers, one or one for each sample, in x's dtype, to multiply x with."""
-    import torch
-
-    return torch.as_tensor(values, dtype=torch.float64).to(x).reshape(-1, *(1,) * (x.ndim - 1))
 
 
 def index_of(t: float, steps: int) -> int:

@@ -44,12 +44,11 @@ class VariancePreserving(ScoreSDE):
         return _PAPERS.time(sigma)
 
     def beta(self, t: Times) -> Times:
-        return self.rate * (_PAPERS.beta_min + _PAPERS.beta_d * (self.first + self.rate * t))
+        return self.rate * _PAPERS.beta(self.first + self.rate * t)
 
     def integral(self, t: Times) -> Times:
         """Of the paper's beta from 0 to t."""
-        at = self.first + self.rate * t
-        return _PAPERS.beta_d * at * at / 2 + _PAPERS.beta_min * at
+        return _PAPERS.integral(self.first + self.rate * t)
 
     def alpha(self, t: Times) -> Times:
         return np.exp(-self.integral(t) / 2)

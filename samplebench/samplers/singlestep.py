@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from samplebench.samplers.log_snr import LogSnrStep
-from samplebench.samplers.multistep import predicted
+from samplebench.samplers.multistep import check_prediction, predicted
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ def singlestep(
     Args:
         levels: those of the evaluations, in their order, then the end; [sum of orders + 1].
         orders: of each step: how many of the levels are its own.
+
+    Raises:
+        UsageError: `predicts` is neither "x0" nor "eps".
     """
+    check_prediction(predicts)
     first = 0
     for i, order in enumerate(orders):
         at = levels[first : first + order + 1]

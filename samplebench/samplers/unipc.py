@@ -17,7 +17,7 @@ import numpy as np
 
 from samplebench.errors import unknown
 from samplebench.registry import samplers
-from samplebench.samplers.log_snr import LogSnrStep, one_point
+from samplebench.samplers.log_snr import LogSnrStep, one_point, phis
 from samplebench.samplers.multistep import Method, Rule, Weights, check_order, multistep
 from samplebench.samplers.step import Step
 
@@ -42,12 +42,12 @@ def unified(predicts: str, variant: str, corrects: bool) -> Rule:
         # B is infinite into 0, where DDIM's step is exact for what is known.
         if b == 0:
             return one_point(step)
-        h = math.log(a / b)
-        z, scale = (-h, 1.0) if predicts == "x0" else (h, b)
+        z, h = step.z, abs(step.z)
         nodes = [math.log(a / levels[i - j]) / h for j in range(1, points)]
         nodes = [1.0, *nodes] if corrects else nodes
         B = VARIANTS[variant](z)
-        differences = [-scale * B * w / r for w, r in zip(_solved(nodes, z, B), nodes, strict=True)]
+        weights = zip(_solved(nodes, z, B), nodes, strict=True)
+        differences = [-step.scale * B * w / r for w, r in weights]
         now = step.first - sum(differences)
         past = (differences[0], now, *differences[1:]) if corrects else (now, *differences)
         return Weights(step.keep, past)
@@ -56,14 +56,12 @@ def unified(predicts: str, variant: str, corrects: bool) -> Rule:
 
 
 def _solved(nodes: list[float], z: float, B: float) -> list[float]:
-    """w of R w = b (Theorem 3.1), R_kj = r_j^(k-1), b_k = k! psi_k / B, psi_k = phi_k - 1 / k!."""
+    """w of R w = b (Theorem 3.1), R_kj = r_j^(k-1), b_k = k! psi_k / B, psi_k = phi_{k+1}."""
     if len(nodes) == 1:
         # The paper's choice, which the order allows.
         return [1 / 2]
-    psi, b = math.expm1(z), []
-    for k in range(1, len(nodes) + 1):
-        psi = psi / z - 1 / math.factorial(k)
-        b.append(math.factorial(k) * psi / B)
+    psis = phis(z, len(nodes) + 1)[1:]
+    b = [math.factorial(k) * psi / B for k, psi in enumerate(psis, 1)]
     R = np.vander(nodes, increasing=True).T
     return np.linalg.solve(R, np.array(b)).tolist()
 

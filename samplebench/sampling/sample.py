@@ -48,8 +48,8 @@ def sample(
         model: from `sb.load`, or any callable (x, sigma, labels) -> x0 with sigma_min, sigma_max
             and round_sigma.
         sampler: a registered name, "package.module:function" or a function.
-        steps: number of noise levels above 0 (rk45, which chooses them, takes neither it nor nfe
-            but rtol); or
+        steps: number of steps (a sampler that chooses them takes neither it nor nfe but its
+            tolerance); or
         nfe: a budget of network evaluations per sample: the most steps that stay within it; or
         respacing: of a discrete model's own steps, for the samplers on them (respaced, ddim,
             ddim-reverse): "25", "ddim25" or "10,15,20"; "" for all of them.

@@ -105,6 +105,34 @@ class Solver:
         with self.guarded():
             return bool(self.entry.stochastic(effective))
 
+    def quiet(
+        self,
+        params: Mapping[str, Any] = MappingProxyType({}),
+        draws: Callable[[dict[str, Any]], bool] | None = None,
+    ) -> dict[str, Any] | None:
+        """What makes these parameters deterministic: nothing more, or a number at 0; None: neither.
+
+        Args:
+            draws: effective parameters -> whether noise counts, where that is not as declared.
+        """
+        return self._with_a_number(0, params, lambda given: not (draws or self.stochastic)(given))
+
+    def noisy(self, params: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any] | None:
+        """What makes them stochastic: nothing more, or a number at 1; None: neither."""
+        return self._with_a_number(1, params, self.stochastic)
+
+    def _with_a_number(
+        self, value: int, params: Mapping[str, Any], wanted: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any] | None:
+        effective = self.effective(params)
+        numbers = [
+            name
+            for name, default in self.defaults.items()
+            if isinstance(default, int | float) and not isinstance(default, bool)
+        ]
+        tried: list[dict[str, Any]] = [{}, *({name: value} for name in numbers)]
+        return next((more for more in tried if wanted(self.effective({**effective, **more}))), None)
+
     def order(self, params: Mapping[str, Any] = MappingProxyType({})) -> float | None:
         """Declared order of convergence."""
         declared = self.entry.order
@@ -229,7 +257,7 @@ class Solver:
         Raises:
             OutOfBudget: even the least number of steps needs more.
         """
-        (low, needed, why), high = self._least(params), 2 * MAX_STEPS
+        (low, needed, why), high = self._first_that_runs(params), 2 * MAX_STEPS
         needed += beside
         if needed > nfe:
             reason = f"{low} step{'s need' if low > 1 else ' needs'} {needed} evaluations"
@@ -247,7 +275,7 @@ class Solver:
             )
         return low
 
-    def _least(self, params: Mapping[str, Any]) -> tuple[int, int, str]:
+    def _first_that_runs(self, params: Mapping[str, Any]) -> tuple[int, int, str]:
         """The least number of steps on which the sampler runs, its evaluations, and what it said
         to fewer."""
         least, why = self.least(params), ""

@@ -134,8 +134,8 @@ def _of_sampler(
 
 
 def _changed(setting: Setting, given: Mapping[str, Any]) -> str:
-    constants = {k: v for k, v in setting.timeline.constants.items() if k in given}
-    return label({**altered(setting.params, setting.solver.defaults), **constants})
+    written = {k: v for k, v in setting.timeline.written.items() if k in given}
+    return label({**altered(setting.params, setting.solver.defaults), **written})
 
 
 def refuse_noise(setting: Setting) -> None:
@@ -144,15 +144,12 @@ def refuse_noise(setting: Setting) -> None:
         return
     name, params = setting.solver.name, setting.params
     shown = label(altered(params, setting.solver.defaults))
-    helps = [
-        f"{name}.{key}=0"
-        for key, value in params.items()
-        if isinstance(value, int | float)
-        and value
-        and not isinstance(value, bool)
-        and not _noisy(replace(setting, params={**params, key: type(value)(0)}))
-    ]
-    hint = f"--param {helps[0]} makes it deterministic" if helps else "choose a deterministic one"
+    helps = setting.solver.quiet(params, lambda given: _noisy(replace(setting, params=given)))
+    hint = (
+        f"--param {name}.{label(helps)} makes it deterministic"
+        if helps
+        else "choose a deterministic one"
+    )
     raise UsageError(
         f"sampler {name}{f' with {shown}' if shown else ''} is stochastic, and only a "
         f"deterministic one has a truncation error; {hint}"

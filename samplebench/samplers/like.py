@@ -1,0 +1,34 @@
+"""`like`: whose end rules a method follows that is published with two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from samplebench.errors import unknown
+
+# Published code -> where the grid ends, and whether the last steps are of lower order.
+LIKE = {"k-diffusion": ("zero", False), "diff-sampler": ("sigma_min", True)}
+
+
+def ends_like(like: str) -> tuple[str, bool]:
+    """`final` and `lower_order_final` of a published code.
+
+    Raises:
+        UsageError: another code.
+    """
+    if like not in LIKE:
+        raise unknown("like", like, LIKE)
+    return LIKE[like]
+
+
+def final(params: dict[str, Any]) -> str:
+    """Where the grids of such a method end."""
+    return ends_like(params["like"])[0]
+
+
+def resolved(params: dict[str, Any]) -> dict[str, Any]:
+    """Without `like`: the grid and `lower_order_final` say what it means."""
+    found = {name: value for name, value in params.items() if name != "like"}
+    if "lower_order_final" in found and found["lower_order_final"] is None:
+        found["lower_order_final"] = ends_like(params["like"])[1]
+    return found
