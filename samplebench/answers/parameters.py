@@ -84,6 +84,25 @@ def word(value: Any) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
+# What a value is in a label that is no number.
+_NAMED = {"True": True, "False": False, "None": None}
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The parameters of a label as values; numbers are floats."""
+    pairs = (part.partition("=") for part in text.split())
+    return {name: _value(written) for name, _, written in pairs}
+
+
+def _value(written: str) -> Any:
+    if written in _NAMED:
+        return _NAMED[written]
+    try:
+        return float(written)
+    except ValueError:
+        return written
+
+
 # As JSON, which has neither infinity nor NaN, holds them.
 _ENDLESS = ("inf", "-inf", "nan")
 

@@ -41,6 +41,7 @@ from samplebench.registry import adapters, discretizations
 from samplebench.results.cell import Cell, PlannedRow, PlannedScore
 from samplebench.results.record import Conditions
 from samplebench.results.row import Columns
+from samplebench.sampling.setting import Setting
 from samplebench.sampling.solver import Solver
 from samplebench.scoring.measure import Measure
 from samplebench.timelines.choice import registered
@@ -226,7 +227,6 @@ def _rows_of_sampler(
     codes: Codes,
     survey: Survey,
 ) -> Iterator[PlannedRow]:
-    protocol = measuring.protocol
     own, _ = split(given, solver.defaults)
     changed = altered(solver.effective(own), solver.defaults)
 
@@ -235,28 +235,11 @@ def _rows_of_sampler(
 
     for setting, requested in settings(request, known, solver, given, leave_out):
         steps = setting.timeline
-        planned = setting.evaluations if steps.budgeted else None
         note_words(survey, setting, given)
         written = {**changed, **{k: v for k, v in steps.written.items() if k in given}}
-        columns: Columns = {
-            "model": known.id,
-            "sampler": solver.name,
-            "params": label(written),
-            "discretization": steps.column,
-            "rho": steps.constants.get("rho"),
-            "steps": steps.steps,
-            "nfe": planned,
-            "nfe_requested": requested,
-            "depth": planned,
-            "guidance": "",
-            "guide_nfe": 0,
-            "seed": request.seed,
-            "repeats": request.repeats,
-            "num_samples": protocol.num_samples,
-            "protocol": protocol.name,
-            "dtype": base["dtype"],
-            "reference": "",
-        }
+        planned = setting.evaluations if steps.budgeted else None
+        columns = _columns(request, base, measuring.protocol, setting, planned)
+        columns |= {"params": label(written), "nfe_requested": requested}
         canonical, effective = solver.canonical(setting.params)
         ran = solver if canonical == solver.name else Solver.of(canonical, timeline=solver.timeline)
         conditions = {
@@ -272,11 +255,37 @@ def _rows_of_sampler(
         for kind, entry in steps.uses:
             conditions |= codes.of(kind, kind, entry)
         unknown = codes.unknown(conditions)
-        seeds = (request.seed + r * protocol.num_samples for r in range(request.repeats))
+        seeds = (request.seed + r * measuring.protocol.num_samples for r in range(request.repeats))
         cells = tuple(
             Cell(cast(Conditions, {**conditions, "seed": seed}), planned, unknown) for seed in seeds
         )
         yield PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
+
+
+def _columns(
+    request: Request, base: Conditions, rules: Protocol, setting: Setting, planned: int | None
+) -> Columns:
+    """Of a row, but for what was asked for."""
+    steps = setting.timeline
+    return {
+        "model": base["model"],
+        "sampler": setting.solver.name,
+        "params": "",
+        "discretization": steps.column,
+        "rho": steps.constants.get("rho"),
+        "steps": steps.steps,
+        "nfe": planned,
+        "nfe_requested": None,
+        "depth": planned,
+        "guidance": "",
+        "guide_nfe": 0,
+        "seed": request.seed,
+        "repeats": request.repeats,
+        "num_samples": rules.num_samples,
+        "protocol": rules.name,
+        "dtype": base["dtype"],
+        "reference": "",
+    }
 
 
 def _coupled_notes(rows: Sequence[PlannedRow]) -> Iterator[str]:

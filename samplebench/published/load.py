@@ -10,7 +10,14 @@ from functools import cache
 from importlib import resources
 
 from samplebench.published.grids import grid_of
-from samplebench.published.notes import BEST_OF_THREE, SINGLE_RUN, Said, read
+from samplebench.published.notes import (
+    AFS_NOT_STATED,
+    BEST_OF_THREE,
+    DENOISED_UNCOUNTED,
+    SINGLE_RUN,
+    Said,
+    read,
+)
 from samplebench.published.record import Published
 from samplebench.published.samplers import Sampler, like_diff_sampler, like_others, sampler_of
 
@@ -18,6 +25,9 @@ from samplebench.published.samplers import Sampler, like_diff_sampler, like_othe
 _SEVERAL_NETWORKS = frozenset({"admip-ablation", "iddpm-ablation"})
 # Tables made with one code base, which stops at sigma_min and measures once.
 _ONE_RUN = ("diff-sampler ", "AMED-Solver repository", "GITS repository")
+
+# Variant that a note tells -> parameter that says it where it is known.
+_SAYS = {AFS_NOT_STATED: "afs", DENOISED_UNCOUNTED: "denoise"}
 
 
 @cache
@@ -75,15 +85,12 @@ def _sampler(row: Mapping[str, str], said: Said) -> Sampler:
         found = like_diff_sampler(found)
     else:
         found = like_others(found)
-    params, variants = dict(found.params), [found.variant, *said.variant]
+    params = dict(found.params)
+    variants = [found.variant, *(text for text in said.variant if _SAYS.get(text) not in params)]
     if scale := re.search(r"ADM-G scale ([\d.]+)", row["network"]):
         params["guidance"] = float(scale[1])
     elif "+guidance" in row["model_id"] and "guidance" not in params:
         variants.append("guidance scale not stated")
-    if "(AFS) saves" in row["note"] and "afs" not in params:
-        variants.append("AFS not stated")
-    if "final denoise step" in row["note"] and "denoise" not in params:
-        variants.append("final denoising step, not counted")
     return Sampler(found.name, params, ", ".join(dict.fromkeys(filter(None, variants))))
 
 

@@ -12,6 +12,9 @@ BEST_OF_THREE = "lowest of 3 runs"
 SINGLE_RUN = "a single run"
 THIRD_PARTY = "third party"
 _REMARK = "remark"
+# What a note says of a run that its sampler's name may say already, as a parameter.
+AFS_NOT_STATED = "AFS not stated"
+DENOISED_UNCOUNTED = "final denoising step, not counted"
 
 # Clause of a note, as a regular expression -> what it says, as (field of `Said`, text) pairs.
 _CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -21,6 +24,10 @@ _CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
     r"grid of the even NFE entries not stated": (("variant", "steps of an even NFE not stated"),),
     r"paper reports Heun in the rescaled model.*": (("variant", "in the rescaled model"),),
     r"even NFE column, see notes": (("variant", "no final step"),),
+    r"odd NFE for a two-evaluation solver: .*\(AFS\) saves one evaluation": (
+        ("variant", AFS_NOT_STATED),
+    ),
+    r"final denoise step": (("variant", DENOISED_UNCOUNTED),),
     r"order not in the caption": (("variant", "order not stated"),),
     r"(\d+) (?:base )?\+ (\d+) (?:upsampler )?steps": (
         ("variant", r"\1 base + \2 upsampler steps"),
@@ -64,8 +71,6 @@ _CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
     **dict.fromkeys(
         (
             r"no final step to sigma=0 \(denoise_to_zero off\), no AFS",
-            r"odd NFE for a two-evaluation solver: .*\(AFS\) saves one evaluation",
-            r"final denoise step",
             r"10k samples: not comparable with FID-50k",
             r"EDM checkpoint but score-SDE statistics and evaluator: .*",
             r"OpenAI evaluator by another group",

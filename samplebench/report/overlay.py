@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from samplebench.answers.parameters import parsed
 from samplebench.published import Published, load
 from samplebench.report.atlas import hover_of
 from samplebench.report.chart import Mark, Series
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from samplebench.checkpoints.catalog import Checkpoint
 
 _METRIC = "fid"
-# What a value of a parameter that is no number is in a row.
-_WORDS = {"True": True, "False": False, "None": None}
 # Added to a curve's variant: the same dash, another marker.
 _OTHER_MARKER = 5
 
@@ -109,7 +108,8 @@ def _candidates(own: Links, uncertain: bool) -> list[Published]:
 
 def _run(curve: StyledCurve, link: Links) -> Run:
     row, release = curve.rows[0], link.dtype
-    name, params, constants = algorithm(str(row.get("sampler")), _parsed(row.get("params")))
+    given = parsed(str(row.get("params") or ""))
+    name, params, constants = algorithm(str(row.get("sampler")), given)
     if "variance" in params:
         # Left to the model, it is the one it was released with.
         params["variance"] = params["variance"] or link.variance
@@ -125,21 +125,6 @@ def _run(curve: StyledCurve, link: Links) -> Run:
         constants=constants,
         dtype=dtype if release and dtype != release else "",
     )
-
-
-def _parsed(params: object) -> dict[str, Any]:
-    """The parameters of a row, e.g. "S_churn=10 schedule=vp", as values."""
-    pairs = (word.partition("=") for word in str(params or "").split())
-    return {name: _value(text) for name, _, text in pairs}
-
-
-def _value(text: str) -> Any:
-    if text in _WORDS:
-        return _WORDS[text]
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _series(model: str, curve: StyledCurve, row: Published, summary: str) -> Series:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.parameters import label
 from samplebench.errors import UsageError
 from samplebench.processes.coordinates import Coordinates, coordinates
 
@@ -159,8 +160,8 @@ def check_signs(**given: float) -> None:
     Raises:
         UsageError: one of them is negative or infinite.
     """
-    if not all(0 <= value < math.inf for value in given.values()):
-        raise UsageError(f"{' and '.join(given)} cannot be negative or infinite")
+    if wrong := {name: value for name, value in given.items() if not 0 <= value < math.inf}:
+        raise UsageError(f"{' and '.join(given)} cannot be negative or infinite: {label(wrong)}")
 
 
 def churns(params: dict[str, Any]) -> bool:

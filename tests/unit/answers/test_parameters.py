@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from samplebench.answers.parameters import accepted, label, split
+from samplebench.answers.parameters import accepted, label, parsed, split
 
 
 def example(model, x, grid, *, noise=None, callback=None, S_churn=0.0, order=2, mode="a", top=None):
@@ -35,3 +35,9 @@ def test_split():
 )
 def test_label(params, text):
     assert label(params) == text
+    assert parsed(text) == pytest.approx(params)
+
+
+def test_words_of_a_label_are_values():
+    params = {"afs": True, "denoise": False, "process": None, "like": "k-diffusion", "K": 2}
+    assert parsed(label(params)) == params

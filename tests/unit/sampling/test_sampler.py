@@ -128,6 +128,21 @@ class TestParameters:
         assert Solver.of(name).stochastic(params) is expected
 
     @pytest.mark.parametrize(
+        ("name", "params", "quiet", "noisy"),
+        [
+            ("euler-ancestral", {}, {"eta": 0}, {}),
+            ("euler-ancestral", {"eta": 0.0}, {}, {"eta": 1}),
+            ("edm", {"S_noise": 1.1}, {}, {"S_churn": 1}),
+            ("edm", {"S_churn": 5}, {"S_churn": 0}, {}),
+            ("dpmpp-2m", {}, {}, None),
+            ("pc", {}, None, {}),
+        ],
+    )
+    def test_what_turns_noise_off_and_on(self, name, params, quiet, noisy):
+        solver = Solver.of(name)
+        assert (solver.quiet(params), solver.noisy(params)) == (quiet, noisy)
+
+    @pytest.mark.parametrize(
         ("name", "params", "algorithm", "kept"),
         [
             ("edm", {"S_min": 1.0}, "heun", {}),

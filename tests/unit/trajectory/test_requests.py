@@ -252,6 +252,19 @@ def test_every_deterministic_method_is_measured_at_its_usual_end():
         assert point.end.rmse == pytest.approx(error, rel=1e-6), curve.sampler
 
 
+def test_an_end_that_is_not_the_samplers_own_is_told():
+    words = {"steps": 5, "latents": latents_of(), "quiet": True}
+    ends = [None, "sigma_min", "zero"]
+    found = [
+        truncation(Gauss(), "ipndm", param={"ipndm.final": end} if end else {}, **words).curves
+        for end in ends
+    ]
+    assert [curve.params for (curve,) in found] == ["", "", "final=zero"]
+    both = truncation(Gauss(), "ipndm", param={"ipndm.final": ends[1:]}, **words).curves
+    assert [curve.params for curve in both] == ["", "final=zero"]
+    assert [curve.points[0].levels[-1].sigma for curve in both] == [pytest.approx(0.002), 0]
+
+
 def test_a_last_evaluation_leads_to_zero():
     """As the step into 0 does: the result is D at the last level."""
     words = {"steps": 20, "latents": latents_of(), "quiet": True}
