@@ -235,9 +235,9 @@ def _rows_of_sampler(
 
     for setting, requested in settings(request, known, solver, given, leave_out):
         steps = setting.timeline
+        planned = setting.evaluations if steps.budgeted else None
         note_words(survey, setting, given)
         written = {**changed, **{k: v for k, v in steps.written.items() if k in given}}
-        planned = setting.evaluations if steps.budgeted else None
         columns = _columns(request, base, measuring.protocol, setting, planned)
         columns |= {"params": label(written), "nfe_requested": requested}
         canonical, effective = solver.canonical(setting.params)
