@@ -119,10 +119,10 @@ def unplain(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _like(where: str, default: Any, value: Any) -> Any:
-    """`value` as the kind of `default`, whose None admits anything."""
+    """`value` as the kind of `default`, whose None admits anything, and is a word as it is told."""
     value = scalar(value)
     if default is None:
-        return value
+        return None if isinstance(value, str) and value == str(None) else value
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, bool):
         fits, kind = isinstance(value, bool), "true or false"

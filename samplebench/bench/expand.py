@@ -73,6 +73,8 @@ def _possible(model: Any, solver: Solver, words: Words, nfe: int | None, fewest:
         # A method that runs at all fails with few steps, a grid with many.
         if not solver.timeline.budgeted or setting.steps < fewest:
             rehearse(setting)
+        if solver.timeline.budgeted and setting.evaluations < 1:
+            raise UsageError(f"sampler {solver.name} never asks the network for anything")
     except OutOfBudget:
         raise
     except UsageError as error:

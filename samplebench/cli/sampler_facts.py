@@ -30,9 +30,10 @@ def facts(entry: SamplerEntry) -> dict[str, Any]:
         "ends at": {"zero": "0"}.get(solver.final(), solver.final())
         if _on_levels(solver)
         else None,
+        "end rules": ", ".join(_rules(solver)) or None,
         "draws": _draws(solver),
         "batch": "a sample depends on its batch mates" if entry.coupled else None,
-        "as published in": entry.code or None,
+        "defaults as in": entry.code or None,
         "papers": "; ".join(
             f"{author_year(papers[key])} [{key}]" for key in entry.cite if key in papers
         )
@@ -68,6 +69,12 @@ def formula(counts: Mapping[int, int]) -> str:
 
 def _on_levels(solver: Solver) -> bool:
     return "final" in solver.timeline.supplied
+
+
+def _rules(solver: Solver) -> tuple[str, ...]:
+    """Words of a request that say how its grids begin and end."""
+    final = ("final",) if "discretization" in solver.timeline.words else ()
+    return (*final, *getattr(solver.timeline, "rules", ()))
 
 
 def _evaluations(solver: Solver) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from samplebench.errors import UsageError
 from samplebench.samplers.probability_flow import draw
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ def ancestral(a: float, b: float, eta: float) -> tuple[float, float]:
     """
     up = min(b, eta * math.sqrt(b**2 * (a**2 - b**2) / a**2))
     return math.sqrt(b**2 - up**2), up
+
+
+def check_share(eta: float) -> None:
+    """Raises `UsageError` for a share above 1, with which `down` may be 0 at any level."""
+    if eta > 1:
+        raise UsageError(f"eta={eta}: the share of fresh noise is at most 1 here")
 
 
 def draws(params: dict[str, Any]) -> bool:

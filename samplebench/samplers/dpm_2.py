@@ -70,7 +70,7 @@ def dpm_2(
     levels = grid.tolist()
     churn = Churn(S_churn, S_min, S_max, S_noise)
     for i, (sigma, b) in enumerate(pairwise(levels)):
-        x_hat, a = churn.at_level(model, x, sigma, len(levels) - 1, noise)
+        x_hat, a = churn.at_level(model, x, sigma, len(levels) - 1, noise, rounds=False)
         denoised = model(x_hat, a)
         d = (x_hat - denoised) / a
         if b > 0:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from samplebench.registry import samplers
-from samplebench.samplers.ancestral import ancestral, draws, or_quiet, renoised
+from samplebench.samplers.ancestral import ancestral, check_share, draws, or_quiet, renoised
 from samplebench.samplers.probability_flow import check_signs, two_stages
 from samplebench.samplers.step import Step
 
@@ -40,14 +40,15 @@ def dpm_2_ancestral(
     """Midpoint rule with ancestral noise, order 2 at eta = 0, 2N - 1 evaluations for N steps.
 
     Args:
-        eta: share of fresh noise, 0 or more; deterministic at 0. Above 1 a step may go
-            down to 0 at once, which needs one evaluation fewer.
+        eta: share of fresh noise, 0 to 1; deterministic at 0. Above 1 a step would go down to 0 at
+            once, where it has no second stage.
         S_noise: its standard deviation.
 
     Raises:
-        UsageError: a negative one.
+        UsageError: one out of its range.
     """
     check_signs(eta=eta, S_noise=S_noise)
+    check_share(eta)
     for i, (a, b) in enumerate(pairwise(grid.tolist())):
         denoised = model(x, a)
         d = (x - denoised) / a

@@ -86,10 +86,16 @@ def fast_levels(steps: int, sigma_min: float, sigma_max: float, order: int) -> n
     return np.concatenate([*inner, ends[-1:]])
 
 
+def _fast_canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Of order 1 both predictions make DDIM's steps."""
+    return "dpm-solver-fast", {"order": 1} if params["order"] == 1 else params
+
+
 @samplers.register(
     "dpm-solver-fast",
     timeline="own",
     order=lambda params: params["order"],
+    canonical=_fast_canonical,
     evaluations=lambda steps: steps,
     final="sigma_min",
     levels=fast_levels,

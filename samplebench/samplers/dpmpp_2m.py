@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from samplebench.errors import unknown
 from samplebench.registry import samplers
-from samplebench.samplers.like import ends_like, final, resolved
+from samplebench.samplers.like import final, lowered, resolved
 from samplebench.samplers.log_snr import LogSnrStep, one_point, two_points
 from samplebench.samplers.multistep import Method, Weights, multistep
 from samplebench.samplers.step import Step
@@ -73,6 +73,6 @@ def dpmpp_2m(
     Raises:
         UsageError: an unknown word.
     """
-    lower = ends_like(like)[1] if lower_order_final is None else lower_order_final
-    method = Method(second_order(predicts, solver_type), 2, predicts, lower_order_final=bool(lower))
+    lower = lowered(lower_order_final, like)
+    method = Method(second_order(predicts, solver_type), 2, predicts, lower_order_final=lower)
     return multistep(model, x, grid, method, callback=callback)

@@ -105,16 +105,21 @@ class Churn:
         sigma: float,
         steps: int,
         noise: Callable[[Tensor], Tensor] | None,
+        *,
+        rounds: bool = True,
     ) -> tuple[Tensor, float]:
         """The same in sigma itself: (x_hat, sigma_hat).
 
         Args:
             steps: of the whole run.
+            rounds: whether sigma_hat is a level that the model knows; in k-diffusion it is not.
         """
         if self.S_churn <= 0:
             return x, sigma
         gamma = self.gamma(sigma, steps)
-        sigma_hat = float(model.round_sigma(sigma + gamma * sigma))
+        sigma_hat = sigma + gamma * sigma
+        if rounds:
+            sigma_hat = float(model.round_sigma(sigma_hat))
         std = math.sqrt(max(sigma_hat**2 - sigma**2, 0)) * self.S_noise
         return x + std * draw(noise, x), sigma_hat
 

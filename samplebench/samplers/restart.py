@@ -29,7 +29,7 @@ def _levels(
     """EDM's levels as the model knows them, and 0; intervals that do not fit are refused here."""
     nearest = getattr(model, "round_sigma", float)
     levels = [rounded(nearest, t) for t in rho_levels(steps, sigma_min, sigma_max, RHO).tolist()]
-    placed(intervals_of(intervals, K), levels)
+    placed([each for each in intervals_of(intervals, K) if each.K], levels)
     return [*levels, 0.0]
 
 
@@ -93,8 +93,8 @@ def restart(
             negative.
     """
     check_signs(S_noise=S_noise)
-    found = intervals_of(intervals, K)
-    stochastic = any(each.K for each in found)
+    found = [each for each in intervals_of(intervals, K) if each.K]
+    stochastic = bool(found)
     path = _path(grid.tolist(), found)
     for i, (sigma, sigma_next, jump) in enumerate(path):
         if jump > 0:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,9 +70,18 @@ def _evaluations(steps: int, order: int = 3, final: str = "zero") -> int:
     return steps + (steps < order and final != "zero")
 
 
+def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """With one point there is none to leave out at the end."""
+    return "unipc", {
+        **params,
+        "lower_order_final": params["order"] == 1 or params["lower_order_final"],
+    }
+
+
 @samplers.register(
     "unipc",
     order=lambda params: params["order"] + 1,
+    canonical=_canonical,
     evaluations=_evaluations,
     final="sigma_min",
     code="diff-sampler",

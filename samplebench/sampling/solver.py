@@ -38,7 +38,7 @@ class Solver:
     function: Callable[..., Any]
     timeline: type[Timeline]
     # Counted evaluations by steps. Not kept any longer: the function may change what it reaches.
-    _counted: dict[int, int] = field(default_factory=dict, repr=False, compare=False)
+    _counted: dict[tuple[int, str], int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -205,8 +205,14 @@ class Solver:
             name
             for name in params
             if full[name] != self.defaults[name]
-            and self.canonical({**full, name: self.defaults[name]}) == algorithm
+            and self._ends_as(full, {**full, name: self.defaults[name]}, algorithm)
         }
+
+    def _ends_as(
+        self, full: dict[str, Any], other: dict[str, Any], algorithm: tuple[str, dict[str, Any]]
+    ) -> bool:
+        """Whether other parameters are the same algorithm with the same usual end."""
+        return self.canonical(other) == algorithm and self.final(other) == self.final(full)
 
     def decisive(self, params: Mapping[str, Any], steps: int) -> dict[str, Any]:
         """What decides the images of so many steps: equal for parameters of one algorithm."""
@@ -222,16 +228,17 @@ class Solver:
                 them; others are ignored.
         """
         with self.guarded():
+            # Without a word of the steps, they end where this sampler's do.
+            final = str(params.get("final") or self.final(split(params, self.defaults)[0]))
             if self.entry.evaluations is not None:
                 known = accepted(self.entry.evaluations)
-                # Without a word of the steps, they end where this sampler's do.
-                usual = {"final": self.final(split(params, self.defaults)[0])}
-                return int(self.entry.evaluations(steps, **split({**usual, **params}, known)[0]))
-            if steps not in self._counted:
-                self._counted[steps] = self._count(steps)
-            return self._counted[steps]
+                own = split({**params, "final": final}, known)[0]
+                return int(self.entry.evaluations(steps, **own))
+            if (steps, final) not in self._counted:
+                self._counted[steps, final] = self._count(steps, final)
+            return self._counted[steps, final]
 
-    def _count(self, steps: int) -> int:
+    def _count(self, steps: int, final: str) -> int:
         """Evaluations of one run of a function that does not declare them."""
         import torch
 
@@ -239,6 +246,9 @@ class Solver:
         model = steps_of.toy_model()
         if self.entry.levels is not None:
             steps_of = self.timeline.of(model, self, Words(steps=steps))
+        elif final != "zero" and "final" in self.timeline.supplied:
+            words = Words(steps=steps, params={"final": final})
+            steps_of = self.timeline.of(model, self, words)
         bound, latents = toy_batch(steps_of, model)
         x = steps_of.start(latents)
         with kept_generators(), torch.no_grad():

@@ -411,7 +411,7 @@ def test_the_samplers_of_the_docs_are_those_of_the_registry():
     for entry in registry.samplers:
         assert f"`{entry.name}`" in text
         known = facts(entry)
-        words = ("order", "evaluations", "ends at", "as published in")
+        words = ("order", "evaluations", "ends at", "defaults as in")
         if entry.timeline not in ("discrete", "linear"):
             assert told.pop(entry.name) == [
                 "" if known[w] is None else f"{known[w]}" for w in words

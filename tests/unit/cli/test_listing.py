@@ -26,7 +26,7 @@ def test_verbose_tells_every_registered_fact(capsys):
     for entry in samplers:
         facts = found[entry.name]
         assert facts["order"] == Solver.of(entry.name).order()
-        assert (facts["as published in"] or "") == entry.code
+        assert (facts["defaults as in"] or "") == entry.code
         assert len((facts["papers"] or "").split("; ")) == max(len(entry.cite), 1)
         assert (facts["draws"] is None) <= (not Solver.of(entry.name).stochastic({}))
 
