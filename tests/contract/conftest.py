@@ -1,6 +1,8 @@
 """Registered things as parameters: a test with one of the arguments below meets every one.
 
 solver          every sampler
+adaptive_solver every one that chooses its own steps
+sigma_solver, discrete_solver, linear_solver: every other that declares an order of such steps
 setting         every sampler once deterministic and once stochastic, where its parameters allow
 kind            one setting of each timeline, end, and way to draw noise: what the bench sees of one
 setting_in_sigma: those whose grid is of noise levels, their own ones too
@@ -11,6 +13,8 @@ linear_id       every model there of another linear process
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -20,11 +24,19 @@ from samplebench.checkpoints.catalog import catalog
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
 from samplebench.timelines.choice import of_model
-from tests.contract.registered import on_levels, with_noise, without_noise
+from samplebench.timelines.discrete import Discrete
+from samplebench.timelines.linear import Linear
+from tests.contract.registered import adaptive, on_levels, with_noise, without_noise
 
 
-def _solvers() -> list:
-    return [pytest.param(Solver.of(e.name), id=e.name) for e in registry.samplers]
+def _solvers(fit: Callable[[Solver], bool] = lambda solver: True) -> list:
+    found = [Solver.of(entry.name) for entry in registry.samplers]
+    return [pytest.param(solver, id=solver.name) for solver in found if fit(solver)]
+
+
+def _has_order(solver: Solver) -> bool:
+    """Whether more steps show one."""
+    return solver.order() is not None and not adaptive(solver)
 
 
 def _settings() -> list:
@@ -42,8 +54,10 @@ def _kinds() -> list:
     for setting in _settings():
         solver, params = setting.values[0]
         entry, noisy = solver.entry, solver.stochastic(params)
-        key = (entry.timeline, noisy, noisy and entry.noises is not None, entry.coupled)
-        found.setdefault((*key, on_levels(solver) and solver.final(params)), setting)
+        # Batch mates are a matter of the sampler alone: the bench keeps its blocks for all.
+        if not entry.coupled:
+            key = (entry.timeline, noisy, noisy and entry.noises is not None)
+            found.setdefault((*key, on_levels(solver) and solver.final(params)), setting)
     return list(found.values())
 
 
@@ -67,6 +81,10 @@ def _extractors() -> list:
 
 _VALUES = {
     "solver": _solvers,
+    "adaptive_solver": lambda: _solvers(adaptive),
+    "sigma_solver": lambda: _solvers(lambda s: on_levels(s) and _has_order(s)),
+    "discrete_solver": lambda: _solvers(lambda s: s.timeline is Discrete and _has_order(s)),
+    "linear_solver": lambda: _solvers(lambda s: s.timeline is Linear and _has_order(s)),
     "setting": _settings,
     "kind": _kinds,
     "setting_in_sigma": lambda: [s for s in _settings() if on_levels(s.values[0][0])],
@@ -110,7 +128,8 @@ def on_cld():
 def exact(request, digits, on_steps, on_cld):
     """The model of the kind that the test's sampler needs."""
     given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    solver = given.get("solver") or given.get("setting", given.get("kind", (None,)))[0]
+    firsts = (value[0] if isinstance(value, tuple) else value for value in given.values())
+    solver = next((first for first in firsts if isinstance(first, Solver)), None)
     needs = "sigma" if solver is None else solver.entry.timeline
     return {"discrete": on_steps, "linear": on_cld}.get(needs, digits)
 

@@ -21,16 +21,25 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def with_noise(solver: Solver) -> dict | None:
-    """Parameters that make a sampler stochastic: none, or one of its numbers set to 1."""
+def usual(solver: Solver) -> dict:
+    """Parameters of every run: where steps are chosen for a tolerance, one that takes few."""
+    return {"rtol": 1e-2} if adaptive(solver) else {}
+
+
+def _with_a_number(solver: Solver, number: float) -> Iterator[dict]:
+    """The usual parameters, then with each number of the sampler replaced."""
     numbers = [name for name, default in solver.defaults.items() if is_number(default)]
-    tried = [{}, *({name: 1.0} for name in numbers)]
+    yield from ({**usual(solver), **one} for one in ({}, *({name: number} for name in numbers)))
+
+
+def with_noise(solver: Solver) -> dict | None:
+    """Parameters that make a sampler stochastic: the usual, or one of its numbers set to 1."""
+    tried = _with_a_number(solver, 1.0)
     return next((params for params in tried if solver.stochastic(params)), None)
 
 
 def without_noise(solver: Solver) -> dict | None:
-    numbers = [name for name, default in solver.defaults.items() if is_number(default)]
-    tried = [{}, *({name: 0.0} for name in numbers)]
+    tried = _with_a_number(solver, 0.0)
     return next((params for params in tried if not solver.stochastic(params)), None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from dataclasses import replace
 from functools import cache
@@ -24,7 +25,7 @@ from samplebench.images import contact_sheet, to_uint8
 from samplebench.results.store import Store
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
-from tests.contract.registered import adaptive, on_levels, pace
+from tests.contract.registered import on_levels, pace
 
 BLOCK = 64
 VOLATILE = ("seconds", "provenance", "checksum")
@@ -120,8 +121,8 @@ def run(loaded, tmp_path):
     return go
 
 
-def test_bench_and_sample_draw_the_same_images(setting, run, exact):
-    solver, params = setting
+def test_bench_and_sample_draw_the_same_images(kind, run, exact):
+    solver, params = kind
     cell = cell_of(solver, params, num_samples=3 * BLOCK)
     _, _, sheet, recorder = run(cell)
     for block, images in enumerate(recorder.images):
@@ -144,8 +145,6 @@ def test_a_subset_aligned_to_blocks_has_equal_bits(kind, run):
     assert record["conditions"]["seed"] == BLOCK
     assert torch.equal(part.images[0], whole.images[1])
     assert torch.equal(part.features[0], whole.features[1])
-    if kind[0].entry.coupled:
-        return
     # The last block of another N is padded, and holds the same samples all the same.
     *_, padded = run(cell_of(*kind, num_samples=BLOCK + 20), "padded")
     assert torch.equal(padded.images[1], whole.images[1])
@@ -217,7 +216,7 @@ def test_a_damaged_partial_state_is_computed_again(damage, any_cell, run, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("batch", "count"), [(1, 16), (7, BLOCK), pytest.param(1, BLOCK, marks=pytest.mark.slow)]
+    ("batch", "count"), [(1, 8), (7, 21), pytest.param(1, BLOCK, marks=pytest.mark.slow)]
 )
 def test_samples_of_another_batch_size_agree(setting, batch, count, exact):
     solver, params = setting
@@ -230,8 +229,7 @@ def test_samples_of_another_batch_size_agree(setting, batch, count, exact):
         parts = [range(i, min(i + size, count)) for i in starts]
         return torch.cat([sb.sample(exact, solver.name, seeds=part, **words) for part in parts])
 
-    together = drawn(BLOCK, BLOCK)[:count]
-    difference = (drawn(batch, count) - together).abs().flatten(1).max(1).values
+    difference = (drawn(batch, count) - drawn(count, count)).abs().flatten(1).max(1).values
     assert difference.max() <= 1e-12, f"seed {difference.argmax()}: {difference.max():.3g}"
 
 
@@ -268,12 +266,10 @@ def test_samples_of_a_network_in_another_batch_agree(batch, model_id):
 
 def test_metrics_of_another_batch_size_agree(kind, run):
     solver, params = kind
-    if solver.entry.coupled:
-        pytest.skip(f"{solver.name} says that a sample depends on its batch mates")
-    found = {}
-    # One by one, the many evaluations of a tolerance would take long.
-    for size in (7, BLOCK) if adaptive(solver) else (1, 7, BLOCK):
-        words = {"num_samples": BLOCK + 6, "batch_size": size, **asked(solver, params, 3)}
+    found, budget = {}, asked(solver, params, 3)
+    # One by one, many evaluations would take long.
+    for size in (1, 7, BLOCK) if budget.get("nfe", math.inf) <= 20 else (7, BLOCK):
+        words = {"num_samples": BLOCK + 6, "batch_size": size, **budget}
         found[size] = run(cell_of(solver, params, **words), f"B={size}")[:2]
     expected, scores = found.pop(BLOCK)
     for size, (record, again) in found.items():

@@ -10,7 +10,7 @@ from samplebench.models.bound import Bound
 from samplebench.samplers.deis import RULES
 from samplebench.samplers.multistep import Method, Weights, multistep
 
-# Sampler of a case -> ours, and its parameters as ours are called; None: not in ours.
+# Sampler of a case -> ours, and its parameters as ours are called.
 NAMES = {
     "euler": "euler",
     "heun": "heun",

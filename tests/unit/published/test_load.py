@@ -87,7 +87,7 @@ def test_every_printed_name_is_mapped_and_no_other():
 def test_our_grids_are_registered_under_that_name_and_rho():
     for grid in GRIDS.values():
         # A discrete model's own steps, and a sampler's own levels, are no discretization.
-        own = {entry.obj.label for entry in timelines} - {""} | {"respacing", "adaptive"}
+        own = {entry.obj.label for entry in timelines} - {""}
         assert grid.ours == (grid.name in discretizations or grid.name in own), grid
     assert {g.name for g in GRIDS.values() if g.rho is not None} == {"edm", "time_uniform"}
 

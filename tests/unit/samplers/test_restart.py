@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.bench.plan import make
+from samplebench.bench.request import Request
 from samplebench.errors import UsageError
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
@@ -156,19 +158,12 @@ def test_refused(model, words, message):
         run(model, steps=8, **words)
 
 
-def test_float32_state(model):
-    latents = LATENTS.float()
-    x = sb.sample(model, "restart", steps=6, latents=latents, noise=Drawn())
-    full = sb.sample(model, "restart", steps=6, latents=latents.double(), noise=Drawn())
-    assert x.dtype == torch.float32 and (x - full).abs().max() < 1e-3
-
-
-def test_a_sweep_of_intervals(tmp_path):
+def test_a_sweep_of_intervals():
     words = "restart.intervals=2:1:1:2/3:1:0.06:0.3,3:2:0.06:0.3,3:0.06:0.3"
-    frame = sb.run(
-        sampler="restart", nfe=21, param=words, num_samples=80, out=str(tmp_path), quiet=True
-    )
-    assert frame["nfe"].tolist() == [21, 21, 21] and frame["steps"].tolist() == [8, 7, 7]
-    assert set(frame["discretization"]) == {"own levels"}
-    first, second, third = frame["fd-digits"]
+    rows = make(Request.of(sampler="restart", nfe=21, param=words, num_samples=80)).rows
+    columns = [row.columns for row in rows]
+    assert [row["nfe"] for row in columns] == [21, 21, 21]
+    assert [row["steps"] for row in columns] == [8, 7, 7]
+    assert {row["discretization"] for row in columns} == {"own levels"}
+    first, second, third = ([cell.hash for cell in row.cells] for row in rows)
     assert second == third != first

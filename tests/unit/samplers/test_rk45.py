@@ -91,13 +91,6 @@ def test_a_smaller_tolerance_is_nearer_and_costs_more(mixture):
     assert [nfe for _, nfe in runs] == sorted(nfe for _, nfe in runs)
 
 
-def test_single_precision_is_the_same_to_its_tolerance(mixture):
-    model = mixture("smooth5")
-    x, _ = drawn(model, normal(model.shape, dtype=torch.float32))
-    assert x.dtype == torch.float32
-    assert (x - drawn(model, normal(model.shape))[0]).abs().max() < 1e-3
-
-
 @pytest.mark.parametrize("rtol", [0, -1e-5, 1e-13, 2, 1e300])
 def test_a_tolerance_out_of_its_range_is_refused(mixture, rtol):
     with pytest.raises(UsageError, match=r"^rk45\.rtol=.* must be from 1e-12 to 1, e\.g\. 1e-5$"):

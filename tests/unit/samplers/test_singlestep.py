@@ -135,27 +135,6 @@ class TestAncestral:
             with pytest.raises(UsageError, match="eta and S_noise cannot be negative"):
                 run(model, sampler, steps=3, **words)
 
-    @pytest.mark.parametrize("sampler", ANCESTRAL)
-    @pytest.mark.parametrize("final", ["zero", "sigma_min"])
-    def test_as_many_draws_in_every_step(self, model, sampler, final):
-        drawn, found, draw = [], [], seeded()
-
-        def noise(x):
-            drawn.append(x)
-            return draw(x)
-
-        run(
-            model,
-            sampler,
-            steps=5,
-            final=final,
-            noise=noise,
-            callback=lambda s: found.append(len(drawn)),
-        )
-        per_step = 2 if sampler == "dpmpp-sde" else 1
-        assert found == [per_step * i for i in range(1, 6)]
-        assert Solver.of(sampler).noises(5) == len(drawn)
-
 
 class TestFast:
     def test_its_orders(self):
@@ -204,10 +183,3 @@ class TestFast:
     def test_refused(self, model, words, message):
         with pytest.raises(UsageError, match=re.escape(message)):
             run(model, "dpm-solver-fast", steps=4, **words)
-
-
-@pytest.mark.parametrize("sampler", [*TWO_STAGES, "euler-ancestral", "dpm-solver-fast"])
-def test_float32_states(model, sampler):
-    narrow = run(model, sampler, steps=6, latents=LATENTS.float())
-    wide = run(model, sampler, steps=6, latents=LATENTS.float().double())
-    assert narrow.dtype == torch.float32 and (narrow - wide).abs().max() < 1e-3

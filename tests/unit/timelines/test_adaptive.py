@@ -16,6 +16,7 @@ from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.regression.rows import load_rows
 from samplebench.results.columns import fault
+from samplebench.results.store import Store
 from samplebench.results.view import caveats
 from samplebench.sampling.setting import prepare
 
@@ -45,51 +46,50 @@ def test_end_rules_without_a_meaning_are_unknown(mixture, rule):
         prepare(mixture("tiny3"), "rk45", params={rule: True})
 
 
-def test_a_sweep_runs_it_once_for_all_budgets(tmp_path):
-    words = {"model": "digits-exact", "sampler": ["heun", "rk45"], "num_samples": 70}
-    words |= {"nfe": [10, 20], "out": str(tmp_path), "quiet": True, "param": RTOL}
-    frame = sb.run(**words)
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep beside a sampler with budgets, of two repeats: its folder and its table."""
+    out = tmp_path_factory.mktemp("swept")
+    words = {"model": "digits-exact", "sampler": ["heun", "rk45"], "num_samples": 20, "repeats": 2}
+    return out, sb.run(**words, nfe=[10, 20], param=RTOL, out=str(out), quiet=True)
+
+
+def test_a_sweep_runs_it_once_for_all_budgets(swept):
+    out, frame = swept
     assert frame["sampler"].tolist() == ["heun", "heun", "rk45", "rk45"]
     own = frame[frame["sampler"] == "rk45"]
     assert own[["steps", "nfe_requested", "rho"]].isna().all(axis=None)
     assert set(own["discretization"]) == {"adaptive steps"}
     assert own["nfe"].iloc[0] != own["nfe"].iloc[1] and (own["nfe"] == own["depth"]).all()
-    with open(tmp_path / "results.csv", encoding="utf-8") as file:
+    with open(out / "results.csv", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["sampler"] == "rk45"]
     assert [(row["steps"], row["nfe_requested"]) for row in rows] == [("", "")] * 2
-    # What was counted is that of the samples, whatever fills their last block.
-    model, row = sb.load("digits-exact"), rows[0]
-    assert row["params"] == "rtol=0.001"
-    seen: list = []
-    sb.sample(model, "rk45", rtol=1e-3, seeds=range(70), callback=seen.append)
-    assert float(row["nfe"]) == pytest.approx(seen[-1].nfe, rel=1e-11)
     # The tables are read back, and equal themselves.
-    assert load_rows(tmp_path).rows == load_rows(tmp_path / "results.csv").rows
+    assert load_rows(out).rows == load_rows(out / "results.csv").rows
     # A row that was measured has a count.
     for column in ("nfe", "depth"):
-        assert fault({**load_rows(tmp_path).rows[-1], column: None}) == f"{column} is empty"
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert fault({**load_rows(out).rows[-1], column: None}) == f"{column} is empty"
+    page = (out / "report.html").read_text(encoding="utf-8")
     assert "None steps" not in page and "in None" not in page
 
 
-def test_nothing_planned_is_nothing_to_compare_with(tmp_path):
-    from samplebench.results.store import Store
+def test_its_counts_are_those_of_the_samples(swept):
+    """Whatever fills their last block; of repeats the mean."""
+    out, frame = swept
+    (row,) = frame[frame["params"] == "rtol=0.001"].to_dict("records")
+    counts = [Store(out).cell(cell)["nfe"] for cell in row["cell"].split()]
+    model, seen = sb.load("digits-exact"), []
+    sb.sample(model, "rk45", rtol=1e-3, seeds=range(20), callback=seen.append)
+    assert counts[0] == pytest.approx(seen[-1].nfe, rel=1e-11)
+    assert counts[0] != counts[1] and row["nfe"] == sum(counts) / 2
 
-    words = {"model": "digits-exact", "sampler": "rk45", "num_samples": 64, "quiet": True}
-    frame = sb.run(out=str(tmp_path), param={"rk45": {"rtol": 1e-2}}, **words)
-    record = Store(tmp_path).cell(frame["cell"][0])
+
+def test_nothing_planned_is_nothing_to_compare_with(swept):
+    out, frame = swept
+    record = Store(out).cell(frame["cell"].iloc[-1].split()[0])
     assert "nfe_planned" not in record and record["conditions"]["steps"] is None
     assert isinstance(record["nfe"], float) and record["nfe"] % 1
     assert not [text for text in caveats(record) if "planned" in text]
-
-
-def test_repeats_have_the_mean_of_their_counts(tmp_path):
-    from samplebench.results.store import Store
-
-    words = {"model": "digits-exact", "sampler": "rk45", "num_samples": 20, "quiet": True}
-    frame = sb.run(out=str(tmp_path), param={"rk45": {"rtol": 1e-2}}, repeats=2, **words)
-    counts = [Store(tmp_path).cell(cell)["nfe"] for cell in frame["cell"][0].split()]
-    assert counts[0] != counts[1] and frame["nfe"][0] == sum(counts) / 2
 
 
 def test_a_budget_alone_has_no_effect():
