@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,8 @@ class Churn:
     S_noise: float
 
     def __post_init__(self) -> None:
-        check_signs(S_churn=self.S_churn, S_noise=self.S_noise)
+        # It is clipped, so that an infinite one means as much as there may be.
+        check_signs(S_churn=min(self.S_churn, sys.float_info.max), S_noise=self.S_noise)
 
     def gamma(self, sigma: float, steps: int) -> float:
         """Relative increase of the noise level; 0 outside [S_min, S_max]."""

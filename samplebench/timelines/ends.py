@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from samplebench.answers.parameters import merge
+from samplebench.answers.tensors import column
 from samplebench.errors import UsageError, unknown
 from samplebench.models.bound import Bound
 from samplebench.samplers.step import Step
@@ -128,10 +129,8 @@ class EndView:
 
 def without_noise(x: Tensor, sigma: float | Tensor) -> Tensor:
     """x - sigma x / sqrt(1 + sigma^2): D where x is unit normal data and noise."""
-    import torch
-
-    level = torch.as_tensor(sigma, dtype=torch.float64).reshape(-1, *(1,) * (x.ndim - 1)).to(x)
-    return x * (1 - level / torch.sqrt(1 + level**2))
+    level = column(sigma, x)
+    return x * (1 - level / (1 + level**2).sqrt())
 
 
 def thresholded(x0: Tensor) -> Tensor:
