@@ -5,7 +5,7 @@
 
 The values are those of benchmarks/baselines/samplers-table.csv, of 1,797 samples from seed 0 on; an
 error is the standard error over delete-one-block sets. A sampler is there with its defaults, and
-stochastic ones of EDM's kind with S_churn = 10.
+`edm` with S_churn = 10.
 """
 
 from __future__ import annotations
@@ -35,10 +35,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "baselines" / "samplers-table.csv"
 MODELS = ("digits-exact", "digits-vp")
-BUDGETS = (5, 8, 10, 20)
+BUDGETS = (5, 8, 10, 20, 50)
 DRAWN = (5, 8, 10, 20, 35, 50)
-# What a sampler is shown with where its defaults do not show it; adaptive ones have no budget.
-PARAMS = {"edm": ("S_churn=10",), "rk45": ("rtol=1e-1,1e-2,1e-3",)}
+# What a sampler is shown with where its defaults do not show it: "edm" with noise, "rk45" by its
+# tolerance, "restart" with an interval that fits into few evaluations, too.
+PARAMS = {
+    "edm": {"S_churn": "10"},
+    "restart": {"intervals": "None,2:1:0.06:0.3"},
+    "rk45": {"rtol": "1e-1,1e-2,1e-3"},
+}
 # Beside each group's own curves, in grey.
 ALWAYS = "heun"
 WIDTH, HEIGHT = 9.6, 11.0  # inches
@@ -65,7 +70,7 @@ def commands(out: Path) -> list[list[str]]:
     names = fitting()
     words = ["--sampler", ",".join(names), "--nfe", ",".join(map(str, DRAWN)), "--seed", "0"]
     for name, params in PARAMS.items():
-        words += [word for p in params if name in names for word in ("--param", f"{name}.{p}")]
+        words += [w for k, v in params.items() for w in ("--param", f"{name}.{k}={v}")]
     sweep = [*samplebench, "run", "--model", ",".join(MODELS), *words, "--out", str(out)]
     return [
         [*sweep, "--quiet", "--yes"],
@@ -73,11 +78,11 @@ def commands(out: Path) -> list[list[str]]:
     ]
 
 
-def kind(name: str) -> str:
+def kind(label: str) -> str:
     """The group of a sampler: by its noise, then by what a step costs."""
+    name = label.split()[0]
     solver = Solver.of(name)
-    words = {p.split("=")[0]: float(p.split("=")[1]) for p in PARAMS.get(name, ()) if "," not in p}
-    if solver.stochastic(words):
+    if solver.stochastic({"S_churn": 10.0} if name == "edm" else {}):
         return "stochastic"
     counted = solver.entry.evaluations and solver.evaluations(10)
     return "one evaluation a step" if counted == 10 else "several evaluations a step"
@@ -87,11 +92,12 @@ GROUPS = ("one evaluation a step", "several evaluations a step", "stochastic")
 
 
 def curves(rows: Sequence[Row], model: str) -> dict[str, list[Row]]:
-    """Rows of a model by sampler, in the order of their NFE."""
+    """Rows of a model by sampler, and by restart's intervals, in the order of their NFE."""
     found: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row["nfe"]):
         if row["model"] == model:
-            found.setdefault(row["sampler"], []).append(row)
+            others = row["params"].partition("intervals=")[2]
+            found.setdefault(f"{row['sampler']} {others}".strip(), []).append(row)
     return found
 
 
@@ -112,7 +118,7 @@ def table(rows: Sequence[Row], model: str) -> str:
         for name, own in sorted(curves(rows, model).items()):
             if kind(name) == group:
                 cells = [_cell(at(own, budget), budget) for budget in BUDGETS]
-                lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+                lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
