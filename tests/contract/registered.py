@@ -10,7 +10,7 @@ from typing import Any
 from samplebench.errors import UsageError
 from samplebench.sampling.setting import prepare, rehearse
 from samplebench.sampling.solver import Solver
-from samplebench.timelines.levels import UnitPixel
+from samplebench.timelines.levels import Levels, UnitPixel
 from samplebench.timelines.sigma import Sigma
 
 # Fewest steps of a method, at the most.
@@ -45,7 +45,7 @@ def without_noise(solver: Solver) -> dict | None:
 
 def on_levels(solver: Solver) -> bool:
     """Whether its model is D(x; sigma)."""
-    return issubclass(solver.timeline, Sigma)
+    return issubclass(solver.timeline, Levels)
 
 
 def takes_final(solver: Solver) -> bool:

@@ -202,9 +202,11 @@ def test_declared_evaluations_are_those_of_a_probe(solver):
     if adaptive(solver):
         pytest.skip(f"{solver.name} plans none")
     probed = replace(solver, entry=replace(solver.entry, evaluations=None))
-    grid = {"final": solver.timeline.toy(2).supplies["final"]} if on_levels(solver) else {}
-    for steps in {pace(solver, steps)["steps"] for steps in STEPS} if grid else STEPS:
-        assert probed.evaluations(steps) == solver.evaluations(steps, grid)
+    ends = ({"final": "zero"}, {"final": "sigma_min"}) if takes_final(solver) else ({},)
+    counts = {pace(solver, steps)["steps"] for steps in STEPS} if on_levels(solver) else STEPS
+    for steps in counts:
+        for end in ends:
+            assert probed.evaluations(steps, end) == solver.evaluations(steps, end), (steps, end)
 
 
 def test_nfe_is_a_budget(solver):
