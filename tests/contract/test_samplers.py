@@ -202,10 +202,11 @@ def test_declared_evaluations_are_those_of_a_probe(solver):
     if adaptive(solver):
         pytest.skip(f"{solver.name} plans none")
     probed = replace(solver, entry=replace(solver.entry, evaluations=None))
-    ends = [{"final": end} for end in ("zero", "sigma_min")] if takes_final(solver) else []
-    for steps in {pace(solver, steps)["steps"] for steps in STEPS} if on_levels(solver) else STEPS:
-        for words in ({}, *ends):
-            assert probed.evaluations(steps, words) == solver.evaluations(steps, words)
+    ends = ({"final": "zero"}, {"final": "sigma_min"}) if takes_final(solver) else ({},)
+    counts = {pace(solver, steps)["steps"] for steps in STEPS} if on_levels(solver) else STEPS
+    for steps in counts:
+        for end in ends:
+            assert probed.evaluations(steps, end) == solver.evaluations(steps, end), (steps, end)
 
 
 def test_nfe_is_a_budget(solver):
