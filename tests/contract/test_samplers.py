@@ -209,6 +209,15 @@ def test_declared_evaluations_are_those_of_a_probe(solver):
             assert probed.evaluations(steps, end) == solver.evaluations(steps, end), (steps, end)
 
 
+def test_levels_of_its_own_end_as_declared(solver):
+    """What `list` tells of them is read off the registration."""
+    if not on_levels(solver) or takes_final(solver):
+        pytest.skip(f"{solver.name} has none")
+    words = pace(solver, 24)
+    last = prepare(UnitPixel(), solver.name, **words).timeline.levels[-1]
+    assert solver.final() == ("sigma_min" if last > 0 else "zero")
+
+
 def test_nfe_is_a_budget(solver):
     if adaptive(solver):
         with pytest.raises(UsageError, match=solver.name):
