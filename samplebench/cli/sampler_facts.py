@@ -27,9 +27,7 @@ def facts(entry: SamplerEntry) -> dict[str, Any]:
         "order": order if order is None or order % 1 else int(order),
         "evaluations": _evaluations(solver),
         "timelines": ", ".join((entry.timeline, *entry.on)),
-        "ends at": {"zero": "0"}.get(solver.final(), solver.final())
-        if _on_levels(solver)
-        else None,
+        "ends at": _end(solver),
         "end rules": ", ".join(_rules(solver)) or None,
         "draws": _draws(solver),
         "batch": "a sample depends on its batch mates" if entry.coupled else None,
@@ -67,8 +65,10 @@ def formula(counts: Mapping[int, int]) -> str:
     return f"{line} {'-' if offset < 0 else '+'} {abs(offset)}"
 
 
-def _on_levels(solver: Solver) -> bool:
-    return "final" in solver.timeline.supplied
+def _end(solver: Solver) -> str | None:
+    if "final" not in solver.timeline.supplied:
+        return None
+    return "0" if solver.final() == "zero" else solver.final()
 
 
 def _rules(solver: Solver) -> tuple[str, ...]:
@@ -78,12 +78,11 @@ def _rules(solver: Solver) -> tuple[str, ...]:
 
 
 def _evaluations(solver: Solver) -> str:
-    if "steps" not in solver.timeline.words:
+    if not solver.timeline.budgeted:
         return "adaptive"
     if solver.entry.evaluations is None:
         return "counted by trying"
-    given = {**solver.defaults, "final": solver.final()}
-    return formula({n: solver.evaluations(n, given) for n in _PROBED})
+    return formula({n: solver.evaluations(n, solver.defaults) for n in _PROBED})
 
 
 def _draws(solver: Solver) -> str | None:

@@ -29,26 +29,31 @@ def _levels(
     """EDM's levels as the model knows them, and 0; intervals that do not fit are refused here."""
     nearest = getattr(model, "round_sigma", float)
     levels = [rounded(nearest, t) for t in rho_levels(steps, sigma_min, sigma_max, RHO).tolist()]
-    placed([each for each in intervals_of(intervals, K) if each.K], levels)
+    placed(_used(intervals, K), levels)
     return [*levels, 0.0]
 
 
+def _used(intervals: Any, K: int) -> list[Interval]:
+    """The intervals that are gone through."""
+    return [each for each in intervals_of(intervals, K) if each.K]
+
+
 def _evaluations(steps: int, intervals: Any = None, K: int = USUAL_K) -> int:
-    found = intervals_of(intervals, K)
+    found = _used(intervals, K)
     return two_stages(steps) + sum(2 * each.K * (each.N_restart - 1) for each in found)
 
 
 def _noises(steps: int, params: dict[str, Any]) -> int:
-    found = intervals_of(params["intervals"], params["K"])
+    found = _used(params["intervals"], params["K"])
     return steps + sum(each.K * each.N_restart for each in found)
 
 
 def _stochastic(params: dict[str, Any]) -> bool:
-    return any(each.K for each in intervals_of(params["intervals"], params["K"]))
+    return bool(_used(params["intervals"], params["K"]))
 
 
 def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    found = [each for each in intervals_of(params["intervals"], params["K"]) if each.K]
+    found = _used(params["intervals"], params["K"])
     S_noise = params["S_noise"] if found else 1.0
     return "restart", {"intervals": written(found), "S_noise": S_noise}
 
@@ -93,13 +98,12 @@ def restart(
             negative.
     """
     check_signs(S_noise=S_noise)
-    found = [each for each in intervals_of(intervals, K) if each.K]
-    stochastic = bool(found)
+    found = _used(intervals, K)
     path = _path(grid.tolist(), found)
     for i, (sigma, sigma_next, jump) in enumerate(path):
         if jump > 0:
             x = x + jump * S_noise * draw(noise, x)
-        if stochastic:
+        if found:
             draw(noise, x)
         x, denoised = heun_step(model, x, sigma, sigma_next)
         if callback:

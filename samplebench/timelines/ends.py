@@ -96,16 +96,14 @@ class Ends:
 
 
 OFF = Ends()
+# Names of a sampler's own parameters come before these.
+RULES = tuple(field.name for field in fields(Ends) if field.name != "final")
 
 
 def refuse_rules(sampler: str, name: str, why: str) -> None:
     """Raises `UsageError` for an end rule where there is none to say, for a reason."""
     if name in ("final", *RULES):
         raise UsageError(f"{sampler}.{name}: {why}; drop it")
-
-
-# Names of a sampler's own parameters come before these.
-RULES = tuple(field.name for field in fields(Ends) if field.name != "final")
 
 
 class EndView:

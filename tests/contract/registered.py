@@ -26,21 +26,17 @@ def usual(solver: Solver) -> dict:
     return {"rtol": 1e-2} if adaptive(solver) else {}
 
 
-def _with_a_number(solver: Solver, number: float) -> Iterator[dict]:
-    """The usual parameters, then with each number of the sampler replaced."""
-    numbers = [name for name, default in solver.defaults.items() if is_number(default)]
-    yield from ({**usual(solver), **one} for one in ({}, *({name: number} for name in numbers)))
-
-
 def with_noise(solver: Solver) -> dict | None:
     """Parameters that make a sampler stochastic: the usual, or one of its numbers set to 1."""
-    tried = _with_a_number(solver, 1.0)
-    return next((params for params in tried if solver.stochastic(params)), None)
+    return _beside(solver, solver.noisy(usual(solver)))
 
 
 def without_noise(solver: Solver) -> dict | None:
-    tried = _with_a_number(solver, 0.0)
-    return next((params for params in tried if not solver.stochastic(params)), None)
+    return _beside(solver, solver.quiet(usual(solver)))
+
+
+def _beside(solver: Solver, more: dict | None) -> dict | None:
+    return None if more is None else {**usual(solver), **more}
 
 
 def on_levels(solver: Solver) -> bool:
@@ -55,7 +51,7 @@ def takes_final(solver: Solver) -> bool:
 
 def adaptive(solver: Solver) -> bool:
     """Whether nobody says its number of steps."""
-    return "steps" not in solver.timeline.words
+    return not solver.timeline.budgeted
 
 
 def pace(solver: Solver, steps: int, params: dict | None = None, model: Any = None) -> dict:
