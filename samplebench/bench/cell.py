@@ -64,7 +64,7 @@ def run_cell(
         raise
     statistics = dict(_statistics(cell, wanted, bench, partial))
     _keep(cell, bench, partial, store, keep, statistics)
-    record = _record(cell, bench, partial)
+    record = _record(cell, setting, bench, partial)
     scores = scored_cell(record, wanted, scoring, statistics, partial.failed)
     for score in scores:
         store.write_score(score)
@@ -165,7 +165,7 @@ def _keep(
         store.kept.write(cell.hash, "images", "", {IMAGES: partial.rows("images")})
 
 
-def _record(cell: Cell, bench: Bench, partial: Partial) -> Record:
+def _record(cell: Cell, setting: Setting, bench: Bench, partial: Partial) -> Record:
     """The JSON record of a finished cell."""
     nfe = partial.nfe
     record: Record = {
@@ -182,6 +182,12 @@ def _record(cell: Cell, bench: Bench, partial: Partial) -> Record:
     }
     if cell.nfe is not None:
         record["nfe_planned"] = cell.nfe
+    if cell.depth not in (None, cell.nfe):
+        record["depth"] = cell.depth
+    if about := setting.about:
+        record["about"] = about
+    if remarks := setting.remarks(bench.model, cell.conditions["model"]):
+        record["remarks"] = remarks
     if partial.unsteady:
         record["unsteady"] = partial.unsteady
     if cell.not_reusable:

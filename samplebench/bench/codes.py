@@ -10,6 +10,9 @@ from samplebench.identity import identify
 from samplebench.registry import Entry
 from samplebench.results.record import Conditions
 
+# What of a registration decides images beside the object itself.
+_DECIDE = ("lowest", "process", "levels", "span")
+
 
 class Codes:
     """What others' code of a plan is, each object looked at once.
@@ -40,8 +43,8 @@ class Codes:
         """
         if entry.builtin:
             return cast(Conditions, {})
-        # A default range that follows from constants, a declared process: they decide, too.
-        declared = [getattr(entry, name, None) for name in ("lowest", "process")]
+        # A default range that follows from constants, a declared process or levels decide, too.
+        declared = [getattr(entry, name, None) for name in _DECIDE]
         parts = (entry.obj, *(part for part in declared if part is not None))
         key = tuple(map(id, parts))
         if key not in self._found:

@@ -49,8 +49,7 @@ def settings(
     """
     for words in places(request, solver, given):
         fewest = math.inf
-        free = words.counted or not solver.timeline.budgeted
-        for nfe in (None,) if free else request.nfe:
+        for nfe in solver.timeline.budgets(solver, request, words):
             try:
                 setting = _possible(model, solver, words, nfe, fewest)
             except OutOfBudget as error:

@@ -133,7 +133,7 @@ def make(request: Request) -> Plan:
         request,
         tuple(rows.values()),
         sources,
-        (*survey.notes(), *dict.fromkeys(notes), *codes.notes),
+        (*survey.notes(), *survey.remarks, *dict.fromkeys(notes), *codes.notes),
     )
 
 
@@ -198,9 +198,14 @@ def _rows_of_model(
     samplers, params = samplers_of(request, entry)
     known = Known(entry)
     solvers = [Solver.on(known, sampler, entry.id) for sampler in samplers]
+    # What is written may be a path, whose sampler has a name of its own.
+    names = {
+        word: s.name for word, s in zip(samplers, solvers, strict=True) if isinstance(word, str)
+    }
+    params = {names.get(word, word): table for word, table in params.items()}
     for sampler in params:
         if sampler not in [solver.name for solver in solvers]:
-            raise unknown("sampler in --param", sampler, [s.name for s in solvers])
+            raise unknown("sampler in --param", sampler, [*names])
     for solver in solvers:
         if not solver.entry.draws:
             raise UsageError(
@@ -236,10 +241,11 @@ def _rows_of_sampler(
     for setting, requested in settings(request, known, solver, given, leave_out):
         steps = setting.timeline
         planned = setting.evaluations if steps.budgeted else None
+        depth = setting.depth if steps.budgeted else None
         note_words(survey, setting, given)
         written = {**changed, **{k: v for k, v in steps.written.items() if k in given}}
         columns = _columns(request, base, measuring.protocol, setting, planned)
-        columns |= {"params": label(written), "nfe_requested": requested}
+        columns |= {"params": label(written), "nfe_requested": requested, "depth": depth}
         canonical, effective = solver.canonical(setting.params)
         ran = solver if canonical == solver.name else Solver.of(canonical, timeline=solver.timeline)
         conditions = {
@@ -257,8 +263,11 @@ def _rows_of_sampler(
         unknown = codes.unknown(conditions)
         seeds = (request.seed + r * measuring.protocol.num_samples for r in range(request.repeats))
         cells = tuple(
-            Cell(cast(Conditions, {**conditions, "seed": seed}), planned, unknown) for seed in seeds
+            Cell(cast(Conditions, {**conditions, "seed": seed}), planned, unknown, depth)
+            for seed in seeds
         )
+        for remark in setting.remarks(known, known.id):
+            survey.remark(remark)
         yield PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
 
 

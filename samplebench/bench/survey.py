@@ -29,10 +29,15 @@ class Survey:
 
     Args:
         given: the words that the user wrote.
+
+    Attributes:
+        taken: words that have an effect on something.
+        remarks: what the reader of the values must know, a line each.
     """
 
     given: frozenset[str] = frozenset()
     taken: set[str] = field(default_factory=set)
+    remarks: dict[str, None] = field(default_factory=dict)
     _idle: dict[str, dict[str, dict[str, None]]] = field(default_factory=dict)
     _out: dict[str, list[_Point]] = field(default_factory=dict)
 
@@ -42,6 +47,10 @@ class Survey:
             self.taken.add(name)
         else:
             self._idle.setdefault(name, {}).setdefault(who, {})[where] = None
+
+    def remark(self, text: str) -> None:
+        """Notes what the reader of values must know."""
+        self.remarks[text] = None
 
     def leave_out(self, error: OutOfBudget, model: str = "", params: str = "") -> None:
         """Notes a point that its budget makes impossible."""

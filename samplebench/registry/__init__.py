@@ -30,10 +30,10 @@ __all__ = [
     "timelines",
 ]
 
-samplers = Registry("sampler", "samplebench.samplers", SamplerEntry)
-discretizations = Registry("discretization", "samplebench.discretizations", DiscretizationEntry)
-adapters = Registry("adapter", "samplebench.adapters", AdapterEntry)
-extractors = Registry("extractor", "samplebench.features", Entry)
-metrics = Registry("metric", "samplebench.metrics", MetricEntry)
+samplers = Registry("sampler", ("samplebench.samplers",), SamplerEntry)
+discretizations = Registry("discretization", ("samplebench.discretizations",), DiscretizationEntry)
+adapters = Registry("adapter", ("samplebench.adapters",), AdapterEntry)
+extractors = Registry("extractor", ("samplebench.features",), Entry)
+metrics = Registry("metric", ("samplebench.metrics",), MetricEntry)
 # A new kind of time reaches into planning, so it is registered by code and by no entry point.
-timelines = Registry("timeline", "samplebench.timelines", Entry, public=False)
+timelines = Registry("timeline", ("samplebench.timelines",), Entry, public=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,11 @@ class SamplerEntry(Entry):
         decisive: (effective parameters, steps) -> what of them decides the images, where several
             values are one algorithm at that many steps; None where the parameters themselves do.
         code: whose published code the defaults follow, e.g. "k-diffusion"; "" for the paper.
+        depth: (steps, effective parameters) -> of the evaluations those that wait for one another;
+            None where all do.
+        about: what the results say of it beside its name, as plain values.
+        remarks: (model or what is known of one, its name) -> what the reader of its values must
+            know, a line each.
         cite: keys of citations.bib.
     """
 
@@ -84,6 +89,9 @@ class SamplerEntry(Entry):
     canonical: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]] | None = None
     decisive: Callable[[dict[str, Any], int], dict[str, Any]] | None = None
     code: str = ""
+    depth: Callable[[int, dict[str, Any]], int] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    remarks: Callable[[Any, str], Iterable[str]] | None = None
     cite: tuple[str, ...] = ()
 
 

@@ -2,7 +2,8 @@
 
 A name resolves in this order: what the package's own folder registers, what an installed
 distribution offers under the entry-point group `samplebench.<registry>`, and, for names that
-contain a colon, the object at `package.module:attribute`.
+contain a colon, what a scheme makes of the rest ("card:file.json"), or the object at
+`package.module:attribute`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from samplebench.answers.blame import line_of, said
 from samplebench.answers.parameters import word
@@ -57,21 +58,39 @@ def _summary(obj: Any) -> str:
     return (getattr(obj, "__doc__", None) or "").strip().split("\n")[0]
 
 
+@dataclass(frozen=True)
+class Scheme(Generic[E]):
+    """How names of one prefix are read.
+
+    Attributes:
+        form: what users type.
+        summary: one line for `samplebench list`.
+        read: what follows the colon -> entry, whose name may be another.
+    """
+
+    form: str
+    summary: str
+    read: Callable[[str], E]
+
+
 class Registry(Generic[E]):
     """Names to objects, filled by a decorator, by entry points and by import paths.
 
     Args:
         kind: singular noun used in messages, e.g. "sampler".
-        home: module or package whose import registers what samplebench ships.
+        homes: modules or packages whose import registers what samplebench ships.
         entry: what is known of each object; its fields are the facts of a registration.
         public: whether an installed distribution may add to it by an entry point.
     """
 
-    def __init__(self, kind: str, home: str, entry: type[E], *, public: bool = True) -> None:
-        self.kind, self.home, self.made = kind, home, entry
+    def __init__(
+        self, kind: str, homes: tuple[str, ...], entry: type[E], *, public: bool = True
+    ) -> None:
+        self.kind, self.homes, self.made = kind, homes, entry
         self.facts = {f.name for f in fields(entry)} - {f.name for f in fields(Entry)}
         self.group = f"samplebench.{kind}s" if public else ""
         self._entries: dict[str, E] = {}
+        self._schemes: dict[str, Scheme[E]] = {}
         self._added: set[str] = set()  # names of bare callables, which no import need find
         self._loaded = False
 
@@ -97,14 +116,39 @@ class Registry(Generic[E]):
 
         return file
 
+    def scheme(self, prefix: str, form: str, summary: str) -> Callable[[T], T]:
+        """Decorator that files a function by which "prefix:rest" is read, rest -> entry.
+
+        Args:
+            form: what users type, e.g. "card:FILE.json".
+            summary: one line for `samplebench list`.
+        """
+
+        def file(read: T) -> T:
+            self._schemes[prefix] = Scheme(form, summary, cast("Callable[[str], E]", read))
+            return read
+
+        return file
+
+    def schemes(self) -> list[Scheme[E]]:
+        """How names are written that nobody registers, by their prefix."""
+        self._load()
+        return [self._schemes[prefix] for prefix in sorted(self._schemes)]
+
     def entry(self, name: str) -> E:
-        """The entry called `name`, or the object at "package.module:attribute".
+        """The entry called `name`, what a scheme reads, or that at "package.module:attribute".
 
         Raises:
             UsageError: no such name; the message holds the nearest one.
         """
         self._load()
-        if ":" in name and name not in self._added:
+        prefix, colon, rest = name.partition(":")
+        if prefix in self._schemes and colon:
+            if name not in self._entries:
+                found = self._schemes[prefix].read(rest)
+                # By its own name, too: a cell is run by that.
+                self._entries[name] = self._entries[found.name] = found
+        elif colon and name not in self._added:
             self._import_path(name)
         try:
             return self._entries[name]
@@ -135,8 +179,13 @@ class Registry(Generic[E]):
         return self._entries[name]
 
     def renew(self, name: str) -> None:
-        """Forgets a bare callable under "module:qualname", so that the name is imported anew."""
-        if ":" in name and name in self._added:
+        """Forgets what a scheme has read, or a bare callable under "module:qualname".
+
+        So that the name is read or imported anew.
+        """
+        if name.partition(":")[0] in self._schemes:
+            self._entries.pop(name, None)
+        elif ":" in name and name in self._added:
             module = sys.modules.get(name.partition(":")[0])
             if hasattr(module, name.partition(":")[2]):
                 self._added.discard(name)
@@ -157,9 +206,10 @@ class Registry(Generic[E]):
         if self._loaded:
             return
         self._loaded = True
-        home = importlib.import_module(self.home)
-        for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
-            importlib.import_module(f"{self.home}.{module.name}")
+        for home in self.homes:
+            package = importlib.import_module(home)
+            for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
+                importlib.import_module(f"{home}.{module.name}")
         for point in entry_points(group=self.group) if self.group else ():
             if point.name not in self._entries:
                 try:

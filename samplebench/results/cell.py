@@ -27,11 +27,13 @@ class Cell:
         nfe: planned network evaluations per sample; None where a method chooses its steps.
         not_reusable: one line on what of others' code in it cannot be told apart from other code,
             so that it is computed anew every time; "" for nothing.
+        depth: of the planned evaluations those that wait for one another; None as for nfe.
     """
 
     conditions: Conditions
     nfe: int | None
     not_reusable: str = ""
+    depth: int | None = None
 
     @cached_property
     def hash(self) -> str:

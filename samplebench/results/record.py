@@ -118,6 +118,9 @@ class Record(TypedDict):
         cell: its hash.
         nfe, nfe_planned: network evaluations per sample, counted and planned; nothing is planned
             where a method chooses its steps.
+        depth: of the evaluations those that wait for one another, where not all do.
+        about: what sampler and steps say of themselves beside their names.
+        remarks: what a reader must know beside the values, a line each.
         nonfinite: samples that are not finite.
         unsteady: reasons why the same seeds give other samples.
         not_reusable: what of others' code cannot be told apart from other code.
@@ -131,6 +134,9 @@ class Record(TypedDict):
     conditions: Conditions
     nfe: int | float
     nfe_planned: NotRequired[int]
+    depth: NotRequired[int]
+    about: NotRequired[dict[str, Mapping[str, Any]]]
+    remarks: NotRequired[list[str]]
     gflop_per_evaluation: NotRequired[float | None]
     gflop_per_image: NotRequired[float | None]
     nonfinite: NotRequired[int]

@@ -87,6 +87,7 @@ def with_values(
     # Of adaptive steps every repeat has its own.
     counts = [record["nfe"] for record in records]
     nfe = counts[0] if len(set(counts)) == 1 else math.fsum(counts) / len(counts)
-    # No sampler evaluates side by side, and none is guided, yet.
-    fixed = {**row["columns"], "nfe": nfe, "depth": nfe}
+    depths = [record.get("depth", record["nfe"]) for record in records]
+    depth = depths[0] if len(set(depths)) == 1 else math.fsum(depths) / len(depths)
+    fixed = {**row["columns"], "nfe": nfe, "depth": depth}
     return cast(Row, {**fixed, **values, "cell": " ".join(row["cells"])})

@@ -71,6 +71,7 @@ def caveats(record: Record, scores: Iterable[Score] = ()) -> list[str]:
         found.append(f"{reason}: no value")
     if record.get("nfe_planned", record.get("nfe")) != record.get("nfe"):
         found.append(f"{record['nfe']} evaluations counted, {record['nfe_planned']} planned")
+    found += record.get("remarks", [])
     doubts = record.get("unsteady", [])
     if not (doubts or record.get("seed_reproducible", True)):  # a record of an older version
         doubts = ["the sampler draws from torch's global generator"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,28 @@ class Setting:
         """Planned network evaluations per sample, where they are."""
         given = {**self.params, **self.timeline.supplies}
         return self.solver.evaluations(self.steps, given) + self.timeline.evaluations
+
+    @property
+    def depth(self) -> int:
+        """Of the planned evaluations those that wait for one another."""
+        own = self.evaluations - self.timeline.evaluations
+        return self.solver.depth(self.steps, self.params, own) + self.timeline.evaluations
+
+    @property
+    def about(self) -> dict[str, Mapping[str, Any]]:
+        """What the results say of its parts beside their names."""
+        parts = {"sampler": self.solver.entry.about, "steps": self.timeline.about}
+        return {name: part for name, part in parts.items() if part}
+
+    def remarks(self, model: Any, name: str) -> list[str]:
+        """What the reader of its values must know, a line each.
+
+        Args:
+            model: or what is known of one.
+            name: the model's.
+        """
+        with self.solver.guarded_steps():
+            return [*self.solver.remarks(model, name), *self.timeline.remarks(model, name)]
 
     def run(
         self,

@@ -255,6 +255,20 @@ class Solver:
             self.function(steps_of.view(bound), x, steps_of.grid, noise=torch.randn_like)
         return int(bound.nfe)
 
+    def depth(self, steps: int, params: Mapping[str, Any], planned: int) -> int:
+        """Of the planned evaluations those that wait for one another."""
+        if self.entry.depth is None:
+            return planned
+        with self.guarded():
+            return int(self.entry.depth(steps, self.effective(split(params, self.defaults)[0])))
+
+    def remarks(self, model: Any, name: str) -> list[str]:
+        """What the reader of its values on a model must know, a line each."""
+        if self.entry.remarks is None:
+            return []
+        with self.guarded():
+            return list(self.entry.remarks(model, name))
+
     def steps_for(
         self, nfe: int, params: Mapping[str, Any] = MappingProxyType({}), beside: int = 0
     ) -> int:

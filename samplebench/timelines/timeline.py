@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from samplebench.answers.parameters import label
@@ -77,6 +77,11 @@ class Timeline(ABC):
         Args:
             given: parameters of a sampler and of its steps, of which those of the steps are taken.
         """
+
+    @classmethod
+    def budgets(cls, sampler: Counts, asked: Sweep, words: Words) -> tuple[int | None, ...]:
+        """The budgets of a sweep at one place of the steps; None where no budget decides them."""
+        return (None,) if words.counted or not cls.budgeted else asked.nfe
 
     @classmethod
     @abstractmethod
@@ -202,6 +207,20 @@ class Timeline(ABC):
     def evaluations(self) -> int:
         """Network evaluations more than the sampler's own."""
         return 0
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What the results say of where the steps are, beside the condition, as plain values."""
+        return {}
+
+    def remarks(self, model: Any, name: str) -> Iterable[str]:
+        """What the reader of values on these steps must know, a line each.
+
+        Args:
+            model: or what is known of one.
+            name: the model's.
+        """
+        return ()
 
     @property
     def who(self) -> str:

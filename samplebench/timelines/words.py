@@ -52,6 +52,12 @@ class Sweep(Protocol):
     @property
     def rho(self) -> tuple[float, ...]: ...
 
+    @property
+    def nfe(self) -> tuple[int, ...]: ...
+
+    @property
+    def given(self) -> frozenset[str]: ...
+
 
 class Counts(Protocol):
     """What a timeline must know of a sampler: its name, its parameters, its evaluations."""

@@ -40,7 +40,7 @@ def points(monkeypatch):
 
 @pytest.fixture
 def things(module, points):
-    return Registry("thing", "toy_things", ThingEntry)
+    return Registry("thing", ("toy_things",), ThingEntry)
 
 
 def make(name: str, module: str = "toy_things"):
@@ -205,7 +205,7 @@ def test_the_home_package_is_imported_on_first_use(module, points, tmp_path, mon
         "from toy_things import things\n@things.register('deep')\ndef deep(): 'Deep.'\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    module.things = Registry("thing", "toy_home", ThingEntry)
+    module.things = Registry("thing", ("toy_home",), ThingEntry)
     assert "toy_home" not in sys.modules
     assert [entry.summary for entry in module.things] == ["Deep."]
     for name in ("toy_home", "toy_home.part"):

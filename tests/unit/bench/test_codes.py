@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from samplebench.bench.codes import Codes
-from samplebench.registry import AdapterEntry
+from samplebench.registry import AdapterEntry, DiscretizationEntry, SamplerEntry
 
 
 def load(path, config, *, device, dtype):
@@ -18,10 +20,17 @@ def long(config, shape):
     return 1000
 
 
-def test_one_function_with_other_declarations_is_other_code():
-    one, other, bare = (
-        AdapterEntry("mine", load, process=process) for process in (short, long, None)
-    )
-    together, alone = Codes(), [Codes().of("adapter", "adapter", e) for e in (one, other, bare)]
-    assert [together.of("adapter", "adapter", e) for e in (one, other, bare)] == alone
-    assert len({found["adapter_code"] for found in alone}) == 3
+@pytest.mark.parametrize(
+    ("entry", "fact"),
+    [
+        (AdapterEntry, "process"),
+        (DiscretizationEntry, "lowest"),
+        (SamplerEntry, "levels"),
+        (SamplerEntry, "span"),
+    ],
+)
+def test_one_function_with_other_declarations_is_other_code(entry, fact):
+    entries = [entry("mine", load, **{fact: declared}) for declared in (short, long, None)]
+    together, alone = Codes(), [Codes().of("part", "part", each) for each in entries]
+    assert [together.of("part", "part", each) for each in entries] == alone
+    assert len({found["part_code"] for found in alone}) == 3

@@ -1,0 +1,1 @@
+"""Solver cards: a solver, or a list of noise levels, as a file of numbers."""
