@@ -15,6 +15,7 @@ from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
+from samplebench.registry.places import is_place
 from samplebench.results.kept import LEVELS
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
@@ -188,7 +189,8 @@ def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
 
 
 def _levels(item: Any) -> str | tuple[float, ...]:
-    if isinstance(item, str) and "/" not in item:
+    # A file may lie in a folder.
+    if isinstance(item, str) and ("/" not in item or ":" in item or is_place(item)):
         return item
     parts = item.split("/") if isinstance(item, str) else item
     try:

@@ -10,7 +10,8 @@ import torch
 
 import samplebench as sb
 from samplebench.noise.streams import stream
-from samplebench.sampling.foreign import as_sampler, is_k_diffusion
+from samplebench.sampling.foreign import as_sampler
+from samplebench.sampling.forms import is_k_diffusion
 from samplebench.sampling.solver import Solver
 
 
