@@ -15,7 +15,7 @@ from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
-from samplebench.registry.places import is_place
+from samplebench.registry.places import is_place, name_at
 from samplebench.results.kept import LEVELS
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
@@ -105,7 +105,10 @@ class Request:
         words = {**base, **flags}
         param = {name: dict(values) for name, values in cls.of(**base).param.items()}
         if "sampler" in flags:
-            kept = cls.of(sampler=flags["sampler"]).sampler
+            asked = cls.of(sampler=flags["sampler"]).sampler
+            # Of a file by either of its names.
+            places = [s for s in asked if isinstance(s, str) and is_place(s)]
+            kept = (*asked, *map(name_at, places))
             param = {name: table for name, table in param.items() if name in kept}
         for name, table in cls.of(param=flags.get("param")).param.items():
             param[name] = {**param.get(name, {}), **table}

@@ -67,7 +67,8 @@ def find(name: str, kind: str) -> Any:
     module = _MODULES.get(real) or _run(real, who)
     held = [key for key, value in vars(module).items() if _offered(key, value, module)]
     if not attribute:
-        raise UsageError(f"{who} names no function; write {path}:{' or :'.join(held) or 'NAME'}")
+        listed = ", ".join(held) or "which it has none"
+        raise UsageError(f"{who} names no function; write {path}:NAME, of {listed}")
     if attribute not in vars(module):
         raise unknown(f"function of {path}", attribute, held)
     if not callable(vars(module)[attribute]):

@@ -205,7 +205,7 @@ class Registry(Generic[E]):
         """Whether two names mean two things, which may be called the same."""
         if places.is_place(one) and places.is_place(other):
             return not places.same(one, other)
-        return self.entry(one) is not self.entry(other)
+        return self.entry(one) != self.entry(other)
 
     def names(self) -> list[str]:
         """All registered names, sorted; import paths used so far are left out."""

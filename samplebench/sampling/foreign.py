@@ -10,13 +10,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.parameters import accepted, signature
-from samplebench.errors import UsageError
 from samplebench.samplers.step import Step
 from samplebench.sampling.forms import OURS, PLUMBING, is_k_diffusion, takes
 from samplebench.sampling.seen import Seen
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    Noise = Callable[[Tensor], Tensor] | None
+    Told = Callable[[Step], None] | None
 
 
 def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,13 +39,14 @@ def _completed(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that takes no noise or no callback."""
 
     def sampler(
-        model: Any, x: Tensor, grid: Tensor, *, noise: Any = None, callback: Any = None, **params: Any
-    ) -> Tensor:  # fmt: skip
+        model: Any, x: Tensor, grid: Tensor, *, noise: Noise = None, callback: Told = None,
+        **params: Any,
+    ) -> Any:  # fmt: skip
         if takes(function, "noise"):
             params["noise"] = noise
         if takes(function, "callback"):
             params["callback"] = callback
-        elif callback is not None and callable(model):
+        elif callback is not None and hasattr(model, "round_sigma"):
             return Seen(model, grid).run(function, x, grid, callback, params)
         return function(model, x, grid, **params)
 
@@ -54,10 +57,11 @@ def _of_k_diffusion(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of k-diffusion's form; with `noise_sampler` it gets the per-sample streams."""
 
     def sampler(
-        model: Any, x: Tensor, grid: Tensor, *, noise: Any = None, callback: Any = None, **params: Any
-    ) -> Tensor:  # fmt: skip
-        model, levels = _Denoiser(model), grid.to(x)
-        supplied = {"disable": True, "extra_args": {}, "callback": None}
+        model: Any, x: Tensor, grid: Tensor, *, noise: Noise = None, callback: Told = None,
+        **params: Any,
+    ) -> Any:  # fmt: skip
+        levels = grid.to(x)
+        supplied: dict[str, Any] = {"disable": True, "extra_args": {}, "callback": None}
         if noise is not None:
             supplied["noise_sampler"] = lambda sigma, sigma_next: noise(x)
         params |= {key: value for key, value in supplied.items() if takes(function, key)}
@@ -95,30 +99,6 @@ class _Late:
         self.callback(Step(self.last["i"], x, sigma, self.last["denoised"]))
 
 
-class _Missing(UsageError, AttributeError):
-    """What a function asks the model for that is not there; `hasattr` sees it, too."""
-
-
-class _Denoiser:
-    """A model as k-diffusion's functions call it."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-
-    def __call__(self, x: Tensor, sigma: Any, **extra_args: Any) -> Any:
-        return self._model(x, sigma, **extra_args)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return getattr(self._model, name)
-        except AttributeError:
-            raise _Missing(
-                f"a k-diffusion function asks for model.{name}, which is no part of a denoiser "
-                "here: a sampler sees model(x, sigma), sigma_min, sigma_max and round_sigma; "
-                "rewrite it without (a cfg++ sampler needs its guidance inside)"
-            ) from None
-
-
 def _named(
     sampler: Callable[..., Any], function: Callable[..., Any], supplied: tuple[str, ...]
 ) -> Callable[..., Any]:
@@ -134,6 +114,9 @@ def _named(
         if p.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     sampler.__signature__ = inspect.Signature(fixed + parameters)  # type: ignore[attr-defined]
-    sampler.__doc__, sampler.__module__ = function.__doc__, function.__module__
+    sampler.__doc__, sampler.__module__ = (
+        function.__doc__,
+        getattr(function, "__module__", "__main__"),
+    )
     sampler.__qualname__ = sampler.__name__ = getattr(function, "__name__", "sampler")
     return sampler

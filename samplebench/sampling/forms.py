@@ -19,13 +19,12 @@ _STARS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def is_k_diffusion(function: Callable[..., Any]) -> bool:
-    """Whether it is written as k-diffusion's: its third input is sigmas, or its keywords theirs."""
+    """Whether it is written as k-diffusion's: its third input is called sigmas."""
     try:
         names = list(signature(function).parameters)
     except (TypeError, ValueError):
         return False
-    theirs = names[2:3] == ["sigmas"] or {"extra_args", "noise_sampler"} & {*names}
-    return len(names) >= 3 and bool(theirs) and "noise" not in names
+    return names[2:3] == ["sigmas"] and "noise" not in names
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
@@ -35,7 +34,7 @@ def takes(function: Callable[..., Any], name: str) -> bool:
 
 
 def check_form(name: str, function: Callable[..., Any]) -> None:
-    """Raises `UsageError` if a sampler of others is in none of the forms that can be called.
+    """Raises `UsageError` if a sampler of others is in no form that can be called.
 
     Args:
         name: the sampler's, for the message.
@@ -78,36 +77,37 @@ def _check_kind(name: str, function: Callable[..., Any]) -> None:
 
 def _other_form(form: inspect.Signature) -> str:
     """What is said of k-diffusion's samplers f(model, x, sigma_min, sigma_max, ...)."""
-    names = list(form.parameters)
+    known, names = form.parameters, {*form.parameters}
     head = "has k-diffusion's form f(model, x, sigma_min, sigma_max, ...)"
-    if {"rtol", "atol"} <= {*names} and not {"callback", "noise_sampler"} & {*names}:
+    if {"rtol", "atol"} <= names and not {"callback", "noise_sampler", "order"} & names:
         return f"{head} of log_likelihood, which computes a likelihood and draws no images"
-    if {"rtol", "atol"} <= {*names}:
+    if all(p.default is not _EMPTY for p in list(known.values())[4:]):
         return (
-            f"{head} of dpm_adaptive, which chooses its steps by a tolerance; register a function "
-            "f(model, x, grid) with timeline='adaptive' that calls it with grid[-1] and grid[0]"
+            f"{head} of dpm_adaptive, which makes its own noise levels and is told no number of "
+            "them; register a function f(model, x, grid) with timeline='adaptive' that calls it "
+            "with grid[-1] and grid[0]"
         )
     return (
-        f"{head}, which makes its own noise levels; give a function f(model, x, sigmas, **params) "
-        "that calls it with sigmas[-2], sigmas[0] and len(sigmas) - 1 steps"
+        f"{head} of dpm_fast, which makes its own noise levels; give a function f(model, x, "
+        "sigmas, **params) that calls it with sigmas[-2], sigmas[0] and len(sigmas) - 1 steps"
     )
 
 
 def _fault(form: inspect.Signature, supplied: tuple[str, ...]) -> str:
     """What keeps a function from being called, "" if nothing."""
-    inputs = [
-        p for p in form.parameters.values() if p.kind not in (inspect.Parameter.KEYWORD_ONLY, *_STARS)
-    ]  # fmt: skip
-    endless = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in form.parameters.values())
+    known = form.parameters.values()
+    inputs = [p for p in known if p.kind not in (inspect.Parameter.KEYWORD_ONLY, *_STARS)]
+    endless = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in known)
     if len(inputs) < 3 and not endless:
         return f"takes {len(inputs)} inputs, not the three model, x and grid"
     given = [p.name for p in inputs[:3]]
     if swallowed := [key for key in given if key in (*OURS, *PLUMBING)]:
         return f"has {swallowed[0]} where model, x and grid are given"
+    theirs = {"extra_args", "noise_sampler"} & {*form.parameters}
+    if given[2:] != ["sigmas"] and theirs:
+        return f"has {', '.join(given[2:]) or 'nothing'} where k-diffusion's functions, which take {min(theirs)}, have sigmas"
     missing = [
-        p
-        for p in form.parameters.values()
-        if p.name not in given and p.default is _EMPTY and p.kind not in _STARS
+        p for p in known if p.name not in given and p.default is _EMPTY and p.kind not in _STARS
     ]
     for one in missing:
         if one.name not in supplied or one.kind is inspect.Parameter.POSITIONAL_ONLY:

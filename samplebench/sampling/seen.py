@@ -21,12 +21,14 @@ class Seen:
     at its prediction before.
 
     Args:
-        model: what the sampler sees.
+        model: D(x; sigma), as the sampler sees it.
         grid: its levels.
     """
 
     def __init__(self, model: Any, grid: Tensor) -> None:
         self._model = model
+        self.sigma_min, self.sigma_max = model.sigma_min, model.sigma_max
+        self.round_sigma = model.round_sigma
         self._levels = grid.tolist()
         # Index of the level -> state and answer there.
         self._asked: dict[int, tuple[Tensor, Tensor]] = {}
@@ -38,9 +40,6 @@ class Seen:
         if index is not None:
             self._asked[index] = (state, denoised)
         return denoised
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
 
     def run(
         self,
