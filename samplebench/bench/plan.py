@@ -27,7 +27,7 @@ from samplebench.bench.codes import Codes
 from samplebench.bench.expand import check_names, settings
 from samplebench.bench.known import Known
 from samplebench.bench.measured import scored_rows
-from samplebench.bench.named import check_called, params_by_name, renew
+from samplebench.bench.named import check_called, labels_by_name, params_by_name, renew
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
@@ -127,6 +127,7 @@ def make(request: Request) -> Plan:
     # A default that nothing takes is no word of the request: its dump could not be run.
     request = replace(
         request,
+        label=labels_by_name(request.label, request, [row.columns for row in rows.values()]),
         nfe=request.nfe if "nfe" in survey.taken else (),
         discretization=request.discretization if "discretization" in survey.taken else (),
     )

@@ -17,6 +17,7 @@ from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
 from samplebench.registry.places import is_place, name_at
 from samplebench.results.kept import LEVELS
+from samplebench.results.labels import fault_of
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
 
@@ -30,6 +31,7 @@ class Request:
             explicit levels, a sampler may be a function. Without rho, each discretization's own.
         param: sampler -> parameter -> values, swept over too.
         num_samples, protocol, noise, state_dtype: overrides of the protocol.
+        label: name -> what legends and tables tell readers in its place.
         seed, repeats: sample i of repeat r has seed `seed + r * num_samples + i`.
         metric: names.
         reference: ids or files of statistics, or images, to compare with; the model's own without.
@@ -52,6 +54,7 @@ class Request:
     rho: tuple[float, ...] = ()
     discretization: tuple[str | tuple[float, ...], ...] = ("edm",)
     param: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
+    label: Mapping[str, str] = field(default_factory=dict)
     num_samples: int | None = None
     seed: int = 0
     repeats: int = 1
@@ -99,8 +102,8 @@ class Request:
     def merged(cls, base: Mapping[str, Any], flags: Mapping[str, Any]) -> Request:
         """Flags over the words of a file.
 
-        Parameters are replaced one by one; a file's parameters of samplers that the flags leave
-        out are dropped.
+        Parameters and labels are replaced one by one; a file's parameters of samplers that the
+        flags leave out are dropped.
         """
         words = {**base, **flags}
         param = {name: dict(values) for name, values in cls.of(**base).param.items()}
@@ -112,7 +115,8 @@ class Request:
             param = {name: table for name, table in param.items() if name in kept}
         for name, table in cls.of(param=flags.get("param")).param.items():
             param[name] = {**param.get(name, {}), **table}
-        return cls.of(**{**words, "param": param or None})
+        labels = {**cls.of(**base).label, **cls.of(label=flags.get("label")).label}
+        return cls.of(**{**words, "param": param or None, "label": labels or None})
 
     def words(self) -> dict[str, Any]:
         """The request as plain values for TOML and JSON; unset words are left out."""
@@ -123,6 +127,8 @@ class Request:
                 continue
             if f.name == "param":
                 value = {s: {k: list(v) for k, v in p.items()} for s, p in value.items()}
+            elif f.name == "label":
+                value = dict(value)
             elif isinstance(value, tuple):
                 value = [list(v) if isinstance(v, tuple) else _name(v) for v in value]
             plain[f.name] = value
@@ -272,6 +278,23 @@ def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
     return result
 
 
+def _labels(name: str, value: Any) -> dict[str, str]:
+    """Of "NAME=Label", a list of these, or a table."""
+    pairs: Any = value
+    if not isinstance(value, Mapping):
+        items = [value] if isinstance(value, str) else values(value)
+        pairs = dict(str(item).partition("=")[::2] for item in items)
+    found = {str(key).strip(): label for key, label in pairs.items()}
+    for key, label in found.items():
+        fault = fault_of(label.strip()) if isinstance(label, str) else "is no text"
+        if not key or fault:
+            raise UsageError(
+                f"--label {line_of(f'{key}={label}')}: the label {fault or 'has no name'}; write "
+                "NAME=Label, e.g. euler=Ours"
+            )
+    return {key: label.strip() for key, label in found.items()}
+
+
 def _text(name: str, value: Any) -> str:
     if isinstance(value, list | tuple) and len(value) == 1:
         (value,) = value
@@ -336,6 +359,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "rho": lambda n, v: tuple(dict.fromkeys(check_rho(i) for i in _list(n, v))),
     "discretization": _discretizations,
     "param": _params,
+    "label": _labels,
     "num_samples": lambda n, v: _whole(n, v, 2),
     "seed": lambda n, v: _whole(n, v, 0),
     "repeats": lambda n, v: _whole(n, v, 1, 1000),

@@ -105,7 +105,8 @@ def _fault(form: inspect.Signature, supplied: tuple[str, ...]) -> str:
         return f"has {swallowed[0]} where model, x and grid are given"
     theirs = {"extra_args", "noise_sampler"} & {*form.parameters}
     if given[2:] != ["sigmas"] and theirs:
-        return f"has {', '.join(given[2:]) or 'nothing'} where k-diffusion's functions, which take {min(theirs)}, have sigmas"
+        third = ", ".join(given[2:]) or "nothing"
+        return f"has {third} where k-diffusion's functions, which take {min(theirs)}, have sigmas"
     missing = [
         p for p in known if p.name not in given and p.default is _EMPTY and p.kind not in _STARS
     ]
