@@ -126,7 +126,7 @@ def _run(path: Path, who: str) -> ModuleType:
         )
     # As no package's name, it hides none, and says nothing of the folder.
     module = ModuleType(f"./{path.name}")
-    module.__file__ = str(path)
+    module.__file__, module.__package__ = str(path), ""
     code = _compiled(path, who)
     before = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module
