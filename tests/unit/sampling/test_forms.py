@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.bench.plan import make
+from samplebench.bench.request import Request
 from samplebench.errors import UsageError
 from samplebench.sampling.solver import Solver
 
@@ -92,16 +94,23 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_it_runs_alone_and_in_a_sweep(form, mixture, tmp_path):
+def test_it_runs_and_can_be_planned(form, mixture):
     model = mixture("smooth5")
     words = {"steps": 5, "latents": torch.ones(2, 3, 4, 4, dtype=torch.float64)}
     ours = sb.sample(model, "euler", **words)
     found = sb.sample(model, FORMS[form], callback=lambda step: None, **words)
     assert found.numpy() == pytest.approx(ours.numpy(), abs=1e-12)
-    frame = sb.run(
-        sampler=FORMS[form], nfe=3, num_samples=4, quiet=True, out=tmp_path, model="digits-exact"
-    )
-    assert list(frame["nfe"]) == [3]
+    (row,) = make(Request.of(sampler=FORMS[form], nfe=3, num_samples=4)).rows
+    assert row.columns["nfe"] == 3 and "sampler_code" in row.cells[0].conditions
+
+
+def test_what_a_notebook_holds_runs_in_a_sweep(tmp_path):
+    """A partial, a lambda in a variable and a callable object, as euler does."""
+    held = [functools.partial(defaults, eta=1.0), FORMS["lambda"], Walker()]
+    words = {"nfe": 3, "num_samples": 4, "quiet": True, "out": tmp_path}
+    frame = sb.run(sampler=[*held, "euler"], **words)
+    assert list(frame["nfe"]) == [3] * 4
+    assert frame["fd-digits"].to_numpy() == pytest.approx(frame["fd-digits"].iloc[-1], rel=1e-9)
 
 
 def test_parameters_of_every_kind_are_kept():
