@@ -279,12 +279,14 @@ def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
 
 
 def _labels(name: str, value: Any) -> dict[str, str]:
-    """Of "NAME=Label", a list of these, or a table."""
+    """Of "NAME=Label", a list of these, or a table, in which a function is its own name."""
     pairs: Any = value
     if not isinstance(value, Mapping):
         items = [value] if isinstance(value, str) else values(value)
         pairs = dict(str(item).partition("=")[::2] for item in items)
-    found = {str(key).strip(): label for key, label in pairs.items()}
+    found = {
+        name_of(key) if callable(key) else str(key).strip(): label for key, label in pairs.items()
+    }
     for key, label in found.items():
         fault = fault_of(label.strip()) if isinstance(label, str) else "is no text"
         if not key or fault:
