@@ -8,6 +8,7 @@ from typing import Any
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError, unknown
 from samplebench.registry import Registry, discretizations, metrics, samplers
+from samplebench.registry.places import is_place
 from samplebench.results.labels import KINDS
 from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
@@ -35,9 +36,10 @@ def check_called(known: Registry[Any], words: Iterable[Any]) -> None:
         other = named.setdefault(name, word)
         if isinstance(word, str) and isinstance(other, str):
             if other != word and known.differ(other, word):
+                how = "copy or rename one file" if is_place(word) else "give one another name in it"
                 raise UsageError(
-                    f"two {known.kind}s are called {name}: {other} and {word}; copy or rename one "
-                    "(a label does not tell them apart)"
+                    f"two {known.kind}s are called {name}: {other} and {word}; {how} (--label does "
+                    "not tell them apart)"
                 )
         elif other is not word:
             raise UsageError(
