@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
 
+from samplebench.results.requests import Asked
 from samplebench.results.row import Columns
 
 # Which name is meant where a sampler and a discretization share it.
@@ -14,23 +14,13 @@ LONGEST = 60
 Labels = Mapping[tuple[str, str], str]
 
 
-class Said(Protocol):
-    """A request, as a results folder remembers it."""
-
-    @property
-    def words(self) -> Mapping[str, Any]: ...
-
-    @property
-    def rows(self) -> Iterable[Any]: ...
-
-
 def column_of(name: str, rows: Iterable[Columns]) -> str | None:
     """Whose name it is in these rows; None if nothing is called so."""
     held = list(rows)
     return next((kind for kind in KINDS if any(row.get(kind) == name for row in held)), None)
 
 
-def labels_of(requests: Iterable[Said]) -> dict[tuple[str, str], str]:
+def labels_of(requests: Iterable[Asked]) -> dict[tuple[str, str], str]:
     """The labels that a folder's requests gave, the last one's where several did.
 
     A label that is the name itself takes an earlier one away.
