@@ -9,8 +9,6 @@ from samplebench.bench.request import Request
 from samplebench.errors import UsageError, unknown
 from samplebench.registry import Registry, discretizations, metrics, samplers
 from samplebench.registry.places import is_place
-from samplebench.results.labels import KINDS
-from samplebench.results.row import Columns
 from samplebench.sampling.solver import Solver
 
 
@@ -46,25 +44,6 @@ def check_called(known: Registry[Any], words: Iterable[Any]) -> None:
                 f"two {known.kind}s are called {name}; give one another __qualname__, e.g. "
                 "f.__qualname__ = 'mine-2'"
             )
-
-
-def labels_by_name(
-    labels: Mapping[str, str], request: Request, rows: Sequence[Columns]
-) -> dict[str, str]:
-    """Labels by the names that the results have, each written as its word or as its name.
-
-    Raises:
-        UsageError: of what is no name of the sweep.
-    """
-    words = {word: samplers.entry(word).name for word in request.sampler if isinstance(word, str)}
-    for word in request.discretization:
-        if isinstance(word, str):
-            words.setdefault(word, discretizations.entry(word).name)
-    words |= {str(row[kind]): str(row[kind]) for row in rows for kind in KINDS}  # type: ignore[literal-required]
-    for word in labels:
-        if word not in words:
-            raise unknown("name in --label", word, words)
-    return {words[word]: label for word, label in labels.items()}
 
 
 def params_by_name(

@@ -26,8 +26,9 @@ from samplebench.bench.choices import (
 from samplebench.bench.codes import Codes
 from samplebench.bench.expand import check_names, settings
 from samplebench.bench.known import Known
+from samplebench.bench.labels import labels_by_name
 from samplebench.bench.measured import scored_rows
-from samplebench.bench.named import check_called, labels_by_name, params_by_name, renew
+from samplebench.bench.named import check_called, params_by_name, renew
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint

@@ -11,13 +11,13 @@ from typing import Any
 
 from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import precision, scalar, values
+from samplebench.bench.labels import labels_said
 from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
 from samplebench.registry.places import is_place, name_at
 from samplebench.results.kept import LEVELS
-from samplebench.results.labels import fault_of
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
 
@@ -278,25 +278,6 @@ def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
     return result
 
 
-def _labels(name: str, value: Any) -> dict[str, str]:
-    """Of "NAME=Label", a list of these, or a table, in which a function is its own name."""
-    pairs: Any = value
-    if not isinstance(value, Mapping):
-        items = [value] if isinstance(value, str) else values(value)
-        pairs = dict(str(item).partition("=")[::2] for item in items)
-    found = {
-        name_of(key) if callable(key) else str(key).strip(): label for key, label in pairs.items()
-    }
-    for key, label in found.items():
-        fault = fault_of(label.strip()) if isinstance(label, str) else "is no text"
-        if not key or fault:
-            raise UsageError(
-                f"--label {line_of(f'{key}={label}')}: the label {fault or 'has no name'}; write "
-                "NAME=Label, e.g. euler=Ours"
-            )
-    return {key: label.strip() for key, label in found.items()}
-
-
 def _text(name: str, value: Any) -> str:
     if isinstance(value, list | tuple) and len(value) == 1:
         (value,) = value
@@ -361,7 +342,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "rho": lambda n, v: tuple(dict.fromkeys(check_rho(i) for i in _list(n, v))),
     "discretization": _discretizations,
     "param": _params,
-    "label": _labels,
+    "label": lambda n, v: labels_said(v),
     "num_samples": lambda n, v: _whole(n, v, 2),
     "seed": lambda n, v: _whole(n, v, 0),
     "repeats": lambda n, v: _whole(n, v, 1, 1000),
