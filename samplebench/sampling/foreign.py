@@ -47,7 +47,8 @@ def _completed(function: Callable[..., Any]) -> Callable[..., Any]:
         if takes(function, "callback"):
             params["callback"] = callback
         elif callback is not None and hasattr(model, "round_sigma"):
-            return Seen(model, grid).run(function, x, grid, callback, params)
+            seen = Seen(model, grid, callback)
+            return seen.end(function(seen, x, grid, **params))
         return function(model, x, grid, **params)
 
     return sampler
@@ -68,8 +69,9 @@ def _of_k_diffusion(function: Callable[..., Any]) -> Callable[..., Any]:
         if callback is None:
             return function(model, x, levels, **params)
         if not takes(function, "callback"):
-            return Seen(model, grid).run(function, x, levels, callback, params)
-        late = _Late(callback)
+            seen = Seen(model, grid, callback)
+            return seen.end(function(seen, x, levels, **params))
+        late = _Late(callback, float(grid[-1]))
         return late.end(function(model, x, levels, **{**params, "callback": late.report}))
 
     return sampler
@@ -78,8 +80,8 @@ def _of_k_diffusion(function: Callable[..., Any]) -> Callable[..., Any]:
 class _Late:
     """k-diffusion reports the state before a step, samplebench after it: one step late."""
 
-    def __init__(self, callback: Callable[[Step], None]) -> None:
-        self.callback = callback
+    def __init__(self, callback: Callable[[Step], None], final: float) -> None:
+        self.callback, self.final = callback, final
         self.last: dict[str, Any] = {}
 
     def report(self, info: Any) -> None:
@@ -92,7 +94,7 @@ class _Late:
 
     def end(self, x: Tensor) -> Tensor:
         if self.last:
-            self._tell(x, 0.0)
+            self._tell(x, self.final)
         return x
 
     def _tell(self, x: Tensor, sigma: float) -> None:

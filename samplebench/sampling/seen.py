@@ -15,56 +15,56 @@ _SAME = 1e-6
 
 
 class Seen:
-    """A model that notes the states it is asked at.
+    """A model that tells of the states it is asked at, those on levels of the grid.
 
-    The state on a level of the grid is the last that the model is asked at there: a corrector asks
-    at its prediction before.
+    The state on a level is the last one there: a corrector asks at its prediction before. So it is
+    told when the model is asked on a lower one, an evaluation late.
 
     Args:
         model: D(x; sigma), as the sampler sees it.
         grid: its levels.
+        callback: is told.
     """
 
-    def __init__(self, model: Any, grid: Tensor) -> None:
-        self._model = model
+    def __init__(self, model: Any, grid: Tensor, callback: Callable[[Step], None]) -> None:
+        self._model, self._callback = model, callback
         self.sigma_min, self.sigma_max = model.sigma_min, model.sigma_max
         self.round_sigma = model.round_sigma
         self._levels = grid.tolist()
-        # Index of the level -> state and answer there.
-        self._asked: dict[int, tuple[Tensor, Tensor]] = {}
+        self._answer: Any = None  # the latest
+        # The last level and the one before: its index, the state there, the answer before that.
+        self._last: tuple[int, Any, Any] = (-1, None, None)
+        self._before: tuple[int, Any, Any] = (-2, None, None)
 
     def __call__(self, x: Tensor, sigma: Any, *rest: Any, **more: Any) -> Any:
-        state = x.clone()
-        denoised = self._model(x, sigma, *rest, **more)
-        index = self._index(sigma)
-        if index is not None:
-            self._asked[index] = (state, denoised)
-        return denoised
+        index, state = self._index(sigma), x.clone()
+        if index > self._last[0]:
+            self._tell()
+            self._before = self._last
+        if index >= self._last[0]:
+            self._last = (index, state, self._answer)
+        self._answer = self._model(x, sigma, *rest, **more)
+        return self._answer
 
-    def run(
-        self,
-        function: Callable[..., Any],
-        x: Tensor,
-        grid: Tensor,
-        callback: Callable[[Step], None],
-        params: dict[str, Any],
-    ) -> Any:
-        """What the function answers, its states told when it is done."""
-        end = function(self, x, grid, **params)
-        steps = len(self._levels) - 1
-        for i in range(steps):
-            after = self._asked.get(i + 1)
-            if i in self._asked and i + 1 < steps and after is not None:
-                callback(Step(i, after[0], self._levels[i + 1], self._asked[i][1]))
-        if steps - 1 in self._asked:
-            callback(Step(steps - 1, end, self._levels[-1], self._asked[steps - 1][1]))
-        return end
+    def end(self, x: Tensor) -> Tensor:
+        """Tells of the last states, and hands on the result."""
+        self._tell()
+        index = self._last[0]
+        if index == len(self._levels) - 2:
+            self._callback(Step(index, x, self._levels[-1], self._answer))
+        return x
 
-    def _index(self, sigma: Any) -> int | None:
-        """Of the level of the grid that all samples have; None for any other."""
+    def _tell(self) -> None:
+        """Of the step to the last level, where the model was asked on the one before, too."""
+        (index, state, denoised), (start, _, _) = self._last, self._before
+        if start == index - 1 >= 0:
+            self._callback(Step(start, state, self._levels[index], denoised))
+
+    def _index(self, sigma: Any) -> int:
+        """Of the level of the grid that all samples have; -1 for any other."""
         values = sigma.flatten().tolist() if hasattr(sigma, "flatten") else [float(sigma)]
         low, high = min(values), max(values)
         for i, level in enumerate(self._levels):
             if level > 0 and abs(low / level - 1) < _SAME and abs(high / level - 1) < _SAME:
                 return i
-        return None
+        return -1

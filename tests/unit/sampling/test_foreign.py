@@ -111,6 +111,11 @@ def test_steps_come_in_order_and_end_at_the_result(run):
     assert torch.equal(taken[-1].x, x)
 
 
+def test_the_last_step_is_told_on_the_level_where_the_grid_ends(run):
+    _, taken, _ = run(sample_euler, final="sigma_min", sigma_min=0.1)
+    assert taken[-1].sigma == pytest.approx(0.1) and len(taken) == 9
+
+
 def test_without_a_callback(run):
     with_callback, _, _ = run(sample_euler)
     without, _, _ = run(sample_euler, callback=None)
