@@ -86,6 +86,8 @@ def forget(name: str) -> None:
 
 
 def _parts(name: str) -> tuple[Path, str]:
+    if "\0" in name:
+        raise UsageError(f"{line_of(name)} is not a path")
     path, colon, attribute = name.rpartition(":")
     return expanded(path if colon else name), attribute if colon else ""
 

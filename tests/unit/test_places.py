@@ -200,6 +200,7 @@ FAULTS = {
     "./zero.py:f": "not text: a zero byte",
     "./itself.py:f": "is asked for by its own file",
     "./relative.py:f": r"line 1 \(ImportError",
+    "./zero\0.py:f": "is not a path",
 }
 
 
