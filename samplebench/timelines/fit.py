@@ -1,0 +1,62 @@
+"""What a reader must know of a card on a model that it was not made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from samplebench.answers.rounding import model_range
+
+# What rounds to an end of a model's range is within it.
+_SLACK = 1e-3
+
+
+def remarks(
+    card: str, facts: Mapping[str, Any], levels: Iterable[float], model: Any, name: str
+) -> Iterator[str]:
+    """A line for each way in which a card was made for something else.
+
+    Args:
+        card: what results call it.
+        facts: what it says of itself; "model", "process" and "range" count.
+        levels: at which it goes, the first the highest.
+        model: or what is known of one.
+        name: the model's.
+    """
+    made = facts.get("model")
+    if isinstance(made, str) and made.casefold() not in {n.casefold() for n in _names(name)}:
+        yield f"{card} was made for {made}, not for {name}"
+    made, process = facts.get("process"), getattr(getattr(model, "process", None), "name", None)
+    if made and process and str(made).casefold() != process.casefold():
+        yield f"{card} was made for process {made}; that of {name} is {process}"
+    yield from _beyond(card, facts, [level for level in levels if level > 0], model, name)
+
+
+def _names(model: str) -> set[str]:
+    """What a model of the catalogue is called, here and by those who released it."""
+    from samplebench.checkpoints.catalog import catalog
+
+    entry = catalog().get(model)
+    if entry is None:
+        return {model}
+    return {model, entry.file_name.rpartition(".")[0], *entry.published, *entry.same_weights}
+
+
+def _beyond(
+    card: str, facts: Mapping[str, Any], levels: list[float], model: Any, name: str
+) -> Iterator[str]:
+    """Levels that a model does not know; or else a range that is not the model's."""
+    low, high = model_range(model)
+    knows = f"{name} knows {low:g} to {high:g}"
+    if _outside(min(levels), levels[0], low, high):
+        yield f"{card} goes from sigma {levels[0]:g} to {min(levels):g}, beyond what {knows}"
+        return
+    least, most = facts.get("range", (levels[0], levels[0]))
+    if _outside(least, most, low, high):
+        yield f"{card} was made for noise levels {least:g} to {most:g}; {knows}"
+    if levels[0] < high / 2 < float("inf"):
+        yield f"{card} begins at sigma {levels[0]:g}, far below the {high:g} where {name} does"
+
+
+def _outside(least: float, most: float, low: float, high: float) -> bool:
+    return least < low * (1 - _SLACK) or most > high * (1 + _SLACK)
