@@ -9,6 +9,8 @@ from samplebench.answers.rounding import model_range
 
 # What rounds to an end of a model's range is within it.
 _SLACK = 1e-3
+# Where EDM's grids begin (Karras et al. 2022): next to nothing of an image is left in the noise.
+_NOISE_ALONE = 80.0
 
 
 def remarks(
@@ -19,7 +21,7 @@ def remarks(
     Args:
         card: what results call it.
         facts: what it says of itself; "model", "process" and "range" count.
-        levels: at which it goes, the first the highest.
+        levels: at which it goes.
         model: or what is known of one.
         name: the model's.
     """
@@ -48,14 +50,15 @@ def _beyond(
     """Levels that a model does not know; or else a range that is not the model's."""
     low, high = model_range(model)
     knows = f"{name} knows {low:g} to {high:g}"
-    if _outside(min(levels), levels[0], low, high):
-        yield f"{card} goes from sigma {levels[0]:g} to {min(levels):g}, beyond what {knows}"
+    begins, ends = max(levels), min(levels)
+    if _outside(ends, begins, low, high):
+        yield f"{card} goes from sigma {begins:g} to {ends:g}; {knows}"
         return
-    least, most = facts.get("range", (levels[0], levels[0]))
+    least, most = facts.get("range", (ends, begins))
     if _outside(least, most, low, high):
         yield f"{card} was made for noise levels {least:g} to {most:g}; {knows}"
-    if levels[0] < high / 2 < float("inf"):
-        yield f"{card} begins at sigma {levels[0]:g}, far below the {high:g} where {name} does"
+    if begins < min(high, _NOISE_ALONE) / 2:
+        yield f"{card} begins at sigma {begins:g}, from noise alone; {knows}"
 
 
 def _outside(least: float, most: float, low: float, high: float) -> bool:

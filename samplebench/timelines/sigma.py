@@ -186,9 +186,16 @@ class Sigma(Levels):
 
     @classmethod
     def shown(cls, condition: Any) -> str:
+        if "sha256" in condition:
+            # Where its own list ends is no news.
+            own = "sigma_min" if condition["levels"][-1] else "zero"
+            end = condition.get("final", "zero")
+            rules = {k: v for k, v in condition.items() if k in RULES}
+            rules |= {"final": end} if end != own else {}
+            return f"{condition['name']} {label(rules)}".strip()
         listed = not isinstance(condition, Mapping)
         rules = {} if listed else {k: v for k, v in condition.items() if k in cls.settles}
-        levels = listed or (condition["name"] == _LIST and "levels" in condition)
+        levels = listed or "levels" in condition
         return f"{_EXPLICIT if levels else super().shown(condition)} {label(rules)}".strip()
 
     @property
