@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 import samplebench as sb
+from samplebench import api
+from samplebench.bench import cell
 from samplebench.bench import run as bench_run
 from samplebench.bench.plan import make
+from samplebench.bench.progress import Progress
+from samplebench.bench.ready import ready
 from samplebench.bench.request import Request
+from samplebench.bench.survey import Survey
 from samplebench.cli import main
 from samplebench.errors import UsageError
 from samplebench.results.store import Store
 from samplebench.results.tables import read_csv
+from samplebench.trajectory import families
 from tests.unit.cards.making import euler, heun, parallel, write
 
 FEW = {"model": "digits-exact", "num_samples": 40, "quiet": True}
 GITS = [80, 10.9836, 3.8811, 1.584, 0.5666, 0.1698, 0.002]
 
 
-@pytest.fixture
-def cards(tmp_path):
+def folder_of(folder: Path) -> Path:
     """A folder of a solver and of a list."""
-    folder = tmp_path / "cards"
     folder.mkdir()
     made = {"author": "A. Nyone", "model": "another", "cost": {"hours": 2}, "source": "p. 3"}
     write(folder / "par.json", {**parallel(), **made})
@@ -32,34 +37,43 @@ def cards(tmp_path):
     return folder
 
 
+def sweep(folder: Path, out: Path, **words):
+    """Both cards' values."""
+    given = {
+        "sampler": [f"card:{folder}/par.json", "ipndm"],
+        "discretization": f"card:{folder}/gits.json",
+        "out": out,
+    }
+    return sb.run(**{**FEW, **given, **words})
+
+
 @pytest.fixture
-def sweep(cards, tmp_path):
-    """`sweep()`: both cards' values."""
+def cards(tmp_path):
+    return folder_of(tmp_path / "cards")
 
-    def run(**words):
-        given = {
-            "sampler": [f"card:{cards}/par.json", "ipndm"],
-            "discretization": f"card:{cards}/gits.json",
-            "out": tmp_path / "out",
-        }
-        return sb.run(**{**FEW, **given, **words})
 
-    return run
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A results folder whose cards are gone, and its cells."""
+    folder = folder_of(tmp_path_factory.mktemp("swept") / "cards")
+    frame = sweep(folder, folder.parent / "out")
+    shutil.rmtree(folder)
+    return folder.parent / "out", frame["cell"].tolist()
 
 
 def rows(out: Path) -> dict[str, dict]:
     return {row["sampler"]: row for row in read_csv(out / "results.csv")}
 
 
-def test_a_row_says_what_ran_and_names_no_path(sweep, cards, tmp_path):
-    sweep()
-    found = rows(tmp_path / "out")
+def test_a_row_says_what_ran_and_names_no_path(swept):
+    out, _ = swept
+    found = rows(out)
     par, gits = found["card:par"], found["ipndm"]
     facts = [par[name] for name in ("discretization", "steps", "nfe", "nfe_requested", "depth")]
     assert facts == ["card", 6, 6, None, 4]
     assert [gits[name] for name in ("discretization", "steps", "nfe")] == ["card:gits", 6, 6]
-    assert "cards" not in (tmp_path / "out" / "results.csv").read_text()
-    records = Store(tmp_path / "out").view().cells
+    assert "cards" not in (out / "results.csv").read_text()
+    records = Store(out).view().cells
     about = records[par["cell"]]["about"]["sampler"]
     assert about.items() >= {
         "author": "A. Nyone", "cost": {"hours": 2}, "source": "p. 3", "nfe": 6, "depth": 4,
@@ -73,47 +87,44 @@ def test_a_row_says_what_ran_and_names_no_path(sweep, cards, tmp_path):
         assert records[row["cell"]]["remarks"] == remarks
 
 
-def test_the_report_stands_without_the_files(sweep, cards, tmp_path, capsys):
-    sweep()
-    before = (tmp_path / "out" / "results.csv").read_bytes()
-    for file in cards.iterdir():
-        file.unlink()
-    assert main(["report", str(tmp_path / "out")]) == 0
-    assert (tmp_path / "out" / "results.csv").read_bytes() == before
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+def test_the_report_stands_without_the_files(swept, capsys):
+    out, _ = swept
+    before = (out / "results.csv").read_bytes()
+    assert main(["report", str(out)]) == 0
+    assert (out / "results.csv").read_bytes() == before
+    page = (out / "report.html").read_text(encoding="utf-8")
     for name in ("par", "gits"):
         assert f"card:{name} was made for another, not for digits-exact" in page
     capsys.readouterr()
 
 
-def test_what_was_sampled_is_not_sampled_again(sweep, cards, tmp_path, monkeypatch):
-    first = sweep()
-    # Other folders, other words for them, one content.
-    for file in ("par.json", "gits.json"):
-        (tmp_path / file).write_bytes((cards / file).read_bytes())
-    monkeypatch.chdir(tmp_path)
+def test_what_was_sampled_is_not_sampled_again(swept, cards, monkeypatch):
+    """Other folders, other words for them, one content."""
+    out, cells = swept
+    monkeypatch.chdir(cards)
     monkeypatch.setattr(bench_run, "run_cell", None)
-    words = {"sampler": ["card:par.json", "ipndm"], "discretization": "card:./gits.json"}
-    assert sweep(**words)["cell"].tolist() == first["cell"].tolist()
+    assert sweep(Path("."), out)["cell"].tolist() == cells
 
 
 @pytest.mark.parametrize("file", ["par.json", "gits.json"])
-def test_another_number_is_another_cell(sweep, cards, file):
-    first = sweep()["cell"].tolist()
+def test_another_number_is_another_cell(swept, cards, file):
+    _, first = swept
     content = json.loads((cards / file).read_text())
     if "a" in content:
         content["c"][2][1] *= 1 + 1e-9
     else:
         content["sigmas"][3] *= 1 + 1e-9
     write(cards / file, content)
-    second = sweep()["cell"].tolist()
+    words = {"sampler": [f"card:{cards}/par.json", "ipndm"], "num_samples": 40}
+    grid = f"card:{cards}/gits.json"
+    second = [*make(Request.of(**words, model="digits-exact", discretization=grid)).cells]
     same = [one == other for one, other in zip(first, second, strict=True)]
     assert same == ([False, True] if file == "par.json" else [True, False])
 
 
 def test_what_was_planned_is_run_though_the_files_change(cards, tmp_path):
     """Both kinds, between the plan and the run."""
-    expected = {}
+    texts = []
     for out in ("calm", "hasty"):
         words = {
             "sampler": [f"card:{cards}/par.json", "ipndm"], "num_samples": 40,
@@ -123,14 +134,10 @@ def test_what_was_planned_is_run_though_the_files_change(cards, tmp_path):
         if out == "hasty":
             write(cards / "par.json", euler())
             (cards / "gits.json").unlink()
-        from samplebench.api import sweep
-        from samplebench.bench.progress import Progress
-        from samplebench.bench.ready import ready
-
         Store(plan.request.folder(), create=True)
-        sweep(ready(plan, True), Progress(True))
-        expected[out] = (tmp_path / out / "results.csv").read_text()
-    assert expected["calm"] == expected["hasty"]
+        api.sweep(ready(plan, True), Progress(True))
+        texts.append((tmp_path / out / "results.csv").read_text())
+    assert texts[0] == texts[1]
 
 
 def test_two_cards_of_one_name_are_refused(cards, tmp_path, refused):
@@ -194,19 +201,18 @@ def test_parameters_go_by_the_word_or_by_the_name(cards):
         assert row.columns["params"] == "thresholding=True"
 
 
-def test_a_baseline_of_cards_is_checked(sweep, tmp_path, capsys):
-    sweep(nfe=None)
-    check = ["check", str(tmp_path / "out"), "--baseline", str(tmp_path / "base.csv")]
-    assert main([*check, "--update"]) == 0
-    assert main(check) == 0
-    sweep(out=tmp_path / "other", sampler=["euler"])
-    assert main(["check", str(tmp_path / "other"), *check[2:]]) != 0
+def test_a_baseline_of_cards_is_checked(swept, tmp_path, capsys):
+    out, base = swept[0], tmp_path / "base.csv"
+    check = ["check", str(out), "--baseline", str(base)]
+    assert main([*check, "--update"]) == 0 and main(check) == 0
+    assert "2 same" in capsys.readouterr().out
+    value = rows(out)["card:par"]["fd-digits"]
+    base.write_text(base.read_text().replace(f"{value:.12g}", f"{1.1 * value:.12g}"))
+    assert main(check) == 1
     capsys.readouterr()
 
 
-def test_a_stopped_cell_of_a_card_goes_on(sweep, tmp_path, monkeypatch):
-    from samplebench.bench import cell
-
+def test_a_stopped_cell_of_a_card_goes_on(cards, tmp_path, monkeypatch):
     whole, ran = cell.run_block, []
 
     def failing(bench, setting, conditions, index):
@@ -219,15 +225,17 @@ def test_a_stopped_cell_of_a_card_goes_on(sweep, tmp_path, monkeypatch):
     monkeypatch.setattr(cell, "run_block", failing)
     words = {"batch_size": 20, "sampler": "ipndm"}
     with pytest.raises(UsageError, match="stopped"):
-        sweep(**words)
-    sweep(**words)
+        sweep(cards, tmp_path / "out", **words)
+    sweep(cards, tmp_path / "out", **words)
     assert ran == [0, -1, 1]
 
 
-def test_errors_of_a_sampler_on_a_list_are_measured(cards, tmp_path, capsys):
-    words = ["--sampler", "euler", "--discretization", f"card:{cards}/gits.json"]
-    out = tmp_path / "errors"
-    assert main(["trajectory", *words, "--num-samples", "2", "--out", str(out), "--quiet"]) == 0
-    assert "card:gits" in (out / "trajectory.csv").read_text()
-    assert main(["trajectory", "--sampler", f"card:{cards}/par.json", "--out", str(out)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+def test_errors_are_measured_on_a_list_and_not_of_a_solver(cards, refused):
+    """A solver's stages lie on no solution, and its states in the scale of its time."""
+    model = sb.load("digits-exact")
+    words = {"sampler": ["euler", "heun"], "discretization": f"card:{cards}/gits.json"}
+    found = families(model, Request.of(**words), Survey())
+    assert [family.discretization for family in found] == ["card:gits"] * 2
+    assert [family.settings[0].timeline.grid.tolist() for family in found] == [GITS] * 2
+    solver = Request.of(sampler=f"card:{cards}/par.json")
+    refused(lambda: families(model, solver, Survey()), UsageError, "card:par", "euler or heun")
