@@ -194,6 +194,12 @@ def test_a_word_that_no_card_takes_is_refused(cards, words, capsys):
     assert f"{words[0]} has no effect on anything" in capsys.readouterr().err
 
 
+def test_a_card_without_its_file_is_told_what_to_write(capsys):
+    for word in ("card", "card:"):
+        assert main(["run", "--sampler", word, "--dry-run"]) == 2
+        assert "names no file; write card:FILE.json" in capsys.readouterr().err
+
+
 def test_parameters_go_by_the_word_or_by_the_name(cards):
     word = f"card:{cards}/par.json"
     for name in (word, "card:par"):

@@ -6,9 +6,11 @@ import json
 import os
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from samplebench.cards.levels import LevelsCard
 from samplebench.cards.read import levels_card, read_card, solver_card
+from samplebench.cards.schema import schema
 from samplebench.errors import InputError, UsageError
 from tests.unit.cards.making import LEVELS, euler, heun, parallel, write
 
@@ -214,3 +216,13 @@ def test_a_path_of_no_end_is_told_by_its_end(tmp_path):
     deep = tmp_path.joinpath(*["folder" * 10] * 10)
     deep.mkdir(parents=True)
     assert told(write(deep / "bad.json", {})).endswith("folder/bad.json: format is missing")
+
+
+def test_the_schema_alone_tells_cards_from_others():
+    """For whoever validates with it elsewhere; what it cannot say needs samplebench."""
+    Draft202012Validator.check_schema(schema())
+    validator = Draft202012Validator(schema())
+    for content in (euler(), heun(), parallel(), LIST, LIST["sigmas"]):
+        assert validator.is_valid(content)
+    for content in ({}, [], broken(version=2), broken(shift=[0]), {"sigmas": [-1, 0]}, [1], "a"):
+        assert not validator.is_valid(content)
