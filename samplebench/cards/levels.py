@@ -33,7 +33,3 @@ class LevelsCard:
     def called(self) -> str:
         """What results call it."""
         return PREFIX + self.name
-
-    @property
-    def ends_in_zero(self) -> bool:
-        return self.levels[-1] == 0
