@@ -124,9 +124,12 @@ def make(request: Request) -> Plan:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
     survey.check(rows)
     # A default that nothing takes is no word of the request: its dump could not be run.
+    asked = "nfe" in request.given or any(
+        row.columns["nfe_requested"] is not None for row in rows.values()
+    )
     request = replace(
         request,
-        nfe=request.nfe if "nfe" in survey.taken else (),
+        nfe=request.nfe if "nfe" in survey.taken and asked else (),
         discretization=request.discretization if "discretization" in survey.taken else (),
     )
     return Plan(
@@ -164,10 +167,17 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     named: dict[str, Any] = {}
     for sampler in request.sampler:
         solver = Solver.of(sampler)
-        if callable(sampler) and named.setdefault(solver.name, sampler) is not sampler:
+        other = named.setdefault(solver.name, solver.entry.obj)
+        if callable(sampler) and other is not sampler:
             raise UsageError(
                 f"two samplers are called {solver.name}; give one another __qualname__, e.g. "
                 "f.__qualname__ = 'mine-2'"
+            )
+        # Two files that a scheme reads may give their samplers one name.
+        if other is not solver.entry.obj and other != solver.entry.obj:
+            raise UsageError(
+                f"two samplers are called {solver.name}, the second that of {sampler}; give one "
+                "another name in its file"
             )
     for grid in request.discretization:
         if isinstance(grid, str):

@@ -40,12 +40,16 @@ _SEVERAL: dict[str, dict[str, Any]] = {
 # Flags whose value is handed to Request.of as written.
 WORDS = {
     "model": ("ID,...", f"models (default: {DEFAULT_MODEL}, which needs no download)"),
-    "sampler": ("NAME,...", "samplers, or package.module:function (default: the model's)"),
+    "sampler": (
+        "NAME,...",
+        "samplers, package.module:function, or card:FILE.json (default: the model's)",
+    ),
     "nfe": ("N,...", f"budgets of network evaluations per sample (default: {_USUAL['nfe']})"),
     "rho": ("R,...", "exponents of the discretizations that have one (default: theirs; edm: 7)"),
     "discretization": (
         "NAME,...",
-        f"where the steps are, or levels 80/20/5/1 (default: {_USUAL['discretization']})",
+        "where the steps are, levels 80/20/5/1, or card:FILE.json with a list of them "
+        f"(default: {_USUAL['discretization']})",
     ),
     "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
     "num-samples": ("N", "samples per value (default: the protocol's)"),

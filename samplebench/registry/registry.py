@@ -153,6 +153,9 @@ class Registry(Generic[E]):
         try:
             return self._entries[name]
         except KeyError:
+            if prefix in self._schemes:
+                form = self._schemes[prefix].form
+                raise UsageError(f"{self.kind} '{name}' names no file; write {form}") from None
             raise unknown(self.kind, name, self.names(), f"samplebench list {self.kind}s") from None
 
     def get(self, name: str) -> Any:

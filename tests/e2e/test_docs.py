@@ -312,7 +312,9 @@ def test_every_sweep_of_a_document_can_be_planned(name, tmp_path, monkeypatch, c
     """As it is written, N too; what is not fetched yet needs no network for it."""
     known = [words_of(p)[1:] for p in parts_of(ROOT / name) if p.kind == "command"]
     for words in known:
-        if words[0] == "run" and not any("mypackage" in w or ".npz" in w for w in words):
+        if words[0] == "run" and not any(
+            name in word for name in ("mypackage", ".npz", "card:") for word in words
+        ):
             assert main([*words, "--dry-run"]) == 0, capsys.readouterr().err
 
 
@@ -389,6 +391,19 @@ def test_models_and_timelines_of_ones_own_run(reader, tmp_path, sweep):
         ("digits-exact", "euler", "edm"),
         ("digits-exact", "flow-euler", "flow"),
     }
+
+
+def test_the_cards_of_the_docs_run(reader, tmp_path):
+    read = reader("docs/cards.md")
+    for part in parts_of(ROOT / "docs/cards.md"):
+        if "trajectory" not in part.text:  # which takes a while
+            read.read(part)
+    assert read.counts == {"python": 2, "command": 2}
+    made = [row for path in tmp_path.glob("reports/*/results.csv") for row in read_csv(path)]
+    assert {(row["sampler"], row["discretization"]) for row in made} == {
+        ("euler", "edm"), ("card:three-steps", "card"), ("ipndm", "card:gits-6"),
+        ("heun", "card:gits-6"),
+    }  # fmt: skip
 
 
 @pytest.mark.slow
