@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import values
+from samplebench.cards.levels import LevelsCard
 from samplebench.errors import UsageError, unknown
 from samplebench.registry import discretizations, name_of, samplers
 from samplebench.results.labels import KINDS, fault_of
@@ -48,9 +49,12 @@ def labels_by_name(
         UsageError: of what is no name of the sweep.
     """
     words = {word: samplers.entry(word).name for word in request.sampler if isinstance(word, str)}
-    for word in request.discretization:
-        if isinstance(word, str):
-            words.setdefault(word, discretizations.entry(word).name)
+    grids = request.words().get("discretization", ())
+    for word, grid in zip(grids, request.discretization, strict=True):
+        if isinstance(grid, LevelsCard):
+            words.setdefault(word, grid.called)
+        elif isinstance(grid, str):
+            words.setdefault(grid, discretizations.entry(grid).name)
     words |= {str(row[kind]): str(row[kind]) for row in rows for kind in KINDS}  # type: ignore[literal-required]
     for word in labels:
         if word not in words:

@@ -126,10 +126,13 @@ def make(request: Request) -> Plan:
             rows.setdefault(json.dumps(dict(row.columns), sort_keys=True), row)
     survey.check(rows)
     # A default that nothing takes is no word of the request: its dump could not be run.
+    asked = "nfe" in request.given or any(
+        row.columns["nfe_requested"] is not None for row in rows.values()
+    )
     request = replace(
         request,
         label=labels_by_name(request.label, request, [row.columns for row in rows.values()]),
-        nfe=request.nfe if "nfe" in survey.taken else (),
+        nfe=request.nfe if "nfe" in survey.taken and asked else (),
         discretization=request.discretization if "discretization" in survey.taken else (),
     )
     return Plan(

@@ -12,6 +12,8 @@ from typing import Any
 from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import precision, scalar, values
 from samplebench.bench.labels import labels_said
+from samplebench.cards.levels import PREFIX, LevelsCard
+from samplebench.cards.read import is_card, levels_card
 from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
@@ -28,7 +30,8 @@ class Request:
 
     Attributes:
         model, sampler, nfe, rho, discretization: swept over; a discretization may be a tuple of
-            explicit levels, a sampler may be a function. Without rho, each discretization's own.
+            explicit levels or a card of them, a sampler may be a function. Without rho, each
+            discretization's own.
         param: sampler -> parameter -> values, swept over too.
         num_samples, protocol, noise, state_dtype: overrides of the protocol.
         label: name -> what legends and tables tell readers in its place.
@@ -52,7 +55,7 @@ class Request:
     sampler: tuple[str | Callable[..., Any], ...] = ()
     nfe: tuple[int, ...] = (5, 10, 20, 35)
     rho: tuple[float, ...] = ()
-    discretization: tuple[str | tuple[float, ...], ...] = ("edm",)
+    discretization: tuple[str | tuple[float, ...] | LevelsCard, ...] = ("edm",)
     param: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
     label: Mapping[str, str] = field(default_factory=dict)
     num_samples: int | None = None
@@ -140,6 +143,8 @@ class Request:
 
 
 def _name(value: Any) -> Any:
+    if isinstance(value, LevelsCard):
+        return PREFIX + value.path
     return name_of(value) if callable(value) else value
 
 
@@ -197,7 +202,9 @@ def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
     return number
 
 
-def _levels(item: Any) -> str | tuple[float, ...]:
+def _levels(item: Any) -> str | tuple[float, ...] | LevelsCard:
+    if is_card(item):
+        return levels_card(item.removeprefix(PREFIX))
     # A file may lie in a folder.
     if isinstance(item, str) and ("/" not in item or ":" in item or is_place(item)):
         return item
@@ -219,7 +226,15 @@ def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
     items = _items(value)
     if all(isinstance(item, int | float) for item in items):
         items = [items]
-    return tuple(dict.fromkeys(_levels(item) for item in _list(name, items)))
+    found = tuple(dict.fromkeys(_levels(item) for item in _list(name, items)))
+    named: dict[str, LevelsCard] = {}
+    for card in (each for each in found if isinstance(each, LevelsCard)):
+        if named.setdefault(card.name, card) is not card:
+            raise UsageError(
+                f"two cards are called {card.name}: {named[card.name].path} and {card.path}; give "
+                'one another "name"'
+            )
+    return found
 
 
 def parse_params(text: str) -> dict[str, dict[str, list[Any]]]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from samplebench.cards.levels import PREFIX
+
 FORMAT, VERSION = "samplebench-solver-card", 1
 PREDICTIONS = ("eps", "x0", "flow")
 TIMES = ("sigma", "vp", "flow")
@@ -79,6 +81,18 @@ class Card:
             asked = (depths[j] + 1 for j, weight in enumerate(c) if weight)
             depths.append(max((*kept, *asked), default=0))
         return depths[-1]
+
+    @property
+    def called(self) -> str:
+        """What results call it."""
+        return PREFIX + self.name
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What results say of it beside its name: its content without the coefficients."""
+        apart = ("format", "version", "name", "times", "shifts", "a", "c")
+        found = {key: value for key, value in self.content().items() if key not in apart}
+        return {**found, "sha256": self.sha256} if self.sha256 else found
 
     def content(self) -> dict[str, Any]:
         """What its file says, as JSON has it."""

@@ -52,7 +52,8 @@ WORDS = {
     "rho": ("R,...", "exponents of the discretizations that have one (default: theirs; edm: 7)"),
     "discretization": (
         "NAME,...",
-        f"where the steps are, or levels 80/20/5/1 (default: {_USUAL['discretization']})",
+        "where the steps are, levels 80/20/5/1, or card:FILE.json with a list of them "
+        f"(default: {_USUAL['discretization']})",
     ),
     "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
     "label": ("NAME=LABEL", "what legends and tables call a sampler, discretization or model"),

@@ -160,6 +160,9 @@ class Registry(Generic[E]):
         try:
             return self._entries[name]
         except KeyError:
+            if prefix in self._schemes:
+                form = self._schemes[prefix].form
+                raise UsageError(f"{self.kind} '{name}' names no file; write {form}") from None
             raise unknown(self.kind, name, self.names(), f"samplebench list {self.kind}s") from None
 
     def get(self, name: str) -> Any:
@@ -205,7 +208,7 @@ class Registry(Generic[E]):
         """Whether two names mean two things, which may be called the same."""
         if places.is_place(one) and places.is_place(other):
             return not places.same(one, other)
-        return self.entry(one) != self.entry(other)
+        return bool(self.entry(one).obj != self.entry(other).obj)
 
     def names(self) -> list[str]:
         """All registered names, sorted; import paths used so far are left out."""

@@ -83,7 +83,10 @@ def _scalars(value: Any) -> bool:
 def _grid(value: Any) -> bool:
     """A discretization with its constants, or explicit noise levels."""
     if isinstance(value, Mapping):
-        return _text(value.get("name")) and _scalars(value)
+        # What a card says of itself is a table of its own.
+        parts = {name: part for name, part in value.items() if name != "about"}
+        about = value.get("about", {})
+        return _text(value.get("name")) and _scalars(parts) and isinstance(about, Mapping)
     return _scalar(value) or (isinstance(value, list) and all(map(_number, value)))
 
 

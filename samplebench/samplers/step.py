@@ -15,7 +15,8 @@ class Step:
 
     Attributes:
         index: of the step, from 0.
-        x: the state after the step, [N, C, H, W]; under scaling "vp" it is s(t) (x0 + sigma n), on
+        x: the state after the step, [N, C, H, W]; under scaling "vp" it is s(t) (x0 + sigma n), of
+            a solver card the state as the card scales it, on
             the steps of a discrete process x_t = (x0 + sigma n) / sqrt(1 + sigma^2), on a linear
             process the images in u, in score-SDE's samplers x_t of their process.
         sigma: the noise level x has now; 0 after the last step. On a linear process NaN where its

@@ -47,7 +47,8 @@ def sample(
     Args:
         model: from `sb.load`, or any callable (x, sigma, labels) -> x0 with sigma_min, sigma_max
             and round_sigma.
-        sampler: a registered name, "package.module:function" or a function.
+        sampler: a registered name, "card:FILE.json", "package.module:function" or a function. A
+            card needs neither steps nor nfe.
         steps: number of steps (a sampler that chooses them takes neither it nor nfe but its
             tolerance); or
         nfe: a budget of network evaluations per sample: the most steps that stay within it; or
@@ -59,7 +60,8 @@ def sample(
             a linear process in the shape of its state: cld [N, 2, C, H, W], bdm frequencies.
         labels: int64 [N] or one for all; None draws them from the seeds if the model has classes,
             or else the guidance.
-        discretization: a registered name, a function, or explicit decreasing levels; None: "edm".
+        discretization: a registered name, a function, explicit decreasing levels, or
+            "card:FILE.json" with a list of them; None: "edm".
         rho: exponent of the discretization, None for its own default (edm: 7).
         sigma_min, sigma_max: range of the noise levels, clamped to the model's.
         guidance: callable (x_t, t_net, labels) -> gradient, already scaled, as in

@@ -11,14 +11,27 @@ import numpy as np
 from samplebench.answers.blame import line_of
 from samplebench.answers.parameters import label, merge, split, word
 from samplebench.answers.scalars import real, scalar, values, whole
-from samplebench.discretizations import RANGE, Grid, build, explicit, grid_constants, name_of
+from samplebench.cards.levels import PREFIX, LevelsCard
+from samplebench.cards.read import is_card, levels_card
+from samplebench.discretizations import (
+    RANGE,
+    Grid,
+    as_written,
+    build,
+    explicit,
+    grid_constants,
+    name_of,
+)
 from samplebench.errors import UsageError
 from samplebench.registry import Entry, discretizations, timelines
 from samplebench.timelines.ends import RULES, Ends
+from samplebench.timelines.fit import remarks
 from samplebench.timelines.levels import Levels
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
-_EXPLICIT = "explicit levels"
+_EXPLICIT, _LIST = "explicit levels", "list"
+# Of a condition what is no word of a request.
+_NO_CONSTANTS = ("name", "rho", "levels", "sha256", "about")
 
 
 @timelines.register("sigma")
@@ -27,7 +40,7 @@ class Sigma(Levels):
     """Noise levels from a time discretization or a list.
 
     Attributes:
-        discretization: a name, a function, or the levels themselves.
+        discretization: a name, a function, the levels themselves, or the card that holds them.
         constants: of the discretization, rho among them, its range where it was given, and the end
             rules that are not off.
     """
@@ -46,6 +59,8 @@ class Sigma(Levels):
         common = {end: params.pop(end) for end in RANGE}
         common = {end: level for end, level in common.items() if level is not None}
         where = "edm" if words.discretization is None else words.discretization
+        if is_card(where):
+            where = levels_card(where.removeprefix(PREFIX))
         if not (isinstance(where, str) or callable(where)):
             own, _ = sorted_out(sampler, params, {})
             return cls._listed(model, where, sampler, own, words, common, rules)
@@ -83,23 +98,32 @@ class Sigma(Levels):
         common: Mapping[str, Any],
         rules: Mapping[str, Any],
     ) -> Self:
-        """The timeline of explicit levels, the whole grid; a final 0 says where it ends."""
-        written = values(given)
+        """The timeline of explicit levels, the whole grid; a final 0 says where it ends.
+
+        A card's list ends where it ends, whatever the sampler's usual end is.
+        """
+        card = given if isinstance(given, LevelsCard) else None
+        written = values(card.levels if card else given)
         listed = tuple(explicit(written).tolist())
-        usual = "zero" if real("level", written[-1]) == 0 else sampler.final(own)
-        ends = Ends.of(sampler.name, usual, rules)
+        usual = "sigma_min" if card else sampler.final(own)
+        to_zero = real("level", written[-1]) == 0
+        ends = Ends.of(sampler.name, "zero" if to_zero else usual, rules)
         count = len(listed) - (ends.final != "zero")
+        who = f"the levels of {card.called}" if card else "explicit noise levels"
         if count < 1:
             raise UsageError(
                 f"discretization {word(listed[0])}: one level that is the end makes no step; write "
                 "a lower one, or 0, behind it"
             )
         if words.nfe is not None or scalar(words.steps) not in (None, count):
-            raise UsageError(f"explicit noise levels fix the steps to {count}; drop steps and nfe")
+            raise UsageError(f"{who} fix the steps to {count}; drop steps and nfe")
         if drop := [*words.said("rho"), *common]:
-            raise UsageError(f"explicit noise levels are the whole grid; drop {', '.join(drop)}")
+            raise UsageError(f"{who} are the whole grid; drop {', '.join(drop)}")
+        if card:
+            grid = as_written(card.called, listed, model, ends.final)
+            return cls._on(grid, card, {}, ends, Ends("zero" if to_zero else usual))
         grid = build(listed, count, model=model, final=ends.final)
-        return cls._on(grid, listed, {}, ends, Ends(sampler.final(own)))
+        return cls._on(grid, listed, {}, ends, Ends(usual))
 
     @classmethod
     def _on(
@@ -122,9 +146,14 @@ class Sigma(Levels):
     def words_of(cls, condition: Any, steps: int | None) -> Words:
         if not isinstance(condition, Mapping):
             return Words(discretization=tuple(condition), params={"final": "zero"})
-        constants = {k: v for k, v in condition.items() if k not in ("name", "rho", "levels")}
+        constants = {k: v for k, v in condition.items() if k not in _NO_CONSTANTS}
         # What is not there was zero when the cell was made, whatever its sampler's usual end is.
         constants = {"final": "zero", **constants}
+        if "sha256" in condition:
+            levels = tuple(map(float, condition["levels"]))
+            name, facts = condition["name"].removeprefix(PREFIX), condition["about"]
+            card = LevelsCard(name, levels, facts, condition["sha256"])
+            return Words(discretization=card, params=constants)
         if "levels" in condition:
             return Words(discretization=tuple(condition["levels"]), params=constants)
         where, rho = condition["name"], condition.get("rho")
@@ -157,6 +186,13 @@ class Sigma(Levels):
 
     @classmethod
     def shown(cls, condition: Any) -> str:
+        if "sha256" in condition:
+            # Where its own list ends is no news.
+            own = "sigma_min" if condition["levels"][-1] else "zero"
+            end = condition.get("final", "zero")
+            rules = {k: v for k, v in condition.items() if k in RULES}
+            rules |= {"final": end} if end != own else {}
+            return f"{condition['name']} {label(rules)}".strip()
         listed = not isinstance(condition, Mapping)
         rules = {} if listed else {k: v for k, v in condition.items() if k in cls.settles}
         levels = listed or "levels" in condition
@@ -168,15 +204,19 @@ class Sigma(Levels):
 
     @property
     def condition(self) -> Any:
+        if isinstance(self.discretization, LevelsCard):
+            card = self.discretization
+            about = {"sha256": card.sha256, "about": dict(card.facts)}
+            return {"name": card.called, "levels": [*card.levels], **about, **self.constants}
         if isinstance(self.discretization, tuple):
             listed = list(self.discretization)
-            return (
-                {"name": "list", "levels": listed, **self.constants} if self.constants else listed
-            )
+            return {"name": _LIST, "levels": listed, **self.constants} if self.constants else listed
         return {"name": name_of(self.discretization), **self.constants}
 
     @property
     def column(self) -> str:
+        if isinstance(self.discretization, LevelsCard):
+            return self.discretization.called
         if isinstance(self.discretization, tuple):
             # A 0 is written where the sampler would not go to it otherwise.
             to_zero = self.ends.final == "zero" != self.usual_ends.final
@@ -190,9 +230,19 @@ class Sigma(Levels):
 
     @property
     def takes(self) -> frozenset[str]:
-        if isinstance(self.discretization, tuple):
+        if isinstance(self.discretization, tuple | LevelsCard):
             return frozenset({"discretization"})
         return frozenset({"nfe", "discretization", *(self.constants.keys() & {"rho"})})
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        if not isinstance(self.discretization, LevelsCard):
+            return {}
+        return {**self.discretization.facts, "sha256": self.discretization.sha256}
+
+    def remarks(self, model: Any, name: str) -> Iterator[str]:
+        if isinstance(card := self.discretization, LevelsCard):
+            yield from remarks(card.called, card.facts, card.levels, model, name)
 
 
 def _check_name(where: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from samplebench.answers.parameters import split
+from samplebench.cards.levels import LevelsCard
 from samplebench.errors import UsageError, unknown
 
 
@@ -21,7 +22,7 @@ class Words:
     steps: Any = None
     nfe: Any = None
     respacing: str | None = None
-    discretization: str | Callable[..., Any] | Sequence[float] | None = None
+    discretization: str | Callable[..., Any] | Sequence[float] | LevelsCard | None = None
     rho: Any = None
     sigma_min: Any = None
     sigma_max: Any = None
@@ -47,7 +48,7 @@ class Sweep(Protocol):
     """What a sweep asks for, of which a timeline takes what it knows."""
 
     @property
-    def discretization(self) -> tuple[str | tuple[float, ...], ...]: ...
+    def discretization(self) -> tuple[str | tuple[float, ...] | LevelsCard, ...]: ...
 
     @property
     def rho(self) -> tuple[float, ...]: ...
@@ -60,7 +61,10 @@ class Sweep(Protocol):
 
 
 class Counts(Protocol):
-    """What a timeline must know of a sampler: its name, its parameters, its evaluations."""
+    """What a timeline must know of a sampler: what it is and takes, its evaluations."""
+
+    @property
+    def function(self) -> Callable[..., Any]: ...
 
     @property
     def name(self) -> str: ...

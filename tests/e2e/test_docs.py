@@ -412,6 +412,19 @@ def test_the_ways_in_for_a_sampler_run(reader, tmp_path, sweep):
     assert any(each.startswith("card:") for each in made)
 
 
+def test_the_cards_of_the_docs_run(reader, tmp_path):
+    read = reader("docs/cards.md")
+    for part in parts_of(ROOT / "docs/cards.md"):
+        if "trajectory" not in part.text:  # which takes a while
+            read.read(part)
+    assert read.counts == {"python": 2, "command": 2}
+    made = [row for path in tmp_path.glob("reports/*/results.csv") for row in read_csv(path)]
+    assert {(row["sampler"], row["discretization"]) for row in made} == {
+        ("euler", "edm"), ("card:three-steps", "card"), ("ipndm", "card:gits-6"),
+        ("heun", "card:gits-6"),
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_document_runs_from_top_to_bottom(name, reader, released, tmp_path, sweep):

@@ -133,6 +133,14 @@ def test_a_label_changes_no_cell():
     assert [*planned(label="euler=Ours").cells] == [*planned().cells]
 
 
+def test_a_card_is_labelled_by_its_file_or_its_name(tmp_path):
+    (tmp_path / "ays.json").write_text('{"name": "ays-4", "sigmas": [80, 9, 1, 0.1]}')
+    word = f"card:{tmp_path / 'ays.json'}"
+    for name in (word, "card:ays-4"):
+        plan = planned(discretization=word, nfe=None, label={name: "AYS"})
+        assert plan.request.label == {"card:ays-4": "AYS"}
+
+
 def test_an_unknown_name_is_told_the_nearest():
     with pytest.raises(UsageError, match="unknown name in --label 'huen'; did you mean 'heun'"):
         planned(label="huen=Ours")
