@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.parameters import accepted, signature
 from samplebench.samplers.step import Step
-from samplebench.sampling.forms import OURS, PLUMBING, is_k_diffusion, takes
 from samplebench.sampling.seen import Seen
+from samplebench.sampling.signatures import OURS, PLUMBING, is_k_diffusion, takes
 
 if TYPE_CHECKING:
     from torch import Tensor

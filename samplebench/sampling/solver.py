@@ -15,7 +15,7 @@ from samplebench.errors import OutOfBudget, UsageError
 from samplebench.models.bound import Bound
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.sampling.foreign import as_sampler
-from samplebench.sampling.forms import check_form
+from samplebench.sampling.signatures import check_form
 from samplebench.timelines import choice
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Words

@@ -11,7 +11,7 @@ import torch
 import samplebench as sb
 from samplebench.noise.streams import stream
 from samplebench.sampling.foreign import as_sampler
-from samplebench.sampling.forms import is_k_diffusion
+from samplebench.sampling.signatures import is_k_diffusion
 from samplebench.sampling.solver import Solver
 
 
