@@ -16,6 +16,7 @@ from samplebench.answers.blame import said
 from samplebench.answers.memory import out_of_memory
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import (
+    card,
     check,
     cite,
     doctor,
@@ -35,7 +36,7 @@ from samplebench.files.atomic import expanded
 
 _COMMANDS = (
     run, score, listing, fetch, doctor, reference, report, check, forget, trajectory, published,
-    cite,
+    cite, card,
 )  # fmt: skip
 
 _EXAMPLES = """examples:

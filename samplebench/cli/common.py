@@ -92,6 +92,17 @@ def print_table(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:
         )
 
 
+def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
+    """One thing's facts, a line each, or as JSON."""
+    if as_json:
+        print_json([dict(facts)])
+        return
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        shown = f"{value:.6g}" if isinstance(value, float) else printable(value)
+        print(f"{key:<{width}}  {shown}")
+
+
 def _text(value: Any) -> str:
     if value is None or value == "":
         return "-"

@@ -7,10 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from samplebench.cli.common import command, output_flags, print_json, print_table, say, writing
+from samplebench.cli.common import command, output_flags, print_facts, print_table, say, writing
 from samplebench.errors import UsageError
 from samplebench.files.atomic import expanded
-from samplebench.results.fields import printable
 
 _EXAMPLES = """
 samplebench reference list
@@ -59,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
         if not args.quiet:
             for note in rank_note(f"reference {found.id}", found.num_images, found.feature_dim):
                 say(f"note: {note}")
-        _print_facts(found.describe(), args.json)
+        print_facts(found.describe(), args.json)
         return 0
     _make(args)
     return 0
@@ -92,7 +91,7 @@ def _make(args: argparse.Namespace) -> None:
         say(f"note: {doubt}")
     with writing(target, "choose another --out"):
         made = references.save(target, found.moments, extractor, images.description, found.rows)
-    _print_facts(made.describe(), args.json)
+    print_facts(made.describe(), args.json)
 
 
 def _check_target(source: Path, target: Path) -> None:
@@ -102,13 +101,3 @@ def _check_target(source: Path, target: Path) -> None:
     if folder or (both and target.samefile(source)):
         what = "a folder" if folder else "the images themselves"
         raise UsageError(f"--out {target} is {what}; name a new file, e.g. mine.reference.npz")
-
-
-def _print_facts(facts: dict[str, object], as_json: bool) -> None:
-    if as_json:
-        print_json([facts])
-        return
-    width = max(map(len, facts))
-    for key, value in facts.items():
-        shown = f"{value:.6g}" if isinstance(value, float) else printable(value)
-        print(f"{key:<{width}}  {shown}")

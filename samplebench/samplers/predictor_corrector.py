@@ -48,16 +48,16 @@ class Parts:
             if getattr(self, kind) not in (*known, "none"):
                 raise unknown(kind, getattr(self, kind), (*known, "none"))
         if self.predictor == self.corrector == "none":
-            raise UsageError("pc: predictor and corrector are none; say one of them")
+            raise UsageError("predictor=none and corrector=none: say one of them")
         if self.corrector_steps < 1 or self.corrector_steps != int(self.corrector_steps):
-            raise UsageError(f"pc.corrector_steps={self.corrector_steps} must be 1, 2, ...")
+            raise UsageError(f"corrector_steps={self.corrector_steps} must be 1, 2, ...")
         if not 0 < self.snr < math.inf:
-            raise UsageError(f"pc.snr={self.snr} must be a positive number, e.g. 0.16")
+            raise UsageError(f"snr={self.snr} must be a positive number, e.g. 0.16")
         if self.probability_flow and self.predictor != "reverse-diffusion":
-            raise UsageError("pc.probability_flow: of the predictor reverse-diffusion alone")
+            raise UsageError("probability_flow=True is of the predictor reverse-diffusion alone")
         published = (self.predictor, self.corrector) == ("euler-maruyama", "none")
         if issubclass(sde, SubVariancePreserving) and not published:
-            raise UsageError("pc: process subvp takes predictor=euler-maruyama and corrector=none")
+            raise UsageError("process=subvp takes predictor=euler-maruyama and corrector=none")
 
 
 def per_step(corrector_steps: int, predictor: str, corrector: str) -> int:

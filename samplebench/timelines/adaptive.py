@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.discretizations import RANGE
+from samplebench.errors import UsageError
 from samplebench.registry import timelines
 from samplebench.timelines.own import Own
 from samplebench.timelines.words import Counts, Words
@@ -36,3 +37,6 @@ class Adaptive(Own):
     @property
     def takes(self) -> frozenset[str]:
         return frozenset()
+
+    def nodes(self) -> tuple[float, float]:
+        raise UsageError("it chooses its steps as it goes, by a tolerance")

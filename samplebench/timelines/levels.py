@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from samplebench.discretizations import RANGE
+from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.samplers.step import Step
@@ -67,6 +68,11 @@ class Levels(Timeline):
     @property
     def evaluations(self) -> int:
         return self.ends.evaluations
+
+    def nodes(self) -> tuple[float, float]:
+        if self.ends.thresholding:
+            raise UsageError("thresholding is not linear")
+        return float(self.levels[0]), 0.0 if self.ends.denoise_to_zero else float(self.levels[-1])
 
     def toy_model(self) -> Model:
         return UnitPixel()

@@ -222,6 +222,15 @@ class Timeline(ABC):
         """
         return ()
 
+    def nodes(self) -> tuple[float, float]:
+        """Noise levels of the start, which is the first times the latents, and of the result, where
+        all that the steps do is linear.
+
+        Raises:
+            UsageError: it is not, or the steps are no noise levels; why, without a subject.
+        """
+        raise UsageError(f"it needs {self.needs}, and the steps of a card are noise levels")
+
     @property
     def who(self) -> str:
         """Whose state latents must be like, for messages."""

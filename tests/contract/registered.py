@@ -78,7 +78,7 @@ def refusal(solver: Solver, params: dict) -> str:
     """What is said to parameters; "" where they are taken."""
     try:
         for steps in (2, _MANY):
-            words = {} if adaptive(solver) else {"steps": steps}
+            words = {} if adaptive(solver) else {"steps": max(steps, solver.least())}
             rehearse(prepare(UnitPixel(), solver, params=params, **words))
     except UsageError as error:
         return str(error)

@@ -417,7 +417,7 @@ def test_the_cards_of_the_docs_run(reader, tmp_path):
     for part in parts_of(ROOT / "docs/cards.md"):
         if "trajectory" not in part.text:  # which takes a while
             read.read(part)
-    assert read.counts == {"python": 2, "command": 2}
+    assert read.counts == {"python": 2, "command": 4}
     made = [row for path in tmp_path.glob("reports/*/results.csv") for row in read_csv(path)]
     assert {(row["sampler"], row["discretization"]) for row in made} == {
         ("euler", "edm"), ("card:three-steps", "card"), ("ipndm", "card:gits-6"),
