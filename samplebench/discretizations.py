@@ -220,7 +220,7 @@ def grid_constants(discretization: str | Callable[..., Any]) -> dict[str, Any]:
 
 def name_of(discretization: str | Callable[..., Any]) -> str:
     """What a discretization is called."""
-    return discretization if isinstance(discretization, str) else _entry(discretization).name
+    return _entry(discretization).name
 
 
 def _entry(discretization: str | Callable[..., Any]) -> DiscretizationEntry:

@@ -120,6 +120,8 @@ def unplain(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _like(where: str, default: Any, value: Any) -> Any:
     """`value` as the kind of `default`, whose None admits anything, and is a word as it is told."""
+    if value is default:
+        return value  # of any kind, as an object that is bound into a partial
     value = scalar(value)
     if default is None:
         return None if isinstance(value, str) and value == str(None) else value

@@ -26,14 +26,16 @@ from samplebench.bench.choices import (
 from samplebench.bench.codes import Codes
 from samplebench.bench.expand import check_names, settings
 from samplebench.bench.known import Known
+from samplebench.bench.labels import labels_by_name
 from samplebench.bench.measured import scored_rows
+from samplebench.bench.named import check_called, params_by_name, renew
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
 from samplebench.devices import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.discretizations import grid_constants
-from samplebench.errors import OutOfBudget, UsageError, unknown
+from samplebench.errors import OutOfBudget, UsageError
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
 from samplebench.protocols import Protocol
@@ -129,6 +131,7 @@ def make(request: Request) -> Plan:
     )
     request = replace(
         request,
+        label=labels_by_name(request.label, request, [row.columns for row in rows.values()]),
         nfe=request.nfe if "nfe" in survey.taken and asked else (),
         discretization=request.discretization if "discretization" in survey.taken else (),
     )
@@ -161,27 +164,13 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     The sampler defaults of several models may differ, so these stay open there.
     """
     # Names first: a typo is told before torch is imported.
+    renew(request)
+    check_called(registry.samplers, request.sampler)
+    check_called(discretizations, request.discretization)
     for sampler in request.sampler:
-        if isinstance(sampler, str):
-            registry.samplers.renew(sampler)
-    named: dict[str, Any] = {}
-    for sampler in request.sampler:
-        solver = Solver.of(sampler)
-        other = named.setdefault(solver.name, solver.entry.obj)
-        if callable(sampler) and other is not sampler:
-            raise UsageError(
-                f"two samplers are called {solver.name}; give one another __qualname__, e.g. "
-                "f.__qualname__ = 'mine-2'"
-            )
-        # Two files that a scheme reads may give their samplers one name.
-        if other is not solver.entry.obj and other != solver.entry.obj:
-            raise UsageError(
-                f"two samplers are called {solver.name}, the second that of {sampler}; give one "
-                "another name in its file"
-            )
+        Solver.of(sampler)
     for grid in request.discretization:
         if isinstance(grid, str):
-            discretizations.renew(grid)
             grid_constants(grid)
     request = replace(request, model=tuple(entry.id for entry in checkpoints))
     if len(checkpoints) == 1:
@@ -208,14 +197,7 @@ def _rows_of_model(
     samplers, params = samplers_of(request, entry)
     known = Known(entry)
     solvers = [Solver.on(known, sampler, entry.id) for sampler in samplers]
-    # What is written may be a path, whose sampler has a name of its own.
-    names = {
-        word: s.name for word, s in zip(samplers, solvers, strict=True) if isinstance(word, str)
-    }
-    params = {names.get(word, word): table for word, table in params.items()}
-    for sampler in params:
-        if sampler not in [solver.name for solver in solvers]:
-            raise unknown("sampler in --param", sampler, [*names])
+    params = params_by_name(params, samplers, solvers)
     for solver in solvers:
         if not solver.entry.draws:
             raise UsageError(

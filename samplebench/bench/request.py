@@ -11,12 +11,14 @@ from typing import Any
 
 from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import precision, scalar, values
+from samplebench.bench.labels import labels_said
 from samplebench.cards.levels import PREFIX, LevelsCard
 from samplebench.cards.read import is_card, levels_card
 from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
+from samplebench.registry.places import is_place, name_at
 from samplebench.results.kept import LEVELS
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
@@ -32,6 +34,7 @@ class Request:
             discretization's own.
         param: sampler -> parameter -> values, swept over too.
         num_samples, protocol, noise, state_dtype: overrides of the protocol.
+        label: name -> what legends and tables tell readers in its place.
         seed, repeats: sample i of repeat r has seed `seed + r * num_samples + i`.
         metric: names.
         reference: ids or files of statistics, or images, to compare with; the model's own without.
@@ -54,6 +57,7 @@ class Request:
     rho: tuple[float, ...] = ()
     discretization: tuple[str | tuple[float, ...] | LevelsCard, ...] = ("edm",)
     param: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
+    label: Mapping[str, str] = field(default_factory=dict)
     num_samples: int | None = None
     seed: int = 0
     repeats: int = 1
@@ -101,17 +105,21 @@ class Request:
     def merged(cls, base: Mapping[str, Any], flags: Mapping[str, Any]) -> Request:
         """Flags over the words of a file.
 
-        Parameters are replaced one by one; a file's parameters of samplers that the flags leave
-        out are dropped.
+        Parameters and labels are replaced one by one; a file's parameters of samplers that the
+        flags leave out are dropped.
         """
         words = {**base, **flags}
         param = {name: dict(values) for name, values in cls.of(**base).param.items()}
         if "sampler" in flags:
-            kept = cls.of(sampler=flags["sampler"]).sampler
+            asked = cls.of(sampler=flags["sampler"]).sampler
+            # Of a file by either of its names.
+            places = [s for s in asked if isinstance(s, str) and is_place(s)]
+            kept = (*asked, *map(name_at, places))
             param = {name: table for name, table in param.items() if name in kept}
         for name, table in cls.of(param=flags.get("param")).param.items():
             param[name] = {**param.get(name, {}), **table}
-        return cls.of(**{**words, "param": param or None})
+        labels = {**cls.of(**base).label, **cls.of(label=flags.get("label")).label}
+        return cls.of(**{**words, "param": param or None, "label": labels or None})
 
     def words(self) -> dict[str, Any]:
         """The request as plain values for TOML and JSON; unset words are left out."""
@@ -122,6 +130,8 @@ class Request:
                 continue
             if f.name == "param":
                 value = {s: {k: list(v) for k, v in p.items()} for s, p in value.items()}
+            elif f.name == "label":
+                value = dict(value)
             elif isinstance(value, tuple):
                 value = [list(v) if isinstance(v, tuple) else _name(v) for v in value]
             plain[f.name] = value
@@ -195,7 +205,8 @@ def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
 def _levels(item: Any) -> str | tuple[float, ...] | LevelsCard:
     if is_card(item):
         return levels_card(item.removeprefix(PREFIX))
-    if isinstance(item, str) and "/" not in item:
+    # A file may lie in a folder.
+    if isinstance(item, str) and ("/" not in item or ":" in item or is_place(item)):
         return item
     parts = item.split("/") if isinstance(item, str) else item
     try:
@@ -346,6 +357,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "rho": lambda n, v: tuple(dict.fromkeys(check_rho(i) for i in _list(n, v))),
     "discretization": _discretizations,
     "param": _params,
+    "label": lambda n, v: labels_said(v),
     "num_samples": lambda n, v: _whole(n, v, 2),
     "seed": lambda n, v: _whole(n, v, 0),
     "repeats": lambda n, v: _whole(n, v, 1, 1000),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samplebench.cli.common import command, output_flags, print_json, print_table
+
+if TYPE_CHECKING:
+    from samplebench.registry import Registry
 
 _EXAMPLES = """
 samplebench list
@@ -80,7 +83,9 @@ def _models() -> list[dict[str, object]]:
 
 
 def _samplers() -> list[dict[str, object]]:
-    return [
+    from samplebench.registry import samplers
+
+    rows: list[dict[str, object]] = [
         {
             "name": found["name"],
             "order": found["order"],
@@ -91,6 +96,7 @@ def _samplers() -> list[dict[str, object]]:
         }
         for found in _sampler_facts()
     ]
+    return _forms(samplers, rows)
 
 
 def _sampler_facts() -> list[dict[str, object]]:
@@ -100,12 +106,23 @@ def _sampler_facts() -> list[dict[str, object]]:
     return [facts(entry) for entry in samplers]
 
 
+def _forms(known: Registry[Any], rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Rows with one more for each way to write a name that nobody registers."""
+    places = {
+        "./FILE.py:NAME": f"a {known.kind} in a file",
+        "PACKAGE.MODULE:NAME": f"a {known.kind} in a module",
+    }
+    told = {scheme.form: scheme.summary for scheme in known.schemes()} | places
+    keys = dict.fromkeys(rows[0])
+    return rows + [{**keys, "name": form, "summary": text} for form, text in told.items()]
+
+
 def _discretizations() -> list[dict[str, object]]:
     from samplebench.answers.parameters import label
     from samplebench.discretizations import grid_constants
     from samplebench.registry import discretizations
 
-    return [
+    rows: list[dict[str, object]] = [
         {
             "name": entry.name,
             "summary": entry.summary,
@@ -113,6 +130,7 @@ def _discretizations() -> list[dict[str, object]]:
         }
         for entry in discretizations
     ]
+    return _forms(discretizations, rows)
 
 
 def _metrics() -> list[dict[str, object]]:

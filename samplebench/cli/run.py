@@ -25,6 +25,8 @@ _EXAMPLES = """
 samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
 samplebench run --sampler edm --param edm.S_churn=0,10,40,edm.S_noise=1.003
 samplebench run --sampler euler,mypackage.mymodule:my_sampler --nfe 10,20
+samplebench run --sampler heun,./mine.py:my_sampler --label ./mine.py:my_sampler=Ours
+samplebench run --sampler card:solver.json,diffusers:UniPCMultistepScheduler --nfe 10
 samplebench run --discretization edm,logsnr,80/20/5/1/0.2 --dry-run
 samplebench run --nfe 10,20 --dump-config > sweep.toml && samplebench run --config sweep.toml
 """
@@ -35,6 +37,7 @@ _USUAL = {
 }
 _SEVERAL: dict[str, dict[str, Any]] = {
     "param": {"action": "append"},
+    "label": {"action": "append"},
     "reference": {"nargs": "+", "action": "extend"},
 }
 # Flags whose value is handed to Request.of as written.
@@ -42,7 +45,8 @@ WORDS = {
     "model": ("ID,...", f"models (default: {DEFAULT_MODEL}, which needs no download)"),
     "sampler": (
         "NAME,...",
-        "samplers, package.module:function, or card:FILE.json (default: the model's)",
+        "samplers: names, ./file.py:function, package.module:function, card:FILE.json and what "
+        "else 'samplebench list samplers' shows (default: the model's)",
     ),
     "nfe": ("N,...", f"budgets of network evaluations per sample (default: {_USUAL['nfe']})"),
     "rho": ("R,...", "exponents of the discretizations that have one (default: theirs; edm: 7)"),
@@ -52,6 +56,7 @@ WORDS = {
         f"(default: {_USUAL['discretization']})",
     ),
     "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
+    "label": ("NAME=LABEL", "what legends and tables call a sampler, discretization or model"),
     "num-samples": ("N", "samples per value (default: the protocol's)"),
     "seed": ("S", f"sample i of repeat r has seed S + r*N + i (default: {_USUAL['seed']})"),
     "repeats": ("R", f"disjoint seed ranges to average over (default: {_USUAL['repeats']})"),

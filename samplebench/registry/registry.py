@@ -3,7 +3,7 @@
 A name resolves in this order: what the package's own folder registers, what an installed
 distribution offers under the entry-point group `samplebench.<registry>`, and, for names that
 contain a colon, what a scheme makes of the rest ("card:file.json"), or the object at
-`package.module:attribute`.
+`./file.py:attribute` (`places`) or `package.module:attribute`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar, cast
 from samplebench.answers.blame import line_of, said
 from samplebench.answers.parameters import word
 from samplebench.errors import InputError, UsageError, unknown
+from samplebench.registry import places
 from samplebench.registry.entry import Entry
 
 T = TypeVar("T")
@@ -136,7 +137,7 @@ class Registry(Generic[E]):
         return [self._schemes[prefix] for prefix in sorted(self._schemes)]
 
     def entry(self, name: str) -> E:
-        """The entry called `name`, what a scheme reads, or that at "package.module:attribute".
+        """The entry called `name`, what a scheme reads, or that at a file's or a module's name.
 
         Raises:
             UsageError: no such name; the message holds the nearest one.
@@ -148,7 +149,13 @@ class Registry(Generic[E]):
                 found = self._schemes[prefix].read(rest)
                 # By its own name, too: a cell is run by that.
                 self._entries[name] = self._entries[found.name] = found
-        elif colon and name not in self._added:
+        elif name in self._added:
+            pass
+        elif places.is_place(name):
+            if name not in self._entries:
+                found = self._of(places.find(name, self.kind), places.name_at(name))
+                self._entries[name] = self._entries[found.name] = found
+        elif colon:
             self._import_path(name)
         try:
             return self._entries[name]
@@ -182,16 +189,26 @@ class Registry(Generic[E]):
         return self._entries[name]
 
     def renew(self, name: str) -> None:
-        """Forgets what a scheme has read, or a bare callable under "module:qualname".
+        """Forgets what a scheme or a file held, or a bare callable under "module:qualname".
 
         So that the name is read or imported anew.
         """
         if name.partition(":")[0] in self._schemes:
             self._entries.pop(name, None)
+        elif name not in self._added and places.is_place(name):
+            for each in (name, places.name_at(name)):
+                self._entries.pop(each, None)
+            places.forget(name)
         elif ":" in name and name in self._added:
             module = sys.modules.get(name.partition(":")[0])
             if hasattr(module, name.partition(":")[2]):
                 self._added.discard(name)
+
+    def differ(self, one: str, other: str) -> bool:
+        """Whether two names mean two things, which may be called the same."""
+        if places.is_place(one) and places.is_place(other):
+            return not places.same(one, other)
+        return bool(self.entry(one).obj != self.entry(other).obj)
 
     def names(self) -> list[str]:
         """All registered names, sorted; import paths used so far are left out."""
@@ -240,11 +257,14 @@ class Registry(Generic[E]):
             ) from error
         if not callable(obj):
             raise UsageError(f"{self.kind} '{path}' is not callable")
-        for entry in list(self._entries.values()):
-            if entry.obj is obj and (entry.name == path or ":" not in entry.name):
-                self._entries[path] = entry
-                return
-        self._entries[path] = self.made(path, obj, _summary(obj))
+        self._entries[path] = self._of(obj, path)
+
+    def _of(self, obj: Any, name: str) -> E:
+        """The entry of an object found by its place: that of its registration, if it has one."""
+        for entry in self._entries.values():
+            if entry.obj is obj and (entry.name == name or ":" not in entry.name):
+                return entry
+        return self.made(name, obj, _summary(obj))
 
 
 def _own(obj: Any) -> bool:

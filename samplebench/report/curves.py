@@ -14,6 +14,7 @@ from samplebench.report.looks import PALETTE as PALETTE
 from samplebench.results.fields import (
     CONDITIONS,
     alias_of,
+    called,
     condition_label,
     grid_label,
     metrics_of,
@@ -67,6 +68,11 @@ class Plot:
     better: str | None
 
     @property
+    def title(self) -> str:
+        """The model, as readers are told it."""
+        return called(self.curves[0].rows[0], "model")
+
+    @property
     def log(self) -> bool:
         """Whether its values belong on a log axis: distances do, where all are positive."""
         values = (value(row, self.metric) for curve in self.curves for row in curve.rows)
@@ -74,11 +80,12 @@ class Plot:
 
 
 def _variant(row: Row) -> tuple[Hashable, ...]:
-    return (row.get("discretization"), row.get("rho"), *(row.get(key) for key in CONDITIONS))
+    where = called(row, "discretization")
+    return (where, row.get("rho"), *(row.get(key) for key in CONDITIONS))
 
 
 def _colour(row: Row) -> tuple[Hashable, ...]:
-    return (row.get("sampler"), row.get("params"))
+    return (called(row, "sampler"), row.get("params"))
 
 
 def _varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
@@ -106,7 +113,7 @@ def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Style
     groups: dict[tuple[Hashable, Hashable], list[Row]] = {}
     for row in rows:
         groups.setdefault((_colour(row), _variant(row)), []).append(row)
-    several = bool(_varying(rows, ["discretization"]))
+    several = len({called(row, "discretization") for row in rows}) > 1
     differing = _varying(rows, CONDITIONS)
     made = []
     for pair in filter(groups.__contains__, styles):
@@ -144,7 +151,7 @@ def plots_of(view: View) -> list[Plot]:
 
 
 def _caption(rows: Sequence[Row], left_out: int) -> str:
-    grids = list(dict.fromkeys(printable(row.get("discretization")) for row in rows))
+    grids = list(dict.fromkeys(called(row, "discretization") for row in rows))
     references = references_of(rows)
     facts = [
         *conditions_of(rows, ("num_samples", "protocol")),

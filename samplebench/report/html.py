@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.report.curves import conditions_of, references_of
+from samplebench.report.labels import labelled, stands_for
 from samplebench.report.overlay import links, overlay
 from samplebench.report.page import render_page
 from samplebench.report.samples import samples_of
@@ -14,6 +15,7 @@ from samplebench.report.sheets import sheets_of
 from samplebench.report.standings import groups_of, standings
 from samplebench.report.sweep import cell_id, chart_of, table_of
 from samplebench.results.fields import (
+    called,
     counted,
     grid_label,
     hashes_of,
@@ -46,7 +48,7 @@ def summary_of(view: View) -> str:
     """One sentence on what was run."""
     if not view.rows:
         return "No result yet."
-    models = [printable(model) for (model,) in _distinct(view, "model")]
+    models = list(dict.fromkeys(called(row, "model") for row in view.rows))
     grids = list(dict.fromkeys(grid_label(row, "ρ") for row in view.rows))
     nfe = sorted(value for row in view.rows if (value := number(row.get("nfe"))) is not None)
     parts = [
@@ -150,12 +152,13 @@ def render_html(view: View, uncertain: bool = False) -> str:
         view: what was measured.
         uncertain: whether published values of certainty C are laid over the curves too.
     """
+    csv, view = to_csv(view.rows), labelled(view)
     table, sheets = table_of(view), sheets_of(view)
     known = links(str(model) for (model,) in _distinct(view, "model"))
     return render_page(
         title=printable(view.title),
         lead=summary_of(view),
-        chart=chart_of(view, to_csv(view.rows), overlay(view, known, uncertain)),
+        chart=chart_of(view, csv, overlay(view, known, uncertain)),
         table=table,
         template="report.html.j2",
         pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],
@@ -163,6 +166,7 @@ def render_html(view: View, uncertain: bool = False) -> str:
         notes=_notes(view),
         best=groups_of(standings(view)),
         caveats=_caveats(view),
+        labels=stands_for(view),
         sheets=sheets,
         budgets=sorted({sheet.budget for sheet in sheets}, key=float),
         cells=_provenance(view),

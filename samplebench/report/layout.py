@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from samplebench.results.fields import (
     CONDITIONS,
     HEADS,
+    called,
     count_text,
     grid_label,
     metrics_of,
@@ -41,6 +42,8 @@ class Column:
 
 
 def _texts(rows: Sequence[Row], key: str, symbol: str) -> list[str]:
+    if key == "model":
+        return [called(row, key) for row in rows]
     if key == "sampler":
         return [sampler_label(row) for row in rows]
     if key == "discretization":

@@ -14,7 +14,7 @@ from samplebench.report.chart import Mark, Series
 from samplebench.report.curves import StyledCurve, plots_of
 from samplebench.report.match import Mismatch, Run, algorithm, algorithm_of, mismatches
 from samplebench.report.sweep import figure_key
-from samplebench.results.fields import number, printable, reference_name, sampler_label
+from samplebench.results.fields import called, number, printable, reference_name, sampler_label
 from samplebench.results.view import View
 
 if TYPE_CHECKING:
@@ -114,8 +114,10 @@ def _run(curve: StyledCurve, link: Links) -> Run:
         # Left to the model, it is the one it was released with.
         params["variance"] = params["variance"] or link.variance
     dtype = printable(row.get("dtype"))
+    # Samplers of one label are no published one.
+    alone = len({row.get("sampler") for row in curve.rows}) == 1
     return Run(
-        sampler=name,
+        sampler=name if alone else "",
         params=params,
         discretization=printable(row.get("discretization")),
         rho=number(row.get("rho")),
@@ -130,7 +132,7 @@ def _run(curve: StyledCurve, link: Links) -> Run:
 def _series(model: str, curve: StyledCurve, row: Published, summary: str) -> Series:
     label = sampler_label(curve.rows[0])
     facets = {
-        "model": printable(model),
+        "model": called(curve.rows[0], "model"),
         "sampler": label,
         "protocol": row.family,
         "published": "published",

@@ -14,6 +14,7 @@ from samplebench.report import looks
 from samplebench.report.axes import scale_axes
 from samplebench.report.best import better_words
 from samplebench.report.curves import Plot, StyledCurve, plots_of
+from samplebench.report.labels import labelled
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import number, printable
 from samplebench.results.row import STDERR, value
@@ -112,7 +113,7 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
         axes.set_xlabel("NFE (model evaluations per sample, counted)")
         place = (MARGIN / _WIDTH, 1 - 0.1 / height)
         title = figure.text(*place, "", size=11.5, weight="bold", va="top")
-        _fit(title, printable(plot.model), _WIDTH - 2 * MARGIN)
+        _fit(title, plot.title, _WIDTH - 2 * MARGIN)
         metric = printable(plot.metric) + better_words(plot.better)
         figure.text(MARGIN / _WIDTH, 1 - 0.36 / height, metric, color=FAINT, va="top")
         figure.legend(
@@ -200,7 +201,7 @@ def render(figure: Figure, kind: str) -> bytes:
 def write_figures(view: View, folder: Path) -> list[Path]:
     """Write `<model>.<metric>.svg` and `.png` for every model and metric that has a point."""
     written = []
-    for plot in plots_of(view):
+    for plot in plots_of(labelled(view)):
         for kind in ("svg", "png"):
             path = Path(folder) / f"{figure_stem(plot.model, plot.metric)}.{kind}"
             written.append(write_atomic(path, render(draw(plot), kind), sync=False))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from samplebench.report.curves import curves_of
-from samplebench.results.fields import printable
+from samplebench.results.fields import called
 from samplebench.results.row import COLUMNS, COUNTED, Row
 from samplebench.results.view import View
 
@@ -37,7 +37,8 @@ def samples_of(view: View) -> list[Samples]:
     alone, found = replace(view, rows=merged), []
     models = dict.fromkeys(row.get("model") for row in merged)
     for model in models:
-        prefix = f"{printable(model)}: " if len(models) > 1 else ""
-        for curve in curves_of([row for row in merged if row.get("model") == model], alone):
+        own = [row for row in merged if row.get("model") == model]
+        prefix = f"{called(own[0], 'model')}: " if len(models) > 1 else ""
+        for curve in curves_of(own, alone):
             found += [Samples(prefix + curve.label, rows_of[id(row)]) for row in curve.rows]
     return found

@@ -10,6 +10,7 @@ from samplebench.report.curves import curves_of
 from samplebench.report.layout import Column
 from samplebench.results.fields import (
     HEADS,
+    called,
     count_text,
     metrics_of,
     number,
@@ -78,6 +79,7 @@ def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) 
     rows = [view.rows[index] for index in (*contest.best, *contest.tied)]
     labels = [_label(row, contest.budget, names[id(row)]) for row in rows]
     first, facts = rows[0], {key: printable(rows[0].get(key, "")) for key in _FACTS}
+    facts["model"] = called(first, "model")
     facts["metric"] = printable(metric) + better_words(direction(metric, view))
     best = labels.pop(0) if contest.best else "none, all are equal"
     value = value_text(first.get(metric), first.get(metric + STDERR))

@@ -24,6 +24,7 @@ from samplebench.results.fields import (
     CONDITIONS,
     HEADS,
     alias_of,
+    called,
     hashes_of,
     number,
     printable,
@@ -62,10 +63,10 @@ def cell_id(key: str) -> str:
 def facets_of(row: Row) -> dict[str, str]:
     """By what a row is switched on the page."""
     return {
-        "model": printable(row.get("model")),
+        "model": called(row, "model"),
         "sampler": sampler_label(row),
         "rho": rho_label(row).removeprefix("rho=") or "none",
-        "grid": printable(row.get("discretization") or "?"),
+        "grid": called(row, "discretization"),
         **{key: printable(row.get(key, "")) or "none" for key in CONDITIONS},
     }
 
@@ -83,7 +84,7 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
     figures = [
         Figure(
             key=figure_key(plot.model, plot.metric),
-            title=f"{printable(plot.model)}: {printable(plot.metric)}{better_words(plot.better)}",
+            title=f"{plot.title}: {printable(plot.metric)}{better_words(plot.better)}",
             y=Axis(plot.metric, printable(plot.metric), plot.log),
             x=_AXES,
             caption=plot.caption.replace("Error bars", "Bands")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from samplebench.report.labels import labelled, stands_for
 from samplebench.report.layout import Column, condense
 from samplebench.report.standings import best_columns, standings
 from samplebench.results.fields import printable
@@ -22,11 +23,13 @@ def to_text(rows: Sequence[Row]) -> str:
 
 def view_text(view: View) -> str:
     """`to_text` of the rows, then the best of each budget and what is tied with it, a line each."""
+    view = labelled(view)
     known = ((view.cells.get(cell), score) for (cell, _, _), score in view.scores.items())
     few = dict.fromkeys(few_samples(record, score) for record, score in known if record)
     few.pop("", None)
     table, found = to_text(view.rows), standings(view, "rho")
-    table = "\n".join([table, *([""] if few else []), *(f"note: {printable(f)}" for f in few)])
+    notes = [f"note: {printable(f)}" for f in few] + [f"label: {f}" for f in stands_for(view)]
+    table = "\n".join([table, *([""] if notes else []), *notes])
     if not found:
         return table
     facts, columns = best_columns(found)

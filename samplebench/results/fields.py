@@ -23,7 +23,7 @@ _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 def metrics_of(rows: Iterable[Row]) -> list[str]:
     """Metric names over all rows, by first appearance."""
-    fixed = {*COLUMNS, "cell"}
+    fixed = {*COLUMNS, "cell", "called"}
     names = (key for row in rows for key in row if key not in fixed and not key.endswith(STDERR))
     return list(dict.fromkeys(names))
 
@@ -100,9 +100,16 @@ def number(value: object) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def called(row: Mapping[str, object], column: str) -> str:
+    """A name of a row as readers are told it: its label, where it has one."""
+    labels = row.get("called")
+    label = labels.get(column) if isinstance(labels, Mapping) else None
+    return printable(label or row.get(column) or "?")
+
+
 def sampler_label(row: Mapping[str, object]) -> str:
     """Sampler with its parameters, e.g. "edm S_churn=10"."""
-    return printable(f"{row.get('sampler') or '?'} {row.get('params') or ''}").strip()
+    return printable(f"{called(row, 'sampler')} {row.get('params') or ''}").strip()
 
 
 def rho_label(row: Mapping[str, object], symbol: str = "rho") -> str:
@@ -113,7 +120,7 @@ def rho_label(row: Mapping[str, object], symbol: str = "rho") -> str:
 
 def grid_label(row: Mapping[str, object], symbol: str = "rho") -> str:
     """Time discretization, e.g. "edm rho=7"."""
-    return printable(f"{row.get('discretization') or '?'} {rho_label(row, symbol)}").strip()
+    return printable(f"{called(row, 'discretization')} {rho_label(row, symbol)}").strip()
 
 
 def condition_label(key: str, values: Sequence[object]) -> str:

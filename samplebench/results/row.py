@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict, cast, get_args, get_type_hints
+from typing import NotRequired, TypedDict, cast, get_args, get_type_hints
 
 
 class Columns(TypedDict):
@@ -44,15 +44,25 @@ class Columns(TypedDict):
     reference: str
 
 
+class Called(TypedDict, total=False):
+    """What readers are told in place of a name."""
+
+    model: str
+    sampler: str
+    discretization: str
+
+
 class Row(Columns):
     """A point with what was measured there: `<metric>` and `<metric>_stderr` for every metric, read
     by `value` and `entry`, then its cells.
 
     Attributes:
         cell: their hashes, one per repeat, separated by spaces.
+        called: where it is shown only, in no file: the labels of its names.
     """
 
     cell: str
+    called: NotRequired[Called]
 
 
 COLUMNS = tuple(get_type_hints(Columns))

@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from samplebench.results.damage import (
     read_score,
 )
 from samplebench.results.kept import Kept
+from samplebench.results.labels import labels_of
 from samplebench.results.record import Record, Score
 from samplebench.results.requests import NAME, Asked, AskedRow, asked_rows, merged, read_all
 from samplebench.results.rows import RowsFile
@@ -312,7 +314,9 @@ class Store:
 
     def view(self, plan: Iterable[PlannedRow] | None = None) -> View:
         """Finished rows of a plan in its order; of all requests so far, sorted, without one."""
-        return view_of(self, merged(self.requests()) if plan is None else asked_rows(plan))
+        asked = self.requests()
+        found = view_of(self, merged(asked) if plan is None else asked_rows(plan))
+        return replace(found, labels=labels_of(asked))
 
     def pending(self, rows: Iterable[AskedRow]) -> set[str]:
         """The cells of these rows that have no result yet, or lack a score."""

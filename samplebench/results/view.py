@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samplebench.results.fields import hashes_of, metrics_of
+from samplebench.results.labels import Labels
 from samplebench.results.record import Record, Score
 from samplebench.results.row import Row, reference_label
 
@@ -26,6 +27,7 @@ class View:
             gutters between them (`images.gutter`; older ones have none).
         pending: number of planned cells that have no result yet.
         scores: of the rows' cells.
+        labels: what readers are told in place of names.
     """
 
     title: str
@@ -34,6 +36,7 @@ class View:
     sheets: Mapping[str, Path]
     pending: int = 0
     scores: Mapping[ScoreKey, Score] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
 
     def records_of(self, row: Row) -> list[Record]:
         """Records of the cells behind a row, as far as they are there."""

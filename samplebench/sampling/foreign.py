@@ -1,6 +1,6 @@
-"""Samplers of others: k-diffusion's `sample_*(model, x, sigmas, ...)` run unmodified.
+"""Samplers of others in samplebench's own signature, unmodified.
 
-Which of the two signatures a function has is seen before it is called; one of neither is refused.
+k-diffusion's `sample_*(model, x, sigmas, ...)`, and functions that take no noise or no callback.
 """
 
 from __future__ import annotations
@@ -9,115 +9,116 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from samplebench.answers.blame import line_of
 from samplebench.answers.parameters import accepted, signature
-from samplebench.errors import UsageError
 from samplebench.samplers.step import Step
+from samplebench.sampling.seen import Seen
+from samplebench.sampling.signatures import OURS, PLUMBING, is_k_diffusion, takes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Arguments of k-diffusion's convention that the engine supplies.
-_PLUMBING = ("extra_args", "callback", "disable", "noise_sampler")
-_FORMS = "f(model, x, grid, *, noise=None, callback=None) or k-diffusion's f(model, x, sigmas, ...)"
-
-
-def is_k_diffusion(function: Callable[..., Any]) -> bool:
-    """Whether the third input is called sigmas, as in k-diffusion."""
-    try:
-        names = list(signature(function).parameters)
-    except (TypeError, ValueError):
-        return False
-    return len(names) >= 3 and names[2] == "sigmas"
-
-
-def check_form(name: str, function: Callable[..., Any]) -> None:
-    """Raises `UsageError` if a sampler of others can be called in neither of the two signatures.
-
-    Args:
-        name: the sampler's, for the message.
-        function: as it was registered.
-    """
-    try:
-        form = signature(function)
-    except (TypeError, ValueError):
-        raise UsageError(
-            f"sampler {name} does not say what it takes; give a Python function, {_FORMS}"
-        ) from None
-    names = list(form.parameters)
-    if names[2:4] == ["sigma_min", "sigma_max"]:
-        raise UsageError(
-            f"sampler {name} has k-diffusion's form f(model, x, sigma_min, sigma_max, ...), which "
-            "makes its own noise levels; give a function f(model, x, sigmas, **params) that calls "
-            "it with sigmas[-2], sigmas[0] and len(sigmas) - 1 steps"
-        )
-    keywords = dict.fromkeys(("noise", "callback"))
-    if is_k_diffusion(function):
-        keywords = {key: None for key in _PLUMBING if key in names}
-    try:
-        form.bind(None, None, None, **keywords)
-    except TypeError as error:
-        raise UsageError(
-            f"sampler {name} cannot be called as {_FORMS} ({line_of(str(error))}); its signature "
-            f"is {line_of(str(form))}"
-        ) from None
+    Noise = Callable[[Tensor], Tensor] | None
+    Told = Callable[[Step], None] | None
 
 
 def as_sampler(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The k-diffusion function in samplebench's signature, its own parameters kept.
+    """A function of any form that `check_form` admits, in samplebench's signature.
 
-    A function with `noise_sampler` gets the per-sample streams through it. One that draws from
-    torch's global generator still runs, but its samples depend on their batch: the engine notes
-    "not seed-reproducible" in the cell when it sees the generator move.
+    Its own parameters are kept. One that draws from torch's global generator runs, but its samples
+    depend on their batch: the engine notes "not seed-reproducible" in the cell when it sees the
+    generator move.
     """
-    known = signature(function).parameters
-    own = {k: v for k, v in accepted(function).items() if k not in _PLUMBING}
+    if is_k_diffusion(function):
+        return _named(_of_k_diffusion(function), function, PLUMBING)
+    if all(takes(function, name) for name in OURS):
+        return function
+    return _named(_completed(function), function, OURS)
+
+
+def _completed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that takes no noise or no callback."""
 
     def sampler(
-        model: Any,
-        x: Tensor,
-        grid: Tensor,
-        *,
-        noise: Callable[[Tensor], Tensor] | None = None,
-        callback: Callable[[Step], None] | None = None,
+        model: Any, x: Tensor, grid: Tensor, *, noise: Noise = None, callback: Told = None,
         **params: Any,
-    ) -> Tensor:
-        extra: dict[str, Any] = {}
-        if "disable" in known:
-            extra["disable"] = True
-        if "extra_args" in known and known["extra_args"].default is inspect.Parameter.empty:
-            extra["extra_args"] = {}
-        if "noise_sampler" in known and noise is not None:
-            extra["noise_sampler"] = lambda sigma, sigma_next: noise(x)
-        if "callback" in known and callback is None:
-            extra["callback"] = None
-        if "callback" not in known or callback is None:
-            return function(model, x, grid.to(x), **extra, **params)
-        # k-diffusion reports the state before a step, samplebench after it: report one step late.
-        begun: list[dict[str, Any]] = []
+    ) -> Any:  # fmt: skip
+        if takes(function, "noise"):
+            params["noise"] = noise
+        if takes(function, "callback"):
+            params["callback"] = callback
+        elif callback is not None and hasattr(model, "round_sigma"):
+            seen = Seen(model, grid, callback)
+            return seen.end(function(seen, x, grid, **params))
+        return function(model, x, grid, **params)
 
-        def report(info: dict[str, Any]) -> None:
-            if begun:
-                last = begun[-1]
-                callback(Step(last["i"], info["x"], float(info["sigma"]), last["denoised"]))
-            begun.append(info)
+    return sampler
 
-        x = function(model, x, grid.to(x), callback=report, **extra, **params)
-        if begun:
-            callback(Step(begun[-1]["i"], x, 0.0, begun[-1]["denoised"]))
+
+def _of_k_diffusion(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of k-diffusion's form; with `noise_sampler` it gets the per-sample streams."""
+
+    def sampler(
+        model: Any, x: Tensor, grid: Tensor, *, noise: Noise = None, callback: Told = None,
+        **params: Any,
+    ) -> Any:  # fmt: skip
+        levels = grid.to(x)
+        supplied: dict[str, Any] = {"disable": True, "extra_args": {}, "callback": None}
+        if noise is not None:
+            supplied["noise_sampler"] = lambda sigma, sigma_next: noise(x)
+        params |= {key: value for key, value in supplied.items() if takes(function, key)}
+        if callback is None:
+            return function(model, x, levels, **params)
+        if not takes(function, "callback"):
+            seen = Seen(model, grid, callback)
+            return seen.end(function(seen, x, levels, **params))
+        late = _Late(callback, float(grid[-1]))
+        return late.end(function(model, x, levels, **{**params, "callback": late.report}))
+
+    return sampler
+
+
+class _Late:
+    """k-diffusion reports the state before a step, samplebench after it: one step late."""
+
+    def __init__(self, callback: Callable[[Step], None], final: float) -> None:
+        self.callback, self.final = callback, final
+        self.last: dict[str, Any] = {}
+
+    def report(self, info: Any) -> None:
+        if isinstance(info, Step):
+            self.callback(info)
+            return
+        if self.last:
+            self._tell(info["x"], float(info["sigma"]))
+        self.last = info
+
+    def end(self, x: Tensor) -> Tensor:
+        if self.last:
+            self._tell(x, self.final)
         return x
 
-    # accepted() reads the wrapped function's parameters from this signature.
+    def _tell(self, x: Tensor, sigma: float) -> None:
+        self.callback(Step(self.last["i"], x, sigma, self.last["denoised"]))
+
+
+def _named(
+    sampler: Callable[..., Any], function: Callable[..., Any], supplied: tuple[str, ...]
+) -> Callable[..., Any]:
+    """The sampler with the function's own parameters, of which `accepted` reads, and its name."""
+    own = {k: v for k, v in accepted(function).items() if k not in supplied}
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
         for name, value in own.items()
     ]
     fixed = [
         p
-        for p in inspect.signature(sampler).parameters.values()
+        for p in signature(sampler).parameters.values()
         if p.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     sampler.__signature__ = inspect.Signature(fixed + parameters)  # type: ignore[attr-defined]
-    sampler.__doc__, sampler.__module__ = function.__doc__, function.__module__
+    sampler.__doc__, sampler.__module__ = (
+        function.__doc__,
+        getattr(function, "__module__", "__main__"),
+    )
     sampler.__qualname__ = sampler.__name__ = getattr(function, "__name__", "sampler")
     return sampler

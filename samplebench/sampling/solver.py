@@ -14,7 +14,8 @@ from samplebench.answers.parameters import accepted, merge, signature, split
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.models.bound import Bound
 from samplebench.registry import SamplerEntry, samplers
-from samplebench.sampling.foreign import as_sampler, check_form, is_k_diffusion
+from samplebench.sampling.foreign import as_sampler
+from samplebench.sampling.signatures import check_form
 from samplebench.timelines import choice
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Words
@@ -77,10 +78,10 @@ class Solver:
 
     @classmethod
     def _ready(cls, entry: SamplerEntry, on: type[Timeline]) -> Solver:
-        if not entry.builtin:
-            check_form(entry.name, entry.obj)
-        function = as_sampler(entry.obj) if is_k_diffusion(entry.obj) else entry.obj
-        return cls(entry, function, on)
+        if entry.builtin:
+            return cls(entry, entry.obj, on)
+        check_form(entry.name, entry.obj)
+        return cls(entry, as_sampler(entry.obj), on)
 
     @property
     def name(self) -> str:

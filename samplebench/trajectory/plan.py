@@ -10,10 +10,11 @@ from typing import Any
 from samplebench.answers.draws import kept_generators
 from samplebench.answers.parameters import altered, label
 from samplebench.bench.expand import check_names, places
+from samplebench.bench.named import check_called, params_by_name, renew
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
-from samplebench.errors import OutOfBudget, SamplebenchError, UsageError, unknown
-from samplebench.registry import samplers
+from samplebench.errors import OutOfBudget, SamplebenchError, UsageError
+from samplebench.registry import discretizations, samplers
 from samplebench.sampling.setting import Setting, prepare, rehearse
 from samplebench.sampling.solver import Solver, toy_batch
 from samplebench.timelines.choice import check
@@ -51,16 +52,14 @@ def families(
         UsageError: an unknown name, an impossible combination, a word that nothing takes, or a
             sampler that draws noise.
     """
-    for sampler in request.sampler:
-        if isinstance(sampler, str):
-            samplers.renew(sampler)
+    renew(request)
+    check_called(samplers, request.sampler)
+    check_called(discretizations, request.discretization)
     solvers = [_on_levels(model, sampler) for sampler in request.sampler]
-    for name in request.param:
-        if name not in [solver.name for solver in solvers]:
-            raise unknown("sampler in --param", name, [solver.name for solver in solvers])
+    params = params_by_name(request.param, request.sampler, solvers)
     made: dict[tuple[Any, ...], Family] = {}
     for solver in solvers:
-        table = request.param.get(solver.name, {})
+        table = params.get(solver.name, {})
         check_names(solver, table, request)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))

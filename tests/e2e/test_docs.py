@@ -277,6 +277,9 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
         kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
         kept = [ast.unparse(node) for node in code.body if isinstance(node, kinds)]
         (folder / "mypackage" / "mymodule.py").write_text("\n".join(kept))
+    elif name == "docs/your-sampler.md":
+        first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
+        (folder / "mine.py").write_text(first.partition("\n\n\nframe = ")[0])
     elif name == "docs/scoring.md":
         for seed, place in enumerate(("my/samples", "my/images")):
             (folder / place).mkdir(parents=True)
@@ -313,7 +316,7 @@ def test_every_sweep_of_a_document_can_be_planned(name, tmp_path, monkeypatch, c
     known = [words_of(p)[1:] for p in parts_of(ROOT / name) if p.kind == "command"]
     for words in known:
         if words[0] == "run" and not any(
-            name in word for name in ("mypackage", ".npz", "card:") for word in words
+            name in word for name in ("mypackage", "mine.py", ".npz", "card:") for word in words
         ):
             assert main([*words, "--dry-run"]) == 0, capsys.readouterr().err
 
@@ -391,6 +394,22 @@ def test_models_and_timelines_of_ones_own_run(reader, tmp_path, sweep):
         ("digits-exact", "euler", "edm"),
         ("digits-exact", "flow-euler", "flow"),
     }
+
+
+def test_the_ways_in_for_a_sampler_run(reader, tmp_path, sweep):
+    """docs/your-sampler.md from top to bottom, each way in at most ten lines."""
+    name = "docs/your-sampler.md"
+    furnish(name, tmp_path, sweep)
+    read = reader(name)
+    for part in parts_of(ROOT / name):
+        read.read(part)
+    made = {
+        row["sampler"]
+        for path in sorted(tmp_path.glob("reports/*/results.csv"))
+        for row in read_csv(path)
+    }
+    assert {"__main__:ab2", "mine.py:ab2", "ipndm", "diffusers:UniPCMultistepScheduler"} <= made
+    assert any(each.startswith("card:") for each in made)
 
 
 def test_the_cards_of_the_docs_run(reader, tmp_path):

@@ -68,6 +68,7 @@ FORMS = [
     lambda model, x, sigmas, **kwargs: steps_along(model, x, sigmas),
     lambda *args, **kwargs: steps_along(*args),
     lambda model, x, t_steps, *, noise=None, callback=None: steps_along(model, x, t_steps),
+    lambda m, x, s: steps_along(m, x, s),
 ]  # fmt: skip
 
 
@@ -86,10 +87,10 @@ def two(model, x): ...
 
 REFUSED = {
     fast: r"form f\(model, x, sigma_min, sigma_max", adaptive: "makes its own noise levels",
-    timesteps: r"f\(model, x, sigmas, .*\(model, x, timesteps", keywords: "cannot be called as",
-    two: "cannot be called as", extra: "missing a required argument: 'order'",
-    (lambda m, x, s: x): "cannot be called as", len: "cannot be called as",
-    int: "does not say what it takes",
+    timesteps: r"has timesteps where .* sigmas; its signature is \(model, x, timesteps",
+    keywords: "takes 0 inputs, not the three", two: "takes 2 inputs, not the three",
+    extra: "needs order, which has no default", len: "takes 1 inputs", int: "is a class",
+    (lambda m, x, noise: x): "has noise where model, x and grid are given",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 from samplebench.citations import author_year
 from samplebench.cli import main
 from samplebench.cli.sampler_facts import formula
-from samplebench.registry import samplers
+from samplebench.registry import discretizations, samplers
 from samplebench.sampling.solver import Solver
 
 
@@ -51,6 +51,19 @@ def test_names_choose(capsys):
     rows = json.loads(listed(capsys, "samplers", "heun", "euler", "--json"))
     assert [row["name"] for row in rows] == ["heun", "euler"]
     assert [row["evaluations"] for row in rows] == ["2N - 1", "N"]
+
+
+@pytest.mark.parametrize("known", [samplers, discretizations], ids=lambda known: known.kind)
+def test_names_that_nobody_registers_are_shown_by_their_form(known, capsys, monkeypatch):
+    monkeypatch.setattr(known, "_schemes", dict(known._schemes))
+    known.scheme("toy", "toy:NUMBER", "a toy")(int)
+    rows = json.loads(listed(capsys, f"{known.kind}s", "--json"))
+    names = [row["name"] for row in rows]
+    forms = [*(scheme.form for scheme in known.schemes()), "./FILE.py:NAME", "PACKAGE.MODULE:NAME"]
+    assert names == [*known.names(), *forms] and "toy:NUMBER" in names
+    assert len({frozenset(row) for row in rows}) == 1
+    text = listed(capsys, f"{known.kind}s", "toy:NUMBER")
+    assert "a toy" in text and "./FILE.py" not in text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import torch
 
 import samplebench as sb
 from samplebench.noise.streams import stream
-from samplebench.sampling.foreign import as_sampler, is_k_diffusion
+from samplebench.sampling.foreign import as_sampler
+from samplebench.sampling.signatures import is_k_diffusion
 from samplebench.sampling.solver import Solver
 
 
@@ -108,6 +109,11 @@ def test_steps_come_in_order_and_end_at_the_result(run):
     sigmas = [step.sigma for step in taken]
     assert sigmas == sorted(sigmas, reverse=True) and sigmas[-1] == 0
     assert torch.equal(taken[-1].x, x)
+
+
+def test_the_last_step_is_told_on_the_level_where_the_grid_ends(run):
+    _, taken, _ = run(sample_euler, final="sigma_min", sigma_min=0.1)
+    assert taken[-1].sigma == pytest.approx(0.1) and len(taken) == 9
 
 
 def test_without_a_callback(run):

@@ -99,7 +99,7 @@ def test_a_sampler_that_reports_no_steps_has_an_error_at_the_end():
     assert coarse.end.rmse == pytest.approx(euler.curves[0].points[0].end.rmse, rel=1e-9)
 
 
-def silent(model, x, sigmas):
+def silent(model, x, sigmas, callback=None):
     for sigma, below in pairwise(sigmas):
         x = x + (x - model(x, sigma)) / sigma * (below - sigma)
     return x

@@ -1,0 +1,68 @@
+"""What a request's words are called in the results: a path is a word, and no name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from samplebench.bench.request import Request
+from samplebench.errors import UsageError, unknown
+from samplebench.registry import Registry, discretizations, metrics, samplers
+from samplebench.registry.places import is_place
+from samplebench.sampling.solver import Solver
+
+
+def renew(request: Request) -> None:
+    """Has what a request names in files and notebooks be read anew."""
+    for known, words in (
+        (samplers, request.sampler),
+        (discretizations, request.discretization),
+        (metrics, request.metric),
+    ):
+        for word in words:
+            if isinstance(word, str):
+                known.renew(word)
+
+
+def check_called(known: Registry[Any], words: Iterable[Any]) -> None:
+    """Raises `UsageError` where two of a sweep would have one name in the results."""
+    named: dict[str, Any] = {}
+    for word in words:
+        if not (isinstance(word, str) or callable(word)):
+            continue
+        name = (known.entry(word) if isinstance(word, str) else known.add(word)).name
+        other = named.setdefault(name, word)
+        if isinstance(word, str) and isinstance(other, str):
+            if other != word and known.differ(other, word):
+                how = "copy or rename one file" if is_place(word) else "give one another name in it"
+                raise UsageError(
+                    f"two {known.kind}s are called {name}: {other} and {word}; {how} (--label does "
+                    "not tell them apart)"
+                )
+        elif other is not word:
+            raise UsageError(
+                f"two {known.kind}s are called {name}; give one another __qualname__, e.g. "
+                "f.__qualname__ = 'mine-2'"
+            )
+
+
+def params_by_name(
+    params: Mapping[str, Any], words: Sequence[Any], solvers: Sequence[Solver]
+) -> dict[str, Any]:
+    """Parameters of samplers, each written as its word or as its name, by the names.
+
+    Raises:
+        UsageError: of a sampler that is not asked for, or of one by both.
+    """
+    names = {
+        **{solver.name: solver.name for solver in solvers},
+        **{w: s.name for w, s in zip(words, solvers, strict=True) if isinstance(w, str)},
+    }
+    found: dict[str, Any] = {}
+    for word, table in params.items():
+        if word not in names:
+            raise unknown("sampler in --param", word, names)
+        if twice := found.get(names[word], {}).keys() & table.keys():
+            raise UsageError(f"--param {word}.{min(twice)}: said of {names[word]}, too; drop one")
+        found[names[word]] = {**found.get(names[word], {}), **table}
+    return found

@@ -1,0 +1,70 @@
+"""The states of a sampler that reports none, as its calls of the model show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from samplebench.samplers.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# A level of the grid may have been rounded to single precision.
+_SAME = 1e-6
+
+
+class Seen:
+    """A model that tells of the states it is asked at, those on levels of the grid.
+
+    The state on a level is the last one there: a corrector asks at its prediction before. So it is
+    told when the model is asked on a lower one, an evaluation late.
+
+    Args:
+        model: D(x; sigma), as the sampler sees it.
+        grid: its levels.
+        callback: is told.
+    """
+
+    def __init__(self, model: Any, grid: Tensor, callback: Callable[[Step], None]) -> None:
+        self._model, self._callback = model, callback
+        self.sigma_min, self.sigma_max = model.sigma_min, model.sigma_max
+        self.round_sigma = model.round_sigma
+        self._levels = grid.tolist()
+        self._answer: Any = None  # the latest
+        # The last level and the one before: its index, the state there, the answer before that.
+        self._last: tuple[int, Any, Any] = (-1, None, None)
+        self._before: tuple[int, Any, Any] = (-2, None, None)
+
+    def __call__(self, x: Tensor, sigma: Any, *rest: Any, **more: Any) -> Any:
+        index, state = self._index(sigma), x.clone()
+        if index > self._last[0]:
+            self._tell()
+            self._before = self._last
+        if index >= self._last[0]:
+            self._last = (index, state, self._answer)
+        self._answer = self._model(x, sigma, *rest, **more)
+        return self._answer
+
+    def end(self, x: Tensor) -> Tensor:
+        """Tells of the last states, and hands on the result."""
+        self._tell()
+        index = self._last[0]
+        if index == len(self._levels) - 2:
+            self._callback(Step(index, x, self._levels[-1], self._answer))
+        return x
+
+    def _tell(self) -> None:
+        """Of the step to the last level, where the model was asked on the one before, too."""
+        (index, state, denoised), (start, _, _) = self._last, self._before
+        if start == index - 1 >= 0:
+            self._callback(Step(start, state, self._levels[index], denoised))
+
+    def _index(self, sigma: Any) -> int:
+        """Of the level of the grid that all samples have; -1 for any other."""
+        values = sigma.flatten().tolist() if hasattr(sigma, "flatten") else [float(sigma)]
+        low, high = min(values), max(values)
+        for i, level in enumerate(self._levels):
+            if level > 0 and abs(low / level - 1) < _SAME and abs(high / level - 1) < _SAME:
+                return i
+        return -1
