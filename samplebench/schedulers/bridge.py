@@ -16,9 +16,16 @@ import numpy as np
 
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.samplers.step import Step
-from samplebench.schedulers.course import HIGHEST, cap_of, course, decreasing, drawing
+from samplebench.schedulers.course import HIGHEST, SAME, cap_of, course, decreasing, drawing
 from samplebench.schedulers.drive import drive
-from samplebench.schedulers.find import CONSISTENCY, PREFIX, hushed, scheduler_class, version
+from samplebench.schedulers.find import (
+    CONSISTENCY,
+    PREFIX,
+    hushed,
+    scheduler_class,
+    unlogged,
+    version,
+)
 from samplebench.schedulers.make import made, parameters
 from samplebench.schedulers.outputs import output_of
 
@@ -125,22 +132,22 @@ def run(
     answers: list[Tensor] = []
     with hushed():
         own, told = made(scheduler, num_inference_steps, params, x.device)
-        output = output_of(own)
-        if plan.draws and noise is not None:
-            told |= drawing(scheduler, generators(noise(x)))
+    output = output_of(own)
+    if plan.draws and noise is not None:
+        told |= drawing(scheduler, generators(noise(x)))
 
-        def answer(scaled: Tensor, state: Tensor, t: Any, call: int) -> Tensor:
-            law = laws[call]
-            denoised = model(state.to(kept) * law.ratio(cap), sigmas[call])
-            answers[:] = [denoised]
-            return output(state, denoised.to(state), law)
+    def answer(scaled: Tensor, state: Tensor, t: Any, call: int) -> Tensor:
+        denoised = model(state.to(kept) * laws[call].ratio(cap), sigmas[call])
+        answers[:] = [denoised]
+        return output(state, denoised.to(state), laws[call])
 
-        def report(state: Tensor, call: int) -> None:
-            index = int((grid[1:] > sigmas[call + 1] * (1 + 1e-6)).sum())
-            here = state.to(kept) * laws[call + 1].ratio(cap)
-            if callback:
-                callback(Step(index, here, sigmas[call + 1], answers[0]))
+    def report(state: Tensor, call: int) -> None:
+        index = int((grid[1:] > sigmas[call + 1] * (1 + SAME)).sum())
+        here = state.to(kept) * laws[call + 1].ratio(cap)
+        if callback:
+            callback(Step(index, here, sigmas[call + 1], answers[0]))
 
+    with unlogged():
         state = x / laws[0].ratio(cap)
         end = drive(own, answer, state, told=told, after=report if callback else None)
     return end.to(kept) / plan.last.a

@@ -25,7 +25,7 @@ HIGHEST = 80.0
 # An image of one pixel, within any clipping.
 _PIXEL = 0.5
 # Levels that a table in float32 has twice.
-_SAME = 1e-6
+SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def course(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Cours
         x = torch.full((1, 1, 1, 1), _PIXEL, dtype=torch.float64)
         end = drive(made_one, answer, x, told={**told, **drawing(scheduler, [own])})
         after = own.get_state(), torch.get_rng_state()
-        last = last_law(made_one, len(laws))
+        if not laws:
+            raise UsageError(f"{name} makes no step of {steps}; ask for more")
+        last = last_law(made_one, laws[-1], len(laws))
     if not (end.isfinite().all() and last.a > 0):
         raise UsageError(f"{name} with {steps} steps ends in what is not finite; ask for others")
     draws = not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -104,8 +106,8 @@ def decreasing(name: str, levels: list[float], last: float) -> list[float]:
     """
     found = levels[:1]
     for level in (*levels[1:], last):
-        if level > found[-1] * (1 + _SAME):
+        if level > found[-1] * (1 + SAME):
             raise UsageError(f"{name}: its noise levels go up, from images to noise")
-        if level < found[-1] * (1 - _SAME):
+        if level < found[-1] * (1 - SAME):
             found.append(level)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,14 @@ def drive(
         # Times may occur twice, where a search would find the wrong one.
         scheduler.set_begin_index(begin)
     scale = getattr(scheduler, "scale_model_input", None)
-    for call, t in enumerate(scheduler.timesteps[begin:]):
+    times = scheduler.timesteps[begin:]
+    # Else unCLIP's step goes to t - 1, however few steps there are.
+    leads = "prev_timestep" in inspect.signature(scheduler.step).parameters
+    for call, t in enumerate(times):
         scaled = scale(x, t) if scale else x
         output = answer(scaled, x, t, call)
-        x = scheduler.step(output, t, x, return_dict=False, **(told or {}))[0]
+        lead = {"prev_timestep": times[call + 1]} if leads and call + 1 < len(times) else {}
+        x = scheduler.step(output, t, x, return_dict=False, **lead, **(told or {}))[0]
         if after:
             after(x, call)
     return x

@@ -21,6 +21,10 @@ _OTHERS = {
     "PiflowScheduler": "its network answers with a policy, not with one prediction",
     "SCMScheduler": "its network answers in a time of its own (TrigFlow)",
     "ConsistencyDecoderScheduler": "it decodes latents",
+    "DDIMInverseScheduler": "it goes up, from images to noise",
+    "DPMSolverMultistepInverseScheduler": "it goes up, from images to noise",
+    "HeliosDMDScheduler": "it works in stages of several sizes",
+    "HeliosScheduler": "it works in stages of several sizes",
 }
 # What is wanted of a consistency model is the end of the ODE, which no denoiser answers.
 CONSISTENCY = frozenset(
@@ -44,10 +48,10 @@ def scheduler_class(name: str) -> type[Any]:
         raise unknown("scheduler of diffusers", name, known)
     with hushed():
         found = getattr(_home(), name, None)
-    if not isinstance(found, type):
+    if not isinstance(found, type) or getattr(found, "_backends", None) == ["torch"]:
         raise UsageError(f"{PREFIX}:{name}: diffusers names it and has it no more")
-    if missing := getattr(found, "_backends", None):
-        lacking = [each for each in missing if importlib.util.find_spec(each) is None]
+    missing = getattr(found, "_backends", ())
+    if lacking := [each for each in missing if importlib.util.find_spec(each) is None]:
         raise EnvironmentError_(
             f"{PREFIX}:{name} needs {', '.join(lacking)}: pip install {' '.join(lacking)}"
         )
@@ -67,17 +71,23 @@ def version() -> str:
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Within the block diffusers does not log what its loops would be told on every step."""
+def unlogged() -> Iterator[None]:
+    """Within the block diffusers does not log what whoever writes a loop should know."""
     logger = logging.getLogger("diffusers")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
         logger.setLevel(before)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """The same, and without warnings: for a block that calls diffusers alone."""
+    # Recorded, as diffusers lets its own through any filter.
+    with unlogged(), warnings.catch_warnings(record=True):
+        yield
 
 
 def _package() -> Any:

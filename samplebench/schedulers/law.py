@@ -10,6 +10,8 @@ from samplebench.errors import UsageError
 
 # float32's, in which schedulers hold their tables.
 _CLOSE = 1e-5
+# Of squares or weights that sum to 1, computed in float64.
+_SUMS = 1e-7
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,37 @@ def law_at(scheduler: Any, t: Any, call: int) -> Law:
             f"diffusers:{type(scheduler).__name__} does not tell how much noise its states have "
             "(add_noise or scale_noise of images); it cannot run on a denoiser"
         )
-    return _as_scaled(scheduler, t, law)
+    return _as_scaled(scheduler, t, _by_index(scheduler, law) or law)
 
 
-def last_law(scheduler: Any, calls: int) -> Law:
-    """The law of the state that a loop of so many calls has ended with."""
-    if getattr(scheduler, "step_index", None) is not None and hasattr(scheduler, "sigmas"):
-        if scheduler.step_index >= len(scheduler.sigmas):
-            return Law(1.0, 0.0)
-        return _by_noising(scheduler, scheduler.timesteps[-1]) or Law(1.0, 0.0)
+def last_law(scheduler: Any, before: Law, calls: int) -> Law:
+    """The law of the state that a loop of so many calls has ended with.
+
+    Args:
+        before: of the state at the last call.
+    """
+    if hasattr(scheduler, "sigmas") and getattr(scheduler, "step_index", None) is not None:
+        return _by_index(scheduler, before) or Law(1.0, 0.0)
     if turned := _by_rotation(scheduler, calls):
         return turned
     kept = float(getattr(scheduler, "final_alpha_cumprod", 1.0))
     return Law(math.sqrt(kept), math.sqrt(max(0.0, 1 - kept)))
+
+
+def _by_index(scheduler: Any, like: Law) -> Law | None:
+    """A law of the kind of another, at the entry of `sigmas` that the scheduler is at.
+
+    Its times may be rounded, and its last state has none.
+    """
+    sigmas, place = getattr(scheduler, "sigmas", None), getattr(scheduler, "step_index", None) or 0
+    if sigmas is None or place >= len(sigmas):
+        return None
+    sigma = float(sigmas[place])
+    if like.a == 1:
+        return Law(1.0, sigma)
+    if like.a > _CLOSE and abs(math.hypot(like.a, like.s) - 1) < _SUMS:
+        return Law(1 / math.hypot(1, sigma), sigma / math.hypot(1, sigma))
+    return Law(1 - sigma, sigma) if abs(like.a + like.s - 1) < _SUMS else like
 
 
 def _by_noising(scheduler: Any, t: Any) -> Law | None:

@@ -76,7 +76,9 @@ class Scheduled(Timeline):
 
     @classmethod
     def toy(cls, steps: int) -> Self:
-        return cls("a scheduler", steps, np.append(np.geomspace(10.0, 0.01, steps), 0.0), 10.0, 10.0)
+        return cls(
+            "a scheduler", steps, np.append(np.geomspace(10.0, 0.01, steps), 0.0), 10.0, 10.0
+        )
 
     @classmethod
     def refuse(cls, sampler: str, name: str) -> None:
