@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -75,14 +76,15 @@ class Levels:
     """Where a scheduler's steps are, on a model.
 
     Attributes:
-        levels: float64, as the model is asked, each once, and the last that is left.
+        own: decreasing, each once, and the last that is left; the first is infinite where a run
+            begins without any image.
+        asked: the same as the model is asked, float64.
         start: what unit normal latents are multiplied by for x on the first level.
-        highest: the scheduler's own first level; infinite where it begins without any image.
     """
 
-    levels: np.ndarray
+    own: list[float]
+    asked: np.ndarray
     start: float
-    highest: float
 
 
 @samplers.scheme(PREFIX, f"{PREFIX}:SCHEDULER", "A scheduler of diffusers by its class name.")
@@ -156,10 +158,12 @@ def run(
 def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> Levels:
     """Where so many steps are on a model, or on what is known of one."""
     plan, cap = course(scheduler, steps, params), cap_of(model)
-    first = plan.laws[0]
-    cap = min(cap, first.sigma) if min(cap, first.sigma) < float("inf") else HIGHEST
-    asked = decreasing(f"{PREFIX}:{scheduler.__name__}", plan.asked(cap), plan.last.sigma)
-    return Levels(np.array(asked), plan.initial * first.ratio(cap), first.sigma)
+    name, first = f"{PREFIX}:{scheduler.__name__}", plan.laws[0]
+    cap = min(cap, first.sigma)
+    own = decreasing(name, plan.asked(math.inf), plan.last.sigma)
+    cap = HIGHEST if cap == math.inf else cap
+    asked = decreasing(name, plan.asked(cap), plan.last.sigma)
+    return Levels(own, np.array(asked), plan.initial * first.ratio(cap))
 
 
 def evaluations(scheduler: type[Any], steps: int, **params: Any) -> int:

@@ -1,4 +1,4 @@
-"""The steps of a scheduler of diffusers: where its configuration and its number of steps put them."""
+"""The steps of a scheduler of diffusers: where its configuration puts so many of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from samplebench.answers.parameters import plain
 from samplebench.answers.rounding import model_range
 from samplebench.answers.scalars import whole
 from samplebench.discretizations import RANGE
@@ -24,6 +25,8 @@ from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Levels that a table in float32 has twice.
+_SAME = 1e-6
 _INSTEAD = "its own parameters say where they are, e.g. use_karras_sigmas or timestep_spacing"
 
 
@@ -35,9 +38,10 @@ class Scheduled(Timeline):
     Attributes:
         who_steps: the sampler's name.
         asked: its number of steps; a step may be several evaluations.
-        levels: at which the model is asked, each once, and the last that is left.
+        own: the scheduler's levels, each once, and the last that is left; the first is infinite
+            where it begins without any image.
+        levels: the same as the model is asked, which is not above the highest that it knows.
         factor: what latents are multiplied by for the state on the first level.
-        highest: the scheduler's own first level.
     """
 
     kinds = ("sigma", "discrete")
@@ -49,9 +53,9 @@ class Scheduled(Timeline):
 
     who_steps: str
     asked: int
+    own: tuple[float, ...]
     levels: np.ndarray
     factor: float
-    highest: float
     constants: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -64,7 +68,7 @@ class Scheduled(Timeline):
         else:
             steps = sampler.steps_for(whole("nfe", words.nfe), effective)
         found = sampler.levels(steps, model=model, **effective)
-        return cls(sampler.name, steps, found.levels, found.start, found.highest)
+        return cls(sampler.name, steps, tuple(found.own), found.asked, found.start)
 
     @classmethod
     def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
@@ -92,7 +96,12 @@ class Scheduled(Timeline):
 
     @property
     def condition(self) -> Any:
-        return {"name": self.label, "levels": self.levels.tolist()}
+        return {"name": self.label, "levels": [plain(level) for level in self.own]}
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        asked = self.levels.tolist()
+        return {} if asked == list(self.own) else {"asked": asked}
 
     @property
     def grid(self) -> Tensor:
@@ -106,13 +115,12 @@ class Scheduled(Timeline):
         return {"num_inference_steps": self.asked}
 
     def remarks(self, model: Any, name: str) -> Iterable[str]:
-        most = model_range(model)[1]
-        first = float(self.levels[0])
-        if self.highest == math.inf or self.highest > max(most, first) * (1 + 1e-6):
-            begins = "no image at all" if self.highest == math.inf else f"sigma={self.highest:.4g}"
+        first = self.own[0]
+        if first == math.inf or first > model_range(model)[1] * (1 + _SAME):
+            begins = "no image at all" if first == math.inf else f"sigma={first:.4g}"
             yield (
-                f"{self.who_steps} begins with {begins}, beyond what {name} knows; it is asked at "
-                f"sigma={min(first, most):.4g} there"
+                f"{self.who_steps} begins with {begins}, beyond what {name} knows: it is asked at "
+                "its highest level there"
             )
 
     def toy_model(self) -> Model:
