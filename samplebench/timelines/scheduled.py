@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Levels that a table in float32 has twice.
 _SAME = 1e-6
 _INSTEAD = "its own parameters say where they are, e.g. use_karras_sigmas or timestep_spacing"
+_OWN = ("rho", *RANGE)
 
 
 @timelines.register("scheduled")
@@ -48,6 +49,8 @@ class Scheduled(Timeline):
     label = "scheduler's levels"
     needs = "D(x; sigma) at a scheduler's levels"
     least = 1
+    # Of the latter a scheduler may have parameters of its own, as EDM's have.
+    words = frozenset({"steps", "nfe", *_OWN})
     instead = f"sets its own noise levels; drop {{words}}: {_INSTEAD}"
     supplied = ("num_inference_steps",)
 
@@ -60,7 +63,10 @@ class Scheduled(Timeline):
 
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
-        own, _ = sorted_out(sampler, words.params, {})
+        said = {name: getattr(words, name) for name in words.said(*_OWN)}
+        if foreign := said.keys() - sampler.defaults.keys():
+            cls._refuse_levels(sampler.name, sorted(foreign)[0])
+        own, _ = sorted_out(sampler, {**words.params, **said}, {})
         one_of(words, "steps", "nfe")
         effective = sampler.effective(own)
         if words.nfe is None:
@@ -86,9 +92,13 @@ class Scheduled(Timeline):
 
     @classmethod
     def refuse(cls, sampler: str, name: str) -> None:
-        if name in RANGE:
-            raise UsageError(f"{sampler}.{name}: it sets its own noise levels; {_INSTEAD}")
+        if name in _OWN:
+            cls._refuse_levels(sampler, name)
         refuse_rules(sampler, name, "its own parameters say how it ends, e.g. final_sigmas_type")
+
+    @classmethod
+    def _refuse_levels(cls, sampler: str, name: str) -> None:
+        raise UsageError(f"{sampler}.{name}: it sets its own noise levels; {_INSTEAD}")
 
     @property
     def steps(self) -> int:  # type: ignore[override]
