@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import samplebench as sb
+from samplebench.sampling.setting import prepare
 from tests.unit.goldens.test_diffusers import RELATIVE, RUNS
 
 diffusers = pytest.importorskip("diffusers")
@@ -57,3 +58,70 @@ def test_stored_runs(golden, mixture, agrees, replayed, case):
     agrees("diffusers", states, expected, RELATIVE * max(1.0, np.abs(expected).max()))
     agrees("diffusers", x * scale[-1], arrays[keys["x"]], RELATIVE)
     agrees("diffusers", model.calls, evaluated, 1e-6 * max(1.0, evaluated.max()))
+
+
+# One algorithm under two names: diffusers' scheduler and its configuration, ours and its parameters.
+SAME = [
+    ("DDIMScheduler", {"clip_sample": False}, "ddim", {}),
+    ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}, "ddim", {}),
+    ("EDMEulerScheduler", {}, "euler", {}),
+    ("EulerDiscreteScheduler", {"use_karras_sigmas": True}, "euler", {}),
+    ("HeunDiscreteScheduler", {}, "heun", {}),
+    ("LMSDiscreteScheduler", {}, "lms", {}),
+    ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}, "dpmpp-2m", {}),
+    (
+        "DPMSolverMultistepScheduler",
+        {"final_sigmas_type": "sigma_min", "lower_order_final": False},
+        "dpmpp-2m",
+        {"lower_order_final": False},
+    ),
+    ("EDMDPMSolverMultistepScheduler", {}, "dpmpp-2m", {}),
+    ("UniPCMultistepScheduler", {}, "unipc", {"order": 2, "variant": "bh2"}),
+    (
+        "UniPCMultistepScheduler",
+        {"solver_order": 3, "solver_type": "bh1", "final_sigmas_type": "sigma_min"},
+        "unipc",
+        {"order": 3, "variant": "bh1"},
+    ),
+    (
+        "DEISMultistepScheduler",
+        {"lower_order_final": False},
+        "dpmpp-2m",
+        {"predicts": "eps", "solver_type": "heun", "lower_order_final": False},
+    ),
+]
+
+
+def both(model, scheduler, config, ours, params, steps):
+    """What a scheduler and our sampler make of the same latents on the scheduler's levels."""
+    latents = torch.randn(
+        (4, *model.shape), generator=torch.Generator().manual_seed(3), dtype=torch.float64
+    )
+    name = f"diffusers:{scheduler}"
+    where = prepare(model, name, steps=steps, params=config).timeline
+    levels = list(where.own)
+    end = {} if levels[-1] == 0 else {"final": "sigma_min"}
+    started = latents * where.factor / levels[0]
+    x = sb.sample(model, name, steps=steps, latents=latents, **config)
+    return x, sb.sample(model, ours, latents=started, discretization=levels, **end, **params)
+
+
+# DDIM's next level is the next of its times only where their number divides 1,000.
+@pytest.mark.parametrize("steps", (5, 20))
+@pytest.mark.parametrize(("scheduler", "config", "ours", "params"), SAME)
+def test_one_algorithm_under_two_names(mixture, scheduler, config, ours, params, steps):
+    x, y = both(mixture("smooth5"), scheduler, config, ours, params, steps)
+    torch.testing.assert_close(x, y, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "steps"),
+    [
+        ({"timestep_spacing": "linspace"}, 10),
+        ({"timestep_spacing": "trailing"}, 7),
+    ],
+)
+def test_ddim_goes_to_levels_that_are_not_on_its_list(mixture, config, steps):
+    config = {"clip_sample": False, **config}
+    x, y = both(mixture("smooth5"), "DDIMScheduler", config, "ddim", {}, steps)
+    assert (x - y).abs().max() > 1e-2
