@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ class Taking:
 
 
 @dataclass(frozen=True)
-class Levels:
+class Places:
     """Where a scheduler's steps are, on a model.
 
     Attributes:
@@ -149,13 +150,15 @@ def run(
         if callback:
             callback(Step(index, here, sigmas[call + 1], answers[0]))
 
-    with unlogged():
+    with unlogged(), warnings.catch_warnings():
+        # Of NumPy about code that is not the user's.
+        warnings.filterwarnings("ignore", module=PREFIX)
         state = x / laws[0].ratio(cap)
         end = drive(own, answer, state, told=told, after=report if callback else None)
     return end.to(kept) / plan.last.a
 
 
-def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> Levels:
+def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> Places:
     """Where so many steps are on a model, or on what is known of one."""
     plan, cap = course(scheduler, steps, params), cap_of(model)
     name, first = f"{PREFIX}:{scheduler.__name__}", plan.laws[0]
@@ -163,7 +166,7 @@ def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> Level
     own = decreasing(name, plan.asked(math.inf), plan.last.sigma)
     cap = HIGHEST if cap == math.inf else cap
     asked = decreasing(name, plan.asked(cap), plan.last.sigma)
-    return Levels(own, np.array(asked), plan.initial * first.ratio(cap))
+    return Places(own, np.array(asked), plan.initial * first.ratio(cap))
 
 
 def evaluations(scheduler: type[Any], steps: int, **params: Any) -> int:

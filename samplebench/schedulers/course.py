@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +58,20 @@ def course(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Cours
         UsageError: the scheduler does not tell its noise levels, asks at level 0, or cannot make
             so many steps.
     """
+    try:
+        key = pickle.dumps(dict(params))
+    except Exception:  # a function of the user's, of which nobody knows what it does next time
+        return _found(scheduler, steps, params)
+    return _kept(scheduler, steps, key)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
+def _kept(scheduler: type[Any], steps: int, key: bytes) -> Course:
+    """The same, found once: some schedulers take longer for it than a small network does."""
+    return _found(scheduler, steps, pickle.loads(key))
+
+
+def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Course:
     import torch
 
     name = f"diffusers:{scheduler.__name__}"

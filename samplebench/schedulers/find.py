@@ -85,8 +85,9 @@ def unlogged() -> Iterator[None]:
 @contextmanager
 def hushed() -> Iterator[None]:
     """The same, and without warnings: for a block that calls diffusers alone."""
-    # Recorded, as diffusers lets its own through any filter.
+    # Recorded, too, as some are let through any filter.
     with unlogged(), warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
         yield
 
 

@@ -43,6 +43,7 @@ class Scheduled(Timeline):
             where it begins without any image.
         levels: the same as the model is asked, which is not above the highest that it knows.
         factor: what latents are multiplied by for the state on the first level.
+        said: of the scheduler's parameters those that were said as words of the steps.
     """
 
     kinds = ("sigma", "discrete")
@@ -59,6 +60,7 @@ class Scheduled(Timeline):
     own: tuple[float, ...]
     levels: np.ndarray
     factor: float
+    said: Mapping[str, Any] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -69,12 +71,13 @@ class Scheduled(Timeline):
         own, _ = sorted_out(sampler, {**words.params, **said}, {})
         one_of(words, "steps", "nfe")
         effective = sampler.effective(own)
+        said = {name: effective[name] for name in said}
         if words.nfe is None:
             steps = whole("steps", words.steps)
         else:
             steps = sampler.steps_for(whole("nfe", words.nfe), effective)
         found = sampler.levels(steps, model=model, **effective)
-        return cls(sampler.name, steps, tuple(found.own), found.asked, found.start)
+        return cls(sampler.name, steps, tuple(found.own), found.asked, found.start, said)
 
     @classmethod
     def places(cls, asked: Sweep, given: Mapping[str, Any]) -> Iterator[Words]:
@@ -86,9 +89,8 @@ class Scheduled(Timeline):
 
     @classmethod
     def toy(cls, steps: int) -> Self:
-        return cls(
-            "a scheduler", steps, np.append(np.geomspace(10.0, 0.01, steps), 0.0), 10.0, 10.0
-        )
+        levels = np.append(np.geomspace(10.0, 0.01, steps), 0.0)
+        return cls("a scheduler", steps, tuple(levels.tolist()), levels, 10.0)
 
     @classmethod
     def refuse(cls, sampler: str, name: str) -> None:
@@ -132,6 +134,9 @@ class Scheduled(Timeline):
                 f"{self.who_steps} begins with {begins}, beyond what {name} knows: it is asked at "
                 "its highest level there"
             )
+
+    def settled(self, effective: dict[str, Any]) -> dict[str, Any]:
+        return {**effective, **self.said}
 
     def toy_model(self) -> Model:
         return UnitPixel()

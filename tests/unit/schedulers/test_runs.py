@@ -60,7 +60,7 @@ def test_stored_runs(golden, mixture, agrees, replayed, case):
     agrees("diffusers", model.calls, evaluated, 1e-6 * max(1.0, evaluated.max()))
 
 
-# One algorithm under two names: diffusers' scheduler and its configuration, ours and its parameters.
+# One algorithm under two names: a scheduler and its configuration, ours and its parameters.
 SAME = [
     ("DDIMScheduler", {"clip_sample": False}, "ddim", {}),
     ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}, "ddim", {}),
