@@ -125,11 +125,11 @@ def _measure_block(
     tally: Tally,
     quiet: bool,
 ) -> None:
-    groups: dict[float, list[Setting]] = defaultdict(list)
+    groups: dict[tuple[float, float], list[Setting]] = defaultdict(list)
     for family in asked:
         for setting in family.settings:
-            groups[start_of(setting)].append(setting)
-    for sigma_max, settings in groups.items():
+            groups[start_of(setting), _unit(setting)].append(setting)
+    for (sigma_max, unit), settings in groups.items():
         levels = {level for setting in settings for level in levels_of(setting) if level > 0}
         bound = Bound(model, labels, len(latents), blamed=True)
         known = tally.truths.get(sigma_max)
@@ -138,7 +138,7 @@ def _measure_block(
         )
         with bar(None, "reference", "eval", quiet) as advance:
             reference = solve(
-                bound, latents, sigma_max, levels, rtol,
+                bound, latents * unit, sigma_max, levels, rtol,
                 lambda sigma: advance(1, f"reference, sigma={sigma:.3g}"),
             )  # fmt: skip
         tally.add_truth(reference.truth)
@@ -149,6 +149,14 @@ def _measure_block(
                 tally.add(setting, squares, images)
                 nfe = setting.evaluations
                 advance(nfe, f"{setting.solver.name}, {setting.steps} steps")
+
+
+def _unit(setting: Setting) -> float:
+    """What latents are multiplied by before they are scaled to the first level: mostly 1."""
+    import torch
+
+    one = setting.timeline.start(torch.ones(1, dtype=torch.float64))
+    return float(one) / float(setting.timeline.grid[0])
 
 
 def _run(

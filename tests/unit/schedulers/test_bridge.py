@@ -14,6 +14,7 @@ from samplebench.bench.codes import Codes
 from samplebench.errors import EnvironmentError_, UsageError
 from samplebench.registry import samplers
 from samplebench.sampling.setting import prepare
+from samplebench.trajectory import truncation
 from tests.unit.schedulers.test_every import Normal
 
 pytest.importorskip("diffusers")
@@ -206,3 +207,19 @@ def test_a_sweep_writes_what_ran(tmp_path):
     assert list(frame["nfe"]) == [3, 3, 3]
     assert set(frame["params"].fillna("")) == {"", "solver_order=3"}
     assert set(frame["discretization"]) == {"scheduler's levels"}
+
+
+def test_truncation_errors_are_those_of_the_same_algorithm():
+    edm = "diffusers:EDMEulerScheduler"
+    found = truncation(Normal(), [edm, "euler"], steps=[10, 20], seeds=range(3), quiet=True)
+    theirs, ours = ([point.error for point in curve.points] for curve in found.curves)
+    assert theirs == pytest.approx(ours, rel=1e-3)
+
+
+def test_the_start_is_no_error():
+    """DDIM's latents have variance 1 in its own state, and not at the first level."""
+    name = "diffusers:DDIMScheduler"
+    given = {name: {"clip_sample": False, "beta_schedule": "squaredcos_cap_v2"}}
+    found = truncation(Normal(), name, steps=[50, 500], param=given, seeds=[0], quiet=True)
+    coarse, fine = (point.error for point in found.curves[0].points)
+    assert fine.rms < 0.2 * coarse.rms
