@@ -43,7 +43,7 @@ def truncation(
     steps: int | Sequence[int] | None = None,
     nfe: int | Sequence[int] | None = None,
     rho: float | Sequence[float] | None = None,
-    discretization: Any = "edm",
+    discretization: Any = None,
     param: Any = None,
     seeds: Sequence[int] | None = None,
     latents: Tensor | None = None,
@@ -55,7 +55,8 @@ def truncation(
     Args:
         model: from `sb.load`, or any callable (x, sigma, labels) -> x0; its sigma_min (0 if it
             has none) says how far down it can be followed.
-        sampler, rho, discretization, param: one value or a list, as for `sb.run`.
+        sampler, rho, discretization, param: one value or a list, as for `sb.run`; without a
+            discretization "edm".
         steps: numbers of steps; or
         nfe: budgets of network evaluations per sample; explicit noise levels need neither.
         seeds: one integer per sample; or

@@ -16,6 +16,11 @@ from tests.unit.goldens.test_diffusers import RELATIVE, RUNS
 diffusers = pytest.importorskip("diffusers")
 
 
+def constant(shape, **given):
+    """In place of a draw."""
+    return torch.full(tuple(shape), 0.5, dtype=torch.float64)
+
+
 @pytest.fixture
 def replayed(monkeypatch, golden):
     """Schedulers that draw the noise of a case, row after row."""
@@ -107,10 +112,25 @@ def both(model, scheduler, config, ours, params, steps):
 
 
 # DDIM's next level is the next of its times only where their number divides 1,000.
-@pytest.mark.parametrize("steps", (5, 20))
+@pytest.mark.parametrize("steps", (pytest.param(5, marks=pytest.mark.slow), 20))
 @pytest.mark.parametrize(("scheduler", "config", "ours", "params"), SAME)
 def test_one_algorithm_under_two_names(mixture, scheduler, config, ours, params, steps):
     x, y = both(mixture("smooth5"), scheduler, config, ours, params, steps)
+    torch.testing.assert_close(x, y, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "config", "ours"),
+    [
+        ("DDPMScheduler", {"clip_sample": False}, "ddim"),
+        ("EulerAncestralDiscreteScheduler", {}, "euler-ancestral"),
+    ],
+)
+def test_the_same_with_the_same_noise(monkeypatch, mixture, scheduler, config, ours):
+    home = importlib.import_module(getattr(diffusers, scheduler).__module__)
+    monkeypatch.setattr(home, "randn_tensor", constant)
+    params = {"eta": 1.0, "noise": lambda x: constant(x.shape)}
+    x, y = both(mixture("smooth5"), scheduler, config, ours, params, 10)
     torch.testing.assert_close(x, y, rtol=0, atol=1e-5)
 
 
