@@ -122,9 +122,10 @@ def _as_scaled(scheduler: Any, t: Any, law: Law) -> Law:
     place = scheduler.step_index or 0
     tables = [vars(scheduler)[name] for name in sorted(vars(scheduler)) if "sigmas" in name]
     others = [float(table[place]) for table in tables if torch.is_tensor(table)]
-    for level in (law.s, *others):
-        if abs(factor * math.hypot(1, level) - 1) < _CLOSE:
-            return Law(1.0, level)
+    # At low levels all of them nearly fit, so the one that fits best.
+    best = min((law.s, *others), key=lambda level: abs(factor * math.hypot(1, level) - 1))
+    if abs(factor * math.hypot(1, best) - 1) < _CLOSE:
+        return Law(1.0, best)
     raise UsageError(
         f"diffusers:{type(scheduler).__name__} asks its network at noise levels that it does not "
         "tell; it cannot run on a denoiser"
