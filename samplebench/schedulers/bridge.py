@@ -184,7 +184,8 @@ def generators(noise: Tensor) -> list[Any]:
     """One random generator for each sample, seeded by its noise [N, ...] alone."""
     import torch
 
-    rows = noise.detach().cpu().contiguous().flatten(1).numpy()
+    # Of a state in float64 and in float32 the same seeds.
+    rows = noise.detach().cpu().float().contiguous().flatten(1).numpy()
     seeds = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
     # On the host, so that every device gets the same numbers.
     return [torch.Generator().manual_seed(int.from_bytes(seed, "big")) for seed in seeds]

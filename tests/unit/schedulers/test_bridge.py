@@ -223,3 +223,28 @@ def test_the_start_is_no_error():
     found = truncation(Normal(), name, steps=[50, 500], param=given, seeds=[0], quiet=True)
     coarse, fine = (point.end.rmse for point in found.curves[0].points)
     assert fine < 0.2 * coarse
+
+
+def test_a_discrete_model_answers_at_its_nearest_step():
+    """Which is the scheduler's own where both have the linear table of 1,000 betas."""
+    asked = []
+
+    def eps(x, sigma):
+        asked.append(float(sigma.max()))
+        return x
+
+    config = {"noise_schedule": "linear", "diffusion_steps": 1000}
+    model = sb.wrap(eps, family="alpha_bar", config=config, shape=(1, 2, 2))
+    sb.sample(model, "diffusers:DDIMScheduler", steps=5, seeds=[0])
+    table = model.process.sigmas[[800, 600, 400, 200, 0]]
+    assert asked == pytest.approx(table.tolist(), rel=1e-5)
+    asked.clear()
+    sb.sample(model, "diffusers:FlowMatchEulerDiscreteScheduler", steps=5, seeds=[0])
+    assert asked[0] == pytest.approx(model.process.sigmas[-1])
+
+
+def test_a_state_in_float32_stays_in_it():
+    x = torch.randn(2, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+    for name in ("UniPCMultistepScheduler", "EDMEulerScheduler", "DDPMScheduler"):
+        made = sb.sample(Normal(), f"diffusers:{name}", steps=6, latents=x)
+        assert made.dtype == torch.float32
