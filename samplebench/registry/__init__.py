@@ -30,7 +30,7 @@ __all__ = [
     "timelines",
 ]
 
-samplers = Registry("sampler", ("samplebench.samplers",), SamplerEntry)
+samplers = Registry("sampler", ("samplebench.samplers", "samplebench.schedulers"), SamplerEntry)
 discretizations = Registry("discretization", ("samplebench.discretizations",), DiscretizationEntry)
 adapters = Registry("adapter", ("samplebench.adapters",), AdapterEntry)
 extractors = Registry("extractor", ("samplebench.features",), Entry)

@@ -43,7 +43,7 @@ def truncation(
     steps: int | Sequence[int] | None = None,
     nfe: int | Sequence[int] | None = None,
     rho: float | Sequence[float] | None = None,
-    discretization: Any = "edm",
+    discretization: Any = None,
     param: Any = None,
     seeds: Sequence[int] | None = None,
     latents: Tensor | None = None,
@@ -55,7 +55,8 @@ def truncation(
     Args:
         model: from `sb.load`, or any callable (x, sigma, labels) -> x0; its sigma_min (0 if it
             has none) says how far down it can be followed.
-        sampler, rho, discretization, param: one value or a list, as for `sb.run`.
+        sampler, rho, discretization, param: one value or a list, as for `sb.run`; without a
+            discretization "edm".
         steps: numbers of steps; or
         nfe: budgets of network evaluations per sample; explicit noise levels need neither.
         seeds: one integer per sample; or
@@ -125,11 +126,11 @@ def _measure_block(
     tally: Tally,
     quiet: bool,
 ) -> None:
-    groups: dict[float, list[Setting]] = defaultdict(list)
+    groups: dict[tuple[float, float], list[Setting]] = defaultdict(list)
     for family in asked:
         for setting in family.settings:
-            groups[start_of(setting)].append(setting)
-    for sigma_max, settings in groups.items():
+            groups[start_of(setting), _unit(setting)].append(setting)
+    for (sigma_max, unit), settings in groups.items():
         levels = {level for setting in settings for level in levels_of(setting) if level > 0}
         bound = Bound(model, labels, len(latents), blamed=True)
         known = tally.truths.get(sigma_max)
@@ -138,7 +139,7 @@ def _measure_block(
         )
         with bar(None, "reference", "eval", quiet) as advance:
             reference = solve(
-                bound, latents, sigma_max, levels, rtol,
+                bound, latents * unit, sigma_max, levels, rtol,
                 lambda sigma: advance(1, f"reference, sigma={sigma:.3g}"),
             )  # fmt: skip
         tally.add_truth(reference.truth)
@@ -149,6 +150,14 @@ def _measure_block(
                 tally.add(setting, squares, images)
                 nfe = setting.evaluations
                 advance(nfe, f"{setting.solver.name}, {setting.steps} steps")
+
+
+def _unit(setting: Setting) -> float:
+    """What latents are multiplied by before they are scaled to the first level: mostly 1."""
+    import torch
+
+    one = setting.timeline.start(torch.ones(1, dtype=torch.float64))
+    return float(one) / float(setting.timeline.grid[0])
 
 
 def _run(

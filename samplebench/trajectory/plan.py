@@ -18,6 +18,7 @@ from samplebench.registry import discretizations, samplers
 from samplebench.sampling.setting import Setting, prepare, rehearse
 from samplebench.sampling.solver import Solver, toy_batch
 from samplebench.timelines.choice import check
+from samplebench.timelines.scheduled import Scheduled
 from samplebench.timelines.sigma import Sigma
 
 
@@ -73,6 +74,9 @@ def families(
 def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
     own = Solver.of(sampler)
+    if own.timeline is Scheduled:
+        check(own.entry, Scheduled, model, "this one")
+        return own
     # What has a range but no place for a discretization.
     if "sigma_min" in own.timeline.words and "discretization" not in own.timeline.words:
         raise UsageError(

@@ -1,0 +1,210 @@
+"""`diffusers:SCHEDULER`: any scheduler of diffusers as a sampler of D(x; sigma).
+
+Its own times, its own loop and its own step; the model is asked at the noise levels of its states,
+and answers in the scheduler's convention.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplebench.registry import SamplerEntry, samplers
+from samplebench.samplers.step import Step
+from samplebench.schedulers.course import HIGHEST, SAME, cap_of, course, decreasing, drawing
+from samplebench.schedulers.drive import drive
+from samplebench.schedulers.find import (
+    CONSISTENCY,
+    PREFIX,
+    hushed,
+    scheduler_class,
+    unlogged,
+    version,
+)
+from samplebench.schedulers.make import made, parameters
+from samplebench.schedulers.outputs import output_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# More than any budget: of step counts that a scheduler's table has no room for.
+_TOO_MANY = 10**9
+# Steps on which is tried whether a configuration draws noise.
+_TRIED = (8, 2, 1)
+_STEPS = "num_inference_steps"
+
+
+@dataclass(frozen=True)
+class Taking:
+    """A function of a scheduler whose signature names the scheduler's parameters.
+
+    Attributes:
+        scheduler: the class.
+        function: takes it first.
+        inputs: what the function takes by place.
+        more: what it takes by name beside the parameters, None if not given.
+    """
+
+    scheduler: type[Any]
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    more: tuple[str, ...] = ()
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        by_name = {**dict.fromkeys(self.more), **parameters(self.scheduler)}
+        kind = inspect.Parameter
+        return inspect.Signature(
+            [
+                *(kind(name, kind.POSITIONAL_OR_KEYWORD) for name in self.inputs),
+                *(kind(n, kind.KEYWORD_ONLY, default=v) for n, v in by_name.items()),
+            ]
+        )
+
+    def __call__(self, *inputs: Any, **given: Any) -> Any:
+        return self.function(self.scheduler, *inputs, **given)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a scheduler's steps are, on a model.
+
+    Attributes:
+        own: decreasing, each once, and the last that is left; the first is infinite where a run
+            begins without any image.
+        asked: the same as the model is asked, float64.
+        start: what unit normal latents are multiplied by for x on the first level.
+    """
+
+    own: list[float]
+    asked: np.ndarray
+    start: float
+
+
+@samplers.scheme(PREFIX, f"{PREFIX}:SCHEDULER", "A scheduler of diffusers by its class name.")
+def scheduler(name: str) -> SamplerEntry:
+    """The sampler of a class's name.
+
+    Raises:
+        EnvironmentError_: diffusers is not installed.
+        UsageError: no such class, or one that is no sampler of images.
+    """
+    found = scheduler_class(name)
+    known = dict.fromkeys(parameters(found))
+    return SamplerEntry(
+        f"{PREFIX}:{name}",
+        Taking(found, run, ("model", "x", "grid"), ("noise", "callback", _STEPS)),
+        summary=f"diffusers' {name}.",
+        timeline="scheduled",
+        evaluations=Taking(found, evaluations, ("steps",)),
+        levels=Taking(found, levels, ("steps", "model")),
+        stochastic=lambda params: _draws(found, {n: v for n, v in params.items() if n in known}),
+        noises=lambda steps, params: 1,
+        code="diffusers",
+        about={"package": f"diffusers {version()}", "scheduler": name},
+        remarks=lambda model, who: _remarks(name),
+    )
+
+
+def run(
+    scheduler: type[Any],
+    model: Callable[..., Tensor],
+    x: Tensor,
+    grid: Tensor,
+    *,
+    noise: Callable[[Tensor], Tensor] | None = None,
+    callback: Callable[[Step], None] | None = None,
+    num_inference_steps: int,
+    **params: Any,
+) -> Tensor:
+    """The scheduler's loop from x on the first level; what it ends in is brought to x0 + sigma n.
+
+    Args:
+        grid: the levels as `levels` has them; no model is asked above the first.
+    """
+    plan, cap = course(scheduler, num_inference_steps, params), float(grid[0])
+    sigmas = [*plan.asked(cap), plan.last.sigma]
+    laws, kept = (*plan.laws, plan.last), x.dtype
+    answers: list[Tensor] = []
+    with hushed():
+        own, told = made(scheduler, num_inference_steps, params, x.device)
+    output = output_of(own)
+    if plan.draws and noise is not None:
+        told |= drawing(scheduler, generators(noise(x)))
+
+    def answer(scaled: Tensor, state: Tensor, t: Any, call: int) -> Tensor:
+        denoised = model(state.to(kept) * laws[call].ratio(cap), sigmas[call])
+        answers[:] = [denoised]
+        return output(state, denoised.to(state), laws[call])
+
+    def report(state: Tensor, call: int) -> None:
+        index = int((grid[1:] > sigmas[call + 1] * (1 + SAME)).sum())
+        here = state.to(kept) * laws[call + 1].ratio(cap)
+        if callback:
+            callback(Step(index, here, sigmas[call + 1], answers[0]))
+
+    with unlogged(), warnings.catch_warnings():
+        # Of NumPy about code that is not the user's.
+        warnings.filterwarnings("ignore", module=PREFIX)
+        state = x / laws[0].ratio(cap)
+        end = drive(own, answer, state, told=told, after=report if callback else None)
+    return end.to(kept) / plan.last.a
+
+
+def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> Places:
+    """Where so many steps are on a model, or on what is known of one."""
+    plan, cap = course(scheduler, steps, params), cap_of(model)
+    name, first = f"{PREFIX}:{scheduler.__name__}", plan.laws[0]
+    cap = min(cap, first.sigma)
+    own = decreasing(name, plan.asked(math.inf), plan.last.sigma)
+    cap = HIGHEST if cap == math.inf else cap
+    asked = decreasing(name, plan.asked(cap), plan.last.sigma)
+    return Places(own, np.array(asked), plan.initial * first.ratio(cap))
+
+
+def evaluations(scheduler: type[Any], steps: int, **params: Any) -> int:
+    """Network evaluations of so many steps; more than any budget where its table has too few."""
+    try:
+        with hushed():
+            return len(made(scheduler, steps, params)[0].timesteps)
+    except (ValueError, IndexError):
+        if steps > 1 and evaluations(scheduler, steps // 2, **params):
+            return _TOO_MANY
+        raise
+
+
+def generators(noise: Tensor) -> list[Any]:
+    """One random generator for each sample, seeded by its noise [N, ...] alone."""
+    import torch
+
+    # Of a state in float64 and in float32 the same seeds.
+    rows = noise.detach().cpu().float().contiguous().flatten(1).numpy()
+    seeds = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
+    # On the host, so that every device gets the same numbers.
+    return [torch.Generator().manual_seed(int.from_bytes(seed, "big")) for seed in seeds]
+
+
+def _draws(scheduler: type[Any], params: dict[str, Any]) -> bool:
+    """Whether a configuration draws noise; one that cannot run is no deterministic one."""
+    for steps in _TRIED:
+        try:
+            return course(scheduler, steps, params).draws
+        except Exception:  # diffusers raises what it likes; whoever plans the steps tells it
+            continue
+    return True
+
+
+def _remarks(name: str) -> tuple[str, ...]:
+    if name not in CONSISTENCY:
+        return ()
+    return (
+        f"{PREFIX}:{name} is for consistency models, whose answer is the end of the ODE; D(x; "
+        "sigma) is not that, so its images are too smooth",
+    )

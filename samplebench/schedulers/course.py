@@ -1,0 +1,129 @@
+"""The course of a run: a scheduler's noise levels, found by a loop over one pixel."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplebench.answers.draws import kept_generators
+from samplebench.errors import UsageError
+from samplebench.schedulers.drive import drive
+from samplebench.schedulers.find import given_to, hushed
+from samplebench.schedulers.law import Law, last_law, law_at
+from samplebench.schedulers.make import made
+from samplebench.schedulers.outputs import output_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Where a run begins without any image, and the model knows no highest level: EDM's.
+HIGHEST = 80.0
+# An image of one pixel, within any clipping.
+_PIXEL = 0.5
+# Levels that a table in float32 has twice.
+SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Course:
+    """What of a scheduler does not depend on the images.
+
+    Attributes:
+        laws: of the states at its calls of the network, in their order.
+        last: of its last state.
+        initial: what unit normal latents are multiplied by for its first state.
+        draws: whether its steps draw noise.
+    """
+
+    laws: tuple[Law, ...]
+    last: Law
+    initial: float
+    draws: bool
+
+    def asked(self, cap: float) -> list[float]:
+        """The noise levels at which a model is asked that knows none above `cap`."""
+        return [min(law.sigma, cap) for law in self.laws]
+
+
+def course(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Course:
+    """The course of so many steps.
+
+    Raises:
+        UsageError: the scheduler does not tell its noise levels, asks at level 0, or cannot make
+            so many steps.
+    """
+    try:
+        key = pickle.dumps(dict(params))
+    except Exception:  # a function of the user's, of which nobody knows what it does next time
+        return _found(scheduler, steps, params)
+    return _kept(scheduler, steps, key)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
+def _kept(scheduler: type[Any], steps: int, key: bytes) -> Course:
+    """The same, found once: some schedulers take longer for it than a small network does."""
+    return _found(scheduler, steps, pickle.loads(key))
+
+
+def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Course:
+    import torch
+
+    name = f"diffusers:{scheduler.__name__}"
+    with hushed(), torch.no_grad(), kept_generators():
+        made_one, told = made(scheduler, steps, params)
+        output, laws = output_of(made_one), []
+
+        def answer(scaled: Tensor, x: Tensor, t: Any, call: int) -> Tensor:
+            laws.append(law_at(made_one, t, call))
+            if not laws[-1].s > 0:
+                raise UsageError(f"{name} asks its network at noise level 0; no model has that")
+            return output(x, torch.full_like(x, _PIXEL), laws[-1])
+
+        own = torch.Generator().manual_seed(0)
+        before = own.get_state(), torch.get_rng_state()
+        x = torch.full((1, 1, 1, 1), _PIXEL, dtype=torch.float64)
+        end = drive(made_one, answer, x, told={**told, **drawing(scheduler, [own])})
+        after = own.get_state(), torch.get_rng_state()
+        if not laws:
+            raise UsageError(f"{name} makes no step of {steps}; ask for more")
+        last = last_law(made_one, laws[-1], len(laws))
+    if not (end.isfinite().all() and last.a > 0):
+        raise UsageError(f"{name} with {steps} steps ends in what is not finite; ask for others")
+    draws = not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    initial = float(getattr(made_one, "init_noise_sigma", 1.0))
+    return Course(tuple(laws), last, initial, draws)
+
+
+def drawing(scheduler: type[Any], generators: list[Any]) -> dict[str, Any]:
+    """What a step is told to draw from, one generator for each sample."""
+    takes = any(p.name == "generator" for p in given_to(scheduler.step))
+    return {"generator": generators} if takes else {}
+
+
+def cap_of(model: Any) -> float:
+    """The highest level that a model, or what is known of one, is asked at; infinite for any."""
+    process = getattr(model, "process", None)
+    table = getattr(process, "sigmas", None)
+    known = getattr(model, "sigma_max", None if table is None else float(np.max(table)))
+    return math.inf if known is None else float(known)
+
+
+def decreasing(name: str, levels: list[float], last: float) -> list[float]:
+    """The levels that a run passes through, each once, down to the last.
+
+    Raises:
+        UsageError: they go up.
+    """
+    found = levels[:1]
+    for level in (*levels[1:], last):
+        if level > found[-1] * (1 + SAME):
+            raise UsageError(f"{name}: its noise levels go up, from images to noise")
+        if level < found[-1] * (1 - SAME):
+            found.append(level)
+    return found

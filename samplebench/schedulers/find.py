@@ -1,0 +1,127 @@
+"""diffusers' schedulers by name, and why some of them are no samplers of images."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from samplebench.errors import EnvironmentError_, UsageError, unknown
+
+PREFIX = "diffusers"
+# Every step is called with these; whoever asks for more cannot be called.
+_STEP = ("self", "model_output", "timestep", "sample")
+# What a class does not tell of itself, and what it is.
+_OTHERS = {
+    "PiflowScheduler": "its network answers with a policy, not with one prediction",
+    "SCMScheduler": "its network answers in a time of its own (TrigFlow)",
+    "ConsistencyDecoderScheduler": "it decodes latents",
+    "DDIMInverseScheduler": "it goes up, from images to noise",
+    "DPMSolverMultistepInverseScheduler": "it goes up, from images to noise",
+    "HeliosDMDScheduler": "it works in stages of several sizes",
+    "HeliosScheduler": "it works in stages of several sizes",
+}
+# What is wanted of a consistency model is the end of the ODE, which no denoiser answers.
+CONSISTENCY = frozenset(
+    {
+        "CMStochasticIterativeScheduler",
+        "FlowMatchLCMScheduler",
+        "LCMScheduler",
+        "TCDScheduler",
+    }
+)
+
+
+def scheduler_class(name: str) -> type[Any]:
+    """The class of a scheduler that can run as a sampler.
+
+    Raises:
+        EnvironmentError_: diffusers, or what the class needs beside it, is not installed.
+        UsageError: no such class, or one whose step takes more than a model's answer.
+    """
+    if name not in (known := names()):
+        raise unknown("scheduler of diffusers", name, known)
+    with hushed():
+        found = getattr(_home(), name, None)
+    if not isinstance(found, type) or getattr(found, "_backends", None) == ["torch"]:
+        raise UsageError(f"{PREFIX}:{name}: diffusers names it and has it no more")
+    missing = getattr(found, "_backends", ())
+    if lacking := [each for each in missing if importlib.util.find_spec(each) is None]:
+        raise EnvironmentError_(
+            f"{PREFIX}:{name} needs {', '.join(lacking)}: pip install {' '.join(lacking)}"
+        )
+    if why := _unfit(name, found):
+        raise UsageError(f"{PREFIX}:{name} is no sampler of images here: {why}")
+    return found
+
+
+def names() -> list[str]:
+    """The schedulers that the installed diffusers names."""
+    return sorted(name for name in dir(_home()) if name.endswith("Scheduler"))
+
+
+def version() -> str:
+    """diffusers' own."""
+    return str(_package().__version__)
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Within the block diffusers does not log what whoever writes a loop should know."""
+    logger = logging.getLogger("diffusers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """The same, and without warnings: for a block that calls diffusers alone."""
+    # Recorded, too, as some are let through any filter.
+    with unlogged(), warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _package() -> Any:
+    if importlib.util.find_spec("diffusers") is None:
+        raise EnvironmentError_(
+            'diffusers\' schedulers need diffusers: pip install "samplebench[diffusers]"'
+        )
+    with hushed():
+        return importlib.import_module("diffusers")
+
+
+def _home() -> Any:
+    return importlib.import_module(f"{_package().__name__}.schedulers")
+
+
+def _unfit(name: str, scheduler: type[Any]) -> str:
+    """Why a class cannot run as a sampler; "" where nothing is seen."""
+    if name in _OTHERS:
+        return _OTHERS[name]
+    for method in ("step", "set_timesteps"):
+        if not callable(getattr(scheduler, method, None)):
+            return f"it has no {method}"
+    needs = [p.name for p in given_to(scheduler.__init__) if p.default is p.empty]
+    if needs:
+        return f"it cannot be made without {', '.join(needs)}"
+    more = [p.name for p in given_to(scheduler.step) if p.default is p.empty]
+    if beside := [each for each in more if each not in _STEP]:
+        return f"its step needs {', '.join(beside)} beside what a model answers"
+    return ""
+
+
+def given_to(function: Any) -> list[inspect.Parameter]:
+    """What a method of a class is given by name."""
+    several = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    found = inspect.signature(function).parameters.values()
+    return [p for p in found if p.name != "self" and p.kind not in several]
