@@ -51,6 +51,8 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "describe":
         if not args.source:
             raise UsageError("name a card's file, e.g. samplebench card describe mine.json")
+        if said := [name for name in (*_WORDS, "name", "out") if getattr(args, name) is not None]:
+            raise UsageError(f"card describe takes no --{said[0]}; it is for card export")
         _print_card(read_card(args.source), args.json)
         return 0
     if args.source:
@@ -105,4 +107,5 @@ def _print_card(card: Card | LevelsCard, as_json: bool) -> None:
     """What a card says, without its coefficients."""
     where, levels = ("times", card.times) if isinstance(card, Card) else ("sigmas", card.levels)
     shown = list(levels) if as_json else ", ".join(f"{level:.4g}" for level in levels)
-    print_facts({"name": card.name, **card.facts, where: shown}, as_json)
+    facts = {**card.facts, "sha256": card.sha256} if card.sha256 else card.facts
+    print_facts({"name": card.name, **facts, where: shown}, as_json)

@@ -17,6 +17,7 @@ from samplebench.errors import OutOfBudget, SamplebenchError, UsageError
 from samplebench.registry import discretizations, samplers
 from samplebench.sampling.setting import Setting, prepare, rehearse
 from samplebench.sampling.solver import Solver, toy_batch
+from samplebench.timelines.card import CardSteps
 from samplebench.timelines.choice import check
 from samplebench.timelines.scheduled import Scheduled
 from samplebench.timelines.sigma import Sigma
@@ -74,8 +75,8 @@ def families(
 def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
     own = Solver.of(sampler)
-    if own.timeline is Scheduled:
-        check(own.entry, Scheduled, model, "this one")
+    if own.timeline in (CardSteps, Scheduled):
+        check(own.entry, own.timeline, model, "this one")
         return own
     # What has a range but no place for a discretization.
     if "sigma_min" in own.timeline.words and "discretization" not in own.timeline.words:
@@ -103,9 +104,12 @@ def _of_sampler(
     given: Mapping[str, Any],
 ) -> Iterator[Family]:
     for words in places(request, solver, given):
-        budgets = [] if words.counted or steps else request.nfe
-        asked = [replace(words, nfe=nfe) for nfe in budgets]
-        asked += [replace(words, steps=count) for count in ((None,) if words.counted else steps)]
+        fixed = words.counted or solver.timeline is CardSteps
+        if steps:
+            asked = [words] if fixed else [replace(words, steps=count) for count in steps]
+        else:
+            budgets = solver.timeline.budgets(solver, request, words)
+            asked = [replace(words, nfe=nfe) for nfe in budgets]
         made: dict[int, Setting] = {}
         for each in asked:
             try:
@@ -119,7 +123,7 @@ def _of_sampler(
         settings = tuple(made[count] for count in sorted(made))
         first = settings[0]
         note_words(survey, first, given)
-        survey.word("steps", not words.counted, solver.name, first.timeline.column)
+        survey.word("steps", not fixed, solver.name, first.timeline.column)
         if first.timeline.constants.get("thresholding"):
             raise UsageError(
                 f"{solver.name}.thresholding: it follows another denoiser than the reference "
