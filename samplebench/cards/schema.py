@@ -79,5 +79,6 @@ def _told(fault: ValidationError) -> str:
     if rule == "minimum":
         return f"{where} is {shown(value)}, less than {asked}"
     if rule == "pattern":
-        return f"{where} is {shown(value) or 'empty'}; letters, digits, '.', '_' and '-' make a name, up to 80"
+        name = shown(value) or "empty"
+        return f"{where} is {name}; letters, digits, '.', '_' and '-' make a name, up to 80"
     return f"{where}: {line_of(fault.message)}"

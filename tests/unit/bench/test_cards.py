@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import samplebench as sb
 from samplebench import api
@@ -21,6 +22,7 @@ from samplebench.cli import main
 from samplebench.errors import UsageError
 from samplebench.results.store import Store
 from samplebench.results.tables import read_csv
+from samplebench.timelines.levels import UnitPixel
 from samplebench.trajectory import families, truncation
 from tests.unit.cards.making import TIMES, euler, heun, parallel, write
 
@@ -249,8 +251,8 @@ def test_a_solvers_error_is_that_of_its_end(time, tmp_path, refused):
     """Stages lie on no solution; the end is in no scale of its time."""
     levels = (20.0, 5.0, 1.0, 0.3)
     path = f"card:{write(tmp_path / 'one.json', euler(levels, time))}"
-    words = {"seeds": range(2), "labels": 1, "quiet": True}
-    model = sb.load("digits-exact")
+    words = {"latents": torch.ones(2, 1, 1, 1, dtype=torch.float64), "quiet": True}
+    model = UnitPixel()
     listed = truncation(
         model, "ipndm", discretization=levels, param={"ipndm": {"order": 1}}, **words
     )
