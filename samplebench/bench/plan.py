@@ -28,7 +28,7 @@ from samplebench.bench.expand import check_names, settings
 from samplebench.bench.known import Known
 from samplebench.bench.labels import labels_by_name
 from samplebench.bench.measured import scored_rows
-from samplebench.bench.named import check_called, params_by_name, renew
+from samplebench.bench.names import check_called, params_by_name, renew
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint

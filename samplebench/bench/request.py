@@ -18,7 +18,7 @@ from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
-from samplebench.registry.places import is_place, name_at
+from samplebench.registry.python_files import is_place, name_at
 from samplebench.results.kept import LEVELS
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho

@@ -80,7 +80,7 @@ def _export(args: argparse.Namespace) -> None:
 
     from samplebench.cards.text import text_of
     from samplebench.loading import load
-    from samplebench.sampling.linear import as_card, safe
+    from samplebench.sampling.export import as_card, safe
 
     if args.name is not None and (not args.name or args.name != safe(args.name)):
         hint = safe(args.name) or "mine-8"

@@ -37,7 +37,7 @@ class Scheduled(Timeline):
     """Noise levels that a scheduler sets by itself.
 
     Attributes:
-        who_steps: the sampler's name.
+        sampler: the sampler's name.
         asked: its number of steps; a step may be several evaluations.
         own: the scheduler's levels, each once, and the last that is left; the first is infinite
             where it begins without any image.
@@ -55,7 +55,7 @@ class Scheduled(Timeline):
     instead = f"sets its own noise levels; drop {{words}}: {_INSTEAD}"
     supplied = ("num_inference_steps",)
 
-    who_steps: str
+    sampler: str
     asked: int
     own: tuple[float, ...]
     levels: np.ndarray
@@ -131,7 +131,7 @@ class Scheduled(Timeline):
         if first == math.inf or first > model_range(model)[1] * (1 + _SAME):
             begins = "no image at all" if first == math.inf else f"sigma={first:.4g}"
             yield (
-                f"{self.who_steps} begins with {begins}, beyond what {name} knows: it is asked at "
+                f"{self.sampler} begins with {begins}, beyond what {name} knows: it is asked at "
                 "its highest level there"
             )
 

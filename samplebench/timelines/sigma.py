@@ -25,8 +25,8 @@ from samplebench.discretizations import (
 from samplebench.errors import UsageError
 from samplebench.registry import Entry, discretizations, timelines
 from samplebench.timelines.ends import RULES, Ends
-from samplebench.timelines.fit import remarks
 from samplebench.timelines.levels import Levels
+from samplebench.timelines.mismatch import mismatches
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
 _EXPLICIT, _LIST = "explicit levels", "list"
@@ -242,7 +242,7 @@ class Sigma(Levels):
 
     def remarks(self, model: Any, name: str) -> Iterator[str]:
         if isinstance(card := self.discretization, LevelsCard):
-            yield from remarks(card.called, card.facts, card.levels, model, name)
+            yield from mismatches(card.called, card.facts, card.levels, model, name)
 
 
 def _check_name(where: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from samplebench.answers.draws import kept_generators
 from samplebench.answers.parameters import altered, label
 from samplebench.bench.expand import check_names, places
-from samplebench.bench.named import check_called, params_by_name, renew
+from samplebench.bench.names import check_called, params_by_name, renew
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.errors import OutOfBudget, SamplebenchError, UsageError

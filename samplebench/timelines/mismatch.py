@@ -13,7 +13,7 @@ _SLACK = 1e-3
 _NOISE_ALONE = 80.0
 
 
-def remarks(
+def mismatches(
     card: str, facts: Mapping[str, Any], levels: Iterable[float], model: Any, name: str
 ) -> Iterator[str]:
     """A line for each way in which a card was made for something else.

@@ -8,7 +8,7 @@ from typing import Any
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError, unknown
 from samplebench.registry import Registry, discretizations, metrics, samplers
-from samplebench.registry.places import is_place
+from samplebench.registry.python_files import is_place
 from samplebench.sampling.solver import Solver
 
 

@@ -25,7 +25,7 @@ Rows = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
-class Form:
+class Coefficients:
     """A run in one prediction: x_{i+1} = sum_j a_ij x_j + sum_j c_ij v(x_j, t_j).
 
     Attributes:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SAME = 1e-6
 
 
-class Seen:
+class ReportingModel:
     """A model that tells of the states it is asked at, those on levels of the grid.
 
     The state on a level is the last one there: a corrector asks at its prediction before. So it is

@@ -16,7 +16,7 @@ from samplebench.cards.card import Card
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.samplers.card import CardSampler
-from samplebench.sampling.form import Form
+from samplebench.sampling.coefficients import Coefficients
 from samplebench.sampling.tape import StandIn, recorded, run_on
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def as_card(
         _refuse_noise(setting)
         _check_length(setting.evaluations)
         runs = [recorded(setting, model, predicts) for predicts in ("eps", "x0")]
-        form = min((Form.of(*run, first, last) for run in runs), key=lambda form: form.size)
+        form = min((Coefficients.of(*run, first, last) for run in runs), key=lambda form: form.size)
         _check_length(len(form.a))
         card = _card(form, setting, name, made_for, process)
         _prove(card, setting, model)
@@ -69,7 +69,7 @@ def as_card(
 
 
 def _card(
-    form: Form, setting: Setting, name: str, made_for: str | None, process: str | None
+    form: Coefficients, setting: Setting, name: str, made_for: str | None, process: str | None
 ) -> Card:
     solver, timeline = setting.solver, setting.timeline
     changed = label(altered(setting.params, solver.defaults))
