@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 
+from samplebench.cards.card import Rows
 from samplebench.errors import UsageError
 from samplebench.sampling.tape import Tape
 
@@ -20,8 +21,6 @@ from samplebench.sampling.tape import Tape
 _ROUNDING = 4e-15
 # Noise levels that are one but for the rounding of another time and back.
 _NEAR = 1e-13
-
-Rows = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)

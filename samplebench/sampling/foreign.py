@@ -116,9 +116,7 @@ def _named(
         if p.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     sampler.__signature__ = inspect.Signature(fixed + parameters)  # type: ignore[attr-defined]
-    sampler.__doc__, sampler.__module__ = (
-        function.__doc__,
-        getattr(function, "__module__", "__main__"),
-    )
+    sampler.__doc__ = function.__doc__
+    sampler.__module__ = getattr(function, "__module__", "__main__")
     sampler.__qualname__ = sampler.__name__ = getattr(function, "__name__", "sampler")
     return sampler

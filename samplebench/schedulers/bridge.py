@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.answers.rounding import SINGLE
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.samplers.step import Step
 from samplebench.schedulers.classes import CONSISTENCY, scheduler_class
 from samplebench.schedulers.configuration import Configured, made, parameters
 from samplebench.schedulers.loop import run_loop
 from samplebench.schedulers.outputs import output_of
-from samplebench.schedulers.package import PREFIX, hushed, unlogged, version
-from samplebench.schedulers.schedule import HIGHEST, SAME, cap_of, decreasing, drawing, schedule_of
+from samplebench.schedulers.package import PREFIX, called, hushed, unlogged, version
+from samplebench.schedulers.schedule import HIGHEST, cap_of, decreasing, drawing, schedule_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,7 +108,7 @@ def run(
         return output(state, denoised.to(state), marginals[call])
 
     def report(state: Tensor, call: int) -> None:
-        index = int((grid[1:] > sigmas[call + 1] * (1 + SAME)).sum())
+        index = int((grid[1:] > sigmas[call + 1] * (1 + SINGLE)).sum())
         here = state.to(kept) * marginals[call + 1].ratio(cap)
         if callback:
             callback(Step(index, here, sigmas[call + 1], answers[0]))
@@ -123,7 +124,7 @@ def run(
 def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> SchedulerLevels:
     """Where so many steps are on a model, or on what is known of one."""
     plan, cap = schedule_of(scheduler, steps, params), cap_of(model)
-    name, first = f"{PREFIX}:{scheduler.__name__}", plan.marginals[0]
+    name, first = called(scheduler), plan.marginals[0]
     cap = min(cap, first.sigma)
     own = decreasing(name, plan.asked(math.inf), plan.last.sigma)
     cap = HIGHEST if cap == math.inf else cap

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError, unknown
 from samplebench.schedulers.marginal import Marginal
+from samplebench.schedulers.package import called
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,7 @@ def output_of(scheduler: Any) -> Output:
     if hasattr(scheduler, "alphas") and hasattr(scheduler, "betas"):
         return _v
     raise UsageError(
-        f"diffusers:{type(scheduler).__name__} does not say what its network predicts; it cannot "
+        f"{called(type(scheduler))} does not say what its network predicts; it cannot "
         "run on a denoiser"
     )
 

@@ -15,6 +15,11 @@ from samplebench.errors import EnvironmentError_
 PREFIX = "diffusers"
 
 
+def called(scheduler: type[Any]) -> str:
+    """What a request and the results call a class."""
+    return f"{PREFIX}:{scheduler.__name__}"
+
+
 def names() -> list[str]:
     """The schedulers that the installed diffusers names."""
     return sorted(name for name in dir(home()) if name.endswith("Scheduler"))

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samplebench.answers.draws import kept_generators
+from samplebench.answers.rounding import SINGLE
 from samplebench.errors import UsageError
 from samplebench.schedulers.classes import given_to
 from samplebench.schedulers.configuration import made
 from samplebench.schedulers.loop import run_loop
 from samplebench.schedulers.marginal import Marginal, last_marginal, marginal_at
 from samplebench.schedulers.outputs import output_of
-from samplebench.schedulers.package import hushed
+from samplebench.schedulers.package import called, hushed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 HIGHEST = 80.0
 # An image of one pixel, within any clipping.
 _PIXEL = 0.5
-# Levels that a table in float32 has twice.
-SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def _kept(scheduler: type[Any], steps: int, key: bytes) -> Schedule:
 def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Schedule:
     import torch
 
-    name = f"diffusers:{scheduler.__name__}"
+    name = called(scheduler)
     with hushed(), torch.no_grad(), kept_generators():
         made_one, told = made(scheduler, steps, params)
         output, marginals = output_of(made_one), []
@@ -123,8 +122,8 @@ def decreasing(name: str, levels: list[float], last: float) -> list[float]:
     """
     found = levels[:1]
     for level in (*levels[1:], last):
-        if level > found[-1] * (1 + SAME):
+        if level > found[-1] * (1 + SINGLE):
             raise UsageError(f"{name}: its noise levels go up, from images to noise")
-        if level < found[-1] * (1 - SAME):
+        if level < found[-1] * (1 - SINGLE):
             found.append(level)
     return found

@@ -113,7 +113,7 @@ class CardSteps(Levels):
     def remarks(self, model: Any, name: str) -> Iterator[str]:
         assert self.card is not None
         levels = (self.sigma_max, self.sigma_min)
-        return mismatches(self.card.called, self.card.facts, levels, model, name)
+        return mismatches(self.card, levels, model, name)
 
 
 def _card(sampler: Counts) -> Card:
