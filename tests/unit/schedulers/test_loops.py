@@ -159,7 +159,15 @@ def expected(case):
     return said["value"], said["tolerance"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+# Their tables alone take a third of a second.
+LONG = ("KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler")
+PARAMS = [
+    pytest.param(case, id=case["id"], marks=[pytest.mark.slow] * (case["scheduler_class"] in LONG))
+    for case in CASES
+]
+
+
+@pytest.mark.parametrize("case", PARAMS)
 def test_the_numbers_of_its_own_tests(case):
     """Those of the stochastic and the weak cases, too, where the goldens have them."""
     if case["scheduler_class"] == "DPMSolverSDEScheduler":
