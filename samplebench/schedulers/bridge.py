@@ -7,7 +7,6 @@ and answers in the scheduler's convention.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import math
 import warnings
 from collections.abc import Callable
@@ -16,20 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.answers.rounding import SINGLE
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.samplers.step import Step
-from samplebench.schedulers.course import HIGHEST, SAME, cap_of, course, decreasing, drawing
-from samplebench.schedulers.drive import drive
-from samplebench.schedulers.find import (
-    CONSISTENCY,
-    PREFIX,
-    hushed,
-    scheduler_class,
-    unlogged,
-    version,
-)
-from samplebench.schedulers.make import made, parameters
+from samplebench.schedulers.classes import CONSISTENCY, scheduler_class
+from samplebench.schedulers.configuration import Configured, made, parameters
+from samplebench.schedulers.loop import run_loop
 from samplebench.schedulers.outputs import output_of
+from samplebench.schedulers.package import PREFIX, called, hushed, unlogged, version
+from samplebench.schedulers.schedule import HIGHEST, cap_of, decreasing, drawing, schedule_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,38 +36,7 @@ _STEPS = "num_inference_steps"
 
 
 @dataclass(frozen=True)
-class Taking:
-    """A function of a scheduler whose signature names the scheduler's parameters.
-
-    Attributes:
-        scheduler: the class.
-        function: takes it first.
-        inputs: what the function takes by place.
-        more: what it takes by name beside the parameters, None if not given.
-    """
-
-    scheduler: type[Any]
-    function: Callable[..., Any]
-    inputs: tuple[str, ...]
-    more: tuple[str, ...] = ()
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        by_name = {**dict.fromkeys(self.more), **parameters(self.scheduler)}
-        kind = inspect.Parameter
-        return inspect.Signature(
-            [
-                *(kind(name, kind.POSITIONAL_OR_KEYWORD) for name in self.inputs),
-                *(kind(n, kind.KEYWORD_ONLY, default=v) for n, v in by_name.items()),
-            ]
-        )
-
-    def __call__(self, *inputs: Any, **given: Any) -> Any:
-        return self.function(self.scheduler, *inputs, **given)
-
-
-@dataclass(frozen=True)
-class Places:
+class SchedulerLevels:
     """Where a scheduler's steps are, on a model.
 
     Attributes:
@@ -100,11 +63,11 @@ def scheduler(name: str) -> SamplerEntry:
     known = dict.fromkeys(parameters(found))
     return SamplerEntry(
         f"{PREFIX}:{name}",
-        Taking(found, run, ("model", "x", "grid"), ("noise", "callback", _STEPS)),
+        Configured(found, run, ("model", "x", "grid"), ("noise", "callback", _STEPS)),
         summary=f"diffusers' {name}.",
         timeline="scheduled",
-        evaluations=Taking(found, evaluations, ("steps",)),
-        levels=Taking(found, levels, ("steps", "model")),
+        evaluations=Configured(found, evaluations, ("steps",)),
+        levels=Configured(found, levels, ("steps", "model")),
         stochastic=lambda params: _draws(found, {n: v for n, v in params.items() if n in known}),
         noises=lambda steps, params: 1,
         code="diffusers",
@@ -129,9 +92,9 @@ def run(
     Args:
         grid: the levels as `levels` has them; no model is asked above the first.
     """
-    plan, cap = course(scheduler, num_inference_steps, params), float(grid[0])
+    plan, cap = schedule_of(scheduler, num_inference_steps, params), float(grid[0])
     sigmas = [*plan.asked(cap), plan.last.sigma]
-    laws, kept = (*plan.laws, plan.last), x.dtype
+    marginals, kept = (*plan.marginals, plan.last), x.dtype
     answers: list[Tensor] = []
     with hushed():
         own, told = made(scheduler, num_inference_steps, params, x.device)
@@ -140,33 +103,33 @@ def run(
         told |= drawing(scheduler, generators(noise(x)))
 
     def answer(scaled: Tensor, state: Tensor, t: Any, call: int) -> Tensor:
-        denoised = model(state.to(kept) * laws[call].ratio(cap), sigmas[call])
+        denoised = model(state.to(kept) * marginals[call].ratio(cap), sigmas[call])
         answers[:] = [denoised]
-        return output(state, denoised.to(state), laws[call])
+        return output(state, denoised.to(state), marginals[call])
 
     def report(state: Tensor, call: int) -> None:
-        index = int((grid[1:] > sigmas[call + 1] * (1 + SAME)).sum())
-        here = state.to(kept) * laws[call + 1].ratio(cap)
+        index = int((grid[1:] > sigmas[call + 1] * (1 + SINGLE)).sum())
+        here = state.to(kept) * marginals[call + 1].ratio(cap)
         if callback:
             callback(Step(index, here, sigmas[call + 1], answers[0]))
 
     with unlogged(), warnings.catch_warnings():
         # Of NumPy about code that is not the user's.
         warnings.filterwarnings("ignore", module=PREFIX)
-        state = x / laws[0].ratio(cap)
-        end = drive(own, answer, state, told=told, after=report if callback else None)
+        state = x / marginals[0].ratio(cap)
+        end = run_loop(own, answer, state, told=told, after=report if callback else None)
     return end.to(kept) / plan.last.a
 
 
-def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> Places:
+def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> SchedulerLevels:
     """Where so many steps are on a model, or on what is known of one."""
-    plan, cap = course(scheduler, steps, params), cap_of(model)
-    name, first = f"{PREFIX}:{scheduler.__name__}", plan.laws[0]
+    plan, cap = schedule_of(scheduler, steps, params), cap_of(model)
+    name, first = called(scheduler), plan.marginals[0]
     cap = min(cap, first.sigma)
     own = decreasing(name, plan.asked(math.inf), plan.last.sigma)
     cap = HIGHEST if cap == math.inf else cap
     asked = decreasing(name, plan.asked(cap), plan.last.sigma)
-    return Places(own, np.array(asked), plan.initial * first.ratio(cap))
+    return SchedulerLevels(own, np.array(asked), plan.initial * first.ratio(cap))
 
 
 def evaluations(scheduler: type[Any], steps: int, **params: Any) -> int:
@@ -195,7 +158,7 @@ def _draws(scheduler: type[Any], params: dict[str, Any]) -> bool:
     """Whether a configuration draws noise; one that cannot run is no deterministic one."""
     for steps in _TRIED:
         try:
-            return course(scheduler, steps, params).draws
+            return schedule_of(scheduler, steps, params).draws
         except Exception:  # diffusers raises what it likes; whoever plans the steps tells it
             continue
     return True

@@ -14,7 +14,7 @@ from samplebench.sampling.setting import prepare
 
 pytest.importorskip("diffusers")
 
-from samplebench.schedulers.find import names
+from samplebench.schedulers.package import names
 
 MEAN, STD = 0.3, 0.25
 # What is no sampler of a denoiser, and what the line says of it.
@@ -115,11 +115,11 @@ def test_no_sampler_of_images_is_refused_in_one_line(name):
 
 @pytest.mark.parametrize("name", sorted(NEEDS_TORCHSDE))
 def test_what_needs_another_package_says_which(name, monkeypatch):
-    from samplebench.schedulers import find
+    from samplebench.schedulers import classes
 
-    monkeypatch.setattr(find.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(classes.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EnvironmentError_, match=r"pip install") as refused:
-        find.scheduler_class(name)
+        classes.scheduler_class(name)
     assert refused.value.exit_code == 3
 
 

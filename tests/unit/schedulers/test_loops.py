@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from samplebench.schedulers.drive import drive
-from samplebench.schedulers.find import given_to, hushed
+from samplebench.schedulers.classes import given_to
+from samplebench.schedulers.loop import run_loop
+from samplebench.schedulers.package import hushed
 from tests.unit.goldens.test_diffusers import CASES, dummy
 
 diffusers = pytest.importorskip("diffusers")
@@ -145,7 +146,7 @@ def run(case):
             if case["loop"] == "plain_twice":
                 scheduler._step_index = None
             loop = wrapped(scheduler)
-            x = drive(loop, model, x, begin=begin, told=told)
+            x = run_loop(loop, model, x, begin=begin, told=told)
         return x
 
 

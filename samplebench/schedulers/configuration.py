@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from samplebench.answers.parameters import split
-from samplebench.schedulers.find import given_to
+from samplebench.schedulers.classes import given_to
 
 
 def configuration(scheduler: type[Any]) -> dict[str, Any]:
@@ -40,3 +42,34 @@ def made(
     found = scheduler(**config)
     found.set_timesteps(steps, device=device)
     return found, {name: value for name, value in told.items() if value != known[name]}
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A function of a scheduler whose signature names the scheduler's parameters.
+
+    Attributes:
+        scheduler: the class.
+        function: takes it first.
+        inputs: what the function takes by place.
+        more: what it takes by name beside the parameters, None if not given.
+    """
+
+    scheduler: type[Any]
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    more: tuple[str, ...] = ()
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        by_name = {**dict.fromkeys(self.more), **parameters(self.scheduler)}
+        kind = inspect.Parameter
+        return inspect.Signature(
+            [
+                *(kind(name, kind.POSITIONAL_OR_KEYWORD) for name in self.inputs),
+                *(kind(n, kind.KEYWORD_ONLY, default=v) for n, v in by_name.items()),
+            ]
+        )
+
+    def __call__(self, *inputs: Any, **given: Any) -> Any:
+        return self.function(self.scheduler, *inputs, **given)

@@ -9,7 +9,7 @@ import torch
 import samplebench as sb
 from samplebench.errors import UsageError
 from samplebench.registry import discretizations
-from samplebench.sampling.linear import as_card
+from samplebench.sampling.export import as_card
 from samplebench.sampling.setting import prepare
 from tests.contract.played import played
 
