@@ -15,7 +15,7 @@ from samplebench.errors import EnvironmentError_, UsageError
 from samplebench.registry import samplers
 from samplebench.sampling.setting import prepare
 from samplebench.trajectory import truncation
-from tests.unit.schedulers.test_every import Normal
+from tests.unit.schedulers.normal import Normal
 
 pytest.importorskip("diffusers")
 

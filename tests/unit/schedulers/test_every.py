@@ -10,15 +10,14 @@ import torch
 
 import samplebench as sb
 from samplebench.errors import EnvironmentError_, UsageError
-from samplebench.models.model import Model
 from samplebench.sampling.setting import prepare
+from tests.unit.schedulers.normal import MEAN, STD, Normal
 
 pytest.importorskip("diffusers")
 
 from samplebench.schedulers.classes import scheduler_class
 from samplebench.schedulers.package import names
 
-MEAN, STD = 0.3, 0.25
 # What is no sampler of a denoiser, and what the line says of it.
 REFUSED = {
     "AmusedScheduler": "cannot be made without mask_token_id",
@@ -53,16 +52,6 @@ RUN = [
     for name in names()
     if name not in {*REFUSED, *NEEDS_TORCHSDE}
 ]
-
-
-class Normal(Model):
-    """D(x; sigma) of one pixel of normal data."""
-
-    shape, device, state_dtype = (1, 1, 1), torch.device("cpu"), torch.float64
-
-    def __call__(self, x, sigma, labels=None):
-        variance = torch.as_tensor(sigma, dtype=x.dtype).reshape(-1, 1, 1, 1) ** 2
-        return (STD**2 * x + variance * MEAN) / (STD**2 + variance)
 
 
 def setting(name, steps, **params):
