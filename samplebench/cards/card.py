@@ -15,8 +15,6 @@ from typing import Any
 from samplebench.cards.name import PREFIX
 
 FORMAT, VERSION = "samplebench-solver-card", 1
-PREDICTIONS = ("eps", "x0", "flow")
-TIMES = ("sigma", "vp", "flow")
 # What a card may say of itself.
 SAID = ("model", "process", "range", "author", "source", "description", "cost")
 # Row i has i + 1 numbers.

@@ -189,9 +189,9 @@ class Registry(Generic[E]):
         return self._entries[name]
 
     def renew(self, name: str) -> None:
-        """Forgets what a scheme or a file held, or a bare callable under "module:qualname".
+        """Has a name be read or imported anew when it is next looked up.
 
-        So that the name is read or imported anew.
+        Of a scheme, of a file, or of a bare callable that has the name "module:qualname".
         """
         if name.partition(":")[0] in self._schemes:
             self._entries.pop(name, None)

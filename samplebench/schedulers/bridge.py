@@ -19,7 +19,7 @@ from samplebench.answers.rounding import SINGLE
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.samplers.step import Step
 from samplebench.schedulers.classes import CONSISTENCY, scheduler_class
-from samplebench.schedulers.configuration import Configured, made, parameters
+from samplebench.schedulers.configuration import Configured, parameters, prepared
 from samplebench.schedulers.loop import run_loop
 from samplebench.schedulers.outputs import output_of
 from samplebench.schedulers.package import PREFIX, called, hushed, unlogged, version
@@ -90,16 +90,24 @@ def run(
     """The scheduler's loop from x on the first level; what it ends in is brought to x0 + sigma n.
 
     Args:
+        scheduler: the class.
+        model: D(x; sigma).
+        x: [N, ...], x0 + sigma n on the first level, or sigma n where it is the model's highest.
         grid: the levels as `levels` has them; no model is asked above the first.
+        num_inference_steps: of the scheduler, which may be fewer than its evaluations.
+        params: as of `parameters`.
+
+    Returns:
+        x [N, ...] on the last level, in the precision of the input.
     """
-    plan, cap = schedule_of(scheduler, num_inference_steps, params), float(grid[0])
-    sigmas = [*plan.asked(cap), plan.last.sigma]
-    marginals, kept = (*plan.marginals, plan.last), x.dtype
+    schedule, cap = schedule_of(scheduler, num_inference_steps, params), float(grid[0])
+    sigmas = [*schedule.asked(cap), schedule.last.sigma]
+    marginals, kept = (*schedule.marginals, schedule.last), x.dtype
     answers: list[Tensor] = []
     with hushed():
-        own, told = made(scheduler, num_inference_steps, params, x.device)
+        own, told = prepared(scheduler, num_inference_steps, params, x.device)
     output = output_of(own)
-    if plan.draws and noise is not None:
+    if schedule.draws and noise is not None:
         told |= drawing(scheduler, generators(noise(x)))
 
     def answer(scaled: Tensor, state: Tensor, t: Any, call: int) -> Tensor:
@@ -118,25 +126,29 @@ def run(
         warnings.filterwarnings("ignore", module=PREFIX)
         state = x / marginals[0].ratio(cap)
         end = run_loop(own, answer, state, told=told, after=report if callback else None)
-    return end.to(kept) / plan.last.a
+    return end.to(kept) / schedule.last.a
 
 
 def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> SchedulerLevels:
-    """Where so many steps are on a model, or on what is known of one."""
-    plan, cap = schedule_of(scheduler, steps, params), cap_of(model)
-    name, first = called(scheduler), plan.marginals[0]
+    """Where so many steps are on a model, or on what is known of one.
+
+    Raises:
+        UsageError: as of `schedule_of`; or its levels go up.
+    """
+    schedule, cap = schedule_of(scheduler, steps, params), cap_of(model)
+    name, first = called(scheduler), schedule.marginals[0]
     cap = min(cap, first.sigma)
-    own = decreasing(name, plan.asked(math.inf), plan.last.sigma)
+    own = decreasing(name, schedule.asked(math.inf), schedule.last.sigma)
     cap = HIGHEST if cap == math.inf else cap
-    asked = decreasing(name, plan.asked(cap), plan.last.sigma)
-    return SchedulerLevels(own, np.array(asked), plan.initial * first.ratio(cap))
+    asked = decreasing(name, schedule.asked(cap), schedule.last.sigma)
+    return SchedulerLevels(own, np.array(asked), schedule.initial * first.ratio(cap))
 
 
 def evaluations(scheduler: type[Any], steps: int, **params: Any) -> int:
     """Network evaluations of so many steps; more than any budget where its table has too few."""
     try:
         with hushed():
-            return len(made(scheduler, steps, params)[0].timesteps)
+            return len(prepared(scheduler, steps, params)[0].timesteps)
     except (ValueError, IndexError):
         if steps > 1 and evaluations(scheduler, steps // 2, **params):
             return _TOO_MANY

@@ -62,17 +62,17 @@ def _unfit(name: str, scheduler: type[Any]) -> str:
     for method in ("step", "set_timesteps"):
         if not callable(getattr(scheduler, method, None)):
             return f"it has no {method}"
-    needs = [p.name for p in given_to(scheduler.__init__) if p.default is p.empty]
+    needs = [p.name for p in named_arguments(scheduler.__init__) if p.default is p.empty]
     if needs:
         return f"it cannot be made without {', '.join(needs)}"
-    more = [p.name for p in given_to(scheduler.step) if p.default is p.empty]
+    more = [p.name for p in named_arguments(scheduler.step) if p.default is p.empty]
     if beside := [each for each in more if each not in _STEP]:
         return f"its step needs {', '.join(beside)} beside what a model answers"
     return ""
 
 
-def given_to(function: Any) -> list[inspect.Parameter]:
-    """What a method of a class is given by name."""
+def named_arguments(function: Any) -> list[inspect.Parameter]:
+    """What a method takes by name, without self and what stars take."""
     several = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     found = inspect.signature(function).parameters.values()
     return [p for p in found if p.name != "self" and p.kind not in several]

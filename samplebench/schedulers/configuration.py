@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.answers.parameters import split
-from samplebench.schedulers.classes import given_to
+from samplebench.schedulers.classes import named_arguments
 
 
 def configuration(scheduler: type[Any]) -> dict[str, Any]:
     """Parameters of its constructor and their defaults."""
-    return {p.name: p.default for p in given_to(scheduler.__init__)}
+    return {p.name: p.default for p in named_arguments(scheduler.__init__)}
 
 
-def of_step(scheduler: type[Any]) -> dict[str, Any]:
+def step_parameters(scheduler: type[Any]) -> dict[str, Any]:
     """Numbers and switches that its step takes, as DDIM's eta, where the constructor has none."""
     own = configuration(scheduler)
     return {
         p.name: p.default
-        for p in given_to(scheduler.step)
+        for p in named_arguments(scheduler.step)
         if isinstance(p.default, bool | int | float)
         and p.name not in own
         and p.name != "return_dict"
@@ -29,15 +29,25 @@ def of_step(scheduler: type[Any]) -> dict[str, Any]:
 
 
 def parameters(scheduler: type[Any]) -> dict[str, Any]:
-    """All that a request may say of it."""
-    return {**configuration(scheduler), **of_step(scheduler)}
+    """All that a request may say of it, and the defaults."""
+    return {**configuration(scheduler), **step_parameters(scheduler)}
 
 
-def made(
+def prepared(
     scheduler: type[Any], steps: int, params: Mapping[str, Any], device: Any = None
 ) -> tuple[Any, dict[str, Any]]:
-    """One that is about to begin, and what its step is told."""
-    known = of_step(scheduler)
+    """A scheduler that is about to begin, and what its step is told beside its inputs.
+
+    Args:
+        scheduler: the class.
+        steps: given to its `set_timesteps`.
+        params: of `parameters` those that are said.
+        device: of its times; None for the host.
+
+    Raises:
+        Exception: whatever diffusers raises of a configuration that it cannot have.
+    """
+    known = step_parameters(scheduler)
     told, config = split(params, known)
     found = scheduler(**config)
     found.set_timesteps(steps, device=device)

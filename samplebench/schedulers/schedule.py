@@ -14,8 +14,8 @@ import numpy as np
 from samplebench.answers.draws import kept_generators
 from samplebench.answers.rounding import SINGLE
 from samplebench.errors import UsageError
-from samplebench.schedulers.classes import given_to
-from samplebench.schedulers.configuration import made
+from samplebench.schedulers.classes import named_arguments
+from samplebench.schedulers.configuration import prepared
 from samplebench.schedulers.loop import run_loop
 from samplebench.schedulers.marginal import Marginal, last_marginal, marginal_at
 from samplebench.schedulers.outputs import output_of
@@ -76,33 +76,33 @@ def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Sched
 
     name = called(scheduler)
     with hushed(), torch.no_grad(), kept_generators():
-        made_one, told = made(scheduler, steps, params)
-        output, marginals = output_of(made_one), []
+        made, told = prepared(scheduler, steps, params)
+        output, marginals = output_of(made), []
 
         def answer(scaled: Tensor, x: Tensor, t: Any, call: int) -> Tensor:
-            marginals.append(marginal_at(made_one, t, call))
+            marginals.append(marginal_at(made, t, call))
             if not marginals[-1].s > 0:
                 raise UsageError(f"{name} asks its network at noise level 0; no model has that")
             return output(x, torch.full_like(x, _PIXEL), marginals[-1])
 
-        own = torch.Generator().manual_seed(0)
-        before = own.get_state(), torch.get_rng_state()
+        given = torch.Generator().manual_seed(0)
+        before = given.get_state(), torch.get_rng_state()
         x = torch.full((1, 1, 1, 1), _PIXEL, dtype=torch.float64)
-        end = run_loop(made_one, answer, x, told={**told, **drawing(scheduler, [own])})
-        after = own.get_state(), torch.get_rng_state()
+        end = run_loop(made, answer, x, told={**told, **drawing(scheduler, [given])})
+        after = given.get_state(), torch.get_rng_state()
         if not marginals:
             raise UsageError(f"{name} makes no step of {steps}; ask for more")
-        last = last_marginal(made_one, marginals[-1], len(marginals))
+        last = last_marginal(made, marginals[-1], len(marginals))
     if not (end.isfinite().all() and last.a > 0):
         raise UsageError(f"{name} with {steps} steps ends in what is not finite; ask for others")
     draws = not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
-    initial = float(getattr(made_one, "init_noise_sigma", 1.0))
+    initial = float(getattr(made, "init_noise_sigma", 1.0))
     return Schedule(tuple(marginals), last, initial, draws)
 
 
 def drawing(scheduler: type[Any], generators: list[Any]) -> dict[str, Any]:
     """What a step is told to draw from, one generator for each sample."""
-    takes = any(p.name == "generator" for p in given_to(scheduler.step))
+    takes = any(p.name == "generator" for p in named_arguments(scheduler.step))
     return {"generator": generators} if takes else {}
 
 
