@@ -12,6 +12,8 @@ from samplebench.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
+# How far levels may differ, relatively, that are one but for single precision.
+SINGLE = 1e-6
 # A table that has a level, rounded, does not have all of these multiples of it too, rounded alike,
 # even where half precision leaves few levels between its entries.
 _BESIDE = tuple(0.9 + 0.0171 * k for k in range(1, 13))

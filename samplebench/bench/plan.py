@@ -28,18 +28,17 @@ from samplebench.bench.expand import check_names, settings
 from samplebench.bench.known import Known
 from samplebench.bench.labels import labels_by_name
 from samplebench.bench.measured import scored_rows
-from samplebench.bench.named import check_called, params_by_name, renew
+from samplebench.bench.names import look_up, params_by_name
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
 from samplebench.devices import check_device, dtype_name, network_dtype, resolve_device
-from samplebench.discretizations import grid_constants
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
 from samplebench.protocols import Protocol
-from samplebench.registry import adapters, discretizations
+from samplebench.registry import adapters
 from samplebench.results.cell import Cell, PlannedRow, PlannedScore
 from samplebench.results.record import Conditions
 from samplebench.results.row import Columns
@@ -164,14 +163,7 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     The sampler defaults of several models may differ, so these stay open there.
     """
     # Names first: a typo is told before torch is imported.
-    renew(request)
-    check_called(registry.samplers, request.sampler)
-    check_called(discretizations, request.discretization)
-    for sampler in request.sampler:
-        Solver.of(sampler)
-    for grid in request.discretization:
-        if isinstance(grid, str):
-            grid_constants(grid)
+    look_up(request)
     request = replace(request, model=tuple(entry.id for entry in checkpoints))
     if len(checkpoints) == 1:
         samplers, params = samplers_of(request, checkpoints[0])

@@ -12,13 +12,14 @@ from typing import Any
 from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import precision, scalar, values
 from samplebench.bench.labels import labels_said
-from samplebench.cards.levels import PREFIX, LevelsCard
-from samplebench.cards.read import is_card, levels_card
+from samplebench.cards.levels import LevelsCard
+from samplebench.cards.name import PREFIX, is_card, path_of
+from samplebench.cards.read import levels_card
 from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
-from samplebench.registry.places import is_place, name_at
+from samplebench.registry.python_files import is_place, name_at
 from samplebench.results.kept import LEVELS
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
@@ -204,7 +205,7 @@ def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
 
 def _levels(item: Any) -> str | tuple[float, ...] | LevelsCard:
     if is_card(item):
-        return levels_card(item.removeprefix(PREFIX))
+        return levels_card(path_of(item))
     # A file may lie in a folder.
     if isinstance(item, str) and ("/" not in item or ":" in item or is_place(item)):
         return item

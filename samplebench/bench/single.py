@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from samplebench.bench.expand import check_names, settings
+from samplebench.bench.names import look_up, params_by_name
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
-from samplebench.discretizations import grid_constants
-from samplebench.errors import OutOfBudget, UsageError, unknown
-from samplebench.registry import discretizations, samplers
+from samplebench.errors import OutOfBudget, UsageError
 from samplebench.sampling.setting import Setting
 from samplebench.sampling.solver import Solver
 
@@ -30,14 +29,7 @@ def check_single(request: Request) -> None:
         for name, values in table.items():
             if len(values) > 1:
                 raise UsageError(f"--param {owner}.{name} has {len(values)} values; give one")
-    (sampler,) = request.sampler
-    if isinstance(sampler, str):
-        samplers.renew(sampler)
-    Solver.of(sampler)
-    for grid in request.discretization:
-        if isinstance(grid, str):
-            discretizations.renew(grid)
-            grid_constants(grid)
+    look_up(request)
 
 
 def setting_on(request: Request, model: Any, who: str, survey: Survey) -> Setting:
@@ -54,10 +46,8 @@ def setting_on(request: Request, model: Any, who: str, survey: Survey) -> Settin
     """
     (sampler,) = request.sampler
     solver = Solver.on(model, sampler, who)
-    for word in request.param:
-        if word not in (sampler, solver.name):
-            raise unknown("sampler in --param", word, [solver.name])
-    given = {name: value for table in request.param.values() for name, (value,) in table.items()}
+    params = params_by_name(request.param, request.sampler, [solver])
+    given = {name: value for name, (value,) in params.get(solver.name, {}).items()}
     check_names(solver, given, request)
     asked = request if "nfe" in request.given else replace(request, nfe=())
     found = [setting for setting, _ in settings(asked, model, solver, given, _refuse)]

@@ -12,11 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from samplebench.cards.levels import PREFIX
+from samplebench.cards.name import PREFIX
 
 FORMAT, VERSION = "samplebench-solver-card", 1
-PREDICTIONS = ("eps", "x0", "flow")
-TIMES = ("sigma", "vp", "flow")
+# What a card may say of itself.
+SAID = ("model", "process", "range", "author", "source", "description", "cost")
+# Row i has i + 1 numbers.
+Rows = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Card:
     time: str
     times: tuple[float, ...]
     shifts: tuple[float, ...]
-    a: tuple[tuple[float, ...], ...]
-    c: tuple[tuple[float, ...], ...]
+    a: Rows
+    c: Rows
     model: str | None = None
     process: str | None = None
     range: tuple[float, float] | None = None
@@ -88,7 +90,7 @@ class Card:
         return PREFIX + self.name
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def about(self) -> dict[str, Any]:
         """What results say of it beside its name: its content without the coefficients."""
         apart = ("format", "version", "name", "times", "shifts", "a", "c")
         found = {key: value for key, value in self.content().items() if key not in apart}
@@ -96,20 +98,14 @@ class Card:
 
     def content(self) -> dict[str, Any]:
         """What its file says, as JSON has it."""
-        told = {
-            "model": self.model,
-            "process": self.process,
-            "range": None if self.range is None else list(self.range),
-            "author": self.author,
-            "source": self.source,
-            "description": self.description,
-            "cost": self.cost,
-        }
+        said = {key: getattr(self, key) for key in SAID}
+        if self.range is not None:
+            said["range"] = list(self.range)
         return {
             "format": FORMAT,
             "version": VERSION,
             "name": self.name,
-            **{key: value for key, value in told.items() if value not in (None, "")},
+            **{key: value for key, value in said.items() if value not in (None, "")},
             "nfe": self.nfe,
             "depth": self.depth,
             "predicts": self.predicts,

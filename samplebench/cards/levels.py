@@ -1,4 +1,4 @@
-"""A list card: noise levels for any sampler, as GITS, DMN and Align Your Steps publish them."""
+"""A list card: noise levels for any sampler, as GITS and Align Your Steps publish them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Before a file's name on the command line, and before a card's in results.
-PREFIX = "card:"
+from samplebench.cards.name import PREFIX
 
 
 @dataclass(frozen=True)
@@ -33,3 +32,8 @@ class LevelsCard:
     def called(self) -> str:
         """What results call it."""
         return PREFIX + self.name
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What results say of it beside its name and its levels."""
+        return {**self.facts, "sha256": self.sha256}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from samplebench.cards.card import Card
-from samplebench.cards.levels import PREFIX, LevelsCard
+from samplebench.cards.levels import LevelsCard
+from samplebench.cards.name import LONGEST, PREFIX, safe
 from samplebench.cards.schema import check, place
 from samplebench.cards.solver import solver_of
 from samplebench.errors import InputError, UsageError, in_one_line
@@ -19,16 +19,10 @@ from samplebench.files.texts import json_value, read_bytes
 
 # 500 states with 25 characters a coefficient.
 _MOST = 8 * 1024**2
-_LONGEST_TEXT, _LONGEST_NAME, _LONGEST_PATH = 2000, 80, 100
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
+_LONGEST_TEXT, _LONGEST_PATH = 2000, 100
 # What makes a document a solver, whatever else is in it.
 _SOLVING = ("times", "a", "c", "predicts")
 _PLAIN = (str, int, float, bool)
-
-
-def is_card(word: Any) -> TypeGuard[str]:
-    """Whether a word of a request names a card's file."""
-    return isinstance(word, str) and word.startswith(PREFIX)
 
 
 def solver_card(path: str) -> Card:
@@ -94,7 +88,7 @@ def read_card(path: str) -> Card | LevelsCard:
 
 
 def _card(content: Any, path: str, sha256: str) -> Card | LevelsCard:
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-")[:_LONGEST_NAME] or "card"
+    stem = safe(Path(path).stem).strip("-") or "card"
     _check_values(content)
     if isinstance(content, list):
         check(content, "sigmas")
@@ -127,7 +121,7 @@ def _levels(sigmas: list[float]) -> tuple[float, ...]:
 
 def _check_facts(content: dict[str, Any]) -> None:
     """What the schema cannot say of what a card says of itself."""
-    if "name" in content and not _NAME.fullmatch(content["name"]):
+    if "name" in content and content["name"] != safe(content["name"]):
         raise ValueError("name ends in a line break")
     if "range" in content and not content["range"][0] < content["range"][1]:
         raise ValueError("range is not from the lowest noise level to the highest")
@@ -141,7 +135,7 @@ def _check_values(content: Any, where: tuple[str | int, ...] = ()) -> None:
         raise ValueError(f"{place(where)} is {content}: too large for a number")
     elif isinstance(content, dict):
         for key, inner in content.items():
-            _check_text("a key", key, _LONGEST_NAME)
+            _check_text("a key", key, LONGEST)
             _check_values(inner, (*where, key))
     elif isinstance(content, list):
         for i, inner in enumerate(content):

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import line_of
+from samplebench.cards.name import LETTERS, LONGEST
 from samplebench.errors import unknown
 from samplebench.files.shown import shown
 
@@ -30,6 +31,11 @@ def schema() -> dict[str, Any]:
     """The schema of all cards."""
     file = resources.files("samplebench.cards") / "schema.json"
     return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def most_states() -> int:
+    """How many states a solver card may have after its first."""
+    return int(schema()["$defs"]["solver"]["properties"]["times"]["maxItems"]) - 1
 
 
 def check(content: Any, form: str) -> None:
@@ -79,6 +85,5 @@ def _told(fault: ValidationError) -> str:
     if rule == "minimum":
         return f"{where} is {shown(value)}, less than {asked}"
     if rule == "pattern":
-        name = shown(value) or "empty"
-        return f"{where} is {name}; letters, digits, '.', '_' and '-' make a name, up to 80"
+        return f"{where} is {shown(value) or 'empty'}; {LETTERS} make a name, up to {LONGEST}"
     return f"{where}: {line_of(fault.message)}"

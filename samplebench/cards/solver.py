@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from samplebench.cards.card import Card
+from samplebench.cards.card import SAID, Card, Rows
 
 # Where the process of a kind of time ends.
 _LATEST = {"sigma": math.inf, "vp": 1.0, "flow": 1.0}
-_Rows = tuple[tuple[float, ...], ...]
 
 
 def solver_of(content: dict[str, Any], name: str, sha256: str) -> Card:
@@ -30,7 +29,7 @@ def solver_of(content: dict[str, Any], name: str, sha256: str) -> Card:
     shifts = tuple(map(float, content.get("shifts", [0] * n)))
     if len(shifts) != n:
         raise ValueError(f"shifts has {len(shifts)} numbers, not {n}, one less than times")
-    said = {key: content[key] for key in _SAID if key in content}
+    said = {key: content[key] for key in SAID if key in content}
     if "range" in said:
         said["range"] = tuple(map(float, said["range"]))
     card = Card(
@@ -52,10 +51,7 @@ def solver_of(content: dict[str, Any], name: str, sha256: str) -> Card:
     return card
 
 
-_SAID = ("model", "process", "range", "author", "source", "description", "cost")
-
-
-def _rows(name: str, rows: Sequence[Sequence[float]], n: int) -> _Rows:
+def _rows(name: str, rows: Sequence[Sequence[float]], n: int) -> Rows:
     if len(rows) != n:
         raise ValueError(f"{name} has {len(rows)} rows, not {n}, one less than times")
     for i, row in enumerate(rows):

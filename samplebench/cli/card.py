@@ -8,6 +8,7 @@ from typing import Any
 from samplebench.bench.request import Request
 from samplebench.cards.card import Card
 from samplebench.cards.levels import LevelsCard
+from samplebench.cards.name import LETTERS, safe
 from samplebench.cards.read import read_card
 from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import command, output_flags, print_facts, writing
@@ -70,6 +71,9 @@ def _export(args: argparse.Namespace) -> None:
     from samplebench.bench.single import check_single, setting_on
     from samplebench.bench.survey import Survey
 
+    if args.name is not None and (not args.name or args.name != safe(args.name)):
+        hint = safe(args.name) or "mine-8"
+        raise UsageError(f"--name {args.name!r}: {LETTERS}; e.g. {hint}")
     words = {name: getattr(args, name) for name in _WORDS if getattr(args, name) is not None}
     if "param" in words:
         words["param"] = ",".join(words["param"])
@@ -82,11 +86,8 @@ def _export(args: argparse.Namespace) -> None:
 
     from samplebench.cards.text import text_of
     from samplebench.loading import load
-    from samplebench.sampling.linear import as_card, safe
+    from samplebench.sampling.export import as_card
 
-    if args.name is not None and (not args.name or args.name != safe(args.name)):
-        hint = safe(args.name) or "mine-8"
-        raise UsageError(f"--name {args.name!r}: letters, digits, '.', '_' and '-'; e.g. {hint}")
     # Its noise levels are wanted, not its answers.
     model = load(entry, device="cpu", offline=args.offline, quiet=args.quiet)
     survey = Survey(request.given)
@@ -107,5 +108,4 @@ def _print_card(card: Card | LevelsCard, as_json: bool) -> None:
     """What a card says, without its coefficients."""
     where, levels = ("times", card.times) if isinstance(card, Card) else ("sigmas", card.levels)
     shown = list(levels) if as_json else ", ".join(f"{level:.4g}" for level in levels)
-    facts = {**card.facts, "sha256": card.sha256} if card.sha256 else card.facts
-    print_facts({"name": card.name, **facts, where: shown}, as_json)
+    print_facts({"name": card.name, **card.about, where: shown}, as_json)

@@ -3,7 +3,7 @@
 A name resolves in this order: what the package's own folder registers, what an installed
 distribution offers under the entry-point group `samplebench.<registry>`, and, for names that
 contain a colon, what a scheme makes of the rest ("card:file.json"), or the object at
-`./file.py:attribute` (`places`) or `package.module:attribute`.
+`./file.py:attribute` (`python_files`) or `package.module:attribute`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar, cast
 from samplebench.answers.blame import line_of, said
 from samplebench.answers.parameters import word
 from samplebench.errors import InputError, UsageError, unknown
-from samplebench.registry import places
+from samplebench.registry import python_files
 from samplebench.registry.entry import Entry
 
 T = TypeVar("T")
@@ -151,9 +151,9 @@ class Registry(Generic[E]):
                 self._entries[name] = self._entries[found.name] = found
         elif name in self._added:
             pass
-        elif places.is_place(name):
+        elif python_files.is_place(name):
             if name not in self._entries:
-                found = self._of(places.find(name, self.kind), places.name_at(name))
+                found = self._of(python_files.find(name, self.kind), python_files.name_at(name))
                 self._entries[name] = self._entries[found.name] = found
         elif colon:
             self._import_path(name)
@@ -189,16 +189,16 @@ class Registry(Generic[E]):
         return self._entries[name]
 
     def renew(self, name: str) -> None:
-        """Forgets what a scheme or a file held, or a bare callable under "module:qualname".
+        """Has a name be read or imported anew when it is next looked up.
 
-        So that the name is read or imported anew.
+        Of a scheme, of a file, or of a bare callable that has the name "module:qualname".
         """
         if name.partition(":")[0] in self._schemes:
             self._entries.pop(name, None)
-        elif name not in self._added and places.is_place(name):
-            for each in (name, places.name_at(name)):
+        elif name not in self._added and python_files.is_place(name):
+            for each in (name, python_files.name_at(name)):
                 self._entries.pop(each, None)
-            places.forget(name)
+            python_files.forget(name)
         elif ":" in name and name in self._added:
             module = sys.modules.get(name.partition(":")[0])
             if hasattr(module, name.partition(":")[2]):
@@ -206,8 +206,8 @@ class Registry(Generic[E]):
 
     def differ(self, one: str, other: str) -> bool:
         """Whether two names mean two things, which may be called the same."""
-        if places.is_place(one) and places.is_place(other):
-            return not places.same(one, other)
+        if python_files.is_place(one) and python_files.is_place(other):
+            return not python_files.same(one, other)
         return bool(self.entry(one).obj != self.entry(other).obj)
 
     def names(self) -> list[str]:

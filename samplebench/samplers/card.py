@@ -64,7 +64,7 @@ def read(path: str) -> SamplerEntry:
         timeline="card",
         evaluations=lambda steps: card.nfe,
         depth=lambda steps, params: card.depth,
-        about=card.facts,
+        about=card.about,
     )
 
 

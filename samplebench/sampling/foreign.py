@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.parameters import accepted, signature
 from samplebench.samplers.step import Step
-from samplebench.sampling.seen import Seen
+from samplebench.sampling.reporting import ReportingModel
 from samplebench.sampling.signatures import OURS, PLUMBING, is_k_diffusion, takes
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _completed(function: Callable[..., Any]) -> Callable[..., Any]:
         if takes(function, "callback"):
             params["callback"] = callback
         elif callback is not None and hasattr(model, "round_sigma"):
-            seen = Seen(model, grid, callback)
+            seen = ReportingModel(model, grid, callback)
             return seen.end(function(seen, x, grid, **params))
         return function(model, x, grid, **params)
 
@@ -69,7 +69,7 @@ def _of_k_diffusion(function: Callable[..., Any]) -> Callable[..., Any]:
         if callback is None:
             return function(model, x, levels, **params)
         if not takes(function, "callback"):
-            seen = Seen(model, grid, callback)
+            seen = ReportingModel(model, grid, callback)
             return seen.end(function(seen, x, levels, **params))
         late = _Late(callback, float(grid[-1]))
         return late.end(function(model, x, levels, **{**params, "callback": late.report}))
@@ -116,9 +116,7 @@ def _named(
         if p.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     sampler.__signature__ = inspect.Signature(fixed + parameters)  # type: ignore[attr-defined]
-    sampler.__doc__, sampler.__module__ = (
-        function.__doc__,
-        getattr(function, "__module__", "__main__"),
-    )
+    sampler.__doc__ = function.__doc__
+    sampler.__module__ = getattr(function, "__module__", "__main__")
     sampler.__qualname__ = sampler.__name__ = getattr(function, "__name__", "sampler")
     return sampler

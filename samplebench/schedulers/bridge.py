@@ -7,7 +7,6 @@ and answers in the scheduler's convention.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import math
 import warnings
 from collections.abc import Callable
@@ -16,20 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplebench.answers.rounding import SINGLE
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.samplers.step import Step
-from samplebench.schedulers.course import HIGHEST, SAME, cap_of, course, decreasing, drawing
-from samplebench.schedulers.drive import drive
-from samplebench.schedulers.find import (
-    CONSISTENCY,
-    PREFIX,
-    hushed,
-    scheduler_class,
-    unlogged,
-    version,
-)
-from samplebench.schedulers.make import made, parameters
+from samplebench.schedulers.classes import CONSISTENCY, scheduler_class
+from samplebench.schedulers.configuration import Configured, parameters, prepared
+from samplebench.schedulers.loop import run_loop
 from samplebench.schedulers.outputs import output_of
+from samplebench.schedulers.package import PREFIX, called, hushed, unlogged, version
+from samplebench.schedulers.schedule import HIGHEST, cap_of, decreasing, drawing, schedule_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,38 +36,7 @@ _STEPS = "num_inference_steps"
 
 
 @dataclass(frozen=True)
-class Taking:
-    """A function of a scheduler whose signature names the scheduler's parameters.
-
-    Attributes:
-        scheduler: the class.
-        function: takes it first.
-        inputs: what the function takes by place.
-        more: what it takes by name beside the parameters, None if not given.
-    """
-
-    scheduler: type[Any]
-    function: Callable[..., Any]
-    inputs: tuple[str, ...]
-    more: tuple[str, ...] = ()
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        by_name = {**dict.fromkeys(self.more), **parameters(self.scheduler)}
-        kind = inspect.Parameter
-        return inspect.Signature(
-            [
-                *(kind(name, kind.POSITIONAL_OR_KEYWORD) for name in self.inputs),
-                *(kind(n, kind.KEYWORD_ONLY, default=v) for n, v in by_name.items()),
-            ]
-        )
-
-    def __call__(self, *inputs: Any, **given: Any) -> Any:
-        return self.function(self.scheduler, *inputs, **given)
-
-
-@dataclass(frozen=True)
-class Places:
+class SchedulerLevels:
     """Where a scheduler's steps are, on a model.
 
     Attributes:
@@ -100,11 +63,11 @@ def scheduler(name: str) -> SamplerEntry:
     known = dict.fromkeys(parameters(found))
     return SamplerEntry(
         f"{PREFIX}:{name}",
-        Taking(found, run, ("model", "x", "grid"), ("noise", "callback", _STEPS)),
+        Configured(found, run, ("model", "x", "grid"), ("noise", "callback", _STEPS)),
         summary=f"diffusers' {name}.",
         timeline="scheduled",
-        evaluations=Taking(found, evaluations, ("steps",)),
-        levels=Taking(found, levels, ("steps", "model")),
+        evaluations=Configured(found, evaluations, ("steps",)),
+        levels=Configured(found, levels, ("steps", "model")),
         stochastic=lambda params: _draws(found, {n: v for n, v in params.items() if n in known}),
         noises=lambda steps, params: 1,
         code="diffusers",
@@ -127,53 +90,65 @@ def run(
     """The scheduler's loop from x on the first level; what it ends in is brought to x0 + sigma n.
 
     Args:
+        scheduler: the class.
+        model: D(x; sigma).
+        x: [N, ...], x0 + sigma n on the first level, or sigma n where it is the model's highest.
         grid: the levels as `levels` has them; no model is asked above the first.
+        num_inference_steps: of the scheduler, which may be fewer than its evaluations.
+        params: as of `parameters`.
+
+    Returns:
+        x [N, ...] on the last level, in the precision of the input.
     """
-    plan, cap = course(scheduler, num_inference_steps, params), float(grid[0])
-    sigmas = [*plan.asked(cap), plan.last.sigma]
-    laws, kept = (*plan.laws, plan.last), x.dtype
+    schedule, cap = schedule_of(scheduler, num_inference_steps, params), float(grid[0])
+    sigmas = [*schedule.asked(cap), schedule.last.sigma]
+    marginals, kept = (*schedule.marginals, schedule.last), x.dtype
     answers: list[Tensor] = []
     with hushed():
-        own, told = made(scheduler, num_inference_steps, params, x.device)
+        own, told = prepared(scheduler, num_inference_steps, params, x.device)
     output = output_of(own)
-    if plan.draws and noise is not None:
+    if schedule.draws and noise is not None:
         told |= drawing(scheduler, generators(noise(x)))
 
     def answer(scaled: Tensor, state: Tensor, t: Any, call: int) -> Tensor:
-        denoised = model(state.to(kept) * laws[call].ratio(cap), sigmas[call])
+        denoised = model(state.to(kept) * marginals[call].ratio(cap), sigmas[call])
         answers[:] = [denoised]
-        return output(state, denoised.to(state), laws[call])
+        return output(state, denoised.to(state), marginals[call])
 
     def report(state: Tensor, call: int) -> None:
-        index = int((grid[1:] > sigmas[call + 1] * (1 + SAME)).sum())
-        here = state.to(kept) * laws[call + 1].ratio(cap)
+        index = int((grid[1:] > sigmas[call + 1] * (1 + SINGLE)).sum())
+        here = state.to(kept) * marginals[call + 1].ratio(cap)
         if callback:
             callback(Step(index, here, sigmas[call + 1], answers[0]))
 
     with unlogged(), warnings.catch_warnings():
         # Of NumPy about code that is not the user's.
         warnings.filterwarnings("ignore", module=PREFIX)
-        state = x / laws[0].ratio(cap)
-        end = drive(own, answer, state, told=told, after=report if callback else None)
-    return end.to(kept) / plan.last.a
+        state = x / marginals[0].ratio(cap)
+        end = run_loop(own, answer, state, told=told, after=report if callback else None)
+    return end.to(kept) / schedule.last.a
 
 
-def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> Places:
-    """Where so many steps are on a model, or on what is known of one."""
-    plan, cap = course(scheduler, steps, params), cap_of(model)
-    name, first = f"{PREFIX}:{scheduler.__name__}", plan.laws[0]
+def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> SchedulerLevels:
+    """Where so many steps are on a model, or on what is known of one.
+
+    Raises:
+        UsageError: as of `schedule_of`; or its levels go up.
+    """
+    schedule, cap = schedule_of(scheduler, steps, params), cap_of(model)
+    name, first = called(scheduler), schedule.marginals[0]
     cap = min(cap, first.sigma)
-    own = decreasing(name, plan.asked(math.inf), plan.last.sigma)
+    own = decreasing(name, schedule.asked(math.inf), schedule.last.sigma)
     cap = HIGHEST if cap == math.inf else cap
-    asked = decreasing(name, plan.asked(cap), plan.last.sigma)
-    return Places(own, np.array(asked), plan.initial * first.ratio(cap))
+    asked = decreasing(name, schedule.asked(cap), schedule.last.sigma)
+    return SchedulerLevels(own, np.array(asked), schedule.initial * first.ratio(cap))
 
 
 def evaluations(scheduler: type[Any], steps: int, **params: Any) -> int:
     """Network evaluations of so many steps; more than any budget where its table has too few."""
     try:
         with hushed():
-            return len(made(scheduler, steps, params)[0].timesteps)
+            return len(prepared(scheduler, steps, params)[0].timesteps)
     except (ValueError, IndexError):
         if steps > 1 and evaluations(scheduler, steps // 2, **params):
             return _TOO_MANY
@@ -195,7 +170,7 @@ def _draws(scheduler: type[Any], params: dict[str, Any]) -> bool:
     """Whether a configuration draws noise; one that cannot run is no deterministic one."""
     for steps in _TRIED:
         try:
-            return course(scheduler, steps, params).draws
+            return schedule_of(scheduler, steps, params).draws
         except Exception:  # diffusers raises what it likes; whoever plans the steps tells it
             continue
     return True

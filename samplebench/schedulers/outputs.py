@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError, unknown
-from samplebench.schedulers.law import Law
+from samplebench.schedulers.marginal import Marginal
+from samplebench.schedulers.package import called
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# (state, denoised, law of the state) -> the network's answer.
-Output = Callable[["Tensor", "Tensor", Law], "Tensor"]
+# (state, denoised, marginal of the state) -> the network's answer.
+Output = Callable[["Tensor", "Tensor", Marginal], "Tensor"]
 
 
 def output_of(scheduler: Any) -> Output:
@@ -39,32 +40,32 @@ def output_of(scheduler: Any) -> Output:
     if hasattr(scheduler, "alphas") and hasattr(scheduler, "betas"):
         return _v
     raise UsageError(
-        f"diffusers:{type(scheduler).__name__} does not say what its network predicts; it cannot "
+        f"{called(type(scheduler))} does not say what its network predicts; it cannot "
         "run on a denoiser"
     )
 
 
-def _noise(x: Tensor, denoised: Tensor, law: Law) -> Tensor:
-    return (x - law.a * denoised) / law.s
+def _noise(x: Tensor, denoised: Tensor, marginal: Marginal) -> Tensor:
+    return (x - marginal.a * denoised) / marginal.s
 
 
-def _image(x: Tensor, denoised: Tensor, law: Law) -> Tensor:
+def _image(x: Tensor, denoised: Tensor, marginal: Marginal) -> Tensor:
     return denoised
 
 
-def _v(x: Tensor, denoised: Tensor, law: Law) -> Tensor:
+def _v(x: Tensor, denoised: Tensor, marginal: Marginal) -> Tensor:
     """alpha n - sqrt(1 - alpha^2) x0 of Salimans & Ho 2022, whatever the state is scaled by."""
-    size = math.hypot(law.a, law.s)
-    return law.a / size * _noise(x, denoised, law) - law.s / size * denoised
+    size = math.hypot(marginal.a, marginal.s)
+    return marginal.a / size * _noise(x, denoised, marginal) - marginal.s / size * denoised
 
 
-def _flow(x: Tensor, denoised: Tensor, law: Law) -> Tensor:
+def _flow(x: Tensor, denoised: Tensor, marginal: Marginal) -> Tensor:
     """n - x0, the slope of (1 - t) x0 + t n."""
-    return _noise(x, denoised, law) - denoised
+    return _noise(x, denoised, marginal) - denoised
 
 
-def _reversed_flow(x: Tensor, denoised: Tensor, law: Law) -> Tensor:
-    return -_flow(x, denoised, law)
+def _reversed_flow(x: Tensor, denoised: Tensor, marginal: Marginal) -> Tensor:
+    return -_flow(x, denoised, marginal)
 
 
 _PREDICTIONS: dict[str, Output] = {
@@ -86,10 +87,10 @@ def _bounded(scalings: Callable[[Any], tuple[Any, Any]]) -> Callable[..., Any]:
 def _preconditioned(outputs: Callable[[Any, Any, Any], Any]) -> Output:
     """The inverse of D = c_skip(sigma) x + c_out(sigma) F, found by asking for both."""
 
-    def output(x: Tensor, denoised: Tensor, law: Law) -> Tensor:
+    def output(x: Tensor, denoised: Tensor, marginal: Marginal) -> Tensor:
         import torch
 
-        one, none, sigma = (torch.tensor(v, dtype=torch.float64) for v in (1.0, 0.0, law.s))
+        one, none, sigma = (torch.tensor(v, dtype=torch.float64) for v in (1.0, 0.0, marginal.s))
         skip, out = float(outputs(one, none, sigma)), float(outputs(none, one, sigma))
         # Where the answer has no weight, any will do.
         return (denoised - skip * x) / out if out else torch.zeros_like(x)

@@ -38,5 +38,5 @@ class Adaptive(Own):
     def takes(self) -> frozenset[str]:
         return frozenset()
 
-    def nodes(self) -> tuple[float, float]:
+    def end_levels(self) -> tuple[float, float]:
         raise UsageError("it chooses its steps as it goes, by a tolerance")

@@ -16,8 +16,8 @@ from samplebench.errors import OutOfBudget, UsageError
 from samplebench.registry import timelines
 from samplebench.samplers.card import CLOCKS, CardSampler
 from samplebench.timelines.ends import RULES, Ends
-from samplebench.timelines.fit import remarks
 from samplebench.timelines.levels import Levels
+from samplebench.timelines.mismatch import mismatches
 from samplebench.timelines.words import Counts, Sweep, Words, sorted_out
 
 # Where a card's grid ends is written in it.
@@ -113,7 +113,7 @@ class CardSteps(Levels):
     def remarks(self, model: Any, name: str) -> Iterator[str]:
         assert self.card is not None
         levels = (self.sigma_max, self.sigma_min)
-        return remarks(self.card.called, self.card.facts, levels, model, name)
+        return mismatches(self.card, levels, model, name)
 
 
 def _card(sampler: Counts) -> Card:

@@ -69,7 +69,7 @@ class Levels(Timeline):
     def evaluations(self) -> int:
         return self.ends.evaluations
 
-    def nodes(self) -> tuple[float, float]:
+    def end_levels(self) -> tuple[float, float]:
         if self.ends.thresholding:
             raise UsageError("thresholding is not linear")
         return float(self.levels[0]), 0.0 if self.ends.denoise_to_zero else float(self.levels[-1])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from samplebench.answers.parameters import plain
-from samplebench.answers.rounding import model_range
+from samplebench.answers.rounding import SINGLE, model_range
 from samplebench.answers.scalars import whole
 from samplebench.discretizations import RANGE
 from samplebench.errors import UsageError
@@ -25,8 +25,6 @@ from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Levels that a table in float32 has twice.
-_SAME = 1e-6
 _INSTEAD = "its own parameters say where they are, e.g. use_karras_sigmas or timestep_spacing"
 _OWN = ("rho", *RANGE)
 
@@ -37,7 +35,7 @@ class Scheduled(Timeline):
     """Noise levels that a scheduler sets by itself.
 
     Attributes:
-        who_steps: the sampler's name.
+        sampler: the sampler's name.
         asked: its number of steps; a step may be several evaluations.
         own: the scheduler's levels, each once, and the last that is left; the first is infinite
             where it begins without any image.
@@ -55,7 +53,7 @@ class Scheduled(Timeline):
     instead = f"sets its own noise levels; drop {{words}}: {_INSTEAD}"
     supplied = ("num_inference_steps",)
 
-    who_steps: str
+    sampler: str
     asked: int
     own: tuple[float, ...]
     levels: np.ndarray
@@ -128,10 +126,10 @@ class Scheduled(Timeline):
 
     def remarks(self, model: Any, name: str) -> Iterable[str]:
         first = self.own[0]
-        if first == math.inf or first > model_range(model)[1] * (1 + _SAME):
+        if first == math.inf or first > model_range(model)[1] * (1 + SINGLE):
             begins = "no image at all" if first == math.inf else f"sigma={first:.4g}"
             yield (
-                f"{self.who_steps} begins with {begins}, beyond what {name} knows: it is asked at "
+                f"{self.sampler} begins with {begins}, beyond what {name} knows: it is asked at "
                 "its highest level there"
             )
 

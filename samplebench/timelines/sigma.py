@@ -11,8 +11,9 @@ import numpy as np
 from samplebench.answers.blame import line_of
 from samplebench.answers.parameters import label, merge, split, word
 from samplebench.answers.scalars import real, scalar, values, whole
-from samplebench.cards.levels import PREFIX, LevelsCard
-from samplebench.cards.read import is_card, levels_card
+from samplebench.cards.levels import LevelsCard
+from samplebench.cards.name import is_card, path_of
+from samplebench.cards.read import levels_card
 from samplebench.discretizations import (
     RANGE,
     Grid,
@@ -25,8 +26,8 @@ from samplebench.discretizations import (
 from samplebench.errors import UsageError
 from samplebench.registry import Entry, discretizations, timelines
 from samplebench.timelines.ends import RULES, Ends
-from samplebench.timelines.fit import remarks
 from samplebench.timelines.levels import Levels
+from samplebench.timelines.mismatch import mismatches
 from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 
 _EXPLICIT, _LIST = "explicit levels", "list"
@@ -60,7 +61,7 @@ class Sigma(Levels):
         common = {end: level for end, level in common.items() if level is not None}
         where = "edm" if words.discretization is None else words.discretization
         if is_card(where):
-            where = levels_card(where.removeprefix(PREFIX))
+            where = levels_card(path_of(where))
         if not (isinstance(where, str) or callable(where)):
             own, _ = sorted_out(sampler, params, {})
             return cls._listed(model, where, sampler, own, words, common, rules)
@@ -151,7 +152,7 @@ class Sigma(Levels):
         constants = {"final": "zero", **constants}
         if "sha256" in condition:
             levels = tuple(map(float, condition["levels"]))
-            name, facts = condition["name"].removeprefix(PREFIX), condition["about"]
+            name, facts = path_of(condition["name"]), condition["about"]
             card = LevelsCard(name, levels, facts, condition["sha256"])
             return Words(discretization=card, params=constants)
         if "levels" in condition:
@@ -236,13 +237,11 @@ class Sigma(Levels):
 
     @property
     def about(self) -> Mapping[str, Any]:
-        if not isinstance(self.discretization, LevelsCard):
-            return {}
-        return {**self.discretization.facts, "sha256": self.discretization.sha256}
+        return self.discretization.about if isinstance(self.discretization, LevelsCard) else {}
 
     def remarks(self, model: Any, name: str) -> Iterator[str]:
         if isinstance(card := self.discretization, LevelsCard):
-            yield from remarks(card.called, card.facts, card.levels, model, name)
+            yield from mismatches(card, card.levels, model, name)
 
 
 def _check_name(where: Any) -> None:

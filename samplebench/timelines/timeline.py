@@ -222,9 +222,10 @@ class Timeline(ABC):
         """
         return ()
 
-    def nodes(self) -> tuple[float, float]:
-        """Noise levels of the start, which is the first times the latents, and of the result, where
-        all that the steps do is linear.
+    def end_levels(self) -> tuple[float, float]:
+        """Noise levels of the first state, which is that times the latents, and of the result.
+
+        For what writes a run down as coefficients: all that the steps do themselves is linear.
 
         Raises:
             UsageError: it is not, or the steps are no noise levels; why, without a subject.

@@ -10,11 +10,10 @@ from typing import Any
 from samplebench.answers.draws import kept_generators
 from samplebench.answers.parameters import altered, label
 from samplebench.bench.expand import check_names, places
-from samplebench.bench.named import check_called, params_by_name, renew
+from samplebench.bench.names import look_up, params_by_name
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey, note_words
 from samplebench.errors import OutOfBudget, SamplebenchError, UsageError
-from samplebench.registry import discretizations, samplers
 from samplebench.sampling.setting import Setting, prepare, rehearse
 from samplebench.sampling.solver import Solver, toy_batch
 from samplebench.timelines.card import CardSteps
@@ -54,9 +53,7 @@ def families(
         UsageError: an unknown name, an impossible combination, a word that nothing takes, or a
             sampler that draws noise.
     """
-    renew(request)
-    check_called(samplers, request.sampler)
-    check_called(discretizations, request.discretization)
+    look_up(request)
     solvers = [_on_levels(model, sampler) for sampler in request.sampler]
     params = params_by_name(request.param, request.sampler, solvers)
     made: dict[tuple[Any, ...], Family] = {}

@@ -9,7 +9,7 @@ import torch
 
 import samplebench as sb
 from samplebench.errors import UsageError
-from samplebench.sampling.linear import as_card
+from samplebench.sampling.export import as_card
 from samplebench.sampling.setting import prepare
 from tests.contract.played import played
 from tests.contract.registered import (
@@ -43,15 +43,16 @@ def exported(solver, params, model, steps):
     return setting, as_card(setting, model)
 
 
-def test_a_card_is_as_good_as_its_sampler(solver, mixture):
-    """Of parameters on levels that no noise needs, with each of them moved once."""
+@pytest.mark.parametrize("moved", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_card_is_as_good_as_its_sampler(solver, mixture, moved):
+    """Of parameters on levels that no noise needs; also with each of them moved once."""
     quiet = silent(solver) if on_levels(solver) and not adaptive(solver) else None
     if quiet is None:
         pytest.skip("nothing to write down; see the next test")
     model = mixture("smooth5", {"sigma_min": 0.002, "sigma_max": 80.0})
     latents = torch.randn((2, *model.shape), generator=torch.Generator().manual_seed(0)).double()
     compared = 0
-    for params in nearby(solver, quiet):
+    for params in nearby(solver, quiet) if moved else [quiet]:
         if solver.stochastic(params) or not runs(solver, pace(solver, 5, quiet), params):
             continue
         setting, card = exported(solver, params, model, 5)

@@ -15,7 +15,7 @@ from samplebench.errors import EnvironmentError_, UsageError
 from samplebench.registry import samplers
 from samplebench.sampling.setting import prepare
 from samplebench.trajectory import truncation
-from tests.unit.schedulers.test_every import Normal
+from tests.unit.schedulers.normal import Normal
 
 pytest.importorskip("diffusers")
 
@@ -66,7 +66,7 @@ def test_other_words_are_refused_with_the_reason(words, said):
         ("UniPCMultistepScheduler", 7, 7),
         ("HeunDiscreteScheduler", 8, 4),
         ("PNDMScheduler", 20, 11),
-        ("DDIMScheduler", 3000, 1000),
+        pytest.param("DDIMScheduler", 3000, 1000, marks=pytest.mark.slow),
         ("LCMScheduler", 60, 50),
     ],
 )
@@ -211,8 +211,8 @@ def test_a_sweep_writes_what_ran(tmp_path):
 
 def test_truncation_errors_are_those_of_the_same_algorithm():
     edm = "diffusers:EDMEulerScheduler"
-    found = truncation(Normal(), [edm, "euler"], steps=[10, 20], seeds=range(3), quiet=True)
-    theirs, ours = ([point.end.rmse for point in curve.points] for curve in found.curves)
+    found = truncation(Normal(), [edm, "euler"], steps=10, seeds=[0], quiet=True)
+    theirs, ours = (curve.points[0].end.rmse for curve in found.curves)
     assert theirs == pytest.approx(ours, rel=1e-3)
 
 
@@ -220,7 +220,7 @@ def test_the_start_is_no_error():
     """DDIM's latents have variance 1 in its own state, and not at the first level."""
     name = "diffusers:DDIMScheduler"
     given = {name: {"clip_sample": False, "beta_schedule": "squaredcos_cap_v2"}}
-    found = truncation(Normal(), name, steps=[50, 500], param=given, seeds=[0], quiet=True)
+    found = truncation(Normal(), name, steps=[20, 200], param=given, seeds=[0], quiet=True)
     coarse, fine = (point.end.rmse for point in found.curves[0].points)
     assert fine < 0.2 * coarse
 

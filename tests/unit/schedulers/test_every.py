@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 
 import pytest
@@ -9,14 +10,14 @@ import torch
 
 import samplebench as sb
 from samplebench.errors import EnvironmentError_, UsageError
-from samplebench.models.model import Model
 from samplebench.sampling.setting import prepare
+from tests.unit.schedulers.normal import MEAN, STD, Normal
 
 pytest.importorskip("diffusers")
 
-from samplebench.schedulers.find import names
+from samplebench.schedulers.classes import scheduler_class
+from samplebench.schedulers.package import names
 
-MEAN, STD = 0.3, 0.25
 # What is no sampler of a denoiser, and what the line says of it.
 REFUSED = {
     "AmusedScheduler": "cannot be made without mask_token_id",
@@ -53,16 +54,6 @@ RUN = [
 ]
 
 
-class Normal(Model):
-    """D(x; sigma) of one pixel of normal data."""
-
-    shape, device, state_dtype = (1, 1, 1), torch.device("cpu"), torch.float64
-
-    def __call__(self, x, sigma, labels=None):
-        variance = torch.as_tensor(sigma, dtype=x.dtype).reshape(-1, 1, 1, 1) ** 2
-        return (STD**2 * x + variance * MEAN) / (STD**2 + variance)
-
-
 def setting(name, steps, **params):
     return prepare(Normal(), f"diffusers:{name}", steps=steps, params=params)
 
@@ -74,7 +65,7 @@ def sampled(name, steps, **given):
     return x, seen[-1].nfe
 
 
-def fits(name):
+def draws(name):
     """Whether it draws noise with its defaults."""
     made = setting(name, 8)
     return made.solver.stochastic(made.params)
@@ -115,21 +106,21 @@ def test_no_sampler_of_images_is_refused_in_one_line(name):
 
 @pytest.mark.parametrize("name", sorted(NEEDS_TORCHSDE))
 def test_what_needs_another_package_says_which(name, monkeypatch):
-    from samplebench.schedulers import find
-
-    monkeypatch.setattr(find.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(EnvironmentError_, match=r"pip install") as refused:
-        find.scheduler_class(name)
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "torchsde" else find_spec(name)
+    )
+    with pytest.raises(EnvironmentError_, match=r"needs .*torchsde.*: pip install") as refused:
+        scheduler_class(name)
     assert refused.value.exit_code == 3
 
 
 @pytest.mark.parametrize("name", RUN)
 def test_it_ends_where_the_flow_does(name):
     """A wrong convention misses by more than a deviation, whatever the number of steps."""
-    if fits(name):
-        # Of the others the tables have less than 100.
-        steps = 40 if name in {*RENOISED, "TCDScheduler"} else 100
-        x, nfe = sampled(name, steps, seeds=range(200))
+    if draws(name):
+        steps = 40
+        x, nfe = sampled(name, steps, seeds=range(150))
         assert nfe == setting(name, steps).evaluations
         spread = expected_spread(name, steps)
         assert abs(x.mean().item() - MEAN) < 0.05
@@ -193,7 +184,7 @@ OTHER = [*FEW, *(pytest.param(*each, marks=pytest.mark.slow) for each in MORE)]
 
 @pytest.mark.parametrize(("name", "params"), OTHER)
 def test_other_configurations_end_there_too(name, params):
-    converges(name, 20, 80, **params)
+    converges(name, 15, 60, **params)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +199,7 @@ def test_other_configurations_end_there_too(name, params):
 def test_noise_is_found_in_a_configuration(name, params):
     made = setting(name, 40, **params)
     assert made.solver.stochastic(made.params)
-    x, _ = sampled(name, 40, seeds=range(200), **params)
+    x, _ = sampled(name, 40, seeds=range(100), **params)
     assert abs(x.std().item() / STD - 1) < 0.25
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from samplebench.schedulers.drive import drive
-from samplebench.schedulers.find import given_to, hushed
+from samplebench.schedulers.classes import named_arguments
+from samplebench.schedulers.loop import run_loop
+from samplebench.schedulers.package import hushed
 from tests.unit.goldens.test_diffusers import CASES, dummy
 
 diffusers = pytest.importorskip("diffusers")
@@ -82,7 +83,7 @@ WRAPPED = {"plain": Unscaled, "scaled": Scaled, "prk_then_plms": Pndm, "score_sd
 def made(case):
     """The scheduler of a case with its steps set."""
     scheduler = getattr(diffusers, case["scheduler_class"])
-    known = {p.name for p in given_to(scheduler.__init__)}
+    known = {p.name for p in named_arguments(scheduler.__init__)}
     config = {name: v for name, v in case["config"].items() if name in known}
     found = scheduler(**{name: [] if v == "[]" else v for name, v in config.items()})
     listed = case["timesteps"]
@@ -132,7 +133,7 @@ def run(case):
             return batch_step(case, scheduler)
         x, begin = started(case, scheduler)
         wrapped = WRAPPED.get(case["loop"], lambda inner: inner)
-        takes = [p.name for p in given_to(getattr(scheduler, "step", Corrected.step))]
+        takes = [p.name for p in named_arguments(getattr(scheduler, "step", Corrected.step))]
         told = {"generator": torch.manual_seed(0)} if "generator" in takes else {}
         if case["id"].startswith("tcd/") and case["id"].endswith("_deter"):
             told["eta"] = 0.0
@@ -145,7 +146,7 @@ def run(case):
             if case["loop"] == "plain_twice":
                 scheduler._step_index = None
             loop = wrapped(scheduler)
-            x = drive(loop, model, x, begin=begin, told=told)
+            x = run_loop(loop, model, x, begin=begin, told=told)
         return x
 
 
@@ -158,7 +159,15 @@ def expected(case):
     return said["value"], said["tolerance"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+# Their tables alone take a third of a second.
+LONG = ("KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler")
+PARAMS = [
+    pytest.param(case, id=case["id"], marks=[pytest.mark.slow] * (case["scheduler_class"] in LONG))
+    for case in CASES
+]
+
+
+@pytest.mark.parametrize("case", PARAMS)
 def test_the_numbers_of_its_own_tests(case):
     """Those of the stochastic and the weak cases, too, where the goldens have them."""
     if case["scheduler_class"] == "DPMSolverSDEScheduler":

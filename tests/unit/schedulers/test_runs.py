@@ -32,7 +32,7 @@ def replayed(monkeypatch, golden):
         rows, home = iter(stored), getattr(diffusers, case["sampler"]).__module__
 
         def randn_tensor(shape, **given):
-            # One pixel is the course that is found before the run.
+            # One pixel is the loop that finds the schedule before the run.
             return next(rows) if shape == stored.shape[1:] else torch.zeros(shape)
 
         monkeypatch.setattr(importlib.import_module(home), "randn_tensor", randn_tensor)

@@ -6,14 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from samplebench.bench.request import Request
+from samplebench.discretizations import grid_constants
 from samplebench.errors import UsageError, unknown
 from samplebench.registry import Registry, discretizations, metrics, samplers
-from samplebench.registry.places import is_place
+from samplebench.registry.python_files import is_place
 from samplebench.sampling.solver import Solver
 
 
-def renew(request: Request) -> None:
-    """Has what a request names in files and notebooks be read anew."""
+def look_up(request: Request) -> None:
+    """Looks at what a request names, before any model is here.
+
+    What is in files and notebooks is read anew.
+
+    Raises:
+        UsageError: an unknown name, or two of a sweep that the results would call the same.
+    """
     for known, words in (
         (samplers, request.sampler),
         (discretizations, request.discretization),
@@ -22,9 +29,16 @@ def renew(request: Request) -> None:
         for word in words:
             if isinstance(word, str):
                 known.renew(word)
+    _check_called(samplers, request.sampler)
+    _check_called(discretizations, request.discretization)
+    for sampler in request.sampler:
+        Solver.of(sampler)
+    for grid in request.discretization:
+        if isinstance(grid, str):
+            grid_constants(grid)
 
 
-def check_called(known: Registry[Any], words: Iterable[Any]) -> None:
+def _check_called(known: Registry[Any], words: Iterable[Any]) -> None:
     """Raises `UsageError` where two of a sweep would have one name in the results."""
     named: dict[str, Any] = {}
     for word in words:

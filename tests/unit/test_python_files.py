@@ -14,7 +14,7 @@ from samplebench.bench.plan import make
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
 from samplebench.registry import samplers
-from samplebench.registry.places import find, is_place
+from samplebench.registry.python_files import find, is_place
 
 MINE = '''
 from __future__ import annotations

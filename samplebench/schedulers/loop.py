@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Answer = Callable[["Tensor", "Tensor", Any, int], "Tensor"]
 
 
-def drive(
+def run_loop(
     scheduler: Any,
     answer: Answer,
     x: Tensor,

@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 
+from samplebench.cards.card import Rows
 from samplebench.errors import UsageError
 from samplebench.sampling.tape import Tape
 
@@ -21,11 +22,9 @@ _ROUNDING = 4e-15
 # Noise levels that are one but for the rounding of another time and back.
 _NEAR = 1e-13
 
-Rows = tuple[tuple[float, ...], ...]
-
 
 @dataclass(frozen=True)
-class Form:
+class Coefficients:
     """A run in one prediction: x_{i+1} = sum_j a_ij x_j + sum_j c_ij v(x_j, t_j).
 
     Attributes:

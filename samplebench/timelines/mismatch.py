@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from samplebench.answers.rounding import model_range
+from samplebench.cards.card import Card
+from samplebench.cards.levels import LevelsCard
 
 # What rounds to an end of a model's range is within it.
 _SLACK = 1e-3
@@ -14,25 +16,25 @@ _SLACK = 1e-3
 _NOISE_ALONE = 80.0
 
 
-def remarks(
-    card: str, facts: Mapping[str, Any], levels: Iterable[float], model: Any, name: str
+def mismatches(
+    card: Card | LevelsCard, levels: Iterable[float], model: Any, name: str
 ) -> Iterator[str]:
     """A line for each way in which a card was made for something else.
 
     Args:
-        card: what results call it.
-        facts: what it says of itself; "model", "process" and "range" count.
+        card: its model, process and range count, where it says them.
         levels: at which it goes.
         model: or what is known of one.
         name: the model's.
     """
-    made = facts.get("model")
+    who, about = card.called, card.about
+    made = about.get("model")
     if isinstance(made, str) and made.casefold() not in {n.casefold() for n in _names(name)}:
-        yield f"{card} was made for {made}, not for {name}"
-    made, process = facts.get("process"), getattr(getattr(model, "process", None), "name", None)
+        yield f"{who} was made for {made}, not for {name}"
+    made, process = about.get("process"), getattr(getattr(model, "process", None), "name", None)
     if made and process and str(made).casefold() != process.casefold():
-        yield f"{card} was made for process {made}; that of {name} is {process}"
-    yield from _beyond(card, facts, [level for level in levels if level > 0], model, name)
+        yield f"{who} was made for process {made}; that of {name} is {process}"
+    yield from _beyond(who, about.get("range"), [each for each in levels if each > 0], model, name)
 
 
 def _names(model: str) -> set[str]:
@@ -46,7 +48,7 @@ def _names(model: str) -> set[str]:
 
 
 def _beyond(
-    card: str, facts: Mapping[str, Any], levels: list[float], model: Any, name: str
+    card: str, made_for: Sequence[float] | None, levels: list[float], model: Any, name: str
 ) -> Iterator[str]:
     """Levels that a model does not know; or else a range that is not the model's."""
     low, high = model_range(model)
@@ -56,7 +58,7 @@ def _beyond(
     if _outside(ends, begins, low, high):
         yield f"{card} goes from sigma {begins:g} to {ends:g}{knows}"
         return
-    least, most = facts.get("range", (ends, begins))
+    least, most = made_for or (ends, begins)
     if _outside(least, most, low, high):
         yield f"{card} was made for noise levels {least:g} to {most:g}{knows}"
     if begins < min(high, _NOISE_ALONE) / 2:

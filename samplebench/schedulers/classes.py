@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import inspect
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from samplebench.errors import EnvironmentError_, UsageError, unknown
+from samplebench.schedulers.package import PREFIX, home, hushed, names
 
-PREFIX = "diffusers"
 # Every step is called with these; whoever asks for more cannot be called.
 _STEP = ("self", "model_output", "timestep", "sample")
 # What a class does not tell of itself, and what it is.
@@ -47,7 +42,7 @@ def scheduler_class(name: str) -> type[Any]:
     if name not in (known := names()):
         raise unknown("scheduler of diffusers", name, known)
     with hushed():
-        found = getattr(_home(), name, None)
+        found = getattr(home(), name, None)
     if not isinstance(found, type) or getattr(found, "_backends", None) == ["torch"]:
         raise UsageError(f"{PREFIX}:{name}: diffusers names it and has it no more")
     missing = getattr(found, "_backends", ())
@@ -60,50 +55,6 @@ def scheduler_class(name: str) -> type[Any]:
     return found
 
 
-def names() -> list[str]:
-    """The schedulers that the installed diffusers names."""
-    return sorted(name for name in dir(_home()) if name.endswith("Scheduler"))
-
-
-def version() -> str:
-    """diffusers' own."""
-    return str(_package().__version__)
-
-
-@contextmanager
-def unlogged() -> Iterator[None]:
-    """Within the block diffusers does not log what whoever writes a loop should know."""
-    logger = logging.getLogger("diffusers")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """The same, and without warnings: for a block that calls diffusers alone."""
-    # Recorded, too, as some are let through any filter.
-    with unlogged(), warnings.catch_warnings(record=True):
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _package() -> Any:
-    if importlib.util.find_spec("diffusers") is None:
-        raise EnvironmentError_(
-            'diffusers\' schedulers need diffusers: pip install "samplebench[diffusers]"'
-        )
-    with hushed():
-        return importlib.import_module("diffusers")
-
-
-def _home() -> Any:
-    return importlib.import_module(f"{_package().__name__}.schedulers")
-
-
 def _unfit(name: str, scheduler: type[Any]) -> str:
     """Why a class cannot run as a sampler; "" where nothing is seen."""
     if name in _OTHERS:
@@ -111,17 +62,17 @@ def _unfit(name: str, scheduler: type[Any]) -> str:
     for method in ("step", "set_timesteps"):
         if not callable(getattr(scheduler, method, None)):
             return f"it has no {method}"
-    needs = [p.name for p in given_to(scheduler.__init__) if p.default is p.empty]
+    needs = [p.name for p in named_arguments(scheduler.__init__) if p.default is p.empty]
     if needs:
         return f"it cannot be made without {', '.join(needs)}"
-    more = [p.name for p in given_to(scheduler.step) if p.default is p.empty]
+    more = [p.name for p in named_arguments(scheduler.step) if p.default is p.empty]
     if beside := [each for each in more if each not in _STEP]:
         return f"its step needs {', '.join(beside)} beside what a model answers"
     return ""
 
 
-def given_to(function: Any) -> list[inspect.Parameter]:
-    """What a method of a class is given by name."""
+def named_arguments(function: Any) -> list[inspect.Parameter]:
+    """What a method takes by name, without self and what stars take."""
     several = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     found = inspect.signature(function).parameters.values()
     return [p for p in found if p.name != "self" and p.kind not in several]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -13,10 +12,12 @@ import numpy as np
 from samplebench.answers.blame import line_of
 from samplebench.answers.parameters import altered, label
 from samplebench.cards.card import Card
+from samplebench.cards.name import safe
+from samplebench.cards.schema import most_states
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.samplers.card import CardSampler
-from samplebench.sampling.form import Form
+from samplebench.sampling.coefficients import Coefficients
 from samplebench.sampling.tape import StandIn, recorded, run_on
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 # How far from its sampler a card may be, of the largest value, where the model is not linear.
 _EXACT = 1e-10
-_MOST = 500
 _OTHERS = "euler, heun, dpmpp-2m, deis and unipc are some that are"
 
 
@@ -54,11 +54,11 @@ def as_card(
             than noise levels, or is not linear in the model's answers.
     """
     try:
-        first, last = setting.timeline.nodes()
+        first, last = setting.timeline.end_levels()
         _refuse_noise(setting)
         _check_length(setting.evaluations)
         runs = [recorded(setting, model, predicts) for predicts in ("eps", "x0")]
-        form = min((Form.of(*run, first, last) for run in runs), key=lambda form: form.size)
+        form = min((Coefficients.of(*run, first, last) for run in runs), key=lambda form: form.size)
         _check_length(len(form.a))
         card = _card(form, setting, name, made_for, process)
         _prove(card, setting, model)
@@ -69,7 +69,7 @@ def as_card(
 
 
 def _card(
-    form: Form, setting: Setting, name: str, made_for: str | None, process: str | None
+    form: Coefficients, setting: Setting, name: str, made_for: str | None, process: str | None
 ) -> Card:
     solver, timeline = setting.solver, setting.timeline
     changed = label(altered(setting.params, solver.defaults))
@@ -92,11 +92,6 @@ def _card(
     return replace(card, name=name or safe(f"{solver.name}-{card.nfe}"))
 
 
-def safe(name: str) -> str:
-    """A name with the letters that a card's may have."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:80]
-
-
 def _refuse_noise(setting: Setting) -> None:
     """Raises `UsageError` where noise is drawn as declared, with what turns it off."""
     solver, params = setting.solver, setting.params
@@ -108,8 +103,8 @@ def _refuse_noise(setting: Setting) -> None:
 
 def _check_length(states: int) -> None:
     """Raises `UsageError` for more states than the schema of cards has."""
-    if states > _MOST:
-        raise UsageError(f"it has more than {_MOST} states")
+    if states > (most := most_states()):
+        raise UsageError(f"it has more than {most} states")
 
 
 def _prove(card: Card, setting: Setting, model: Any) -> None:

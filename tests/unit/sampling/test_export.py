@@ -9,7 +9,7 @@ import torch
 import samplebench as sb
 from samplebench.errors import UsageError
 from samplebench.registry import discretizations
-from samplebench.sampling.linear import as_card
+from samplebench.sampling.export import as_card
 from samplebench.sampling.setting import prepare
 from tests.contract.played import played
 
@@ -70,12 +70,17 @@ class Several:
         return torch.cat([model(share, sigma) for model, share in shares])
 
 
+@pytest.mark.parametrize(
+    "budgets",
+    [(4, 5, 8, 13), pytest.param(range(4, 21), marks=pytest.mark.slow)],
+    ids=["few", "every"],
+)
 @pytest.mark.parametrize("name", NAMED)
-def test_a_card_gives_what_its_sampler_gives(name, mixture):
+def test_a_card_gives_what_its_sampler_gives(name, budgets, mixture):
     model = Several([mixture(which) for which in MIXTURES])
     draw = torch.Generator().manual_seed(0)
     latents = torch.randn((6, 3, 4, 4), generator=draw, dtype=torch.float64)
-    for nfe in range(4, 21):
+    for nfe in budgets:
         model.calls = 0
         card = as_card(prepare(model, name, nfe=nfe), model)
         assert model.calls == 0

@@ -1,4 +1,4 @@
-"""The course of a run: a scheduler's noise levels, found by a loop over one pixel."""
+"""A scheduler's noise schedule at a number of steps, found by a loop over one pixel."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samplebench.answers.draws import kept_generators
+from samplebench.answers.rounding import SINGLE
 from samplebench.errors import UsageError
-from samplebench.schedulers.drive import drive
-from samplebench.schedulers.find import given_to, hushed
-from samplebench.schedulers.law import Law, last_law, law_at
-from samplebench.schedulers.make import made
+from samplebench.schedulers.classes import named_arguments
+from samplebench.schedulers.configuration import prepared
+from samplebench.schedulers.loop import run_loop
+from samplebench.schedulers.marginal import Marginal, last_marginal, marginal_at
 from samplebench.schedulers.outputs import output_of
+from samplebench.schedulers.package import called, hushed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,33 +28,31 @@ if TYPE_CHECKING:
 HIGHEST = 80.0
 # An image of one pixel, within any clipping.
 _PIXEL = 0.5
-# Levels that a table in float32 has twice.
-SAME = 1e-6
 
 
 @dataclass(frozen=True)
-class Course:
+class Schedule:
     """What of a scheduler does not depend on the images.
 
     Attributes:
-        laws: of the states at its calls of the network, in their order.
+        marginals: of the states at its calls of the network, in their order.
         last: of its last state.
         initial: what unit normal latents are multiplied by for its first state.
         draws: whether its steps draw noise.
     """
 
-    laws: tuple[Law, ...]
-    last: Law
+    marginals: tuple[Marginal, ...]
+    last: Marginal
     initial: float
     draws: bool
 
     def asked(self, cap: float) -> list[float]:
         """The noise levels at which a model is asked that knows none above `cap`."""
-        return [min(law.sigma, cap) for law in self.laws]
+        return [min(marginal.sigma, cap) for marginal in self.marginals]
 
 
-def course(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Course:
-    """The course of so many steps.
+def schedule_of(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Schedule:
+    """The schedule of so many steps.
 
     Raises:
         UsageError: the scheduler does not tell its noise levels, asks at level 0, or cannot make
@@ -66,43 +66,43 @@ def course(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Cours
 
 
 @lru_cache(maxsize=64)
-def _kept(scheduler: type[Any], steps: int, key: bytes) -> Course:
+def _kept(scheduler: type[Any], steps: int, key: bytes) -> Schedule:
     """The same, found once: some schedulers take longer for it than a small network does."""
     return _found(scheduler, steps, pickle.loads(key))
 
 
-def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Course:
+def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Schedule:
     import torch
 
-    name = f"diffusers:{scheduler.__name__}"
+    name = called(scheduler)
     with hushed(), torch.no_grad(), kept_generators():
-        made_one, told = made(scheduler, steps, params)
-        output, laws = output_of(made_one), []
+        made, told = prepared(scheduler, steps, params)
+        output, marginals = output_of(made), []
 
         def answer(scaled: Tensor, x: Tensor, t: Any, call: int) -> Tensor:
-            laws.append(law_at(made_one, t, call))
-            if not laws[-1].s > 0:
+            marginals.append(marginal_at(made, t, call))
+            if not marginals[-1].s > 0:
                 raise UsageError(f"{name} asks its network at noise level 0; no model has that")
-            return output(x, torch.full_like(x, _PIXEL), laws[-1])
+            return output(x, torch.full_like(x, _PIXEL), marginals[-1])
 
-        own = torch.Generator().manual_seed(0)
-        before = own.get_state(), torch.get_rng_state()
+        given = torch.Generator().manual_seed(0)
+        before = given.get_state(), torch.get_rng_state()
         x = torch.full((1, 1, 1, 1), _PIXEL, dtype=torch.float64)
-        end = drive(made_one, answer, x, told={**told, **drawing(scheduler, [own])})
-        after = own.get_state(), torch.get_rng_state()
-        if not laws:
+        end = run_loop(made, answer, x, told={**told, **drawing(scheduler, [given])})
+        after = given.get_state(), torch.get_rng_state()
+        if not marginals:
             raise UsageError(f"{name} makes no step of {steps}; ask for more")
-        last = last_law(made_one, laws[-1], len(laws))
+        last = last_marginal(made, marginals[-1], len(marginals))
     if not (end.isfinite().all() and last.a > 0):
         raise UsageError(f"{name} with {steps} steps ends in what is not finite; ask for others")
     draws = not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
-    initial = float(getattr(made_one, "init_noise_sigma", 1.0))
-    return Course(tuple(laws), last, initial, draws)
+    initial = float(getattr(made, "init_noise_sigma", 1.0))
+    return Schedule(tuple(marginals), last, initial, draws)
 
 
 def drawing(scheduler: type[Any], generators: list[Any]) -> dict[str, Any]:
     """What a step is told to draw from, one generator for each sample."""
-    takes = any(p.name == "generator" for p in given_to(scheduler.step))
+    takes = any(p.name == "generator" for p in named_arguments(scheduler.step))
     return {"generator": generators} if takes else {}
 
 
@@ -122,8 +122,8 @@ def decreasing(name: str, levels: list[float], last: float) -> list[float]:
     """
     found = levels[:1]
     for level in (*levels[1:], last):
-        if level > found[-1] * (1 + SAME):
+        if level > found[-1] * (1 + SINGLE):
             raise UsageError(f"{name}: its noise levels go up, from images to noise")
-        if level < found[-1] * (1 - SAME):
+        if level < found[-1] * (1 - SINGLE):
             found.append(level)
     return found

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from samplebench.answers.rounding import SINGLE
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# A level of the grid may have been rounded to single precision.
-_SAME = 1e-6
+
+class _Asked(NamedTuple):
+    """A level of the grid at which the model was asked.
+
+    Attributes:
+        place: of the level in the grid; -1 for none.
+        state: at which it was asked last there.
+        denoised: what it had answered before that.
+    """
+
+    place: int
+    state: Any
+    denoised: Any
 
 
-class Seen:
+class ReportingModel:
     """A model that tells of the states it is asked at, those on levels of the grid.
 
     The state on a level is the last one there: a corrector asks at its prediction before. So it is
@@ -32,39 +44,38 @@ class Seen:
         self.round_sigma = model.round_sigma
         self._levels = grid.tolist()
         self._answer: Any = None  # the latest
-        # The last level and the one before: its index, the state there, the answer before that.
-        self._last: tuple[int, Any, Any] = (-1, None, None)
-        self._before: tuple[int, Any, Any] = (-2, None, None)
+        self._last = _Asked(-1, None, None)
+        self._before = -2  # the place that was the last one before
 
     def __call__(self, x: Tensor, sigma: Any, *rest: Any, **more: Any) -> Any:
         index, state = self._index(sigma), x.clone()
-        if index > self._last[0]:
+        if index > self._last.place:
             self._tell()
-            self._before = self._last
-        if index >= self._last[0]:
-            self._last = (index, state, self._answer)
+            self._before = self._last.place
+        if index >= self._last.place:
+            self._last = _Asked(index, state, self._answer)
         self._answer = self._model(x, sigma, *rest, **more)
         return self._answer
 
     def end(self, x: Tensor) -> Tensor:
         """Tells of the last states, and hands on the result."""
         self._tell()
-        index = self._last[0]
+        index = self._last.place
         if index == len(self._levels) - 2:
             self._callback(Step(index, x, self._levels[-1], self._answer))
         return x
 
     def _tell(self) -> None:
         """Of the step to the last level, where the model was asked on the one before, too."""
-        (index, state, denoised), (start, _, _) = self._last, self._before
-        if start == index - 1 >= 0:
-            self._callback(Step(start, state, self._levels[index], denoised))
+        index, state, denoised = self._last
+        if self._before == index - 1 >= 0:
+            self._callback(Step(index - 1, state, self._levels[index], denoised))
 
     def _index(self, sigma: Any) -> int:
         """Of the level of the grid that all samples have; -1 for any other."""
         values = sigma.flatten().tolist() if hasattr(sigma, "flatten") else [float(sigma)]
         low, high = min(values), max(values)
         for i, level in enumerate(self._levels):
-            if level > 0 and abs(low / level - 1) < _SAME and abs(high / level - 1) < _SAME:
+            if level > 0 and abs(low / level - 1) < SINGLE and abs(high / level - 1) < SINGLE:
                 return i
         return -1
