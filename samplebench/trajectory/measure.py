@@ -13,7 +13,7 @@ import numpy as np
 from samplebench.ambient import own_settings
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey
-from samplebench.cards.read import is_card
+from samplebench.cards.name import is_card
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import is_foreign, threads_of
@@ -23,7 +23,6 @@ from samplebench.noise.streams import check_seeds, stream
 from samplebench.samplers.step import Step
 from samplebench.sampling.setting import Setting
 from samplebench.ticker import bar
-from samplebench.timelines.card import CardSteps
 from samplebench.trajectory.plan import Family, families
 from samplebench.trajectory.reference import Solution, solve, tolerance
 from samplebench.trajectory.result import Truncation
@@ -187,8 +186,8 @@ def _run(
 
     noise = stream("portable", range(len(latents)), latents.device, latents.dtype)
     with torch.no_grad(), setting.solver.guarded():
-        # A card's states are stages, too, which lie on no solution: its end alone counts.
-        told = None if isinstance(setting.timeline, CardSteps) else note
+        # Of a card's states, stages among them, the end alone is one of the solution.
+        told = None if setting.timeline.staged else note
         x = setting.run(bound, latents, noise, told)
     lowest = next(level for level in reversed(levels) if level > 0)
     truth = reference.states[lowest] if levels[-1] > 0 else reference.end(lowest)

@@ -16,7 +16,6 @@ from samplebench.bench.survey import Survey, note_words
 from samplebench.errors import OutOfBudget, SamplebenchError, UsageError
 from samplebench.sampling.setting import Setting, prepare, rehearse
 from samplebench.sampling.solver import Solver, toy_batch
-from samplebench.timelines.card import CardSteps
 from samplebench.timelines.choice import check
 from samplebench.timelines.scheduled import Scheduled
 from samplebench.timelines.sigma import Sigma
@@ -72,7 +71,7 @@ def families(
 def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
     own = Solver.of(sampler)
-    if own.timeline in (CardSteps, Scheduled):
+    if own.timeline.staged or own.timeline is Scheduled:
         check(own.entry, own.timeline, model, "this one")
         return own
     # What has a range but no place for a discretization.
@@ -101,7 +100,7 @@ def _of_sampler(
     given: Mapping[str, Any],
 ) -> Iterator[Family]:
     for words in places(request, solver, given):
-        fixed = words.counted or solver.timeline is CardSteps
+        fixed = words.counted or solver.timeline.staged
         if steps:
             asked = [words] if fixed else [replace(words, steps=count) for count in steps]
         else:
