@@ -245,25 +245,19 @@ def explicit(levels: Sequence[float]) -> np.ndarray:
     return array
 
 
-def as_written(what: str, levels: Sequence[float], model: Any, final: str) -> Grid:
+def as_written(levels: Sequence[float], model: Any, final: str) -> Grid:
     """The levels of a card as they are, also beyond what a model knows.
 
     Those within its range are rounded to its own, as all levels are.
 
     Args:
-        what: whose levels, for messages.
         levels: positive and decreasing.
         model, final: as for `build`.
     """
     least, most = model_range(model)
-    known = [level for level in levels if least <= level <= most]
-    low, high = levels[-1], levels[0]
-    nearest = {}
-    if known:
-        kept = _finish(what, np.array(known), low, high, model, "sigma_min").levels.tolist()
-        nearest = dict(zip(known, kept, strict=True))
-    found = [nearest.get(level, level) for level in levels]
-    return _finish(what, np.array(found), low, high, None, final)
+    nearest = getattr(model, "round_sigma", float)
+    found = [rounded(nearest, s) if least <= s <= most else s for s in levels]
+    return Grid(np.array([*found, 0.0] if final == "zero" else found), levels[-1], levels[0])
 
 
 def _finish(what: str, levels: np.ndarray, low: float, high: float, model: Any, final: str) -> Grid:

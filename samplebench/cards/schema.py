@@ -80,9 +80,10 @@ def _told(fault: ValidationError) -> str:
         return f"{where} is {value}, not {', '.join(asked) if rule == 'enum' else asked}"
     if rule in _BOUNDS:
         unit = "characters" if isinstance(value, str) else "entries"
-        return f"{where} has {len(value):,} {unit}; {_BOUNDS[rule]} {asked:,} are possible"
+        wanted = "needed" if rule.startswith("min") else "possible"
+        return f"{where} has {len(value):,} {unit}; {_BOUNDS[rule]} {asked:,} are {wanted}"
     if rule == "minimum":
         return f"{where} is {shown(value)}, less than {asked}"
     if rule == "pattern":
-        return f"{where} is {shown(value)}; {LETTERS} make a name, up to {LONGEST}"
+        return f"{where} is {shown(value) or 'empty'}; {LETTERS} make a name, up to {LONGEST}"
     return f"{where}: {line_of(fault.message)}"

@@ -79,6 +79,10 @@ def _check_times(card: Card) -> None:
     latest = _LATEST[card.time]
     if card.times[0] == 0:
         raise ValueError("times[0] is 0, where there is no noise to begin with")
+    if not card.times[-1] < card.times[0]:
+        raise ValueError(
+            f"times end at {card.times[-1]:g}, not below the {card.times[0]:g} where they begin"
+        )
     for where, t in _instants(card):
         # No number of noise at t = 1 of a flow: there is no signal left to have it on.
         if t > latest or (t == latest and card.time == "flow"):

@@ -52,6 +52,8 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "describe":
         if not args.source:
             raise UsageError("name a card's file, e.g. samplebench card describe mine.json")
+        if said := [name for name in (*_WORDS, "name", "out") if getattr(args, name) is not None]:
+            raise UsageError(f"card describe takes no --{said[0]}; it is for card export")
         _print_card(read_card(args.source), args.json)
         return 0
     if args.source:

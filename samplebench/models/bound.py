@@ -145,6 +145,8 @@ class Bound:
             kind, at: where it was asked, e.g. "sigma" and its value.
         """
         kept = checked(self.name, answer, x, copy=self.foreign)
+        # First: a sampler whose state is not finite is no fault of the network's.
+        self.watch.see(x, f"what {self.name} was given", self.calls, kind, at, rows)
         self.watch.see(kept, self.name, self.calls, kind, at, rows)
         return kept
 

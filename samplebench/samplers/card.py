@@ -55,7 +55,7 @@ def read(path: str) -> SamplerEntry:
         if not 0 < sigma(t) < math.inf:
             raise InputError(
                 f"{card.called}: the evaluation at state {j}, at time {t:g}, is at sigma "
-                f"{sigma(t):g}; it must be above 0"
+                f"{sigma(t):g}; it must be a number above 0"
             )
     return SamplerEntry(
         card.called,

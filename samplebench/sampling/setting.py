@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import line_of
@@ -77,7 +78,8 @@ class Setting:
         """From unit normal latents, in the shape of the timeline's state, to images [N, C, H, W].
 
         Raises:
-            UsageError: the sampler returned something else than a state like the one that it got.
+            UsageError: the sampler returned something else than a state like the one that it got,
+                or divides by the length of a step that has none.
         """
         t, function = self.timeline, self.solver.function
         x = t.start(latents)
@@ -85,8 +87,23 @@ class Setting:
         like, shape = x.new_empty(0), tuple(x.shape)
         supplied = split(t.supplies, accepted(function))[0]
         view = t.view(model)
-        end = function(view, x, t.grid, noise=noise, callback=callback, **supplied, **self.params)
+        grid = t.grid
+        try:
+            end = function(view, x, grid, noise=noise, callback=callback, **supplied, **self.params)
+        except ZeroDivisionError as error:
+            raise _on_equal_levels(self.solver.name, grid.tolist()) or error from error
         return t.finish(checked(f"sampler {self.solver.name}", end, like, shape), view, callback)
+
+
+def _on_equal_levels(sampler: str, grid: list[float]) -> UsageError | None:
+    """Why a sampler divided by 0, if it did by the length of a step."""
+    twice = next((level for level, below in pairwise(grid) if level == below), None)
+    if twice is None:
+        return None
+    return UsageError(
+        f"sampler {sampler} makes no step of no length, and the nearest level that the model knows "
+        f"is {twice:.6g} for two of its noise levels; ask for fewer, e.g. of euler or heun"
+    )
 
 
 def prepare(

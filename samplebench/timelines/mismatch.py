@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -51,16 +52,17 @@ def _beyond(
 ) -> Iterator[str]:
     """Levels that a model does not know; or else a range that is not the model's."""
     low, high = model_range(model)
-    knows = f"{name} knows {low:g} to {high:g}"
+    # Before a model is here, and of one that takes any level, there is nothing to say.
+    knows = f"; {name} knows {low:g} to {high:g}" if (low, high) != (0, math.inf) else ""
     begins, ends = max(levels), min(levels)
     if _outside(ends, begins, low, high):
-        yield f"{card} goes from sigma {begins:g} to {ends:g}; {knows}"
+        yield f"{card} goes from sigma {begins:g} to {ends:g}{knows}"
         return
     least, most = made_for or (ends, begins)
     if _outside(least, most, low, high):
-        yield f"{card} was made for noise levels {least:g} to {most:g}; {knows}"
+        yield f"{card} was made for noise levels {least:g} to {most:g}{knows}"
     if begins < min(high, _NOISE_ALONE) / 2:
-        yield f"{card} begins at sigma {begins:g}, from noise alone; {knows}"
+        yield f"{card} begins at sigma {begins:g}, from noise alone{knows}"
 
 
 def _outside(least: float, most: float, low: float, high: float) -> bool:

@@ -121,7 +121,7 @@ class Sigma(Levels):
         if drop := [*words.said("rho"), *common]:
             raise UsageError(f"{who} are the whole grid; drop {', '.join(drop)}")
         if card:
-            grid = as_written(card.called, listed, model, ends.final)
+            grid = as_written(listed, model, ends.final)
             return cls._on(grid, card, {}, ends, Ends("zero" if to_zero else usual))
         grid = build(listed, count, model=model, final=ends.final)
         return cls._on(grid, listed, {}, ends, Ends(usual))

@@ -33,6 +33,8 @@ class Timeline(ABC):
         settles: parameters of a request that are always its own, also where they are as usual.
         supplied: names that a sampler may declare to be given what `supplies` has of them.
         budgeted: whether a request says how many steps or evaluations there are.
+        staged: whether the sampler fixes the steps, and some of its states may be stages, which lie
+            on no solution.
         steps: their number, each an interval of the grid; None where the sampler chooses them.
         constants: what of the request's parameters decides the steps, as a condition holds it.
     """
@@ -47,6 +49,7 @@ class Timeline(ABC):
     settles: ClassVar[frozenset[str]] = frozenset()
     supplied: ClassVar[tuple[str, ...]] = ()
     budgeted: ClassVar[bool] = True
+    staged: ClassVar[bool] = False
 
     steps: int | None
     constants: Mapping[str, Any]

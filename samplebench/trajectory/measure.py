@@ -13,6 +13,7 @@ import numpy as np
 from samplebench.ambient import own_settings
 from samplebench.bench.request import Request
 from samplebench.bench.survey import Survey
+from samplebench.cards.name import is_card
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import is_foreign, threads_of
@@ -58,7 +59,8 @@ def truncation(
         sampler, rho, discretization, param: one value or a list, as for `sb.run`; without a
             discretization "edm".
         steps: numbers of steps; or
-        nfe: budgets of network evaluations per sample; explicit noise levels need neither.
+        nfe: budgets of network evaluations per sample; explicit noise levels and solver cards need
+            neither.
         seeds: one integer per sample; or
         latents: unit normal [N, C, H, W], not yet scaled to the first noise level.
         labels: int64 [N] or one for all; None draws them from the seeds if the model has classes.
@@ -72,7 +74,9 @@ def truncation(
         raise UsageError("give steps or nfe, not both")
     words = {"rho": rho, "discretization": discretization, "param": param}
     request = Request.of(sampler=sampler, nfe=nfe if steps is None else steps, **words)
-    if steps is None and nfe is None and any(isinstance(g, str) for g in request.discretization):
+    counted = all(map(is_card, request.sampler))
+    counted = counted or not any(isinstance(grid, str) for grid in request.discretization)
+    if steps is None and nfe is None and not counted:
         raise UsageError("give one of steps and nfe")
     survey = Survey(request.given if steps is None else request.given - {"nfe"} | {"steps"})
     found = families(model, request, survey, () if steps is None else request.nfe)
@@ -182,8 +186,11 @@ def _run(
 
     noise = stream("portable", range(len(latents)), latents.device, latents.dtype)
     with torch.no_grad(), setting.solver.guarded():
-        x = setting.run(bound, latents, noise, note)
-    truth = reference.states[levels[-1]] if levels[-1] > 0 else reference.end(levels[-2])
+        # Of a card's states, stages among them, the end alone is one of the solution.
+        told = None if setting.timeline.staged else note
+        x = setting.run(bound, latents, noise, told)
+    lowest = next(level for level in reversed(levels) if level > 0)
+    truth = reference.states[lowest] if levels[-1] > 0 else reference.end(lowest)
     squares[last] = _squares(x, truth)
     return squares, bound.images
 

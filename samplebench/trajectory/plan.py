@@ -71,8 +71,8 @@ def families(
 def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
     own = Solver.of(sampler)
-    if own.timeline is Scheduled:
-        check(own.entry, Scheduled, model, "this one")
+    if own.timeline.staged or own.timeline is Scheduled:
+        check(own.entry, own.timeline, model, "this one")
         return own
     # What has a range but no place for a discretization.
     if "sigma_min" in own.timeline.words and "discretization" not in own.timeline.words:
@@ -100,9 +100,12 @@ def _of_sampler(
     given: Mapping[str, Any],
 ) -> Iterator[Family]:
     for words in places(request, solver, given):
-        budgets = [] if words.counted or steps else request.nfe
-        asked = [replace(words, nfe=nfe) for nfe in budgets]
-        asked += [replace(words, steps=count) for count in ((None,) if words.counted else steps)]
+        fixed = words.counted or solver.timeline.staged
+        if steps:
+            asked = [words] if fixed else [replace(words, steps=count) for count in steps]
+        else:
+            budgets = solver.timeline.budgets(solver, request, words)
+            asked = [replace(words, nfe=nfe) for nfe in budgets]
         made: dict[int, Setting] = {}
         for each in asked:
             try:
@@ -116,7 +119,7 @@ def _of_sampler(
         settings = tuple(made[count] for count in sorted(made))
         first = settings[0]
         note_words(survey, first, given)
-        survey.word("steps", not words.counted, solver.name, first.timeline.column)
+        survey.word("steps", not fixed, solver.name, first.timeline.column)
         if first.timeline.constants.get("thresholding"):
             raise UsageError(
                 f"{solver.name}.thresholding: it follows another denoiser than the reference "

@@ -74,8 +74,8 @@ class Point:
     Attributes:
         steps: of the grid.
         nfe: network evaluations per sample, counted.
-        levels: by decreasing sigma, the end last; steps that a sampler of others does not report
-            are missing.
+        levels: by decreasing sigma, the end last; steps that a sampler of others does not report,
+            and a card's stages, are missing.
         order: at the last positive level. The step from there to 0, where there is one, is
             Euler's with a fixed length, so its error does not shrink with the steps.
         order_end: at the end.

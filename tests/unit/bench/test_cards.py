@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import samplebench as sb
 from samplebench import api
@@ -21,8 +22,9 @@ from samplebench.cli import main
 from samplebench.errors import UsageError
 from samplebench.results.store import Store
 from samplebench.results.tables import read_csv
-from samplebench.trajectory import families
-from tests.unit.cards.making import euler, heun, parallel, write
+from samplebench.timelines.levels import UnitPixel
+from samplebench.trajectory import families, truncation
+from tests.unit.cards.making import TIMES, euler, heun, parallel, write
 
 FEW = {"model": "digits-exact", "num_samples": 40, "quiet": True}
 GITS = [80, 10.9836, 3.8811, 1.584, 0.5666, 0.1698, 0.002]
@@ -233,12 +235,30 @@ def test_a_stopped_cell_of_a_card_goes_on(cards, tmp_path, monkeypatch):
     assert ran == [0, -1, 1]
 
 
-def test_errors_are_measured_on_a_list_and_not_of_a_solver(cards, refused):
-    """A solver's stages lie on no solution, and its states in the scale of its time."""
+def test_errors_are_measured_on_a_list(cards):
     model = sb.load("digits-exact")
     words = {"sampler": ["euler", "heun"], "discretization": f"card:{cards}/gits.json"}
     found = families(model, Request.of(**words), Survey())
     assert [family.discretization for family in found] == ["card:gits"] * 2
     assert [family.settings[0].timeline.grid.tolist() for family in found] == [GITS] * 2
-    solver = Request.of(sampler=f"card:{cards}/par.json")
-    refused(lambda: families(model, solver, Survey()), UsageError, "card:par", "euler or heun")
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_solvers_error_is_that_of_its_end(time, tmp_path, refused):
+    """Stages lie on no solution; the end is in no scale of its time."""
+    levels = (20.0, 5.0, 1.0, 0.3)
+    path = f"card:{write(tmp_path / 'one.json', euler(levels, time))}"
+    words = {"latents": torch.ones(2, 1, 1, 1, dtype=torch.float64), "quiet": True}
+    model = UnitPixel()
+    listed = truncation(
+        model, "ipndm", discretization=levels, param={"ipndm": {"order": 1}}, **words
+    )
+    found = truncation(model, path, **words)
+    (point,), (other,) = found.curves[0].points, listed.curves[0].points
+    assert [level.step for level in point.levels] == [2]
+    assert point.end.rmse == pytest.approx(other.end.rmse, rel=1e-9)
+    assert (point.steps, point.nfe) == (3, 3)
+    (among,) = truncation(model, path, nfe=[3, 9], **words).curves
+    assert among.points == found.curves[0].points
+    refused(lambda: truncation(model, path, nfe=2, **words), UsageError, "too small")
+    refused(lambda: truncation(model, path, steps=3, **words), UsageError, "--steps has no effect")

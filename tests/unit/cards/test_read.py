@@ -123,6 +123,7 @@ FAULTS = {
         broken(a=[[1], [1, 0], [0, 0, 1], [0, 0, 0, 1]], c=[[-60], [-75, 0], *C[2:]]),
         "state 1 is used by no later one",
     ),
+    "an end in more noise": (broken(times=[1, 20, 5, 1, 1]), "times end at 1, not below the 1"),
     "a flow from 1": ({**euler(time="flow"), "times": [1, 0.9, 0.5, 0.1, 0]}, "e.g. at 0.9999"),
     "a vp time beyond 1": ({**euler(time="vp"), "times": [1.1, 0.9, 0.5, 0.1, 0]}, "ends at 1"),
     "a range upside down": (broken(range=[80, 0.002]), "range is not from the lowest"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -156,6 +157,7 @@ def test_describe_reads_what_export_wrote(tmp_path, capsys):
     [
         ("describe", "name a card's file, e.g. samplebench card describe mine.json"),
         ("describe nothing.json", "card nothing.json cannot be read"),
+        ("describe a.json --nfe 5", "card describe takes no --nfe"),
         ("export a.json", "to see a card: samplebench card describe a.json"),
     ],
 )
@@ -183,3 +185,11 @@ def test_numbers_are_as_exact_as_they_are():
 def test_nothing_is_written_over_a_folder(tmp_path, capsys):
     assert export("--sampler", "euler", "--nfe", "5", "--out", str(tmp_path)) == 2
     assert "is a folder" in capsys.readouterr().err
+
+
+def test_a_list_is_described_with_its_hash(tmp_path, capsys):
+    path = tmp_path / "list.json"
+    path.write_text('{"sigmas": [80, 1], "sha256": "another"}', encoding="utf-8")
+    assert main(["card", "describe", str(path), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()

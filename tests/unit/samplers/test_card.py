@@ -164,3 +164,11 @@ def test_thresholding_is_for_cards_too(tmp_path):
 def test_a_time_of_no_noise_at_all_is_refused(run, refused):
     times = [*euler(time="vp")["times"][:3], 1e-323, 0]
     refused(lambda: run({**euler(time="vp"), "times": times}), InputError, "is at sigma 0")
+
+
+def test_what_grows_without_end_is_no_fault_of_the_networks(tmp_path):
+    content = euler()
+    content["a"][1][1] = content["a"][2][2] = 1e200
+    path = write(tmp_path / "grows.json", content)
+    with pytest.warns(UserWarning, match="what the network .*was given was not finite from eval"):
+        sb.sample(sb.load("digits-exact"), f"card:{path}", seeds=[0])

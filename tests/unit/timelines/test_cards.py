@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -175,3 +176,25 @@ def test_a_released_models_own_names_are_its(card, model):
     )
     assert remarks(setting, "edm-cifar10-uncond-vp", 0.0, math.inf) == []
     assert len(remarks(setting, "edm-cifar10-uncond-ve", 0.0, math.inf)) == 1
+
+
+def test_what_is_not_known_of_a_model_is_not_told(card, model):
+    """A range of all levels is none, and before a model's file is here its range is not known."""
+    setting = prepare(model, "euler", discretization=card({"sigmas": [14.6, 1, 0.05]}))
+    whole = remarks(setting, low=0.0, high=math.inf)
+    assert whole == ["card:mine begins at sigma 14.6, from noise alone"]
+    assert remarks(setting) == [f"{whole[0]}; digits-adm knows 0.01 to 100"]
+
+
+def test_levels_that_a_discrete_model_has_once_are_steps_of_no_length(card, refused):
+    """Euler's method makes them, and one that divides by their length says so."""
+    adm = sb.load("digits-adm")
+    twice, once = card([80, 5, 4.999999, 4.999998, 1, 0.01]), card([80, 5, 1, 0.01])
+    words = {"seeds": [0], "final": "sigma_min"}
+    torch.testing.assert_close(
+        sb.sample(adm, "euler", discretization=twice, **words),
+        sb.sample(adm, "euler", discretization=once, **words),
+    )
+    for name in ("dpmpp-2m", "unipc", "deis", "lms"):
+        run = partial(sb.sample, adm, name, discretization=twice, **words)
+        refused(run, UsageError, name, "4.98631", "euler or heun")
