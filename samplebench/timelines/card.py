@@ -42,6 +42,7 @@ class CardSteps(Levels):
     words = frozenset({"steps", "nfe"})
     instead = "has the times that are in its card; drop {words}"
     rules: ClassVar[tuple[str, ...]] = _RULES
+    solved: ClassVar[bool] = True
     staged: ClassVar[bool] = True
 
     card: Card | None = None

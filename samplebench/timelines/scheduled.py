@@ -52,6 +52,7 @@ class Scheduled(Timeline):
     words = frozenset({"steps", "nfe", *_OWN})
     instead = f"sets its own noise levels; drop {{words}}: {_INSTEAD}"
     supplied = ("num_inference_steps",)
+    solved = True
 
     sampler: str
     asked: int

@@ -33,6 +33,8 @@ class Timeline(ABC):
         settles: parameters of a request that are always its own, also where they are as usual.
         supplied: names that a sampler may declare to be given what `supplies` has of them.
         budgeted: whether a request says how many steps or evaluations there are.
+        solved: whether a run ends on the ODE's solution from where it starts as its steps grow,
+            though no request says where they are.
         staged: whether the sampler fixes the steps, and some of its states may be stages, which lie
             on no solution.
         steps: their number, each an interval of the grid; None where the sampler chooses them.
@@ -49,6 +51,7 @@ class Timeline(ABC):
     settles: ClassVar[frozenset[str]] = frozenset()
     supplied: ClassVar[tuple[str, ...]] = ()
     budgeted: ClassVar[bool] = True
+    solved: ClassVar[bool] = False
     staged: ClassVar[bool] = False
 
     steps: int | None

@@ -17,7 +17,6 @@ from samplebench.errors import OutOfBudget, SamplebenchError, UsageError
 from samplebench.sampling.setting import Setting, prepare, rehearse
 from samplebench.sampling.solver import Solver, toy_batch
 from samplebench.timelines.choice import check
-from samplebench.timelines.scheduled import Scheduled
 from samplebench.timelines.sigma import Sigma
 
 
@@ -71,7 +70,7 @@ def families(
 def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
     own = Solver.of(sampler)
-    if own.timeline.staged or own.timeline is Scheduled:
+    if own.timeline.solved:
         check(own.entry, own.timeline, model, "this one")
         return own
     # What has a range but no place for a discretization.
