@@ -206,6 +206,8 @@ def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
 def _levels(item: Any) -> str | tuple[float, ...] | LevelsCard:
     if is_card(item):
         return levels_card(path_of(item))
+    if isinstance(item, str) and item.endswith(".json"):
+        raise UsageError(f"--discretization {item} is no name; write {PREFIX}{item}")
     # A file may lie in a folder.
     if isinstance(item, str) and ("/" not in item or ":" in item or is_place(item)):
         return item

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import entry_points
+from pathlib import PurePath
 from typing import Any, Generic, TypeVar, cast
 
 from samplebench.answers.blame import line_of, said
@@ -160,10 +161,19 @@ class Registry(Generic[E]):
         try:
             return self._entries[name]
         except KeyError:
-            if prefix in self._schemes:
-                form = self._schemes[prefix].form
-                raise UsageError(f"{self.kind} '{name}' names no file; write {form}") from None
-            raise unknown(self.kind, name, self.names(), f"samplebench list {self.kind}s") from None
+            raise self._missing(name) from None
+
+    def _missing(self, name: str) -> UsageError:
+        """That there is no such name, and what may have been meant."""
+        if name in self._schemes:
+            return UsageError(
+                f"{self.kind} '{name}' names no file; write {self._schemes[name].form}"
+            )
+        for prefix, scheme in self._schemes.items():
+            suffix = PurePath(scheme.form).suffix
+            if suffix and name.endswith(suffix):
+                return UsageError(f"{self.kind} '{name}' is no name; write {prefix}:{name}")
+        return unknown(self.kind, name, self.names(), f"samplebench list {self.kind}s")
 
     def get(self, name: str) -> Any:
         """The object called `name`; see `entry`."""

@@ -197,6 +197,9 @@ def test_a_card_without_its_file_is_told_what_to_write(capsys):
     for word in ("card", "card:"):
         assert main(["run", "--sampler", word, "--dry-run"]) == 2
         assert "names no file; write card:FILE.json" in capsys.readouterr().err
+    for flag in ("--sampler", "--discretization"):
+        assert main(["run", flag, "mine/one.json", "--dry-run"]) == 2
+        assert "is no name; write card:mine/one.json" in capsys.readouterr().err
 
 
 def test_parameters_go_by_the_word_or_by_the_name(cards):
