@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
+import sys
 import warnings
 
 import pytest
@@ -148,10 +148,7 @@ def test_its_code_is_the_installed_version(monkeypatch):
 
 
 def test_without_diffusers_one_line_says_what_to_install(monkeypatch):
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "diffusers" else find_spec(name)
-    )
+    monkeypatch.setitem(sys.modules, "diffusers", None)
     samplers.renew(UNIPC)
     with pytest.raises(EnvironmentError_, match=r'pip install "samplebench\[diffusers\]"') as error:
         samplers.entry(UNIPC)
