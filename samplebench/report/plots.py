@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,11 +40,12 @@ _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 def settings() -> Iterator[None]:
     """Matplotlib's defaults, whatever the user's matplotlibrc says, with stable SVG ids.
 
-    Names may contain "$", so text is never read as math.
+    Names may contain "$", so text is never read as math, and letters that its font lacks.
     """
     import matplotlib
 
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
@@ -159,15 +161,15 @@ def _lines(text: str, most: int, room: float, size: float) -> list[str]:
 
     with settings():
         font = get_font(findfont(FontProperties()))
-    font.set_size(size, 72)
-    found: list[str] = []
-    for width in range(most, 8, -4):
-        found, widths = textwrap.wrap(text, width, break_on_hyphens=False), [0.0]
-        for line in found:
-            font.set_text(line)
-            widths.append(font.get_width_height()[0] / 64)  # of a point
-        if max(widths) <= 72 * room:
-            break
+        font.set_size(size, 72)
+        found: list[str] = []
+        for width in range(most, 8, -4):
+            found, widths = textwrap.wrap(text, width, break_on_hyphens=False), [0.0]
+            for line in found:
+                font.set_text(line)
+                widths.append(font.get_width_height()[0] / 64)  # of a point
+            if max(widths) <= 72 * room:
+                break
     return found
 
 

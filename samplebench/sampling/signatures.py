@@ -15,6 +15,7 @@ from samplebench.errors import UsageError
 PLUMBING = ("extra_args", "callback", "disable", "noise_sampler")
 OURS = ("noise", "callback")
 _EMPTY = inspect.Parameter.empty
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _STARS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -55,7 +56,7 @@ def check_form(name: str, function: Callable[..., Any]) -> None:
     if fault := _fault(form, PLUMBING if is_k_diffusion(function) else OURS):
         raise UsageError(
             f"sampler {name} {fault}; its signature is {line_of(str(form))}, write "
-            f"{line_of(_right(form))}"
+            f"{line_of(_right(form, is_k_diffusion(function)))}"
         )
 
 
@@ -119,8 +120,19 @@ def _fault(form: inspect.Signature, supplied: tuple[str, ...]) -> str:
     return ""
 
 
-def _right(form: inspect.Signature) -> str:
-    """The signature that the function could have, its own parameters kept."""
-    own = [p for p in form.parameters.values() if p.default is not _EMPTY and p.name not in OURS]
-    words = [str(p.replace(annotation=_EMPTY)) for p in own]
-    return f"f({', '.join(['model, x, grid, *, noise=None, callback=None', *words])})"
+def _right(form: inspect.Signature, theirs: bool) -> str:
+    """The signature that the function could have, its own parameters kept.
+
+    Args:
+        theirs: whether it is of k-diffusion's form, which it keeps.
+    """
+    known = [p for p in form.parameters.values() if p.kind not in _STARS]
+    # Behind the three inputs, where it has so many, one without a default is a parameter, too.
+    own = [p for p in known[:3] if p.default is not _EMPTY] + known[3:]
+    words = [
+        f"{p.name}=..." if p.default is _EMPTY else str(p.replace(annotation=_EMPTY, kind=_KEYWORD))
+        for p in own
+        if theirs or p.name not in OURS
+    ]
+    head = "model, x, sigmas" if theirs else "model, x, grid, *, noise=None, callback=None"
+    return f"f({', '.join([head, *words])})"

@@ -139,7 +139,8 @@ def levels(scheduler: type[Any], steps: int, model: Any, **params: Any) -> Sched
     name, first = called(scheduler), schedule.marginals[0]
     cap = min(cap, first.sigma)
     own = decreasing(name, schedule.asked(math.inf), schedule.last.sigma)
-    cap = HIGHEST if cap == math.inf else cap
+    if first.sigma == math.inf:
+        cap = min(cap, HIGHEST)
     asked = decreasing(name, schedule.asked(cap), schedule.last.sigma)
     return SchedulerLevels(own, np.array(asked), schedule.initial * first.ratio(cap))
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.answers.parameters import split
+from samplebench.answers.scalars import whole
+from samplebench.errors import UsageError
 from samplebench.schedulers.classes import named_arguments
+from samplebench.schedulers.package import called
+
+_TABLE = "num_train_timesteps"
+# Each of its tables has a number for each of the times; more of them fill a memory.
+_LONGEST = 1_000_000
 
 
 def configuration(scheduler: type[Any]) -> dict[str, Any]:
@@ -45,10 +52,14 @@ def prepared(
         device: of its times; None for the host.
 
     Raises:
+        UsageError: a table of so many times cannot be.
         Exception: whatever diffusers raises of a configuration that it cannot have.
     """
     known = step_parameters(scheduler)
     told, config = split(params, known)
+    name = f"{called(scheduler)}.{_TABLE}"
+    if _TABLE in config and whole(name, config[_TABLE]) > _LONGEST:
+        raise UsageError(f"{name}={config[_TABLE]} is more than {_LONGEST:,}; take fewer")
     found = scheduler(**config)
     found.set_timesteps(steps, device=device)
     return found, {name: value for name, value in told.items() if value != known[name]}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from samplebench.answers.blame import said
 from samplebench.errors import EnvironmentError_
 
 PREFIX = "diffusers"
@@ -52,12 +52,14 @@ def hushed() -> Iterator[None]:
 
 
 def _package() -> Any:
-    if importlib.util.find_spec("diffusers") is None:
+    try:
+        with hushed():
+            return importlib.import_module("diffusers")
+    except ImportError as error:  # it is not there, or lacks what it needs itself
         raise EnvironmentError_(
-            'diffusers\' schedulers need diffusers: pip install "samplebench[diffusers]"'
-        )
-    with hushed():
-        return importlib.import_module("diffusers")
+            f"diffusers' schedulers need diffusers ({said(error)}): "
+            'pip install "samplebench[diffusers]"'
+        ) from error
 
 
 def home() -> Any:

@@ -24,7 +24,8 @@ from samplebench.schedulers.package import called, hushed
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Where a run begins without any image, and the model knows no highest level: EDM's.
+# Where a run begins without any image: EDM's highest level. At the end of a table, sigma = 2e4 with
+# cosine betas, an error in eps would be one of many images.
 HIGHEST = 80.0
 # An image of one pixel, within any clipping.
 _PIXEL = 0.5
@@ -94,7 +95,10 @@ def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Sched
             raise UsageError(f"{name} makes no step of {steps}; ask for more")
         last = last_marginal(made, marginals[-1], len(marginals))
     if not (end.isfinite().all() and last.a > 0):
-        raise UsageError(f"{name} with {steps} steps ends in what is not finite; ask for others")
+        raise UsageError(
+            f"{name} with {steps} steps ends in what is not finite; "
+            "ask for other steps or parameters"
+        )
     draws = not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     initial = float(getattr(made, "init_noise_sigma", 1.0))
     return Schedule(tuple(marginals), last, initial, draws)

@@ -131,7 +131,7 @@ class Scheduled(Timeline):
             begins = "no image at all" if first == math.inf else f"sigma={first:.4g}"
             yield (
                 f"{self.sampler} begins with {begins}, beyond what {name} knows: it is asked at "
-                "its highest level there"
+                f"sigma={self.levels[0]:.4g} there"
             )
 
     def settled(self, effective: dict[str, Any]) -> dict[str, Any]:

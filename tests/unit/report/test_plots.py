@@ -232,3 +232,11 @@ def test_file_names_are_safe_and_distinct():
 def test_labels_leave_room_for_each_other():
     assert spaced([10, 11, 20, 40], length=200, room=20) == [10, 20, 40]
     assert spaced([10], length=0, room=20) == [10]
+
+
+@pytest.mark.filterwarnings("error")
+def test_letters_that_the_font_lacks_warn_of_nothing(make_view, tmp_path):
+    view = make_view()
+    for row in view.rows:
+        row["sampler"] = "日本"
+    assert write_figures(view, tmp_path / "figures")

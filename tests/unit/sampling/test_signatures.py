@@ -147,7 +147,7 @@ REFUSED = {
     functools.partial(piecemeal): "is a generator", Walker: "is a class; call it first",
     Network: "is a class; call it first",
     needs: r"needs sigma_fn, which has no default.*write f\(model, x, grid, \*, noise=None, "
-           r"callback=None, k=1\)",
+           r"callback=None, sigma_fn=..., k=1\)",
     needs_keyword: "needs schedule, which has no default", two: "takes 2 inputs, not the three",
     likelihood: "computes a likelihood and draws no images",
     fast: r"calls it with sigmas\[-2\], sigmas\[0\] and len\(sigmas\) - 1 steps",
@@ -211,3 +211,22 @@ def test_levels_that_a_sampler_passes_by_are_not_told(mixture):
     told: list = []
     sb.sample(mixture("smooth5"), every_other, steps=6, seeds=[0], callback=told.append)
     assert all(step.sigma == 0 for step in told)
+
+
+@pytest.mark.parametrize(
+    ("function", "form"),
+    [
+        (
+            lambda model, x, grid, q, r=2: x,
+            "f(model, x, grid, *, noise=None, callback=None, q=..., r=2)",
+        ),
+        (
+            lambda model, x, sigmas, eta, extra_args=None: x,
+            "f(model, x, sigmas, eta=..., extra_args=None)",
+        ),
+    ],
+)
+def test_the_right_signature_keeps_what_has_no_default_and_its_form(function, form):
+    with pytest.raises(UsageError) as told:
+        Solver.of(function)
+    assert str(told.value).endswith(f"write {form}")
