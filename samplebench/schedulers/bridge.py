@@ -51,7 +51,7 @@ class SchedulerLevels:
     start: float
 
 
-@samplers.scheme(PREFIX, f"{PREFIX}:SCHEDULER", "A scheduler of diffusers by its class name.")
+@samplers.scheme(PREFIX, f"{PREFIX}:SCHEDULER", "a scheduler of diffusers by its class name")
 def scheduler(name: str) -> SamplerEntry:
     """The sampler of a class's name.
 
