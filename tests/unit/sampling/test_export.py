@@ -267,7 +267,7 @@ def test_what_a_sampler_does_not_use_is_not_in_its_card(mixture, latents):
         ("ddim", {"eta": 0.5}, "it draws noise unless ddim.eta=0"),
         ("gddim", {}, "it needs a linear process in continuous time"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_what_is_no_card_is_told_in_a_line(sampler, words, why):
     with pytest.raises(UsageError, match="is no solver card") as refused:
