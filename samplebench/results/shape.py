@@ -91,7 +91,7 @@ def _grid(value: Any) -> bool:
 
 
 def _tables(value: Any) -> bool:
-    """By metric; those of others have terms of any kind."""
+    """By name; what is in them may be of any kind."""
     return isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())
 
 
@@ -120,11 +120,12 @@ _IMAGES: Mapping[str, Kind] = {
 }  # fmt: skip
 _RECORD: Mapping[str, Kind] = {
     "conditions": _IMAGES,
-    **dict.fromkeys(("nfe", "nfe_planned"), _number),
+    **dict.fromkeys(("nfe", "nfe_planned", "depth"), _number),
     **dict.fromkeys(("gflop_per_evaluation", "gflop_per_image"), _or_none(_number)),
     "nonfinite": _whole,
     **dict.fromkeys(("seed_reproducible", "reusable"), _flag),
-    "unsteady": _texts,
+    **dict.fromkeys(("unsteady", "remarks"), _texts),
+    "about": _tables,
     **dict.fromkeys(("failed", "not_reusable", "checksum"), _text),
     "seconds": dict.fromkeys(("sampling", "features", "metrics"), _number),
     "provenance": _PROVENANCE,
