@@ -58,11 +58,14 @@ def test_it_is_found_and_run_and_changes_nothing(site, samplebench, tmp_path):
     assert {row["nfe"] for row in rows} == {"9"}
     assert all(float(row["kid-dct"]) > 10 * float(row["kid-dct_stderr"]) > 0 for row in rows)
     assert all(float(row["fd-digits"]) > 0 for row in rows)
-    # The order that it declares.
+    assert digest() == before
+
+
+@pytest.mark.slow
+def test_its_order_is_the_one_that_it_declares(site, samplebench):
     orders = samplebench(
         "trajectory", "--sampler", "example-midpoint", "--steps", "40,80", "--num-samples", "4",
         "--discretization", "example-chebyshev", "--json", "--quiet", path=site,
     )  # fmt: skip
     assert orders.code == 0, orders.err
     assert json.loads(orders.out)[-1]["order"] == pytest.approx(2, abs=0.35)
-    assert digest() == before
