@@ -147,7 +147,7 @@ class Reader:
         (info / "entry_points.txt").write_text("".join(lines))
         for group, table in points.items():
             kind = group.removeprefix("samplebench.").removesuffix("s")
-            fresh = registry.Registry(kind, f"samplebench.{kind}s", registry.samplers.made)
+            fresh = registry.Registry(kind, (f"samplebench.{kind}s",), registry.samplers.made)
             assert all(callable(fresh.get(name)) for name in table)
 
 
