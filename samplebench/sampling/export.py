@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # How far from its sampler a card may be, of the largest value, where the model is not linear.
 _EXACT = 1e-10
-_OTHERS = "euler, heun, dpmpp-2m, deis and unipc are some that are"
+_OTHERS = "cards are made e.g. of euler, heun, dpmpp-2m, deis and unipc"
 
 
 def as_card(

@@ -71,7 +71,7 @@ class Levels(Timeline):
 
     def end_levels(self) -> tuple[float, float]:
         if self.ends.thresholding:
-            raise UsageError("thresholding is not linear")
+            raise UsageError("thresholding is not linear, leave it out")
         return float(self.levels[0]), 0.0 if self.ends.denoise_to_zero else float(self.levels[-1])
 
     def toy_model(self) -> Model:
