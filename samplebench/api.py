@@ -86,11 +86,14 @@ def sweep(plan: Plan, progress: Progress) -> View:
         try:
             with Stop().listening() as stop:
                 execute(plan, store, progress, stop)
-        except BaseException:
+        except BaseException as error:
             # Finished cells are reported; what stopped the run is what is said.
             with suppress(SamplebenchError, OSError):
                 store.check_place()
                 write_report(store.view(), store.out)
+            if isinstance(error, OSError):
+                # Of any look into a folder that is gone, that it is gone.
+                store.check_place()
             raise
         store.check_place()
         write_report(store.view(), store.out)

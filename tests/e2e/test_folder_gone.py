@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -44,6 +45,20 @@ def test_it_does_not_hide_what_stopped_the_run(sampler, tmp_path):
 
     with pytest.raises(UsageError, match="the sampler's own words"):
         run(sampler(fail, "requests/*.json"), tmp_path / "sweep")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_in_the_midst_of_a_look(tmp_path, monkeypatch):
+    """It goes while its content is listed, which then fails as a look at any folder does."""
+    from samplebench.results.store import Store
+
+    def late(self, cell):
+        shutil.rmtree(tmp_path / "sweep")
+        os.scandir(tmp_path / "sweep" / "cells")
+
+    monkeypatch.setattr(Store, "drop_partial", late)
+    with pytest.raises(EnvironmentError_, match="sweep was removed, renamed or replaced during"):
+        run("euler", tmp_path / "sweep")
     assert [*tmp_path.iterdir()] == []
 
 
