@@ -81,10 +81,13 @@ class Form:
                 raise UsageError("learn_sigma is for predicts='eps' on a table: variance channels "
                                  "belong to its steps")  # fmt: skip
             law = replace(law, variance="learned")
-        linear = isinstance(law, LinearProcess) and not isinstance(law, Isotropic)
         low, high = _range(data_range)
-        if linear and (low, high) != (-1, 1):
-            raise UsageError(f"process {law.name} has images in [-1, 1]; drop data_range")  # type: ignore[union-attr]
+        if isinstance(law, LinearProcess) and not isinstance(law, Isotropic):
+            if (low, high) != (-1, 1):
+                raise UsageError(f"process {law.name} has images in [-1, 1]; drop data_range")
+            if law.size not in ((1, 1), shape[1:]):
+                size = "x".join(map(str, law.size))
+                raise UsageError(f"process {law.name} is of images {size}, not of {shape}")
         return cls(law, Parameterization(predicts, low, high), _time(time, predicts, law), ends)
 
     def model(self, asked: UserNetwork, shape: Shape) -> Model:

@@ -18,6 +18,7 @@ from samplebench.sampling.setting import prepare
 LAWS = {
     "vp": sb.process("vp"),
     "ve": sb.process("ve"),
+    "flow": sb.process("flow"),
     "cld": sb.process("cld"),
     "bdm": sb.process("bdm", image_size=8),
 }
