@@ -128,7 +128,7 @@ def is_foreign(model: Any) -> bool:
 
 def in_training(model: Any) -> bool:
     """Whether a torch module that a model's network is or reaches is in training mode."""
-    from samplebench.models.network import modules_of
+    from samplebench.models.modules import modules_of
 
     network = getattr(model, "network", None)
     network = model if network is None else getattr(network, "__wrapped__", network)
