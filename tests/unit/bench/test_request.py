@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samplebench.bench.request import Request, parse_params
+from samplebench.bench.checks import parse_params
+from samplebench.bench.request import Request
 from samplebench.errors import UsageError
 
 
