@@ -58,7 +58,7 @@ def in_memory(model: Any, known: Mapping[str, Checkpoint], word: str = "") -> Ch
     base = known.get(str(source.get("id")))
     name = str(source.get("name") or "")
     if not name:
-        called = base.id if base else str(source.get("id") or type(model).__qualname__)
+        called = base.id if base else _class_of(model)
         name = f"{called}-{identity.sha256[:_DIGITS]}"
     return Checkpoint(
         id=free(name, known),
@@ -77,6 +77,12 @@ def in_memory(model: Any, known: Mapping[str, Checkpoint], word: str = "") -> Ch
         cite=base.cite if base else (),
         model=model,
     )
+
+
+def _class_of(model: Any) -> str:
+    """Of its network, where it has one."""
+    network = getattr(model, "network", None)
+    return type(model if network is None else network).__qualname__
 
 
 def identity_of(model: Any) -> Identity:
