@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import blame, line_of
@@ -25,19 +27,24 @@ _IDLE = frozenset({"provenance", "protocol", "chunks", "threads"})
 _DIGITS = 8
 
 
-def made_by(word: str) -> Any:
+def made_by(word: str, known: Mapping[str, Checkpoint]) -> Checkpoint:
     """What a user's function without arguments returns, its file or module read anew.
 
     Args:
         word: "./file.py:function" or "package.module:function".
+        known: the catalogue.
 
     Raises:
-        UsageError: it cannot be found, or fails.
+        UsageError: it cannot be found, fails, or returns no model.
     """
     models.renew(word)
     make = models.get(word)
-    with blame(f"model '{line_of(word)}'", make):
-        return make()
+    with warnings.catch_warnings(record=True) as warned, blame(f"model '{line_of(word)}'", make):
+        # Also the second time, in whichever line.
+        warnings.simplefilter("always", UserWarning)
+        model = make()
+    told = (line_of(str(each.message)) for each in warned if each.category is UserWarning)
+    return replace(in_memory(model, known, word), caveat="; ".join(dict.fromkeys(told)))
 
 
 def in_memory(model: Any, known: Mapping[str, Checkpoint], word: str = "") -> Checkpoint:
@@ -53,13 +60,18 @@ def in_memory(model: Any, known: Mapping[str, Checkpoint], word: str = "") -> Ch
     """
     who = f"model '{line_of(word)}'" if word else f"model {described(model)}"
     _check(model, who)
-    identity = identity_of(model)
-    source = model.provenance
-    base = known.get(str(source.get("id")))
-    name = str(source.get("name") or "")
-    if not name:
-        called = base.id if base else _class_of(model)
+    base: Checkpoint | None = None
+    if getattr(model, "ingredients", None) is None:
+        identity, base = identity_of(model), known.get(str(model.provenance.get("id")))
+        called = base.id if base else type(model).__qualname__
         name = f"{called}-{identity.sha256[:_DIGITS]}"
+    else:
+        # Training may have gone on since it was wrapped.
+        model.renew()
+        told = model.provenance
+        name = told["id"]
+        identity = Identity(told["identity"], told.get("identity_unknown", ""))
+    source = model.provenance
     return Checkpoint(
         id=free(name, known),
         format="",
@@ -77,12 +89,6 @@ def in_memory(model: Any, known: Mapping[str, Checkpoint], word: str = "") -> Ch
         cite=base.cite if base else (),
         model=model,
     )
-
-
-def _class_of(model: Any) -> str:
-    """Of its network, where it has one."""
-    network = getattr(model, "network", None)
-    return type(model if network is None else network).__qualname__
 
 
 def identity_of(model: Any) -> Identity:

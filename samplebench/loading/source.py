@@ -61,7 +61,7 @@ def source_of(
     if not is_file(path):
         if _is_function(text):
             _refuse_words(format, config, f"what {line_of(text)} returns")
-            return in_memory(made_by(text), known, text)
+            return made_by(text, known)
         if not path.suffix and "/" not in text:
             return checkpoint(text, known)  # says what it may have meant
         raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
