@@ -208,6 +208,15 @@ def test_a_process_gives_the_range_and_gddim_runs_on_it(law):
     assert (named - first).abs().max() < 1e-8
 
 
+@pytest.mark.parametrize("sampler", ["pc", "rk45", "dpm-solver-fast", "heun", "unipc", "edm"])
+def test_samplers_in_levels_run_on_flow(sampler):
+    """score-SDE's know no process flow, and take vp as where a model states none."""
+    model = wrapped("flow", "flow", "t", (0, 1))
+    words = {"rtol": 1e-2} if sampler == "rk45" else {"nfe": 42 if sampler == "pc" else 9}
+    images = sb.sample(model, sampler, seeds=range(2), **words)
+    assert images.shape == (2, *SHAPE) and images.isfinite().all()
+
+
 def test_a_denoiser_needs_no_process():
     def network(x, sigma):
         return (EXACT(2 * x - 1, 2 * sigma) + 1) / 2
