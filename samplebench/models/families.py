@@ -13,7 +13,7 @@ from samplebench.errors import unknown
 from samplebench.models.discrete import DiscreteModel
 from samplebench.models.edm import EDMModel
 from samplebench.models.model import Model
-from samplebench.models.network import device_of, dtype_of
+from samplebench.models.modules import device_of, dtype_of
 from samplebench.processes.discrete import OPENAI_FAMILIES, discrete_process
 
 FAMILIES = (*OPENAI_FAMILIES, "edm", "alpha_bar")

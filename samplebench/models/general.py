@@ -19,13 +19,21 @@ from samplebench.models.wrapped import Shape, WrappedDenoiser, WrappedNoise, Wra
 from samplebench.processes import PROCESSES
 from samplebench.processes import process as named
 from samplebench.processes.discrete import DiscreteProcess
+from samplebench.processes.flow import Flow
 from samplebench.processes.isotropic import Isotropic
 from samplebench.processes.linear import LinearProcess
 from samplebench.processes.table import of_alpha_bar, of_betas
+from samplebench.processes.vp import VP
 
 Law = DiscreteProcess | LinearProcess | None
 # Of a discrete process the flags that no other word of `wrap` says.
 _FLAGS = ("noise_schedule", "diffusion_steps", "sigma_small")
+# Those that another word says.
+_ELSEWHERE = {
+    "rescale_timesteps": "time=lambda j: j * (1000 / steps)",
+    "predict_xstart": "predicts='x0'",
+    "learn_sigma": "learn_sigma=True",
+}
 _LEVELS = ("sigma_min", "sigma_max")
 
 
@@ -73,10 +81,13 @@ class Form:
                 raise UsageError("learn_sigma is for predicts='eps' on a table: variance channels "
                                  "belong to its steps")  # fmt: skip
             law = replace(law, variance="learned")
-        linear = isinstance(law, LinearProcess) and not isinstance(law, Isotropic)
         low, high = _range(data_range)
-        if linear and (low, high) != (-1, 1):
-            raise UsageError(f"process {law.name} has images in [-1, 1]; drop data_range")  # type: ignore[union-attr]
+        if isinstance(law, LinearProcess) and not isinstance(law, Isotropic):
+            if (low, high) != (-1, 1):
+                raise UsageError(f"process {law.name} has images in [-1, 1]; drop data_range")
+            if law.size not in ((1, 1), shape[1:]):
+                size = "x".join(map(str, law.size))
+                raise UsageError(f"process {law.name} is of images {size}, not of {shape}")
         return cls(law, Parameterization(predicts, low, high), _time(time, predicts, law), ends)
 
     def model(self, asked: UserNetwork, shape: Shape) -> Model:
@@ -148,24 +159,22 @@ def _law(
 
 
 def _named(name: str, constants: Mapping[str, Any], shape: Shape) -> Law:
-    if name == "discrete":
-        for flag in constants:
-            if flag not in _FLAGS:
-                raise unknown("constant of process discrete", flag, _FLAGS)
-        return named(name, **plain(constants))
-    if name == "bdm" and "image_size" not in constants:
-        constants = {**constants, "image_size": shape[1]}
-    return named(name, **constants)
+    constants = {word: plain(value) for word, value in constants.items()}
+    if name == "bdm":
+        constants = {"image_size": shape[1], **constants}
+    law = named(name, **constants)
+    if not isinstance(law, DiscreteProcess):
+        return law
+    for flag in constants:
+        if flag not in (*_FLAGS, *_ELSEWHERE):
+            raise unknown("constant of process discrete", flag, _FLAGS)
+    return _bare(law)
 
 
 def _bare(process: DiscreteProcess) -> DiscreteProcess:
     """A discrete process that says nothing but its table and which fixed variance."""
-    flags = {
-        "rescale_timesteps": (process.rescale, "time=lambda j: j * 1000 / steps"),
-        "predict_xstart": (process.predict_xstart, "predicts='x0'"),
-        "learn_sigma": (process.variance == "learned", "learn_sigma=True"),
-    }
-    for flag, (is_set, instead) in flags.items():
+    held = (process.rescale, process.predict_xstart, process.variance == "learned")
+    for (flag, instead), is_set in zip(_ELSEWHERE.items(), held, strict=True):
         if is_set:
             raise UsageError(f"process with {flag}: make it without, and give wrap {instead}")
     if process.steps != process.original_steps:
@@ -191,18 +200,16 @@ def _ends(constants: Mapping[str, Any]) -> dict[str, float]:
 
 def _admits(predicts: str, law: Law) -> None:
     """Raises where no network of a process predicts that."""
-    name = "discrete" if isinstance(law, DiscreteProcess) else getattr(law, "name", None)
-    if predicts == "v" and name not in ("discrete", "vp"):
+    name = "a table" if isinstance(law, DiscreteProcess) else getattr(law, "name", "none")
+    if predicts == "v" and not isinstance(law, DiscreteProcess | VP):
         raise UsageError(
-            f"predicts='v' is a n - b y0 of a process that keeps the variance: a table or vp, not "
+            "predicts='v' is a n - b y0 of a process that keeps the variance, a table or vp, not "
             f"{name}; on flow say 'flow'"
         )
-    if predicts == "flow" and name != "flow":
+    if predicts == "flow" and not isinstance(law, Flow):
         raise UsageError(f"predicts='flow' is n - y0 of process flow, not of {name}")
     if isinstance(law, LinearProcess) and not isinstance(law, Isotropic) and predicts != "eps":
-        raise UsageError(
-            f"predicts='{predicts}': on process {name} samplebench knows networks of 'eps' alone"
-        )
+        raise UsageError(f"predicts='{predicts}': a network of process {name} predicts 'eps'")
 
 
 def _range(data_range: Any) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samplebench.identity import identify
-from samplebench.models.network import modules_of
+from samplebench.models.modules import modules_of
 
 _DIGITS = 8  # of the hash, in a name
 

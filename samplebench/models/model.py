@@ -127,11 +127,12 @@ def is_foreign(model: Any) -> bool:
 
 
 def in_training(model: Any) -> bool:
-    """Whether a part of a model's network is in training mode, as far as it is a torch module."""
+    """Whether a torch module that a model's network is or reaches is in training mode."""
+    from samplebench.models.modules import modules_of
+
     network = getattr(model, "network", None)
     network = model if network is None else getattr(network, "__wrapped__", network)
-    modules = getattr(network, "modules", None)
-    return callable(modules) and any(getattr(part, "training", False) for part in modules())
+    return any(part.training for module in modules_of(network) for part in module.modules())
 
 
 @contextmanager

@@ -64,13 +64,14 @@ def _ask(
 ) -> None:
     draw = torch.Generator().manual_seed(0)
     x = torch.randn((2, *shape), generator=draw).to(asked.device, kind)
-    labels = torch.tensor([0, asked.null_label or 0], device=asked.device)
+    labels = torch.zeros(2, dtype=torch.int64, device=asked.device) if asked.num_classes else None
     before, answers = x.clone(), []
     with watched_generators(0, asked.device) as draws, Blame(asked.who):
         for _ in range(2):
             given = x.copy_(before)
-            raw = asked(given, time.clone(), labels if asked.num_classes else None)
-            answers.append(judge(raw, before).clone())
+            answers.append(judge(asked(given, time.clone(), labels), before).clone())
+        if asked.null_label is not None:
+            judge(asked(before.clone(), time.clone(), None), before)
     asked.remarks += _remarks(asked.who, draws, answers)
     if not torch.equal(x, before):
         asked.remarks.append(

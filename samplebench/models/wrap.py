@@ -90,7 +90,8 @@ def wrap(
     from samplebench.models.families import of_family
     from samplebench.models.general import Form
     from samplebench.models.ingredients import Ingredients, called
-    from samplebench.models.network import UserNetwork, modules_of
+    from samplebench.models.modules import modules_of
+    from samplebench.models.network import UserNetwork
     from samplebench.models.trial import evaluating
 
     said = {"predicts": predicts, "process": process, "alpha_bar": alpha_bar, "betas": betas,
