@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from samplebench.models.chunks import Chunks
 
+# What a network is called of which nobody knows a name.
+UNNAMED = "the network"
+
 
 class Model:
     """Base of everything `sb.load` returns.
@@ -23,6 +26,8 @@ class Model:
     Attributes:
         shape: (C, H, W) of one image.
         num_classes: 0 for unconditional models.
+        labels_optional: whether a class-conditional one answers without labels, for all its
+            classes together.
         sigma_min, sigma_max: noise levels the model knows; samplers clamp their grids to them.
         network: the bare network in its native convention, None where there is none.
         kind: name of the timeline that is the model's own: "sigma" for D(x; sigma), "discrete" for
@@ -38,6 +43,7 @@ class Model:
 
     shape: tuple[int, int, int]
     num_classes: int = 0
+    labels_optional: bool = False
     sigma_min: float = 0.0
     sigma_max: float = float("inf")
     network: Any = None
@@ -57,7 +63,8 @@ class Model:
         Args:
             x: noisy images [N, C, H, W].
             sigma: noise level, a scalar or [N]; D(x; 0) = x.
-            labels: int64 [N] in [0, num_classes), None for unconditional models.
+            labels: int64 [N] in [0, num_classes), None for unconditional models and where labels
+                are optional.
 
         Returns:
             E[x0 | x], of x's shape, dtype and device.
@@ -140,4 +147,4 @@ def name_of(model: Any) -> str:
     """What a model's network is called in a message."""
     provenance = getattr(model, "provenance", None)
     known = provenance.get("id") if isinstance(provenance, Mapping) else None
-    return f"the network of {known}" if known else "the network"
+    return f"the network of {known}" if known else UNNAMED
