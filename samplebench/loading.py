@@ -21,6 +21,7 @@ from samplebench.devices import dtype_name, resolve_device, resolve_dtype
 from samplebench.errors import InputError, UsageError, unknown
 from samplebench.files import texts
 from samplebench.files.atomic import expanded, regular, sha256
+from samplebench.processes.discrete import discrete_process, release_flags
 from samplebench.protocols import protocol
 from samplebench.registry import adapters, timelines
 from samplebench.ticker import say
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 # What everything that is sampled from has; a `Model` that sets its own has it all.
 _NEEDED = ("shape", "num_classes", "sigma_min", "sigma_max", "device", "state_dtype", "provenance")
-
+# Flags of a release that say how many steps its process has.
+_STEPS = ("diffusion_steps", "steps")
 _DIFFUSERS = ("model_index.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json")
 
 
@@ -100,7 +102,7 @@ def load(
 
 
 def load_classifier(
-    source: str | Path,
+    source: str | Path | Checkpoint,
     *,
     config: Mapping[str, Any] | str | Path | None = None,
     device: str | torch.device | None = None,
@@ -110,13 +112,15 @@ def load_classifier(
     """A classifier of noisy images for guidance (Dhariwal & Nichol 2021).
 
     Args:
-        source: id of the model it was released beside, or the path of its file.
-        config: of a file: the release's flags (image_size, classifier_depth, ...), or
-            "architecture" with constructor arguments; a mapping or the path of a JSON file.
+        source: the model it was released beside, by its id or entry, or the path of its file.
+        config: of a file: the release's flags (image_size, classifier_depth, ... and, for guidance
+            in noise levels, those of its process, as noise_schedule), or "architecture" with
+            constructor arguments; a mapping or the path of a JSON file.
         device, offline, quiet: as for `load`.
 
     Returns:
-        classifier(x_t, t) -> logits [N, classes]; t as the diffusion network receives it.
+        classifier(x_t, t) -> logits [N, classes]; t as the diffusion network receives it. Its
+            attributes num_classes and process say how it was trained.
 
     Raises:
         UsageError: a model without one.
@@ -125,25 +129,40 @@ def load_classifier(
     from samplebench.adapters.openai import load_classifier as build
 
     where = resolve_device(device)
-    path, words = expanded(str(source)), {} if config is None else _config(config)
-    if str(source) in catalog():
-        entry = checkpoint(str(source)).classifier
-        if entry is None:
-            raise UsageError(f"no classifier was released beside {source}; give a file")
-        path, words = local_file(entry, offline=offline, quiet=quiet), {**entry.config, **words}
-        try:
-            network = build(path, words, where)
-            found = structure((name, t.shape) for name, t in network.state_dict().items())
-            if found != entry.structure:
-                raise InputError(
-                    f"{entry.id}: {path.name} has other tensors than the released file"
-                )
-        except InputError as error:
-            raise rejected(entry, path, error) from None
-        return network
-    if not _is_file(path):
-        raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
-    return build(path, words, where)
+    words = {} if config is None else _config(config)
+    if isinstance(source, Checkpoint) or str(source) in catalog():
+        beside = source if isinstance(source, Checkpoint) else checkpoint(str(source))
+        network = _released(beside, words, where, offline, quiet)
+        law = adapters.entry(beside.format).planned(beside.config, beside.shape)
+    else:
+        path = expanded(str(source))
+        if not _is_file(path):
+            raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
+        network = build(path, words, where)
+        flags = release_flags(words)
+        law = discrete_process(flags) if flags.keys() & {"noise_schedule", *_STEPS} else None
+    network.num_classes, network.process = network.out_channels, law
+    return network
+
+
+def _released(
+    beside: Checkpoint, words: Mapping[str, Any], where: torch.device, offline: bool, quiet: bool
+) -> nn.Module:
+    """The classifier that was released beside a model, verified."""
+    from samplebench.adapters.openai import load_classifier as build
+
+    entry = beside.classifier
+    if entry is None:
+        raise UsageError(f"no classifier was released beside {beside.id}; give a file")
+    path = local_file(entry, offline=offline, quiet=quiet)
+    try:
+        network = build(path, {**entry.config, **words}, where)
+        found = structure((name, t.shape) for name, t in network.state_dict().items())
+        if entry.structure and found != entry.structure:
+            raise InputError(f"{entry.id}: {path.name} has other tensors than the released file")
+    except InputError as error:
+        raise rejected(entry, path, error) from None
+    return network
 
 
 def _check(model: Model, entry: Checkpoint, path: Path) -> None:

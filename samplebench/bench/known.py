@@ -30,6 +30,19 @@ class Known:
         return self.entry.id
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.entry.shape
+
+    @property
+    def num_classes(self) -> int:
+        return self.entry.num_classes
+
+    @property
+    def labels_optional(self) -> bool:
+        """As the adapter declares it."""
+        return adapters.entry(self.entry.format).labels_optional
+
+    @property
     def kind(self) -> str:
         """As the adapter declares it."""
         return timelines.entry(adapters.entry(self.entry.format).kind).name

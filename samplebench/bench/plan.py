@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from samplebench import registry
@@ -25,6 +25,7 @@ from samplebench.bench.choices import (
 )
 from samplebench.bench.codes import Codes
 from samplebench.bench.expand import check_names, settings
+from samplebench.bench.guidances import PlannedGuidance, guidances
 from samplebench.bench.known import Known
 from samplebench.bench.labels import labels_by_name
 from samplebench.bench.measured import scored_rows
@@ -53,10 +54,16 @@ NUMERICS = 2
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from, and what its samples are compared with."""
+    """Where a model comes from, and what its samples are compared with.
+
+    Attributes:
+        guides: by id the guiding models and classifiers of its cells; of a classifier also the
+            model beside which it was released.
+    """
 
     checkpoint: Checkpoint
     measures: tuple[Measure, ...]
+    guides: Mapping[str, tuple[Checkpoint, Checkpoint | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,9 +119,11 @@ def make(request: Request) -> Plan:
     for entry in checkpoints:
         words = preset_of(request, checkpoints, entry, survey)
         measuring = measuring_of(words, entry)
-        own = list(_rows_of_model(words, entry, measuring, codes, survey, first))
+        guided = guidances(words, Known(entry), survey)
+        own = list(_rows_of_model(words, entry, measuring, guided, codes, survey, first))
         if own:
-            sources[entry.id] = Source(entry, measuring.measures)
+            files = {name: file for each in guided for name, file in each.files.items()}
+            sources[entry.id] = Source(entry, measuring.measures, files)
         notes += preset_notes(words, entry, (row.columns for row in own))
         if own and entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
@@ -180,6 +189,7 @@ def _rows_of_model(
     request: Request,
     entry: Checkpoint,
     measuring: Measuring,
+    guided: Sequence[PlannedGuidance],
     codes: Codes,
     survey: Survey,
     first: dict[str, Mapping[str, Any]],
@@ -201,7 +211,9 @@ def _rows_of_model(
         codes.look(solver.entry)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))
-            found = _rows_of_sampler(request, base, known, measuring, solver, given, codes, survey)
+            found = _rows_of_sampler(
+                request, base, known, measuring, guided, solver, given, codes, survey
+            )
             for row in (shared(row, first) for row in found):
                 yield from scored_rows(row, measuring.measures, codes)
 
@@ -211,6 +223,7 @@ def _rows_of_sampler(
     base: Conditions,
     known: Known,
     measuring: Measuring,
+    guided: Sequence[PlannedGuidance],
     solver: Solver,
     given: Mapping[str, Any],
     codes: Codes,
@@ -252,7 +265,9 @@ def _rows_of_sampler(
         )
         for remark in setting.remarks(known, known.id):
             survey.remark(remark)
-        yield PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
+        row = PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
+        for each in guided:
+            yield each.guided(row, setting, codes)
 
 
 def _columns(

@@ -201,6 +201,14 @@ class Bound:
             return self.images, self.batch
         return int(self.counts[:count].sum()), count
 
+    def further(self, count: int) -> int:
+        """Further passes of guidance over the samples that `evaluated` tells of."""
+        if self.guide is None:
+            return 0
+        # Whose samples cannot be named has them of an evaluation whose samples cannot either.
+        counts = None if self.counts is None else self.guide.counts
+        return self.guide.images if counts is None else int(counts[:count].sum())
+
     @property
     def nfe(self) -> float:
         """Network evaluations per sample so far; a whole number for ordinary samplers."""

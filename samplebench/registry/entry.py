@@ -118,12 +118,14 @@ class AdapterEntry(Entry):
             only the file says it, or none is needed.
         protocol: that of a file which no catalogue describes.
         suffixes: of its files, where they can belong to no other adapter.
+        labels_optional: whether its class-conditional models answer without labels, too.
     """
 
     kind: str = "sigma"
     process: Callable[[Mapping[str, Any], tuple[int, int, int]], Any] | None = None
     protocol: str = "edm"
     suffixes: tuple[str, ...] = ()
+    labels_optional: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str):
