@@ -120,7 +120,7 @@ def load_classifier(
 
     Returns:
         classifier(x_t, t) -> logits [N, classes]; t as the diffusion network receives it. Its
-            attributes num_classes and process say how it was trained.
+            attributes out_channels and process say how it was trained.
 
     Raises:
         UsageError: a model without one.
@@ -141,7 +141,8 @@ def load_classifier(
         network = build(path, words, where)
         flags = release_flags(words)
         law = discrete_process(flags) if flags.keys() & {"noise_schedule", *_STEPS} else None
-    network.num_classes, network.process = network.out_channels, law
+    # Of the steps whose times it is told.
+    network.process = law
     return network
 
 

@@ -149,7 +149,8 @@ class ClassifierGuidance(Guidance):
         like = next(iter(weights()), x_t) if callable(weights) else x_t
         with torch.enable_grad():
             x = x_t.detach().to(like.dtype).requires_grad_()
-            log_p = torch.log_softmax(self.classifier(x, t), dim=-1)
+            # No leaf: torch's counter of operations cannot see a module that is given one.
+            log_p = torch.log_softmax(self.classifier(x.view_as(x), t), dim=-1)
             chosen = log_p.gather(1, labels.to(log_p.device).reshape(-1, 1)).sum()
             return torch.autograd.grad(chosen, x)[0] * self.scale
 

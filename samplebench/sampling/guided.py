@@ -169,7 +169,11 @@ def classifier_guidance(
             "the classifier says nothing of the steps that it was trained on; set its attribute "
             "process, e.g. sb.process('discrete', noise_schedule='cosine')"
         )
-    classes, own = int(getattr(classifier, "num_classes", 0) or 0), _classes(model)
+    # A released network says it by its last layer.
+    classes, own = (
+        _classes(classifier) or int(getattr(classifier, "out_channels", 0)),
+        _classes(model),
+    )
     if own and classes and own != classes:
         raise UsageError(f"the classifier knows {classes} classes and the model {own}")
     return ClassifierGuidance(classifier, scale, classes, law, interval)
