@@ -14,6 +14,7 @@ from samplebench.models.model import UNNAMED, name_of
 from samplebench.models.steps import nearest, network_time
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from samplebench.models.chunks import Chunks
@@ -113,8 +114,8 @@ class ClassifierGuidance(Guidance):
             network of its process receives it.
         num_classes: K, the range that labels are drawn from for an unconditional model; 0: they
             have to be given.
-        process: the discrete one that it was trained on; not needed on a discrete model's own
-            steps.
+        process: the discrete one that it was trained on; None on a discrete model's own steps for
+            that model's.
         scale, interval: as of all.
     """
 
@@ -133,6 +134,15 @@ class ClassifierGuidance(Guidance):
 
     def moved(self, main: Tensor, other: Tensor) -> Tensor:
         return main + other
+
+    def time(self, sigma: Tensor, n: int, device: torch.device) -> Tensor:
+        """What the classifier is told [n] of levels, one or [n] on the host: the nearest steps of
+        its process."""
+        import torch
+
+        assert self.process is not None
+        t = nearest(torch.from_numpy(self.process.sigmas), sigma.reshape(-1))
+        return network_time(self.process, t, n, device)
 
     def __call__(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
         """The gradient [N, C, H, W] at x_t, in the precision of the classifier's weights; of a
@@ -162,12 +172,8 @@ class ClassifierPull:
     """
 
     def __init__(self, guidance: ClassifierGuidance) -> None:
-        import torch
-
         self.guidance, self.network = guidance, guidance.classifier
         self.chunks: Chunks | None = getattr(guidance.classifier, "chunks", None)
-        law = guidance.process
-        self.levels = None if law is None else torch.from_numpy(law.sigmas)
 
     def __call__(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
         """Like x.
@@ -175,9 +181,7 @@ class ClassifierPull:
         Args:
             sigma: a scalar or [N], on any device.
         """
-        assert self.guidance.process is not None and self.levels is not None
-        t = nearest(self.levels, sigma.cpu().reshape(-1))
-        time = network_time(self.guidance.process, t, len(x), x.device)
+        time = self.guidance.time(sigma.cpu(), len(x), x.device)
         level = column(sigma, x)
         scale = (level.square() + 1).sqrt()
         gradient = self.guidance(x / scale, time, labels).to(x.dtype)

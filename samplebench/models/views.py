@@ -10,7 +10,7 @@ import numpy as np
 from samplebench.answers.tensors import described
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
-from samplebench.models.guidance import Guidance, ReferenceGuidance
+from samplebench.models.guidance import ClassifierGuidance, Guidance, ReferenceGuidance
 from samplebench.models.isotropic import isotropic_eps
 from samplebench.processes.discrete import DiscreteProcess
 from samplebench.processes.levels import level
@@ -47,13 +47,19 @@ class DiscreteView:
         Raises:
             UsageError: it returned something else than a tensor like x_t.
         """
+        import torch
+
         bound, guide = self.bound, self.bound.guide
         guidance: Any = bound.guidance
         if guide is None or isinstance(guidance, ReferenceGuidance):
             return None
-        if isinstance(guidance, Guidance) and not guidance.inside(float(self.process.sigmas[j])):
+        sigma, n = float(self.process.sigmas[j]), len(x_t)
+        if isinstance(guidance, Guidance) and not guidance.inside(sigma):
             return None
-        time = bound.model.time(self.process.timestep_map[j], len(x_t))  # type: ignore[attr-defined]
+        if isinstance(guidance, ClassifierGuidance) and guidance.process is not None:
+            time = guidance.time(torch.tensor(sigma, dtype=torch.float64), n, x_t.device)
+        else:
+            time = bound.model.time(self.process.timestep_map[j], n)  # type: ignore[attr-defined]
         answer = guide.ask(lambda x_t, t, labels: guidance(x_t, t, labels), x_t, time)
         return guide.judge(answer, x_t, "step", j)
 

@@ -170,10 +170,8 @@ def classifier_guidance(
             "process, e.g. sb.process('discrete', noise_schedule='cosine')"
         )
     # A released network says it by its last layer.
-    classes, own = (
-        _classes(classifier) or int(getattr(classifier, "out_channels", 0)),
-        _classes(model),
-    )
+    classes = _classes(classifier) or int(getattr(classifier, "out_channels", 0))
+    own = _classes(model)
     if own and classes and own != classes:
         raise UsageError(f"the classifier knows {classes} classes and the model {own}")
     return ClassifierGuidance(classifier, scale, classes, law, interval)

@@ -177,6 +177,24 @@ def test_a_classifier_on_discrete_steps_is_the_gradient():
         near(found, guided(x, sigma))
 
 
+def test_a_classifier_of_another_process_is_told_its_own_step():
+    """At the same noise level; on the model's own steps and in noise levels alike."""
+    main, other, told = on_steps(Unconditional()), sb.process("discrete", **OTHER), []
+    logits = classifier(by_steps(other))
+
+    def judge(x_t, t):
+        told.append(set(t.tolist()))
+        return logits(x_t, t)
+
+    guidance = ClassifierGuidance(judge, 1.0, process=other)
+    j = 20
+    sigma = float(main.process.sigmas[j])
+    bound = Bound(main, LABELS, 5, guidance)
+    DiscreteView(bound, main.process).gradient(X, j)
+    bound(X, sigma)
+    assert told == [{int(abs(other.sigmas - sigma).argmin())}] * 2 != [{j}] * 2
+
+
 # linear processes
 
 
