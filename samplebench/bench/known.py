@@ -34,8 +34,10 @@ class Known:
         return self.entry.shape
 
     @property
-    def num_classes(self) -> int:
-        return self.entry.num_classes
+    def num_classes(self) -> int | None:
+        """None where only the file says it: tables of others may leave it out."""
+        unsaid = not self.entry.num_classes and (self.entry.home or not all(self.entry.shape))
+        return None if unsaid else self.entry.num_classes
 
     @property
     def labels_optional(self) -> bool:

@@ -59,7 +59,7 @@ class SamplerEntry(Entry):
             for one a step.
         coupled: whether the samples of a batch depend on each other, so that another batch gives
             others.
-        guided: whether it follows a guidance; only those on discrete steps can.
+        guided: whether it follows a classifier's gradient by itself, on discrete steps.
         draws: whether it makes images from noise, and not noise from images.
         canonical: effective parameters -> (sampler, parameters) of the same algorithm.
         decisive: (effective parameters, steps) -> what of them decides the images, where several

@@ -93,7 +93,7 @@ def check_models(
             raise UsageError(f"guidance classifier needs D(x; sigma), and {who} {_offer(model)}")
         return
     classes, optional = _classes(model), getattr(model, "labels_optional", False)
-    if name == "cfg" and not classes:
+    if name == "cfg" and classes == 0:
         raise UsageError(
             f"guidance cfg needs a class-conditional model, and {who} is unconditional; give "
             "guidance auto with a weaker guiding_model"
@@ -111,7 +111,9 @@ def check_models(
             f"guidance cfg asks its guiding model without labels, and {other} needs them; give "
             "guidance auto, or an unconditional one"
         )
-    if name == "auto" and own != classes and not (free and not classes):
+    if None in (own, classes) or own == classes:
+        return
+    if name == "auto" and not (free and not classes):
         has = f"has {own} classes" if own else "is unconditional"
         less = "; for guidance cfg it will do" if classes and not own else ""
         raise UsageError(f"guidance auto asks with the labels of {who}, and {other} {has}{less}")
@@ -139,8 +141,10 @@ def _offer(model: Any) -> str:
     return of_model(model).offers(getattr(model, "process", None))
 
 
-def _classes(model: Any) -> int:
-    return int(getattr(model, "num_classes", 0) or 0)
+def _classes(model: Any) -> int | None:
+    """How many it has; None where that is not known before its file is here."""
+    found = getattr(model, "num_classes", 0)
+    return None if found is None else int(found)
 
 
 def reference_guidance(
@@ -219,6 +223,10 @@ def guidance_of(
             "guidance classifier needs a classifier, e.g. of sb.load_classifier"
             if classifier is None
             else f"guidance {guidance} takes no classifier; drop it"
+        )
+    if guide is not None and not callable(guide):
+        raise UsageError(
+            f"guiding_model {described(guide)} is no model; load it with sb.load first"
         )
     check_models(guidance, model, guide)
     check_solver(guidance, setting.solver)

@@ -177,6 +177,26 @@ def test_images_differ_by_guidance(models, tmp_path):
     assert len(set(values.values())) == len(values) == 4
 
 
+def test_labels_of_an_unconditional_model_are_the_classifiers(models, tmp_path):
+    """Drawn by the seeds as those of a conditional one, so images differ by them alone."""
+    words = {**WORDS, "model": "digits-exact-uncond", "checkpoints": models}
+    judged = {"guidance": "classifier", "classifier": "judged", "guidance_scale": 3}
+    swept = sweep(tmp_path, **words, **judged)
+    found = record(swept)
+    assert found["guide_nfe"] == found["nfe"] == 9 and not found["nonfinite"]
+
+
+def test_classes_that_no_table_says_are_looked_at_when_the_file_is_here(models, tmp_path):
+    text = CATALOGUE.replace("num_classes = 10\n", "")
+    (tmp_path / "mine.toml").write_text(text)
+    words = {**WORDS, "model": "weak", "checkpoints": str(tmp_path / "mine.toml")}
+    assert record(sweep(tmp_path / "out", **words, **CFG))["guide_nfe"] == 9
+    other = text.replace("conditional = true", "conditional = false")
+    (tmp_path / "mine.toml").write_text(other)
+    with pytest.raises(UsageError, match="guidance cfg needs a class-conditional model, and weak"):
+        sweep(tmp_path / "out", **words, **CFG)
+
+
 def test_an_estimate_counts_the_guide(monkeypatch, models):
     from samplebench.bench import estimate as room
 

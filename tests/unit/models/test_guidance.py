@@ -392,6 +392,10 @@ REFUSED = [
     ({"guidance_interval": (-1, 2)}, "must be two noise levels, the lower first"),
     ({"guidance_interval": (1,)}, "must be two noise levels, the lower first"),
     ({"guidance_interval": (float("nan"), 2)}, "must be two noise levels"),
+    (
+        {"guiding_model": "digits-exact"},
+        "guiding_model str 'digits-exact' is no model; load it with sb.load",
+    ),
     ({"guidance": "auto"}, "guidance auto needs a weaker guiding_model"),
     ({"guidance": "auto", "guiding_model": Unconditional()}, "is unconditional; for guidance cfg"),
     ({"classifier": classifier(None)}, "guidance cfg takes no classifier"),
