@@ -23,6 +23,9 @@ from samplebench.sampling.guided import NONE, interval_of, scale_of
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
 
+# Words whose values may be objects of Python.
+_OBJECTS = ("model", "sampler", "guiding_model")
+
 
 def _items(value: Any) -> list[Any]:
     if isinstance(value, str):
@@ -41,7 +44,7 @@ def _texts(name: str, value: Any) -> tuple[Any, ...]:
     items = _list(name, value)
     items = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
     for item in items:
-        if not (isinstance(item, str) or (name == "sampler" and callable(item))):
+        if not (isinstance(item, str) or (name in _OBJECTS and callable(item))):
             raise UsageError(f"--{name} {item!r} is not a name; write e.g. {_EXAMPLES[name]}")
     found: list[Any] = []
     for item in items:
@@ -277,6 +280,8 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "dtype": _precision,
     "checkpoints": _path,
     "file": _path,
+    "format": _text,
+    "model_config": lambda n, v: dict(v) if isinstance(v, Mapping) else _path(n, v),
     "offline": _flag,
     "yes": _flag,
     "out": _path,

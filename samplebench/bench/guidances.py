@@ -16,6 +16,8 @@ from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
 from samplebench.devices import network_dtype
 from samplebench.errors import UsageError
+from samplebench.loading.look import looked_at
+from samplebench.loading.source import source_of
 from samplebench.models.guidance import EVERYWHERE, NAMES
 from samplebench.registry import adapters
 from samplebench.results.cell import PlannedRow
@@ -74,14 +76,15 @@ class PlannedGuidance:
             return replace(row, columns=columns, computed_as=f"{ran} without guidance")
         planned = passes(setting, self.interval) if setting.timeline.budgeted else None
         more = cast(Conditions, {"guidance": self.condition})
-        if self.guide is not None:
+        unknown = codes.unknown(self.condition.get("model", {}))
+        if self.guide is not None and self.guide.model is None:
             more |= codes.of("guide", "adapter", adapters.entry(self.guide.format))
         cells = tuple(
             replace(
                 cell,
                 conditions=cast(Conditions, {**cell.conditions, **more}),
                 guide_nfe=planned,
-                not_reusable=cell.not_reusable or codes.unknown(more),
+                not_reusable=cell.not_reusable or unknown or codes.unknown(more),
             )
             for cell in row.cells
         )
@@ -89,7 +92,9 @@ class PlannedGuidance:
         return replace(row, columns=columns, cells=cells)
 
 
-def guidances(request: Request, known: Known, survey: Survey) -> tuple[PlannedGuidance, ...]:
+def guidances(
+    request: Request, known: Known, survey: Survey, codes: Codes
+) -> tuple[PlannedGuidance, ...]:
     """All of a request on one model.
 
     Raises:
@@ -103,7 +108,7 @@ def guidances(request: Request, known: Known, survey: Survey) -> tuple[PlannedGu
     for name in ("guiding_model", "classifier"):
         for guidance in names:
             survey.word(name, _takes(guidance) == name, f"guidance {guidance}")
-    found = (each for name in names for each in _of_name(name, request, known))
+    found = (each for name in names for each in _of_name(name, request, known, codes))
     return tuple(found)
 
 
@@ -112,7 +117,7 @@ def _takes(name: str) -> str:
     return "classifier" if name == "classifier" else "" if name == NONE else "guiding_model"
 
 
-def _of_name(name: str, request: Request, known: Known) -> Iterator[PlannedGuidance]:
+def _of_name(name: str, request: Request, known: Known, codes: Codes) -> Iterator[PlannedGuidance]:
     if name == NONE:
         yield PlannedGuidance()
         return
@@ -122,14 +127,14 @@ def _of_name(name: str, request: Request, known: Known) -> Iterator[PlannedGuida
     intervals = request.guidance_interval or (EVERYWHERE,)
     for place in itertools.product(_others(name, request, known), intervals):
         for scale in scales:
-            yield _guidance(name, scale, *place, request, known)
+            yield _guidance(name, scale, *place, request, known, codes)
 
 
 def _others(name: str, request: Request, known: Known) -> Sequence[Checkpoint | None]:
     """The guiding models, or the model beside which the classifier lies."""
     models = catalog(request.checkpoints)
     if name != "classifier":
-        guides = [checkpoint(each, models) for each in request.guiding_model]
+        guides = [looked_at(source_of(each, models)) for each in request.guiding_model]
         for guide in guides:
             check_models(name, known, Known(guide), known.id, guide.id)
         if not guides:
@@ -158,6 +163,7 @@ def _guidance(
     interval: tuple[float, float],
     request: Request,
     known: Known,
+    codes: Codes,
 ) -> PlannedGuidance:
     if not acts(name, scale):
         return PlannedGuidance(name, column=f"{name} {word(scale)}")
@@ -166,17 +172,19 @@ def _guidance(
         condition["interval"] = "/".join(map(repr, interval))
     if name == "classifier":
         assert other is not None and other.classifier is not None
-        condition["classifier"] = {**_identity(other.classifier), "beside": dict(other.config)}
+        own = _identity(other.classifier, codes)
+        condition["classifier"] = {**own, "beside": dict(other.config)}
         column = shown(condition) + ("" if other.id == known.id else f" of {other.id}")
         return PlannedGuidance(name, interval, None, other, column, condition)
     if other is not None:
         dtype = request.dtype or network_dtype(other.dtype, request.device)
-        condition["model"] = {**_identity(other), "format": other.format, "dtype": dtype}
+        condition["model"] = {**_identity(other, codes), "format": other.format, "dtype": dtype}
     return PlannedGuidance(name, interval, other, None, shown(condition), condition)
 
 
-def _identity(entry: Checkpoint) -> dict[str, Any]:
-    return {"id": entry.id, "checkpoint_sha256": digest(entry), "config": dict(entry.config)}
+def _identity(entry: Checkpoint, codes: Codes) -> dict[str, Any]:
+    sha256 = digest(entry) if entry.model is None else codes.model(entry)
+    return {"id": entry.id, "checkpoint_sha256": sha256, "config": dict(entry.config)}
 
 
 def shown(condition: Mapping[str, Any] | None) -> str:

@@ -24,8 +24,10 @@ def ready(plan: Plan, quiet: bool) -> Plan:
     offline = plan.request.offline
     sources = plan.sources.values()
     measures = [each for source in sources for each in source.measures]
+    # Of models in memory there is no file.
     files = {source.checkpoint.id: source.checkpoint for source in sources}
     files |= {name: guide for source in sources for name, (guide, _) in source.guides.items()}
+    files = {name: file for name, file in files.items() if file.model is None}
     known = all(map(digest, files.values()))
     known &= all(each.reference.sha256 for each in measures)
     # The smaller ones first: what is missing there is told before gigabytes are on their way.
@@ -34,4 +36,4 @@ def ready(plan: Plan, quiet: bool) -> Plan:
         if not (quiet or offline):
             announce(file, sys.stderr)
         local_file(file, offline=offline, quiet=quiet)
-    return plan if known else planning.make(plan.request)
+    return plan if known else planning.make(plan.request, plan.models)

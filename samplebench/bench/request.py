@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from samplebench.bench.checks import CHECKS
@@ -22,9 +21,9 @@ class Request:
     """A sweep, checked word by word; None means the default of model or protocol.
 
     Attributes:
-        model, sampler, nfe, rho, discretization: swept over; a discretization may be a tuple of
-            explicit levels or a card of them, a sampler may be a function. Without rho, each
-            discretization's own.
+        model, sampler, nfe, rho, discretization: swept over; a model may be an object, a sampler a
+            function, a discretization a tuple of explicit levels or a card of them. Without rho,
+            each discretization's own.
         param: sampler -> parameter -> values, swept over too.
         guidance: "none", "cfg", "auto", "classifier"; swept over, as are
         guidance_scale, guidance_interval, guiding_model: as of `sb.sample`, models by their ids.
@@ -41,13 +40,15 @@ class Request:
         device, dtype: of the network.
         checkpoints: TOML file with further models.
         file: the model's released file, downloaded by hand.
+        format, model_config: of the one model, where it is a file of the user's: its container, and
+            a JSON file or a table of what that does not say.
         offline: open no connection.
         yes: start a sweep that takes more than a day.
         out: results folder; None for reports/<model>.
         given: names of the words that were written, not left to a default.
     """
 
-    model: tuple[str, ...] = ()
+    model: tuple[Any, ...] = ()
     sampler: tuple[str | Callable[..., Any], ...] = ()
     nfe: tuple[int, ...] = (5, 10, 20, 35)
     rho: tuple[float, ...] = ()
@@ -75,6 +76,8 @@ class Request:
     dtype: str | None = None
     checkpoints: str | None = None
     file: str | None = None
+    format: str | None = None
+    model_config: str | Mapping[str, Any] | None = None
     offline: bool = False
     yes: bool = False
     out: str | None = None
@@ -137,10 +140,6 @@ class Request:
                 value = [list(v) if isinstance(v, tuple) else _name(v) for v in value]
             plain[f.name] = value
         return plain
-
-    def folder(self) -> Path:
-        """Where results go."""
-        return Path(self.out) if self.out else Path("reports") / "+".join(self.model)
 
 
 def _name(value: Any) -> Any:

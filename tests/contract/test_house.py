@@ -28,7 +28,7 @@ FLOORS = {
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 LOOSE = {
-    "ambient", "api", "citations", "devices", "discretizations", "errors", "images", "loading",
+    "ambient", "api", "citations", "devices", "discretizations", "errors", "images",
     "protocols", "ticker",
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import samplebench as sb
 from samplebench.adapters.openai.flags import classifier
 from samplebench.bench.guides import Guide
 from samplebench.bench.request import Request
@@ -301,3 +302,33 @@ def test_words_survive_being_written_out():
     )  # fmt: skip
     assert request.guidance_interval == ((0.0, float("inf")), (0.3, 5.0))
     assert Request.of(**request.words()) == request
+
+
+def test_models_in_memory_guide_and_are_guided(tmp_path):
+    """By what they are: another guide of the same name makes another cell."""
+    exact = sb.load("digits-exact", device="cpu")
+    uncond = sb.load("digits-exact-uncond", device="cpu")
+
+    def wrapped(scale, name):
+        config = {"noise_schedule": "cosine", "diffusion_steps": 100}
+        process = sb.process("discrete", **config)
+        table = torch.from_numpy(process.sigmas)
+
+        def network(x, t):
+            sigma = table[t.long()]
+            level = sigma.reshape(-1, 1, 1, 1)
+            state = x * (1 + level**2).sqrt()
+            return scale * (state - uncond(state, sigma)) / level
+
+        return sb.wrap(
+            network, predicts="eps", alpha_bar=process.alpha_bar, shape=(1, 8, 8), name=name
+        )
+
+    words = {**WORDS, **CFG, "model": exact, "protocol": "digits", "reference": "digits-kde"}
+    found = [
+        record(sweep(tmp_path / name, **words, guiding_model=wrapped(scale, name)))
+        for scale, name in ((1.0, "one"), (0.5, "half"))
+    ]
+    assert [each["guide_nfe"] for each in found] == [9, 9]
+    ids = [each["conditions"]["guidance"]["model"]["id"] for each in found]
+    assert ids == ["one", "half"] and found[0]["cell"] != found[1]["cell"]
