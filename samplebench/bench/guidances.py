@@ -177,7 +177,9 @@ def _guidance(
         column = shown(condition) + ("" if other.id == known.id else f" of {other.id}")
         return PlannedGuidance(name, interval, None, other, column, condition)
     if other is not None:
-        dtype = request.dtype or network_dtype(other.dtype, request.device)
+        # One in memory stays as it is.
+        dtype = other.dtype if other.model is not None else request.dtype
+        dtype = dtype or network_dtype(other.dtype, request.device)
         condition["model"] = {**_identity(other, codes), "format": other.format, "dtype": dtype}
     return PlannedGuidance(name, interval, other, None, shown(condition), condition)
 

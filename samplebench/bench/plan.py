@@ -118,7 +118,7 @@ def make(request: Request, checkpoints: Sequence[Checkpoint] | None = None) -> P
     for entry in checkpoints:
         words = preset_of(_where_it_is(request, entry), checkpoints, entry, survey)
         measuring = measuring_of(words, entry)
-        guided = guidances(words, Known(entry), survey, codes)
+        guided = guidances(request, Known(entry), survey, codes)
         own = list(_rows_of_model(words, entry, measuring, guided, codes, survey, first))
         if own:
             files = {name: file for each in guided for name, file in each.files.items()}

@@ -309,6 +309,20 @@ def test_models_in_memory_guide_and_are_guided(tmp_path):
     exact = sb.load("digits-exact", device="cpu")
     uncond = sb.load("digits-exact-uncond", device="cpu")
 
+    class Single(torch.nn.Module):
+        """In another precision than the main model."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x, sigma):
+            return uncond(x * self.weight, sigma)
+
+    def single():
+        network = Single().eval()
+        return sb.wrap(network, predicts="D", time="sigma", shape=(1, 8, 8), name="single")
+
     def wrapped(scale, name):
         config = {"noise_schedule": "cosine", "diffusion_steps": 100}
         process = sb.process("discrete", **config)
@@ -331,4 +345,7 @@ def test_models_in_memory_guide_and_are_guided(tmp_path):
     ]
     assert [each["guide_nfe"] for each in found] == [9, 9]
     ids = [each["conditions"]["guidance"]["model"]["id"] for each in found]
+    other = record(sweep(tmp_path / "single", **words, guiding_model=single()))
+    assert other["conditions"]["guidance"]["model"]["dtype"] == "float32"
+    assert other["conditions"]["dtype"] == "float64"
     assert ids == ["one", "half"] and found[0]["cell"] != found[1]["cell"]

@@ -195,6 +195,32 @@ def test_a_classifier_of_another_process_is_told_its_own_step():
     assert told == [{int(abs(other.sigmas - sigma).argmin())}] * 2 != [{j}] * 2
 
 
+def test_a_wrapped_network_answers_without_labels_by_its_null_label():
+    """On the steps of its process and in noise levels alike."""
+    process = sb.process("discrete", **CONFIG)
+    table, exact = torch.from_numpy(process.sigmas), conditional()
+
+    def network(x_t, t, labels):
+        sigma = table[t]
+        level = sigma.reshape(-1, 1, 1, 1)
+        x = x_t * (1 + level**2).sqrt()
+        everyone = bool((labels == 3).all())
+        return (x - exact(x, sigma, None if everyone else labels)) / level
+
+    main = sb.wrap(
+        network, predicts="eps", alpha_bar=process.alpha_bar, shape=SHAPE, num_classes=3,
+        null_label=3,
+    )  # fmt: skip
+    bound = Bound(main, LABELS, 5, reference_guidance("cfg", main, None, SCALE))
+    for j in (2, 20, 40):
+        a, sigma = float(process.alpha_bar[j]), float(process.sigmas[j])
+        x = X * (1 + sigma)
+        near(bound(x, sigma), guided(x, sigma))
+        near(DiscreteView(bound, main.process).predict_x0(x * a**0.5, j)[0], guided(x, sigma))
+    found = sb.sample(main, "ddim", steps=5, **words())
+    assert found.isfinite().all()
+
+
 # linear processes
 
 

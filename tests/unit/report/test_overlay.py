@@ -345,3 +345,10 @@ def test_autoguidance_is_the_same_by_the_same_file():
 def overlaid_run(run):
     (plot,) = plots_of(run)
     return _run(plot.curves[0], CIFAR)
+
+
+def test_a_guided_point_says_its_further_passes():
+    run = view({"guidance": "cfg 2", "guide_nfe": 35}, {"guidance": "", "guide_nfe": 0})
+    found = {p.hover[2] for one in chart_of(run, "").series for p in one.points}
+    assert "NFE 35 and 35 of guidance in 18 steps, N = 50000" in found
+    assert "NFE 35 in 18 steps, N = 50000" in found
