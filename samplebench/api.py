@@ -28,8 +28,9 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
         quiet: no progress on stderr.
         words: as on the command line, one value or a list: model, sampler (names or functions),
             nfe, rho, discretization, param (sampler -> parameter -> values, or
-            {"edm.S_churn": [0, 10]}), label (name -> label), num_samples, seed,
-            repeats, metric, reference, keep, save_images, protocol, noise, state_dtype,
+            {"edm.S_churn": [0, 10]}), label (name -> label), guidance, guidance_scale,
+            guidance_interval, guiding_model, classifier, num_samples, seed, repeats,
+            metric, reference, keep, save_images, protocol, noise, state_dtype,
             batch_size, device, dtype, preset, checkpoints, file, offline, yes, out.
 
     Autocast, inference mode and the default dtype and device that the program has set in torch

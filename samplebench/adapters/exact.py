@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from samplebench.models.model import Model
 
 
-@adapters.register("exact")
+@adapters.register("exact", labels_optional=True)
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:

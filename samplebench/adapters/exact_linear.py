@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     "exact-linear",
     kind="linear",
     process=lambda config, shape: trained_process(config, shape[-1]),
+    labels_optional=True,
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None

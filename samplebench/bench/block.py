@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samplebench.answers.blame import Failed
+from samplebench.bench.guides import classes_of
 from samplebench.bench.loaded import Bench, LoadedExtractor
 from samplebench.bench.steady import watched_extractor, watched_sampling
 from samplebench.devices import resolve_dtype, synchronize
@@ -40,6 +41,7 @@ class Block:
         images: uint8 [n, H, W, C].
         rows: features by an extractor's key, float64 [n, D]; missing where it failed.
         failed: why it failed, by an extractor's key.
+        guided: further passes of guidance over the same.
         evaluated, drawn: evaluations of the samples, and their number; of padding as well where a
             sampler evaluates a part of its batch without a word which.
         nonfinite: samples that are not finite, or had an answer of the network that was not.
@@ -54,6 +56,7 @@ class Block:
     rows: Mapping[str, np.ndarray]
     failed: Mapping[str, str]
     evaluated: int
+    guided: int
     drawn: int
     nonfinite: int
     why: str
@@ -82,8 +85,11 @@ def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int
     assert dtype is not None
     began = time.perf_counter()
     noise = stream(conditions["noise"], seeds, model.device, dtype)
-    latents, labels = noise.start(setting.timeline.latent_shape(model.shape), model.num_classes)
-    bound = Bound(model, labels, len(seeds), blamed=True, foreign=bench.foreign)
+    guidance = bench.guidance(conditions)
+    latents, labels = noise.start(
+        setting.timeline.latent_shape(model.shape), classes_of(model, guidance)
+    )
+    bound = Bound(model, labels, len(seeds), guidance, blamed=True, foreign=bench.foreign)
     with (
         torch.no_grad(),
         setting.solver.guarded(),
@@ -113,6 +119,7 @@ def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int
         rows=rows,
         failed=failed,
         evaluated=evaluated,
+        guided=bound.further(n),
         drawn=drawn,
         nonfinite=lost,
         why=why if lost else "",

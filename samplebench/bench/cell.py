@@ -81,7 +81,9 @@ def _partial(cell: Cell, bench: Bench, store: Store, keep: str) -> Partial:
     }
     if keep == "images":
         files["images"] = store.rows(cell.hash, "images", (height, width, channels), np.uint8)
-    return Partial(partial_stamp(model), files, unsteady=list(bench.unsteady))
+    guide = bench.further(cell.conditions)
+    unsteady = [*bench.unsteady, *(() if guide is None else guide.unsteady)]
+    return Partial(partial_stamp(model), files, unsteady=unsteady)
 
 
 def _sample(
@@ -174,7 +176,7 @@ def _record(cell: Cell, setting: Setting, bench: Bench, partial: Partial) -> Rec
         "conditions": cell.conditions,
         "nfe": nfe,
         "gflop_per_evaluation": bench.gflop,
-        "gflop_per_image": None if bench.gflop is None else bench.gflop * nfe,
+        "gflop_per_image": _gflop(cell, bench, partial),
         "nonfinite": partial.nonfinite,
         "seed_reproducible": not partial.unsteady,
         "seconds": {stage: round(value, 3) for stage, value in partial.seconds.items()},
@@ -182,6 +184,10 @@ def _record(cell: Cell, setting: Setting, bench: Bench, partial: Partial) -> Rec
     }
     if cell.nfe is not None:
         record["nfe_planned"] = cell.nfe
+    if "guidance" in cell.conditions:
+        record["guide_nfe"] = partial.guide_nfe
+        if cell.guide_nfe is not None:
+            record["guide_nfe_planned"] = cell.guide_nfe
     if cell.depth not in (None, cell.nfe):
         record["depth"] = cell.depth
     if about := setting.about:
@@ -196,3 +202,12 @@ def _record(cell: Cell, setting: Setting, bench: Bench, partial: Partial) -> Rec
         total = cell.conditions["num_samples"]
         record["failed"] = f"{partial.nonfinite} of {total} samples: {partial.why}"
     return record
+
+
+def _gflop(cell: Cell, bench: Bench, partial: Partial) -> float | None:
+    """Of an image, further passes of guidance included; None where one cannot be counted."""
+    guide = bench.further(cell.conditions)
+    further = bench.gflop if guide is None else guide.gflop
+    if bench.gflop is None or (further is None and partial.guided):
+        return None
+    return bench.gflop * partial.nfe + (further or 0) * partial.guide_nfe

@@ -16,10 +16,15 @@ from samplebench.cards.read import levels_card
 from samplebench.discretizations import explicit
 from samplebench.errors import UsageError, unknown
 from samplebench.files.atomic import expanded
+from samplebench.models.guidance import NAMES
 from samplebench.registry.python_files import is_place
 from samplebench.results.kept import LEVELS
+from samplebench.sampling.guided import NONE, interval_of, scale_of
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
+
+# Words whose values may be objects of Python.
+_OBJECTS = ("model", "sampler", "guiding_model")
 
 
 def _items(value: Any) -> list[Any]:
@@ -39,7 +44,7 @@ def _texts(name: str, value: Any) -> tuple[Any, ...]:
     items = _list(name, value)
     items = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
     for item in items:
-        if not (isinstance(item, str) or (name in ("model", "sampler") and callable(item))):
+        if not (isinstance(item, str) or (name in _OBJECTS and callable(item))):
             raise UsageError(f"--{name} {item!r} is not a name; write e.g. {_EXAMPLES[name]}")
     found: list[Any] = []
     for item in items:
@@ -203,6 +208,22 @@ def _paths(name: str, value: Any) -> tuple[str, ...]:
     return sources_of(items)
 
 
+def _guidances(name: str, value: Any) -> tuple[str, ...]:
+    found: tuple[str, ...] = _texts(name, value)
+    for guidance in found:
+        if guidance not in (NONE, *NAMES):
+            raise unknown("guidance", guidance, (NONE, *NAMES))
+    return found
+
+
+def _intervals(name: str, value: Any) -> tuple[tuple[float, float], ...]:
+    # A pair of numbers is one interval.
+    items = _items(value)
+    if all(isinstance(item, int | float) for item in items):
+        items = [items]
+    return tuple(dict.fromkeys(interval_of(item) for item in _list(name, items)))
+
+
 def _level(name: str, value: Any) -> str:
     text = _text(name, value)
     if text not in LEVELS:
@@ -224,6 +245,10 @@ _EXAMPLES = {
     "rho": "3,7",
     "discretization": "edm,logsnr",
     "metric": "fd-digits",
+    "guidance": "none,cfg",
+    "guidance_scale": "1,2,4",
+    "guidance_interval": "0.19/1.61",
+    "guiding_model": "digits-exact",
 }
 
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
@@ -234,6 +259,11 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "discretization": _discretizations,
     "param": _params,
     "label": lambda n, v: labels_said(v),
+    "guidance": _guidances,
+    "guidance_scale": lambda n, v: tuple(dict.fromkeys(scale_of(i) for i in _list(n, v))),
+    "guidance_interval": _intervals,
+    "guiding_model": _texts,
+    "classifier": _text,
     "num_samples": lambda n, v: _whole(n, v, 2),
     "seed": lambda n, v: _whole(n, v, 0),
     "repeats": lambda n, v: _whole(n, v, 1, 1000),

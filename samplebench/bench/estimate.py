@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.cell import setting_of
+from samplebench.bench.guides import Guide, id_of
 from samplebench.bench.probe import probe
 from samplebench.devices import synchronize
 from samplebench.errors import UsageError
@@ -38,11 +40,16 @@ def seconds_per_block(model: Model, block: int) -> float:
         model: from `sb.load`.
         block: B, the number of images evaluated at once.
     """
+    return _seconds(model, probe(model, block))
+
+
+def _seconds(model: Model, ask: Callable[[], Any]) -> float:
+    """The same of any pass."""
     import torch
 
     from samplebench.models.model import threads_of
 
-    ask, taken = probe(model, block), []
+    taken = []
     with torch.no_grad(), threads_of(model):
         for _ in range(_PROBES + 1):
             began = time.perf_counter()
@@ -83,15 +90,22 @@ def seen_nfe(model: Model, cell: Cell) -> float:
     return bound.nfe
 
 
-def estimate(model: Model, cells: Sequence[Cell], allowed: bool) -> str | None:
+def estimate(
+    model: Model,
+    cells: Sequence[Cell],
+    allowed: bool,
+    guides: Mapping[str, Guide] = MappingProxyType({}),
+) -> str | None:
     """How long these cells of a model will take, in words; None where a look costs too much.
 
-    What a method with adaptive steps takes is seen by a few samples.
+    What a method with adaptive steps takes is seen by a few samples, and guidance is taken to make
+    a further pass for each of its evaluations.
 
     Args:
         model: from `sb.load`.
         cells: to compute; not none.
         allowed: whether they may take more than a day.
+        guides: who makes the further passes of guidance, by id.
 
     Raises:
         UsageError: they would, and nobody allowed it.
@@ -103,10 +117,20 @@ def estimate(model: Model, cells: Sequence[Cell], allowed: bool) -> str | None:
     if count < _WORTH * _PROBES:
         return None
     conditions = cells[0].conditions
-    hour = seconds_per_block(model, conditions["block"]) / 3600
-    check(count * hour, conditions["num_samples"], allowed)
-    longest = max(evaluations([cell], seen) for cell in cells)
-    return f"about {said(count * hour)} in all, {said(longest * hour)} for the longest cell"
+    own = seconds_per_block(model, conditions["block"])
+    seconds = {"": own, **{name: _seconds(model, guide.ask) for name, guide in guides.items()}}
+
+    def hours(cell: Cell) -> float:
+        taken = evaluations([cell], seen) * own
+        if "guidance" in cell.conditions:
+            further = seen if cell.guide_nfe is None else {cell.hash: cell.guide_nfe}
+            passes = evaluations([replace(cell, nfe=None)], further)
+            taken += passes * seconds[id_of(cell.conditions)]
+        return taken / 3600
+
+    total = math.fsum(map(hours, cells))
+    check(total, conditions["num_samples"], allowed)
+    return f"about {said(total)} in all, {said(max(map(hours, cells)))} for the longest cell"
 
 
 def check(total: float, num_samples: int, allowed: bool) -> None:

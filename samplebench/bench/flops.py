@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.probe import probe
 
@@ -20,10 +21,14 @@ def gflop_per_evaluation(model: Model, batch: int) -> float | None:
     Returns:
         None where the model has none of these operations: not counted is not zero.
     """
+    return gflop_of(probe(model, batch), batch)
+
+
+def gflop_of(ask: Callable[[], Any], batch: int) -> float | None:
+    """The same of any call that evaluates `batch` images; what it computes backwards counts."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    ask = probe(model, batch)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         ask()
     return counter.get_total_flops() / batch / 1e9 or None

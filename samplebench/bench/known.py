@@ -30,6 +30,23 @@ class Known:
         return self.entry.id
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.entry.shape
+
+    @property
+    def num_classes(self) -> int | None:
+        """None where only the file says it: tables of others may leave it out."""
+        unsaid = not self.entry.num_classes and (self.entry.home or not all(self.entry.shape))
+        return None if unsaid else self.entry.num_classes
+
+    @property
+    def labels_optional(self) -> bool:
+        """As the adapter declares it; that of a model which is here."""
+        if self.entry.model is not None:
+            return bool(getattr(self.entry.model, "labels_optional", False))
+        return adapters.entry(self.entry.format).labels_optional
+
+    @property
     def kind(self) -> str:
         """As the adapter declares it; that of a model which is here."""
         if self.entry.model is not None:

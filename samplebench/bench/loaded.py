@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from samplebench.bench.flops import gflop_per_evaluation
+from samplebench.bench.guides import Guide, guidance_of, id_of, load_guides
 from samplebench.bench.rehearsal import probed, try_network
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.features.judged import extractor_of
 from samplebench.loading import load
 from samplebench.models.chunks import Chunks
+from samplebench.models.guidance import Guidance
 from samplebench.models.model import Model, is_foreign
-from samplebench.results.cell import PlannedScore
+from samplebench.results.cell import Cell, PlannedScore
 from samplebench.results.kept import key_of
+from samplebench.results.record import Conditions
 from samplebench.scoring.measure import Measure, check_extractor
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ class Bench:
 
     Attributes:
         gflop: per evaluation of one image, None where it cannot be counted.
+        guides: guiding models and classifiers, by their ids.
         foreign: whether samplebench did not write the network.
         unsteady: what makes every cell of the model irreproducible, lines.
     """
@@ -59,6 +64,7 @@ class Bench:
     gflop: float | None
     foreign: bool = False
     unsteady: tuple[str, ...] = ()
+    guides: Mapping[str, Guide] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -68,8 +74,10 @@ class Bench:
         block: int,
         device: torch.device,
         dtype: str | None,
+        cells: Sequence[Cell] = (),
+        guides: Mapping[str, tuple[Checkpoint, Checkpoint | None]] = MappingProxyType({}),
     ) -> Bench:
-        """Loads a model.
+        """Loads a model, and what guides its cells.
 
         Raises:
             UsageError: a network of others that fails or answers wrongly.
@@ -81,7 +89,16 @@ class Bench:
             gflop = gflop_per_evaluation(model, batch)
         unsteady = () if doubt is None else (doubt,)
         model.chunks = Chunks()
-        return cls(model, extractors, gflop, foreign, unsteady)
+        loaded = load_guides(cells, guides, model, block, batch, device)
+        return cls(model, extractors, gflop, foreign, unsteady, loaded)
+
+    def guidance(self, conditions: Conditions) -> Guidance | None:
+        """Of a cell."""
+        return guidance_of(conditions, self.model, self.guides)
+
+    def further(self, conditions: Conditions) -> Guide | None:
+        """Who makes the further passes of a cell, where that is another than the model."""
+        return self.guides.get(id_of(conditions))
 
 
 def score_key(score: PlannedScore) -> str:

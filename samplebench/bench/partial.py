@@ -17,7 +17,7 @@ _STAGES = ("sampling", "features")
 # Of a state's arrays: kind, and shape, where None is any number.
 _STATE: Mapping[str, tuple[str, tuple[int | None, ...]]] = {
     "stamp": ("U", ()),
-    "counts": ("i", (5,)),
+    "counts": ("i", (6,)),
     "why": ("U", ()),
     "failed": ("U", (None, 2)),
     "unsteady": ("U", (None,)),
@@ -36,7 +36,7 @@ class Partial:
         stamp: of the machine and the versions that the blocks were computed by.
         files: rows so far by an extractor's key, and those of "images" where they are wanted.
         next_block: number of blocks so far; next_sample: of samples.
-        evaluated, drawn: as of its blocks, added up.
+        evaluated, guided, drawn: as of its blocks, added up.
         nonfinite: samples that are not finite, or had an answer of the network that was not.
         why: who was not finite first, and where.
         failed: why an extractor's features are none, by its key.
@@ -50,6 +50,7 @@ class Partial:
     next_block: int = 0
     next_sample: int = 0
     evaluated: int = 0
+    guided: int = 0
     drawn: int = 0
     nonfinite: int = 0
     why: str = ""
@@ -62,6 +63,11 @@ class Partial:
     def nfe(self) -> float:
         """Network evaluations per sample, counted over all blocks."""
         return per_sample(self.evaluated, self.drawn)
+
+    @property
+    def guide_nfe(self) -> float:
+        """Further passes of guidance per sample, likewise."""
+        return per_sample(self.guided, self.drawn)
 
     def fold(self, block: Block) -> None:
         """Adds the next block.
@@ -81,6 +87,7 @@ class Partial:
         if len(sheet := block.images[: max(0, SHEET - block.first)]):
             self.sheet = np.concatenate([self.sheet.reshape(-1, *sheet.shape[1:]), sheet])
         self.evaluated += block.evaluated
+        self.guided += block.guided
         self.drawn += block.drawn
         self.nonfinite += block.nonfinite
         self.why = self.why or block.why
@@ -100,7 +107,8 @@ class Partial:
         for file in self.files.values():
             file.sync()
         counts = (
-            self.next_block, self.next_sample, self.evaluated, self.drawn, self.nonfinite,
+            self.next_block, self.next_sample, self.evaluated, self.guided, self.drawn,
+            self.nonfinite,
         )  # fmt: skip
         return {
             "stamp": np.array(self.stamp),
@@ -128,7 +136,10 @@ class Partial:
         for key, file in self.files.items():
             if key not in crc or not (key in failed or file.holds(counts[1], crc[key])):
                 return False
-        self.next_block, self.next_sample, self.evaluated, self.drawn, self.nonfinite = counts
+        (
+            self.next_block, self.next_sample, self.evaluated, self.guided, self.drawn,
+            self.nonfinite,
+        ) = counts  # fmt: skip
         self.why, self.failed = str(state["why"]), failed
         self.unsteady = [str(line) for line in state["unsteady"]]
         self.sheet = state["sheet"]

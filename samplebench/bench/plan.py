@@ -26,6 +26,7 @@ from samplebench.bench.choices import (
 )
 from samplebench.bench.codes import Codes
 from samplebench.bench.expand import check_names, settings
+from samplebench.bench.guidances import PlannedGuidance, guidances
 from samplebench.bench.known import Known
 from samplebench.bench.labels import labels_by_name
 from samplebench.bench.measured import scored_rows
@@ -117,9 +118,11 @@ def make(request: Request, checkpoints: Sequence[Checkpoint] | None = None) -> P
     for entry in checkpoints:
         words = preset_of(_where_it_is(request, entry), checkpoints, entry, survey)
         measuring = measuring_of(words, entry)
-        own = list(_rows_of_model(words, entry, measuring, codes, survey, first))
+        guided = guidances(request, Known(entry), survey, codes)
+        own = list(_rows_of_model(words, entry, measuring, guided, codes, survey, first))
         if own:
-            sources[entry.id] = Source(entry, measuring.measures)
+            files = {name: file for each in guided for name, file in each.files.items()}
+            sources[entry.id] = Source(entry, measuring.measures, files)
         notes += preset_notes(words, entry, (row.columns for row in own))
         if own and entry.caveat:
             notes.append(f"{entry.id}: {entry.caveat}")
@@ -188,6 +191,7 @@ def _rows_of_model(
     request: Request,
     entry: Checkpoint,
     measuring: Measuring,
+    guided: Sequence[PlannedGuidance],
     codes: Codes,
     survey: Survey,
     first: dict[str, Mapping[str, Any]],
@@ -209,7 +213,9 @@ def _rows_of_model(
         codes.look(solver.entry)
         for values in itertools.product(*table.values()):
             given = dict(zip(table, values, strict=True))
-            found = _rows_of_sampler(request, base, known, measuring, solver, given, codes, survey)
+            found = _rows_of_sampler(
+                request, base, known, measuring, guided, solver, given, codes, survey
+            )
             for row in (shared(row, first) for row in found):
                 yield from scored_rows(row, measuring.measures, codes)
 
@@ -219,6 +225,7 @@ def _rows_of_sampler(
     base: Conditions,
     known: Known,
     measuring: Measuring,
+    guided: Sequence[PlannedGuidance],
     solver: Solver,
     given: Mapping[str, Any],
     codes: Codes,
@@ -260,7 +267,9 @@ def _rows_of_sampler(
         )
         for remark in setting.remarks(known, known.id):
             survey.remark(remark)
-        yield PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
+        row = PlannedRow(columns, cells, {}, "" if canonical == solver.name else canonical)
+        for each in guided:
+            yield each.guided(row, setting, codes)
 
 
 def _columns(

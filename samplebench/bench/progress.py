@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from samplebench.answers.parameters import label, plain
+from samplebench.bench.guidances import shown
 from samplebench.results.cell import Cell
 from samplebench.results.record import Conditions, Record, Score
 from samplebench.results.view import caveats
@@ -33,7 +34,7 @@ class Progress:
         self._all = self._cell = Ticker(None)
         self._place, self._count = 0, 0
         self._name = self._resumed = ""
-        self._nfe = 0
+        self._nfe = 0.0
 
     @contextmanager
     def over(self, cells: Sequence[Cell]) -> Iterator[None]:
@@ -65,7 +66,7 @@ class Progress:
 
     def start_cell(self, cell: Cell, done: int) -> None:
         """Announces a cell of which `done` samples are there already."""
-        self._nfe, self._place = cell.nfe or _USUAL, self._place + 1
+        self._nfe, self._place = _passes(cell), self._place + 1
         self._name = describe(cell.conditions, cell.nfe)
         self._cell = Ticker(_work(cell), done * self._nfe)
         n = cell.conditions["num_samples"]
@@ -118,8 +119,13 @@ class Progress:
             self._bar.write(text, file=sys.stderr)
 
 
-def _work(cell: Cell) -> int:
-    return (cell.nfe or _USUAL) * cell.conditions["num_samples"]
+def _work(cell: Cell) -> float:
+    return _passes(cell) * cell.conditions["num_samples"]
+
+
+def _passes(cell: Cell) -> float:
+    """Of a sample, those of guidance included, each at the price of an evaluation."""
+    return (cell.nfe or _USUAL) + (cell.guide_nfe or 0)
 
 
 def _values(record: Record, scores: Sequence[Score]) -> str:
@@ -147,5 +153,6 @@ def describe(conditions: Conditions, nfe: float | None) -> str:
     solver = Solver.of(conditions["sampler"], timeline=steps)
     params = {k: v for k, v in conditions["params"].items() if v != plain(solver.defaults[k])}
     words = [conditions["model"], solver.name, label(params), steps.shown(grid)]
+    words.append(shown(conditions.get("guidance")))
     words.append("" if nfe is None else f"NFE {nfe:.4g}")
     return " ".join(word for word in words if word)

@@ -24,12 +24,16 @@ def ready(plan: Plan, quiet: bool) -> Plan:
     offline = plan.request.offline
     sources = plan.sources.values()
     measures = [each for source in sources for each in source.measures]
-    known = all(source.checkpoint.model or digest(source.checkpoint) for source in sources)
+    # Of models in memory there is no file.
+    files = {source.checkpoint.id: source.checkpoint for source in sources}
+    files |= {name: guide for source in sources for name, (guide, _) in source.guides.items()}
+    files = {name: file for name, file in files.items() if file.model is None}
+    known = all(map(digest, files.values()))
     known &= all(each.reference.sha256 for each in measures)
     # The smaller ones first: what is missing there is told before gigabytes are on their way.
     measure.ready(measures, offline=offline, quiet=quiet)
-    for source in (each for each in sources if each.checkpoint.model is None):
+    for file in files.values():
         if not (quiet or offline):
-            announce(source.checkpoint, sys.stderr)
-        local_file(source.checkpoint, offline=offline, quiet=quiet)
+            announce(file, sys.stderr)
+        local_file(file, offline=offline, quiet=quiet)
     return plan if known else planning.make(plan.request, plan.models)

@@ -25,6 +25,9 @@ class Request:
             function, a discretization a tuple of explicit levels or a card of them. Without rho,
             each discretization's own.
         param: sampler -> parameter -> values, swept over too.
+        guidance: "none", "cfg", "auto", "classifier"; swept over, as are
+        guidance_scale, guidance_interval, guiding_model: as of `sb.sample`, models by their ids.
+        classifier: model beside which it was released; the model's own without.
         num_samples, protocol, noise, state_dtype: overrides of the protocol.
         label: name -> what legends and tables tell readers in its place.
         seed, repeats: sample i of repeat r has seed `seed + r * num_samples + i`.
@@ -52,6 +55,11 @@ class Request:
     discretization: tuple[str | tuple[float, ...] | LevelsCard, ...] = ("edm",)
     param: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
     label: Mapping[str, str] = field(default_factory=dict)
+    guidance: tuple[str, ...] = ()
+    guidance_scale: tuple[float, ...] = ()
+    guidance_interval: tuple[tuple[float, float], ...] = ()
+    guiding_model: tuple[str, ...] = ()
+    classifier: str | None = None
     num_samples: int | None = None
     seed: int = 0
     repeats: int = 1

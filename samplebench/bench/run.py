@@ -128,13 +128,19 @@ def _bench(one: _Model, cells: Sequence[Cell], progress: Progress) -> Bench:
     with watched_generators(0, one.device):
         extractors = load_extractors(scores, one.source.measures, one.device)
         bench = Bench.of(
-            one.source.checkpoint, extractors, conditions["block"], one.device, conditions["dtype"]
+            one.source.checkpoint,
+            extractors,
+            conditions["block"],
+            one.device,
+            conditions["dtype"],
+            cells,
+            one.source.guides,
         )
     try_extractors(bench.model, extractors, conditions["block"])
     for measure in one.source.measures:
         rehearse(measure, conditions["num_samples"])
     with probed(bench.model):
-        progress.note(estimate(bench.model, cells, one.plan.request.yes))
+        progress.note(estimate(bench.model, cells, one.plan.request.yes, bench.guides))
     return bench
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog
@@ -14,10 +15,16 @@ from samplebench.scoring.measure import Measure
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from, and what its samples are compared with."""
+    """Where a model comes from, and what its samples are compared with.
+
+    Attributes:
+        guides: by id the guiding models and classifiers of its cells; of a classifier also the
+            model beside which it was released.
+    """
 
     checkpoint: Checkpoint
     measures: tuple[Measure, ...]
+    guides: Mapping[str, tuple[Checkpoint, Checkpoint | None]] = field(default_factory=dict)
 
 
 def checkpoints_of(request: Request) -> list[Checkpoint]:

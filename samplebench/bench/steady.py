@@ -24,19 +24,23 @@ Doubt = Callable[[str], None]
 def watched_sampling(setting: Setting, bound: Bound, doubt: Doubt, seed: int) -> Iterator[None]:
     """Tells when a sampler or a network of others is random."""
     of_others = not setting.solver.entry.builtin
-    if not (of_others or bound.foreign):
+    networks = [each for each in (bound, bound.guide) if each is not None]
+    if not (of_others or any(each.foreign for each in networks)):
         yield
         return
     with watched_generators(seed, bound.model.device) as draws:  # type: ignore[attr-defined]
         yield
-    if bound.foreign and in_training(bound.model):
-        doubt(f"{bound.name} is in training mode")
-    if bound.drew:
-        doubt(f"{bound.name} draws from torch's global generator")
-    # What moved outside the network's evaluations is the sampler's.
-    draws.of = [name for name in draws.of if not (bound.drew and name == "torch")]
+    for each in networks:
+        if each.foreign and in_training(each.model):
+            doubt(f"{each.name} is in training mode")
+        if each.drew:
+            doubt(f"{each.name} draws from torch's global generator")
+    # What moved outside the networks' evaluations is the sampler's.
+    drew = any(each.drew for each in networks)
+    draws.of = [name for name in draws.of if not (drew and name == "torch")]
     if draws.of:
-        doubt(f"{'the sampler' if of_others else bound.name} draws from {draws}")
+        foreign = next((each.name for each in networks if each.foreign), bound.name)
+        doubt(f"{'the sampler' if of_others else foreign} draws from {draws}")
 
 
 @contextmanager

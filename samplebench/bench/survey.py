@@ -13,7 +13,7 @@ from samplebench.ticker import say
 
 # Of these no sampler of a sweep may take any notice; a parameter's name always has its sampler's.
 _OF_STEPS = ("nfe", "rho", "discretization")
-_WORDS = (*_OF_STEPS, "steps", "preset")
+_WORDS = (*_OF_STEPS, "steps", "preset", "guiding_model", "classifier")
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ class Survey:
                 raise points[0].error
         for name in _WORDS:
             if name in self.given and name in self._idle and name not in self.taken:
+                flag = name.replace("_", "-")
                 raise UsageError(
-                    f"--{name} has no effect on anything in this sweep: {self._untouched(name)}; "
+                    f"--{flag} has no effect on anything in this sweep: {self._untouched(name)}; "
                     "leave it out"
                 )
 

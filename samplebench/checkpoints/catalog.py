@@ -78,10 +78,17 @@ def _read(path: Path, given: str | Path | None) -> dict[str, Checkpoint]:
         if given is not None:
             entries.check_foreign(found[key], f"{name}, table [{key[:80]}]")
             found[key] = replace(found[key], home=str(path.parent))
-        if not (found[key].embedded or found[key].remote):
-            location = path.parent / expanded(found[key].location)
-            found[key] = replace(found[key], location=str(location))
+        found[key] = _placed(found[key], path.parent)
     return found
+
+
+def _placed(entry: Checkpoint, home: Path) -> Checkpoint:
+    """With what lies beside the catalogue at its place, the classifier's file as well."""
+    if entry.classifier is not None:
+        entry = replace(entry, classifier=_placed(entry.classifier, home))
+    if entry.embedded or entry.remote:
+        return entry
+    return replace(entry, location=str(home / expanded(entry.location)))
 
 
 def _checkpoint(key: str, table: Any, name: str) -> Checkpoint:

@@ -22,7 +22,7 @@ samplebench fetch vp-cifar10-scoresde --file downloads/checkpoint_8.pth
 
 
 def add(commands: Any) -> None:
-    text = "download and verify checkpoints, their references and the extractor"
+    text = "download and verify checkpoints, their classifiers, references and the extractor"
     parser = command(commands, "fetch", main, text, _EXAMPLES)
     parser.add_argument("ids", metavar="ID", nargs="+", help="models of the catalogue")
     parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models")
@@ -34,9 +34,9 @@ def add(commands: Any) -> None:
 def main(args: argparse.Namespace) -> int:
     from samplebench.checkpoints.announce import announce
     from samplebench.checkpoints.catalog import catalog, checkpoint
-    from samplebench.checkpoints.local import digest, local_file
+    from samplebench.checkpoints.local import local_file
     from samplebench.errors import UsageError
-    from samplebench.loading import load
+    from samplebench.loading import load, load_classifier
 
     known = catalog(args.checkpoints)
     entries = [checkpoint(name, known) for name in dict.fromkeys(args.ids)]
@@ -51,10 +51,13 @@ def main(args: argparse.Namespace) -> int:
         path = local_file(entry, offline=args.offline, quiet=args.quiet)
         # Loading it checks every tensor's name and shape.
         load(entry, device="cpu", offline=True, quiet=args.quiet)
-        unknown = "of its first use" if entry.published_at else "of this file"
-        known_as = "published" if entry.sha256 else unknown
-        structure = "as released" if entry.structure else "by its own arguments"
-        rows.append(_row(entry.id, path, digest(entry), known_as, structure))
+        rows.append(_released(entry, path))
+        if entry.classifier is not None and not args.file:
+            if not (args.quiet or args.offline):
+                announce(entry.classifier, sys.stderr)
+            path = local_file(entry.classifier, offline=args.offline, quiet=args.quiet)
+            load_classifier(entry, device="cpu", offline=True)
+            rows.append(_released(entry.classifier, path))
     if not args.file:
         rows += _measures(entries, args)
     print_table(rows, args.json)
@@ -86,6 +89,16 @@ def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[d
         known = "published" if artefact.sha256 else "of the first download"
         rows.append(_row(name, path, found.sha256, known, structure))
     return rows
+
+
+def _released(entry: Checkpoint, path: Path) -> dict[str, object]:
+    """The row of a checkpoint's file."""
+    from samplebench.checkpoints.local import digest
+
+    unknown = "of its first use" if entry.published_at else "of this file"
+    known_as = "published" if entry.sha256 else unknown
+    structure = "as released" if entry.structure else "by its own arguments"
+    return _row(entry.id, path, digest(entry), known_as, structure)
 
 
 def _row(name: str, path: Path, digest: str, known: str, structure: str) -> dict[str, object]:

@@ -27,6 +27,7 @@ samplebench run --sampler edm --param edm.S_churn=0,10,40,edm.S_noise=1.003
 samplebench run --sampler euler,mypackage.mymodule:my_sampler --nfe 10,20
 samplebench run --sampler heun,./mine.py:my_sampler --label ./mine.py:my_sampler=Ours
 samplebench run --sampler card:solver.json,diffusers:UniPCMultistepScheduler --nfe 10
+samplebench run --guidance cfg --guidance-scale 1,2,4 --guidance-interval 0/inf,0.3/5 --nfe 9
 samplebench run --discretization edm,logsnr,80/20/5/1/0.2 --dry-run
 samplebench run --model ./nets.py:make_model --nfe 10 --num-samples 5000 --reference my.npz
 samplebench run --nfe 10,20 --dump-config > sweep.toml && samplebench run --config sweep.toml
@@ -62,6 +63,11 @@ WORDS = {
     ),
     "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
     "label": ("NAME=LABEL", "what legends and tables call a sampler, discretization or model"),
+    "guidance": ("NAME,...", "none, cfg, auto or classifier (default: none)"),
+    "guidance-scale": ("G,...", "how far from the reference; 1: the model alone, no further pass"),
+    "guidance-interval": ("LO/HI,...", "noise levels where it acts (default: all of them)"),
+    "guiding-model": ("ID,...", "for cfg an unconditional model, for auto a weaker one"),
+    "classifier": ("ID", "model whose released classifier guides (default: the one sampled)"),
     "num-samples": ("N", "samples per value (default: the protocol's)"),
     "seed": ("S", f"sample i of repeat r has seed S + r*N + i (default: {_USUAL['seed']})"),
     "repeats": ("R", f"disjoint seed ranges to average over (default: {_USUAL['repeats']})"),
@@ -208,6 +214,7 @@ def _announce(plan: Plan, device: torch.device) -> None:
         "model": f"{each('model')} on {device}, {each('dtype')}",
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
+        **({"guidance": each("guidance")} if each("guidance") else {}),
         "NFE": _budgets(rows),
         "samples": f"N = {each('num_samples')}, seed {each('seed')}, repeats {each('repeats')}, "
         f"{conditions['noise']} noise, blocks of {conditions['block']}",
@@ -237,10 +244,12 @@ def _summary(plan: Plan, done: set[str]) -> str:
     """How much there is and how much of it is left."""
     left = [cell for name, cell in plan.cells.items() if name not in done]
     work = sum((cell.nfe or 0) * cell.conditions["num_samples"] for cell in left)
+    further = sum((cell.guide_nfe or 0) * cell.conditions["num_samples"] for cell in left)
     adaptive = sum(cell.nfe is None for cell in left)
     return (
         f"{len(plan.rows)} rows, {len(plan.cells)} cells ({len(done)} there already), "
         f"{work:,} network evaluations to go"
+        + (f" and {further:,} further passes of guidance" if further else "")
         + (f" and those of {counted(adaptive, 'cell')} with adaptive steps" if adaptive else "")
     )
 

@@ -17,6 +17,7 @@ from samplebench.answers.tensors import checked
 from samplebench.answers.watch import Watch
 from samplebench.devices import synchronize
 from samplebench.models.chunks import Chunks
+from samplebench.models.guidance import Guidance
 from samplebench.models.model import is_foreign, name_of
 
 if TYPE_CHECKING:
@@ -49,12 +50,15 @@ class Bound:
             round_sigma.
         labels: int64 [N] or None.
         batch: N, the number of samples; an evaluation of N images counts one.
-        guidance: callable (x_t, t_net, labels) -> gradient, already scaled, for the samplers that
-            step on a discrete model's own time steps.
+        guidance: moves the answers by a further pass; or a callable (x_t, t_net, labels) ->
+            gradient, already scaled, for the samplers that step on a discrete model's own time
+            steps.
         blamed: whether an exception in a network of others becomes a line that names it.
         foreign: whether it is one of others; None to look.
+        main: whose further passes are made by this one; they are watched together.
 
     Attributes:
+        guide: who makes the further passes of the guidance, None without.
         images: that the network got in all.
         counts: int64 [N], evaluations of each sample; None once nobody can name the samples of one.
         drew: whether the network has drawn from torch's global generator, where it is looked for:
@@ -66,21 +70,32 @@ class Bound:
         model: Callable[..., Any],
         labels: Tensor | None,
         batch: int,
-        guidance: Callable[..., Tensor] | None = None,
+        guidance: Guidance | Callable[..., Tensor] | None = None,
         *,
         blamed: bool = False,
         foreign: bool | None = None,
+        main: Bound | None = None,
     ) -> None:
         self.model, self.labels, self.batch = model, labels, batch
-        self.guidance, self.blamed = guidance, blamed
-        self.images = self.classified = self.calls = 0
+        self.guidance, self.main = guidance, main
+        self.images = self.calls = 0
         self.counts: np.ndarray | None = np.zeros(batch, dtype=np.int64)
         self.sigma_min, self.sigma_max = model_range(model)
         self.foreign = is_foreign(model) if foreign is None else foreign
         self.name = name_of(model)
-        self.blame = Blame(self.name) if blamed and self.foreign else nullcontext()
-        self.watch, self.drew = Watch(batch), False
+        self.watch: Watch = Watch(batch) if main is None else main.watch
+        self.drew = False
         self.chunks: Chunks | None = getattr(model, "chunks", None)
+        self.guide: Bound | None = None
+        if isinstance(guidance, Guidance):
+            self.guide = Bound(
+                guidance.asked, guidance.labels(labels), batch, blamed=blamed, main=self
+            )
+            self.guide.name = guidance.who(model)
+        elif guidance is not None:
+            self.guide = Bound(guidance, labels, batch, blamed=blamed, main=self)
+            self.guide.name = "the guidance"
+        self.blamed = blamed and self.foreign
 
     def __call__(self, x: Tensor, sigma: float | Tensor, rows: Tensor | None = None) -> Tensor:
         """D(x; sigma), counted; sigma a Python float, a scalar tensor or [n].
@@ -98,7 +113,25 @@ class Bound:
         answer = self.ask(
             lambda x, sigma, labels: self.model(x, sigma, labels), x, sigma, rows=rows
         )
-        return self.judge(answer, x, "sigma", sigma, rows)
+        return self._guided(self.judge(answer, x, "sigma", sigma, rows), x, sigma, rows)
+
+    def _guided(self, main: Tensor, x: Tensor, sigma: Tensor, rows: Tensor | None) -> Tensor:
+        """Its own answer, moved where the guidance acts; of samples elsewhere no pass is made."""
+        guidance, guide = self.guidance, self.guide
+        if guide is None or not isinstance(guidance, Guidance):
+            return main
+        if guidance.everywhere or bool((inside := guidance.inside(sigma)).all()):
+            return guidance.moved(main, guide(x, sigma, rows))
+        if not bool(inside.any()):
+            return main
+        picked = inside.reshape(-1).nonzero()[:, 0]
+        if rows is not None:
+            who: Tensor | None = rows[picked]
+        else:
+            who = picked % self.batch if len(x) % self.batch == 0 else None
+        here = picked.to(x.device)
+        moved = guidance.moved(main[here], guide(x[here], sigma.reshape(-1)[picked], who))
+        return main.index_copy(0, here, moved)
 
     def __getattr__(self, name: str) -> Any:
         # Asked for by what was written for another library's wrapper.
@@ -127,7 +160,7 @@ class Bound:
         else:
             x, *rest = (_copy(value) for value in (x, *given, labels))
             before = torch_state(x.device)
-            with self.blame:
+            with Blame(self.name) if self.blamed else nullcontext():
                 answer = ask(x, *rest)
             self.drew = self.drew or torch_moved(before, x.device)
         if _listeners:
@@ -145,16 +178,17 @@ class Bound:
             kind, at: where it was asked, e.g. "sigma" and its value.
         """
         kept = checked(self.name, answer, x, copy=self.foreign)
+        number = self.calls if self.main is None else self.main.calls
         # First: a sampler whose state is not finite is no fault of the network's.
-        self.watch.see(x, f"what {self.name} was given", self.calls, kind, at, rows)
-        self.watch.see(kept, self.name, self.calls, kind, at, rows)
+        self.watch.see(x, f"what {self.name} was given", number, kind, at, rows)
+        self.watch.see(kept, self.name, number, kind, at, rows)
         return kept
 
     def _count(self, images: int, rows: Tensor | None) -> None:
         self.calls += 1
         self.images += images
         if rows is not None and self.counts is not None:
-            self.counts[rows.numpy()] += 1
+            np.add.at(self.counts, rows.numpy(), 1)
         elif self.counts is not None:
             # Copies of the batch one after the other, or samples that nobody can name.
             copies, others = divmod(images, self.batch)
@@ -167,15 +201,23 @@ class Bound:
             return self.images, self.batch
         return int(self.counts[:count].sum()), count
 
+    def further(self, count: int) -> int:
+        """Further passes of guidance over the samples that `evaluated` tells of."""
+        if self.guide is None:
+            return 0
+        # Whose samples cannot be named has them of an evaluation whose samples cannot either.
+        counts = None if self.counts is None else self.guide.counts
+        return self.guide.images if counts is None else int(counts[:count].sum())
+
     @property
     def nfe(self) -> float:
         """Network evaluations per sample so far; a whole number for ordinary samplers."""
         return per_sample(self.images, self.batch)
 
     @property
-    def classifier_nfe(self) -> float:
-        """Gradients of the guidance per sample so far, which are no evaluations of the network."""
-        return per_sample(self.classified, self.batch)
+    def guide_nfe(self) -> float:
+        """Further passes of the guidance per sample so far, of whichever network."""
+        return 0 if self.guide is None else self.guide.nfe
 
 
 def _copy(value: Any) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 from samplebench.answers.tensors import checked
 from samplebench.errors import InputError, unknown
 from samplebench.models.model import Model, known_labels
+from samplebench.models.steps import nearest, network_time
 from samplebench.networks.preconditioning import noise_levels
 from samplebench.processes.discrete import DiscreteProcess
 
@@ -116,15 +117,11 @@ class DiscreteModel(Model):
 
     def _nearest(self, sigma: Tensor) -> Tensor:
         """The step t whose level is nearest, the first of two equally near; of sigma's shape."""
-        distance = (sigma.to(self.levels).reshape(-1, 1) - self.levels).abs()
-        return distance.argmin(1).reshape(sigma.shape) + self.first
+        return nearest(self.levels, sigma) + self.first
 
     def time(self, t: int | Tensor, n: int) -> Tensor:
         """What the network receives [n] at the original steps t, one or [n], on its device."""
-        t = torch.as_tensor(t)
-        if self.process.rescale:
-            t = t.to(torch.float32) * self.process.time_factor
-        return t.to(self.device, non_blocking=True).expand(n)
+        return network_time(self.process, t, n, self.device)
 
     def _at(
         self, noisy: Tensor, sigma: Tensor, t: Tensor, labels: Tensor | None

@@ -12,10 +12,14 @@ from samplebench.models.model import Model, known_labels
 
 # Rows evaluated at once: always as many, so that a sample does not depend on its batch mates.
 _TILE = 16
+# The label of a row that has none.
+_ALL = -1
 
 
 class KernelDensity(Model):
     """Data x0 = image k + bandwidth * n with k uniform, given labels over that class.
+
+    A conditional one without labels has every class as likely as another.
 
     Args:
         images: mu, float64 [K, C, H, W] in [-1, 1].
@@ -27,23 +31,30 @@ class KernelDensity(Model):
         self.images, self.classes, self.bandwidth = images.flatten(1), classes, bandwidth
         self.shape = tuple(images.shape[1:])  # type: ignore[assignment]
         self.num_classes = 0 if classes is None else int(classes.max()) + 1
+        if classes is not None:
+            self.labels_optional = True
+            # Of an image where all classes are meant: its class has 1 / K, and it a share of that.
+            self.log_weights = -classes.bincount().to(images.dtype).log()[classes]
         self.device, self.state_dtype = images.device, images.dtype
         # A product takes a tenth of a millisecond: waking more threads costs more than it gains.
         self.threads = 1
 
     def labels_of(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """One label for each row of x, zeros for an unconditional model.
+        """One label for each row of x, -1 where none are given.
 
         Raises:
-            UsageError: labels that are missing or that it does not have.
+            UsageError: labels that it does not have.
         """
-        known = known_labels(labels, self.num_classes)
-        return torch.zeros(len(x), dtype=torch.int64, device=x.device) if known is None else known
+        known = known_labels(labels, self.num_classes, needed=False)
+        nobody = torch.full((len(x),), _ALL, dtype=torch.int64, device=x.device)
+        return nobody if known is None else known
 
     def mean(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
         """sum_k r_k image_k, [n, P]: r is the softmax of the logits [n, K] within the class."""
         if self.classes is not None:
-            logits = logits.masked_fill(self.classes != labels[:, None], -torch.inf)
+            of = labels[:, None]
+            logits = torch.where(of == _ALL, logits + self.log_weights, logits)
+            logits = logits.masked_fill((self.classes != of) & (of != _ALL), -torch.inf)
         return torch.softmax(logits, dim=1) @ images
 
     def draw(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from samplebench.models.chunks import Chunks
     from samplebench.models.ingredients import Ingredients
 
+# What a network is called of which nobody knows a name.
+UNNAMED = "the network"
+
 
 class Model:
     """Base of everything `sb.load` returns.
@@ -63,7 +66,8 @@ class Model:
         Args:
             x: noisy images [N, C, H, W].
             sigma: noise level, a scalar or [N]; D(x; 0) = x.
-            labels: int64 [N] in [0, num_classes), None for unconditional models.
+            labels: int64 [N] in [0, num_classes), None for unconditional models and where labels
+                are optional.
 
         Returns:
             E[x0 | x], of x's shape, dtype and device.
@@ -152,4 +156,4 @@ def name_of(model: Any) -> str:
     """What a model's network is called in a message."""
     provenance = getattr(model, "provenance", None)
     known = provenance.get("id") if isinstance(provenance, Mapping) else None
-    return f"the network of {known}" if known else "the network"
+    return f"the network of {known}" if known else UNNAMED

@@ -18,7 +18,7 @@ from samplebench.published.notes import (
     Said,
     read,
 )
-from samplebench.published.record import Published
+from samplebench.published.record import SCALE_UNSTATED, Published
 from samplebench.published.samplers import Sampler, like_diff_sampler, like_others, sampler_of
 
 # Ids under which several networks were trained for comparison.
@@ -90,7 +90,7 @@ def _sampler(row: Mapping[str, str], said: Said) -> Sampler:
     if scale := re.search(r"ADM-G scale ([\d.]+)", row["network"]):
         params["guidance"] = float(scale[1])
     elif "+guidance" in row["model_id"] and "guidance" not in params:
-        variants.append("guidance scale not stated")
+        variants.append(SCALE_UNSTATED)
     return Sampler(found.name, params, ", ".join(dict.fromkeys(filter(None, variants))))
 
 

@@ -23,6 +23,11 @@ CALLED: Mapping[str, str] = {
     "reference_stats": "reference",
 }
 
+# How a variant says that a weaker network guides.
+_AUTO = re.compile(r"autoguidance ([\d.]+) by (\S+)")
+# The variant of a value that a classifier guides, where nobody stated its scale.
+SCALE_UNSTATED = "guidance scale not stated"
+
 
 class PrintedProtocol(NamedTuple):
     """How samples became a value; no component is empty.
@@ -129,6 +134,24 @@ class Published:
             stop=self.stop or NOT_STATED,
             protocol=self.protocol,
         )
+
+    @property
+    def guidance(self) -> str:
+        """In the words of a run's column, e.g. "classifier 0.5", "auto 1.7 by FILE"; the name alone
+        where the scale is not stated, "" for none."""
+        if auto := _AUTO.search(self.sampler.variant):
+            return f"auto {float(auto[1]):g} by {auto[2]}"
+        if "guidance" in self.sampler.params:
+            return f"classifier {self.sampler.params['guidance']:g}"
+        return "classifier" if "+guidance" in self.model else ""
+
+    @property
+    def unguided(self) -> Sampler:
+        """The sampler without what says how it is guided."""
+        parts = self.sampler.variant.split(", ")
+        kept = [part for part in parts if part != SCALE_UNSTATED and not _AUTO.fullmatch(part)]
+        params = {k: v for k, v in self.sampler.params.items() if k != "guidance"}
+        return Sampler(self.sampler.name, params, ", ".join(kept))
 
     @property
     def sampler_label(self) -> str:

@@ -59,7 +59,7 @@ class SamplerEntry(Entry):
             for one a step.
         coupled: whether the samples of a batch depend on each other, so that another batch gives
             others.
-        guided: whether it follows a guidance; only those on discrete steps can.
+        guided: whether it follows a classifier's gradient by itself, on discrete steps.
         draws: whether it makes images from noise, and not noise from images.
         canonical: effective parameters -> (sampler, parameters) of the same algorithm.
         decisive: (effective parameters, steps) -> what of them decides the images, where several
@@ -118,12 +118,14 @@ class AdapterEntry(Entry):
             only the file says it, or none is needed.
         protocol: that of a file which no catalogue describes.
         suffixes: of its files, where they can belong to no other adapter.
+        labels_optional: whether its class-conditional models answer without labels, too.
     """
 
     kind: str = "sigma"
     process: Callable[[Mapping[str, Any], tuple[int, int, int]], Any] | None = None
     protocol: str = "edm"
     suffixes: tuple[str, ...] = ()
+    labels_optional: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str):

@@ -10,7 +10,7 @@ from samplebench.answers.parameters import split, word
 from samplebench.published.evaluators import reference_id
 from samplebench.published.grids import NOT_STATED
 from samplebench.published.notes import BEST_OF_THREE, SINGLE_RUN, THIRD_PARTY
-from samplebench.published.record import CALLED, Published
+from samplebench.published.record import CALLED, SCALE_UNSTATED, Published
 
 # Ways to come by a value that leave it what it is.
 _PLAIN = frozenset({BEST_OF_THREE, SINGLE_RUN, THIRD_PARTY})
@@ -25,6 +25,8 @@ class Run:
         params: its effective parameters.
         discretization, rho: rho is None where the discretization has none.
         constants: of the discretization, where they are not its defaults.
+        guidance: as the column says it, but for a guiding model by the stem of its released file;
+            "" where none moves anything.
         dtype: of the network, where it is not the release's own; else "".
         num_samples: N.
         protocol: name, e.g. "edm".
@@ -40,6 +42,7 @@ class Run:
     reference: str
     constants: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = ""
+    guidance: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,16 @@ def algorithm_of(row: Published) -> tuple[str, dict[str, Any]]:
 
     Variants keep what is printed: parameters that nobody stated have no defaults.
     """
-    if row.sampler.variant:
-        return row.sampler.name, dict(row.sampler.params)
-    name, params, rest = algorithm(row.sampler.name, row.sampler.params)
+    sampler = row.unguided
+    if sampler.variant:
+        return sampler.name, dict(sampler.params)
+    name, params, rest = algorithm(sampler.name, sampler.params)
     return name, {**params, **rest}
+
+
+def guided_alike(row: Published, run: Run) -> bool:
+    """Whether both have the same kind of guidance, or none."""
+    return row.guidance.split(" ")[0] == run.guidance.split(" ")[0]
 
 
 def mismatches(row: Published, run: Run) -> list[Mismatch]:
@@ -95,7 +104,8 @@ def mismatches(row: Published, run: Run) -> list[Mismatch]:
             found.append(f"{name} {word(value)}")
         elif value != run.params[name]:
             found.append(f"{name} {word(value)} not {word(run.params[name])}")
-    found += [row.sampler.variant] if row.sampler.variant else []
+    found += [row.unguided.variant] if row.unguided.variant else []
+    found += _guidance(row, run)
     found += _grid(row, run)
     found += [f"stop time {row.stop}"] if row.stop else []
     if run.dtype:
@@ -113,6 +123,14 @@ def mismatches(row: Published, run: Run) -> list[Mismatch]:
         text = f"reference {row.reference} not {run.reference or 'none'}"
         made.append(Mismatch("reference differs", text))
     return made
+
+
+def _guidance(row: Published, run: Run) -> list[str]:
+    if row.guidance == run.guidance:
+        return []
+    if row.guidance and " " not in row.guidance and guided_alike(row, run):
+        return [SCALE_UNSTATED]
+    return [f"guidance {row.guidance or 'none'} not {run.guidance or 'none'}"]
 
 
 def _grid(row: Published, run: Run) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from samplebench.answers.parameters import parsed
@@ -12,10 +13,18 @@ from samplebench.published import Published, load
 from samplebench.report.atlas import hover_of
 from samplebench.report.chart import Mark, Series
 from samplebench.report.curves import StyledCurve, plots_of
-from samplebench.report.match import Mismatch, Run, algorithm, algorithm_of, mismatches
+from samplebench.report.match import (
+    Mismatch,
+    Run,
+    algorithm,
+    algorithm_of,
+    guided_alike,
+    mismatches,
+)
 from samplebench.report.sweep import figure_key
 from samplebench.results.fields import called, number, printable, reference_name, sampler_label
 from samplebench.results.view import View
+from samplebench.sampling.guided import acts
 
 if TYPE_CHECKING:
     from samplebench.checkpoints.catalog import Checkpoint
@@ -82,7 +91,7 @@ def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> 
             fits = [
                 (mismatches(row, run), place)
                 for place, run in enumerate(runs)
-                if run.sampler == name
+                if run.sampler == name and guided_alike(row, run)
             ]
             if not fits:
                 continue
@@ -98,6 +107,8 @@ def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> 
 def _candidates(own: Links, uncertain: bool) -> list[Published]:
     """Rows of the checkpoint that have a place on the axes, by increasing NFE."""
     ids = {*own.published, *own.same_weights}
+    # Values of the same file that a classifier guides have an id of their own.
+    ids |= {f"{name}+guidance" for name in ids}
     rows = [
         (row.nfe, place, row)
         for place, row in enumerate(load())
@@ -126,11 +137,24 @@ def _run(curve: StyledCurve, link: Links) -> Run:
         reference=printable(reference_name(row.get("reference", ""))),
         constants=constants,
         dtype=dtype if release and dtype != release else "",
+        guidance=_guidance(printable(row.get("guidance") or "")),
     )
 
 
+def _guidance(column: str) -> str:
+    """A column's words as `Run` has them."""
+    from samplebench.checkpoints.catalog import catalog
+
+    name, _, rest = column.partition(" ")
+    if not column or not acts(name, float(rest.split(" ")[0])):
+        return ""
+    words, by, guide = column.partition(" by ")
+    entry = catalog().get(guide)
+    return column if entry is None else f"{words}{by}{PurePath(entry.file_name).stem}"
+
+
 def _series(model: str, curve: StyledCurve, row: Published, summary: str) -> Series:
-    label = sampler_label(curve.rows[0])
+    label, guidance = sampler_label(curve.rows[0]), curve.rows[0].get("guidance")
     facets = {
         "model": called(curve.rows[0], "model"),
         "sampler": label,
@@ -139,6 +163,9 @@ def _series(model: str, curve: StyledCurve, row: Published, summary: str) -> Ser
     }
     if row.grid.rho is not None:
         facets["rho"] = f"{row.grid.rho:g}"
+    if guidance:
+        facets["guidance"] = printable(guidance)
+        label = f"{label}, guidance {facets['guidance']}"
     return Series(
         figure=figure_key(model, _METRIC),
         name=f"published {label}" + (f", {summary}" if summary else ""),

@@ -25,6 +25,7 @@ from samplebench.results.fields import (
     HEADS,
     alias_of,
     called,
+    count_text,
     hashes_of,
     number,
     printable,
@@ -130,10 +131,11 @@ def _point(row: Row, curve: StyledCurve, metric: str, view: View) -> Mark:
     value, error = number(row.get(metric)), number(row.get(metric + STDERR))
     assert value is not None
     steps = "" if row.get("steps") is None else f" in {row.get('steps')} steps"
+    further = f" and {count_text(row['guide_nfe'])} of guidance" if row.get("guide_nfe") else ""
     hover = [
         f"{printable(metric)} {value_text(value, row.get(metric + STDERR))}",
         curve.label,
-        f"NFE {row.get('nfe')}{steps}, N = {row.get('num_samples')}",
+        f"NFE {row.get('nfe')}{further}{steps}, N = {row.get('num_samples')}",
     ]
     if x["gflop"] is not None:
         hover.append(f"{x['gflop']:.4g} network GFLOP per image")

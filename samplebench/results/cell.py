@@ -28,12 +28,14 @@ class Cell:
         not_reusable: one line on what of others' code in it cannot be told apart from other code,
             so that it is computed anew every time; "" for nothing.
         depth: of the planned evaluations those that wait for one another; None as for nfe.
+        guide_nfe: planned further passes of guidance per sample; None as for nfe.
     """
 
     conditions: Conditions
     nfe: int | None
     not_reusable: str = ""
     depth: int | None = None
+    guide_nfe: float | None = 0
 
     @cached_property
     def hash(self) -> str:

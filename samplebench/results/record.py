@@ -39,6 +39,8 @@ class Conditions(TypedDict, total=False):
         noise: how noise is drawn; noise_device: where it depends on that.
         state_dtype: precision of the sampler's state.
         quantization: rule that makes uint8 of the result.
+        guidance: where it moves something: name, scale, interval "low/high", and model or
+            classifier.
     """
 
     model: str
@@ -54,6 +56,7 @@ class Conditions(TypedDict, total=False):
     noise: str
     noise_device: str
     quantization: str
+    guidance: Mapping[str, Any]
     config: Mapping[str, Any]
     checkpoint_sha256: str
     numerics: int
@@ -118,6 +121,7 @@ class Record(TypedDict):
         cell: its hash.
         nfe, nfe_planned: network evaluations per sample, counted and planned; nothing is planned
             where a method chooses its steps.
+        guide_nfe, guide_nfe_planned: the same of the further passes of guidance, where there are.
         depth: of the evaluations those that wait for one another, where not all do.
         about: what sampler and steps say of themselves beside their names.
         remarks: what a reader must know beside the values, a line each.
@@ -134,6 +138,8 @@ class Record(TypedDict):
     conditions: Conditions
     nfe: int | float
     nfe_planned: NotRequired[int]
+    guide_nfe: NotRequired[int | float]
+    guide_nfe_planned: NotRequired[int | float]
     depth: NotRequired[int]
     about: NotRequired[dict[str, Mapping[str, Any]]]
     remarks: NotRequired[list[str]]

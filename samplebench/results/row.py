@@ -18,7 +18,8 @@ class Columns(TypedDict):
         nfe_requested: the budget asked for; None where levels were given, or a method chooses.
         depth: of the evaluations those that wait for one another; None as for nfe.
         guidance: in words, "" for none.
-        guide_nfe: further passes per sample that guidance took, of whichever network.
+        guide_nfe: further passes per sample that guidance took, of whichever network; None as for
+            nfe.
         seed, repeats, num_samples: sample i of repeat r has seed `seed + r * num_samples + i`.
         dtype: of the network.
         reference: the statistics that its values are distances to: id@first 8 digits of its hash;
@@ -35,7 +36,7 @@ class Columns(TypedDict):
     nfe_requested: int | None
     depth: int | float | None
     guidance: str
-    guide_nfe: int | float
+    guide_nfe: int | float | None
     seed: int
     repeats: int
     num_samples: int

@@ -115,12 +115,12 @@ _IMAGES: Mapping[str, Kind] = {
     **dict.fromkeys(("seed", "numerics"), _whole),
     "steps": _or_none(_whole),
     "params": _scalars,
-    "config": lambda value: isinstance(value, Mapping),
+    **dict.fromkeys(("config", "guidance"), lambda value: isinstance(value, Mapping)),
     "discretization": _grid,
 }  # fmt: skip
 _RECORD: Mapping[str, Kind] = {
     "conditions": _IMAGES,
-    **dict.fromkeys(("nfe", "nfe_planned", "depth"), _number),
+    **dict.fromkeys(("nfe", "nfe_planned", "depth", "guide_nfe", "guide_nfe_planned"), _number),
     **dict.fromkeys(("gflop_per_evaluation", "gflop_per_image"), _or_none(_number)),
     "nonfinite": _whole,
     **dict.fromkeys(("seed_reproducible", "reusable"), _flag),

@@ -84,10 +84,15 @@ def with_values(
         values[name] = math.fsum(mean / len(means) for mean in means)
         # Without a square that overflows.
         values[name + STDERR] = math.hypot(*errors) / len(errors)
-    # Of adaptive steps every repeat has its own.
-    counts = [record["nfe"] for record in records]
-    nfe = counts[0] if len(set(counts)) == 1 else math.fsum(counts) / len(counts)
-    depths = [record.get("depth", record["nfe"]) for record in records]
-    depth = depths[0] if len(set(depths)) == 1 else math.fsum(depths) / len(depths)
-    fixed = {**row["columns"], "nfe": nfe, "depth": depth}
+    counted = {
+        "nfe": _over([record["nfe"] for record in records]),
+        "depth": _over([record.get("depth", record["nfe"]) for record in records]),
+        "guide_nfe": _over([record.get("guide_nfe", 0) for record in records]),
+    }
+    fixed = {**row["columns"], **counted}
     return cast(Row, {**fixed, **values, "cell": " ".join(row["cells"])})
+
+
+def _over(counts: Sequence[float]) -> float:
+    """One count of all repeats: of adaptive steps every one has its own, and the mean is meant."""
+    return counts[0] if len(set(counts)) == 1 else math.fsum(counts) / len(counts)

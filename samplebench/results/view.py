@@ -72,8 +72,10 @@ def caveats(record: Record, scores: Iterable[Score] = ()) -> list[str]:
     scores, found = list(scores), []
     if reason := failure(record, scores):
         found.append(f"{reason}: no value")
-    if record.get("nfe_planned", record.get("nfe")) != record.get("nfe"):
-        found.append(f"{record['nfe']} evaluations counted, {record['nfe_planned']} planned")
+    for key, what in (("nfe", "evaluations"), ("guide_nfe", "passes of guidance")):
+        counted, planned = record.get(key), record.get(f"{key}_planned", record.get(key))
+        if planned != counted:
+            found.append(f"{counted} {what} counted, {planned} planned")
     found += record.get("remarks", [])
     doubts = record.get("unsteady", [])
     if not (doubts or record.get("seed_reproducible", True)):  # a record of an older version

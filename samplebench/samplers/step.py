@@ -24,7 +24,7 @@ class Step:
         denoised: the latest output of the denoiser within the step, [N, C, H, W]; on the steps of
             a discrete process after clipping and guidance.
         nfe: network evaluations per sample so far; filled in by `sb.sample`.
-        classifier_nfe: gradients of the guidance per sample so far; filled in like nfe.
+        guide_nfe: further passes of the guidance per sample so far; filled in like nfe.
         t, u: of a linear process: the time, and the state [N, D, C, H, W].
     """
 
@@ -33,6 +33,6 @@ class Step:
     sigma: float
     denoised: Tensor
     nfe: float | None = None
-    classifier_nfe: float | None = None
+    guide_nfe: float | None = None
     t: float | None = None
     u: Tensor | None = None

@@ -23,14 +23,15 @@ def doubts(bound: Bound, x: Tensor) -> list[str]:
     if lost.any():
         why = bound.watch.why() or "not finite at the end"
         found.append(f"{lost.sum()} of {len(x)} samples: {why}")
-    if bound.drew:
-        found.append(
-            f"{bound.name} draws from torch's global generator: other samples every time from the "
-            "same seeds"
-        )
-    if bound.foreign and in_training(bound.model):
-        found.append(
-            f"{bound.name} is in training mode, where dropout and batch norm change its answers; "
-            "call its .eval()"
-        )
+    for each in filter(None, (bound, bound.guide)):
+        if each.drew:
+            found.append(
+                f"{each.name} draws from torch's global generator: other samples every time from "
+                "the same seeds"
+            )
+        if each.foreign and in_training(each.model):
+            found.append(
+                f"{each.name} is in training mode, where dropout and batch norm change its "
+                "answers; call its .eval()"
+            )
     return found

@@ -12,11 +12,13 @@ from samplebench import registry
 from samplebench.ambient import own_settings
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
+from samplebench.models.guidance import ReferenceGuidance
 from samplebench.models.model import is_foreign, threads_of
 from samplebench.noise.labels import labels_for
 from samplebench.noise.latents import start
 from samplebench.samplers.step import Step
 from samplebench.sampling.doubts import doubts
+from samplebench.sampling.guided import guidance_of
 from samplebench.sampling.setting import prepare
 
 if TYPE_CHECKING:
@@ -37,7 +39,11 @@ def sample(
     rho: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
-    guidance: Callable[..., Tensor] | None = None,
+    guidance: str | Callable[..., Tensor] | None = None,
+    guidance_scale: float | None = None,
+    guidance_interval: Sequence[float] | str | None = None,
+    guiding_model: Any = None,
+    classifier: Callable[..., Tensor] | None = None,
     noise: Callable[[Tensor], Tensor] | str | None = None,
     callback: Callable[[Step], None] | None = None,
     **params: Any,
@@ -64,8 +70,18 @@ def sample(
             "card:FILE.json" with a list of them; None: "edm".
         rho: exponent of the discretization, None for its own default (edm: 7).
         sigma_min, sigma_max: range of the noise levels, clamped to the model's.
-        guidance: callable (x_t, t_net, labels) -> gradient, already scaled, as in
-            models/guidance.py, for respaced and ddim on a discrete model's own steps.
+        guidance: "cfg" (classifier-free: away from the model's own answer without labels, or from
+            that of an unconditional guiding model), "auto" (autoguidance: away from that of a
+            weaker guiding model with the same labels), "classifier", or "none". Or a callable
+            (x_t, t_net, labels) -> gradient, already scaled, for respaced and ddim on a discrete
+            model's own steps.
+        guidance_scale: g of D = D_ref + g (D_main - D_ref); 1 is the model alone, without a further
+            pass. Of a classifier D = D_main + g sigma^2 d/dx log p(y | x; sigma), 1 if not said.
+        guidance_interval: (low, high) or "low/high": guidance acts where low < sigma <= high, with
+            images in [-1, 1]; elsewhere it costs no pass. Everywhere if not said.
+        guiding_model: which answers D_ref.
+        classifier: (x_t, t) -> logits, as `sb.load_classifier` gives it; its attributes process (a
+            discrete one; else the model's) and num_classes say how it was trained.
         noise: None for per-sample streams (with latents: of seeds 0 .. N-1), "portable" or
             "nvlabs" for their kind, or a callable like torch.randn_like.
         callback: called with a `Step` after every step.
@@ -98,16 +114,14 @@ def sample(
             discretization=discretization, rho=rho, sigma_min=sigma_min, sigma_max=sigma_max,
             params=params,
         )  # fmt: skip
-        if guidance is not None and not setting.solver.entry.guided:
-            raise UsageError(
-                f"sampler {setting.solver.name} follows no guidance here; respaced and ddim do, on "
-                "a discrete model's own steps"
-            )
+        guided = guidance_of(
+            setting, model, guidance, guidance_scale, guidance_interval, guiding_model, classifier
+        )
         if not (noise is None or isinstance(noise, str) or callable(noise)):
             raise UsageError(
                 f"noise={noise!r} is neither a kind of noise nor a function like randn_like"
             )
-        num_classes = int(getattr(model, "num_classes", 0) or getattr(guidance, "num_classes", 0))
+        num_classes = int(getattr(model, "num_classes", 0) or getattr(guided, "num_classes", 0))
         mode = noise if isinstance(noise, str) else "portable"
         x, drawn, streams = start(
             model,
@@ -119,12 +133,14 @@ def sample(
             who=setting.timeline.who,
         )
         n = len(x)
-        given = labels_for(labels, drawn, n, num_classes, x.device, guidance is not None)
-        bound = Bound(model, given, n, guidance=guidance)
+        # A classifier's classes may be more than it says.
+        open_ended = guided is not None and not isinstance(guided, ReferenceGuidance)
+        given = labels_for(labels, drawn, n, num_classes, x.device, open_ended)
+        bound = Bound(model, given, n, guided)
 
         def report(step: Step) -> None:
             if callback is not None:
-                callback(replace(step, nfe=bound.nfe, classifier_nfe=bound.classifier_nfe))
+                callback(replace(step, nfe=bound.nfe, guide_nfe=bound.guide_nfe))
 
         source = noise if callable(noise) else streams
         with torch.no_grad(), threads_of(model):

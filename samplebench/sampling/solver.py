@@ -13,6 +13,7 @@ from samplebench.answers.draws import kept_generators
 from samplebench.answers.parameters import accepted, merge, signature, split
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.models.bound import Bound
+from samplebench.models.guidance import Guidance
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.sampling.foreign import as_sampler
 from samplebench.sampling.signatures import check_form
@@ -320,12 +321,12 @@ class Solver:
         return nullcontext() if self.entry.builtin else Blame(f"sampler {self.name}")
 
 
-def toy_batch(steps: Timeline, model: Any) -> tuple[Bound, Any]:
+def toy_batch(steps: Timeline, model: Any, guidance: Guidance | None = None) -> tuple[Bound, Any]:
     """A toy model for one sample, and its latents, all one."""
     import torch
 
     latents = torch.ones(1, *steps.latent_shape(model.shape), dtype=torch.float64)
-    return Bound(model, None, 1), latents
+    return Bound(model, None, 1, guidance), latents
 
 
 def _entry(sampler: str | Callable[..., Any]) -> SamplerEntry:

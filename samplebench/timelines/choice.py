@@ -36,6 +36,16 @@ def kind_of(model: Any) -> str:
     return str(kind) if meant else "sigma"
 
 
+def denoises(model: Any) -> bool:
+    """Whether a model, or what is known of one, is D(x; sigma)."""
+    return kind_of(model) in timeline("sigma").kinds
+
+
+def asks_denoiser(on: type[Timeline]) -> bool:
+    """Whether samplers on a timeline run on whatever is D(x; sigma)."""
+    return "sigma" in on.kinds
+
+
 def of_condition(condition: Any) -> type[Timeline]:
     """The timeline of a cell's condition: by its label, else a grid of noise levels."""
     name = condition.get("name") if isinstance(condition, Mapping) else None

@@ -93,7 +93,7 @@ class TestPictures:
 
     @staticmethod
     def block(images, first):
-        return Block(0, first, images, {}, {}, 0, 0, 0, "", (), {})
+        return Block(0, first, images, {}, {}, 0, 0, 0, 0, "", (), {})
 
     def test_names_are_seeds_a_thousand_to_a_folder(self, tmp_path, images):
         pictures = Pictures(tmp_path)

@@ -140,7 +140,7 @@ def test_trajectory(agrees, name):
     agrees("process: network", torch.stack(network.outputs), arrays["model_out"], 1e-5)
     assert network.times == arrays["model_timesteps"].tolist()
     assert [step.nfe for step in taken] == list(range(1, steps + 1))
-    assert taken[-1].classifier_nfe == (steps if guidance else 0)
+    assert taken[-1].guide_nfe == (steps if guidance else 0)
     # x0 not clipped is magnified by sigma, up to 8e4; guided it is not clipped.
     found = torch.stack([step.denoised for step in taken])
     expected = arrays["pred_xstart"]
@@ -347,7 +347,7 @@ def test_guided_tiny_networks(agrees, name):
     _, taken, _ = run(arrays, meta, network, guidance, classes)
     found = torch.stack([step.x for step in taken])
     agrees("guided networks", found, arrays["sample"], 1e-3)
-    assert taken[-1].classifier_nfe == taken[-1].nfe == len(arrays["sample"])
+    assert taken[-1].guide_nfe == taken[-1].nfe == len(arrays["sample"])
 
 
 @pytest.mark.parametrize("changes", [{"respacing": "9"}, {"variance": "fixed_small"}])

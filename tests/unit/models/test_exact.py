@@ -9,7 +9,6 @@ from scipy.special import logsumexp
 
 import samplebench as sb
 from samplebench.embedded import load_digits
-from samplebench.errors import UsageError
 from samplebench.models.exact import ExactModel
 
 SIGMAS = (1e-3, 0.02, 0.2, 1.0, 7.0, 80.0)
@@ -107,9 +106,11 @@ def test_labels_select_the_class():
     assert found.numpy() == pytest.approx(means[[2, 0, 1]].numpy(), abs=1e-6)
 
 
-def test_labels_are_needed():
-    with pytest.raises(UsageError, match="labels are missing"):
-        toy()(torch.zeros(1, 1, 2, 3), 1.0)
+def test_without_labels_every_class_is_as_likely_as_another():
+    model = toy()
+    means = torch.stack([model.images[model.classes == c].mean(0) for c in range(3)])
+    found = model(torch.zeros(2, 1, 2, 3).double(), 1e6).flatten(1)
+    assert found[1].numpy() == pytest.approx(means.mean(0).numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])

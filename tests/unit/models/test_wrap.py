@@ -154,7 +154,7 @@ def test_classifier_guidance_moves_samples_and_is_counted_apart():
             for label in (0, 1)
         ]  # fmt: skip
         assert means[0] < means[1]
-        assert (taken[9].nfe, taken[9].classifier_nfe) == (10, 10)
+        assert (taken[9].nfe, taken[9].guide_nfe) == (10, 10)
         assert all(y is None for _, y in seen)
     with pytest.raises(UsageError, match="follows no guidance"):
         sb.sample(model, "ddim-reverse", steps=4, latents=X, guidance=guidance)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from samplebench.published import load
+from samplebench.report.curves import plots_of
 from samplebench.report.match import Run, mismatches
-from samplebench.report.overlay import Links, links, overlay
+from samplebench.report.overlay import Links, _run, links, overlay
 from samplebench.report.sweep import chart_of, figure_key
 from samplebench.results.view import View
 
@@ -263,3 +264,91 @@ def test_the_native_sampler_on_its_own_steps_is_the_published_one():
     drawn = overlay(run, {"adm-imagenet64": link})
     filled = {p.x["nfe"]: p.y for one in drawn for p in one.points if not p.hollow}
     assert filled[250] == 2.07 and filled[20] == 10.96
+
+
+# guidance
+
+NATIVE = {
+    "sampler": "respaced", "params": "", "discretization": "respacing", "rho": None,
+    "protocol": "openai", "dtype": "float16",
+    "reference": "openai-VIRTUAL_imagenet128_labeled",
+}  # fmt: skip
+
+
+def guided_points(model, *guidances, **setting):
+    """(guidance of the published name, FID) of what is beside runs of these guidances."""
+    runs = view(*({**NATIVE, **setting, "guidance": each} for each in guidances), model=model)
+    drawn = overlay(runs, links([model]), uncertain=True)
+    return [(one.name, p) for one in drawn for p in one.points]
+
+
+def test_guided_values_meet_guided_runs_and_no_others():
+    model = "adm-imagenet128"
+    free = {(p.x["nfe"], p.y) for _, p in guided_points(model, "")}
+    found = guided_points(model, "classifier 0.5")
+    full = {(p.x["nfe"], p.y) for name, p in found if not p.hollow}
+    # ADM-G at the scale of its README, and as ADM-ES measured it anew.
+    assert {(250, 2.97), (100, 3.55), (50, 5.15), (20, 12.48)} <= full
+    assert free and not free & {(p.x["nfe"], p.y) for _, p in found}
+    assert all("guidance classifier 0.5" in name for name, _ in found)
+    # A model that nothing moves is no guided one.
+    assert {(p.x["nfe"], p.y) for _, p in guided_points(model, "cfg 1")} == free
+    assert guided_points(model, "cfg 2") == guided_points(model, "auto 2 by weak") == []
+
+
+@pytest.mark.parametrize(
+    ("guidance", "reason"),
+    [
+        ("classifier 1", "guidance classifier 0.5 not classifier 1"),
+        ("classifier 0.5 on 0.3 to 5", "guidance classifier 0.5 not classifier 0.5 on 0.3 to 5"),
+    ],
+)
+def test_another_scale_or_interval_is_told(guidance, reason):
+    found = [p for _, p in guided_points("adm-imagenet128", guidance)]
+    assert found and all(p.hollow for p in found)
+    (readme,) = [p for p in found if (p.x["nfe"], p.y) == (250, 2.97)]
+    assert reason in " ".join(readme.hover)
+
+
+def test_a_scale_that_nobody_stated_is_told():
+    """Of ADM-G with DDIM the paper does not print it."""
+    found = guided_points("adm-imagenet128", "classifier 1", sampler="ddim")
+    (ddim,) = [p for _, p in found if (p.x["nfe"], p.y) == (25, 5.98)]
+    assert ddim.hollow and "guidance scale not stated" in " ".join(ddim.hover)
+
+
+def test_each_of_several_guided_curves_has_its_own_values():
+    reference = "openai-VIRTUAL_imagenet64_labeled"
+    model = "adm-imagenet64"
+    scales = ("classifier 0.3", "classifier 1", "classifier 3")
+    found = guided_points(model, "", *scales, reference=reference)
+    full = {name.split("guidance ")[-1]: p.y for name, p in found if not p.hollow and "," in name}
+    assert full == {"classifier 0.3": 4.14, "classifier 1": 7.22, "classifier 3": 13.67}
+
+
+def test_autoguidance_is_the_same_by_the_same_file():
+    """Whatever the catalogue calls it."""
+    (row,) = [r for r in load() if (r.model, r.nfe, r.fid) == (*CIFAR.published, 35, 1.97)][:1]
+    variant = "autoguidance 1.70 by edm-cifar10-32x32-uncond-ve"
+    row = replace(row, sampler=replace(row.sampler, variant=variant))
+    assert row.guidance == "auto 1.7 by edm-cifar10-32x32-uncond-ve"
+    setting = {"guidance": "auto 1.7 by edm-cifar10-uncond-ve"}
+    run = overlaid_run(view(setting, model="edm-cifar10"))
+    assert run.guidance == row.guidance
+    assert not [m for m in mismatches(row, run) if "guidance" in m.text]
+    other = replace(run, guidance="auto 1.7 by another")
+    assert [m.text for m in mismatches(row, other) if "guidance" in m.text] == [
+        f"guidance {row.guidance} not auto 1.7 by another"
+    ]
+
+
+def overlaid_run(run):
+    (plot,) = plots_of(run)
+    return _run(plot.curves[0], CIFAR)
+
+
+def test_a_guided_point_says_its_further_passes():
+    run = view({"guidance": "cfg 2", "guide_nfe": 35}, {"guidance": "", "guide_nfe": 0})
+    found = {p.hover[2] for one in chart_of(run, "").series for p in one.points}
+    assert "NFE 35 and 35 of guidance in 18 steps, N = 50000" in found
+    assert "NFE 35 in 18 steps, N = 50000" in found
