@@ -8,7 +8,7 @@ import torch
 
 from samplebench.schedulers.classes import named_arguments
 from samplebench.schedulers.loop import run_loop
-from samplebench.schedulers.package import hushed
+from samplebench.extras import hushed
 from tests.unit.goldens.test_diffusers import CASES, dummy
 
 diffusers = pytest.importorskip("diffusers")

@@ -1,0 +1,53 @@
+"""Packages that only some requests need: imported when asked for, and quiet while they are called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from samplebench.answers.blame import said
+from samplebench.errors import EnvironmentError_
+
+
+def extra(name: str, who: str) -> Any:
+    """A package of the extra `diffusers`.
+
+    Args:
+        name: of the module.
+        who: needs it, for the message, e.g. "diffusers' schedulers".
+
+    Raises:
+        EnvironmentError_: it is not installed, or lacks what it needs itself.
+    """
+    try:
+        with hushed():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise EnvironmentError_(
+            f'{who} need {name} ({said(error)}): pip install "samplebench[diffusers]"'
+        ) from error
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Within the block diffusers does not log what whoever writes a loop should know."""
+    logger = logging.getLogger("diffusers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """The same, and without warnings: for a block that calls such a package alone."""
+    # Recorded, too, as some are let through any filter.
+    with unlogged(), warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
+        yield
