@@ -34,14 +34,16 @@ def extra(name: str, who: str) -> Any:
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """Within the block diffusers does not log what whoever writes a loop should know."""
-    logger = logging.getLogger("diffusers")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    """Within the block they do not log what whoever writes a loop or a client should know."""
+    loggers = [logging.getLogger(name) for name in ("diffusers", "huggingface_hub")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

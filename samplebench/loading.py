@@ -15,6 +15,7 @@ from samplebench.answers.rounding import model_range
 from samplebench.answers.scalars import plain
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.diffusers_folder import FORMAT, folder_entry, is_diffusers
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.devices import dtype_name, resolve_device, resolve_dtype
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 # What everything that is sampled from has; a `Model` that sets its own has it all.
 _NEEDED = ("shape", "num_classes", "sigma_min", "sigma_max", "device", "state_dtype", "provenance")
 
-_DIFFUSERS = ("model_index.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json")
-
 
 def load(
     source: str | Path | Checkpoint,
@@ -53,8 +52,9 @@ def load(
 
     Args:
         source: an id of the catalogue (`samplebench list models`), an entry of it, or the path of
-            a file in a released container.
-        format: of a file: "edm", "score-sde", "openai", "ddim"; that of the catalogue is known.
+            a file in a released container or of a folder in diffusers' layout.
+        format: of a file: "edm", "score-sde", "openai", "ddim"; that of the catalogue and of a
+            folder of diffusers is known.
         config: what the container does not say (see `docs/checkpoints.md`): a mapping or the path
             of a JSON file.
         device: "cuda", "mps", "cpu", ...; None for the best there is.
@@ -189,11 +189,11 @@ def _check_kind(model: Model, entry: Checkpoint) -> None:
     Steps, labels and protocol are planned before a file is here, from what its adapter declares.
     """
     declared, kind = adapters.entry(entry.format), kind_of(model)
-    if kind != declared.kind:
+    if kind != (planned_kind := declared.kind_of(entry.config)):
         if kind not in timelines:
             raise unknown("timeline", str(kind), timelines.names())
         raise InputError(
-            f"adapter {entry.format} declares models of kind '{declared.kind}' and returned one of "
+            f"adapter {entry.format} declares models of kind '{planned_kind}' and returned one of "
             f"kind '{kind}', whose steps were planned for the other; register it with kind='{kind}'"
             " and the process of its models"
         )
@@ -234,6 +234,8 @@ def _entry(
                 "catalogue"
             )
         path = expanded(os.fspath(source))
+        if format in (None, FORMAT) and _is_folder(path):
+            return folder_entry(path)
         if not _is_file(path):
             if isinstance(source, str) and not path.suffix and "/" not in source:
                 return checkpoint(source)  # says what it may have meant
@@ -249,6 +251,14 @@ def _entry(
     return replace(entry, config=plain({**entry.config, **(given or {})}))
 
 
+def _is_folder(path: Path) -> bool:
+    """Whether a folder of diffusers is there."""
+    try:
+        return is_diffusers(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+
+
 def _is_file(path: Path) -> bool:
     """Whether a file is there; False: nothing is.
 
@@ -258,11 +268,8 @@ def _is_file(path: Path) -> bool:
     try:
         if not path.exists():
             return False
-        if any((path / name).exists() for name in _DIFFUSERS):
-            raise InputError(
-                f"{path} is a folder of diffusers, whose networks have other layers and names; "
-                f"give a file of one of the formats {', '.join(adapters.names())}"
-            )
+        if is_diffusers(path):
+            raise InputError(f"{path} is a folder of diffusers; its format is '{FORMAT}'")
         regular(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None

@@ -32,7 +32,7 @@ class Known:
     @property
     def kind(self) -> str:
         """As the adapter declares it."""
-        return timelines.entry(adapters.entry(self.entry.format).kind).name
+        return timelines.entry(adapters.entry(self.entry.format).kind_of(self.entry.config)).name
 
     @cached_property
     def process(self) -> Any:
