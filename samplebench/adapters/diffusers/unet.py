@@ -24,15 +24,12 @@ class UNet(nn.Module):
 
     Args:
         unet: diffusers' UNet2DModel.
-        law: as of `processes/diffusers.py`.
+        alpha_bar: of the table, float64 [T], where it answers with v.
     """
 
-    def __init__(self, unet: nn.Module, law: Mapping[str, Any]) -> None:
+    def __init__(self, unet: nn.Module, alpha_bar: Tensor | None) -> None:
         super().__init__()
-        self.unet = unet
-        self.alpha_bar: Tensor | None = None
-        if law["law"] == "table" and law["prediction_type"] == "v_prediction":
-            self.alpha_bar = torch.from_numpy(table_process(law).alpha_bar)
+        self.unet, self.alpha_bar = unet, alpha_bar
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
         own = next(self.unet.parameters()).dtype
@@ -54,10 +51,12 @@ def build(arguments: Mapping[str, Any], law: Mapping[str, Any], path: Path) -> U
         InputError: its arguments are no network together.
     """
     package = extra("diffusers", "folders of diffusers")
-    shape, labels = image_shape(arguments), None
+    shape, labels, alpha_bar = image_shape(arguments), None, None
+    if law["law"] == "table" and law["prediction_type"] == "v_prediction":
+        alpha_bar = torch.from_numpy(table_process(law).alpha_bar)
     try:
         with hushed(), torch.device("meta"), torch.no_grad():
-            network = UNet(package.UNet2DModel(**arguments), law)
+            network = UNet(package.UNet2DModel(**arguments), alpha_bar)
             if network.unet.class_embedding is not None:
                 labels = torch.zeros(1, dtype=torch.int64)
             time = torch.zeros(1, dtype=torch.int64 if law["law"] == "table" else torch.float32)
