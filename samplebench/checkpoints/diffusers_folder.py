@@ -153,7 +153,9 @@ def _check_match(unet: dict[str, Any], law: dict[str, Any], channels: int) -> No
             "counts steps from 0; ScoreSdeVeScheduler goes with it"
         )
     if kind == "learned" and law["law"] != "table":
-        raise InputError("time_embedding_type=learned knows steps alone, not this scheduler's times")
+        raise InputError(
+            "time_embedding_type=learned knows steps alone, not this scheduler's times"
+        )
     if kind == "learned" and unet["num_train_timesteps"] < law["num_train_timesteps"]:
         raise InputError(
             f"the network has embeddings of {unet['num_train_timesteps']} steps, the scheduler "

@@ -137,9 +137,7 @@ def _download(repo: str, revision: str, name: str, offline: bool, quiet: bool) -
     with _told(f"{PREFIX}{repo}@{revision}: {name}", revision):
         try:
             return Path(
-                client.hf_hub_download(
-                    repo, name, revision=revision, local_files_only=shut, **how
-                )
+                client.hf_hub_download(repo, name, revision=revision, local_files_only=shut, **how)
             )
         except client.errors.LocalEntryNotFoundError:
             if not shut:
@@ -211,7 +209,9 @@ def _told(who: str, revision: str) -> Iterator[None]:
             f"{who} is gated: accept its terms on its page, and set HF_TOKEN to a token of yours"
         ) from None
     except errors.RevisionNotFoundError:
-        raise UsageError(f"{who} has no revision '{revision}'; name a branch, tag or commit") from None
+        raise UsageError(
+            f"{who} has no revision '{revision}'; name a branch, tag or commit"
+        ) from None
     except errors.RepositoryNotFoundError:
         raise UsageError(
             f"{who}: the hub has no such folder, or shows it to others only; see the spelling, or set "

@@ -78,7 +78,9 @@ def load(
 
 def _law(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Raises `UsageError` for a config that no folder has described."""
-    if not (isinstance(config.get("unet"), Mapping) and isinstance(config.get("scheduler"), Mapping)):
+    if not (
+        isinstance(config.get("unet"), Mapping) and isinstance(config.get("scheduler"), Mapping)
+    ):
         raise UsageError(
             "format diffusers: config.json and scheduler_config.json describe the model; give the "
             "folder that holds them, not its file of weights"
