@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from samplebench.answers.blame import said
-from samplebench.errors import EnvironmentError_
+from samplebench.errors import EnvironmentError_, in_one_line
 
 
 def extra(name: str, who: str) -> Any:
@@ -27,8 +26,9 @@ def extra(name: str, who: str) -> Any:
         with hushed():
             return importlib.import_module(name)
     except ImportError as error:
+        why = in_one_line(f"{type(error).__name__}: {error}")
         raise EnvironmentError_(
-            f'{who} need {name} ({said(error)}): pip install "samplebench[diffusers]"'
+            f'{who} need {name} ({why}): pip install "samplebench[diffusers]"'
         ) from error
 
 

@@ -124,7 +124,7 @@ def _facts(
         _check_match(unet, law, shape[0])
     except InputError as error:
         raise InputError(f"{who}: {error}") from None
-    config = {"unet": unet, "scheduler": law}
+    config: dict[str, Any] = {"unet": unet, "scheduler": law}
     try:
         # Its code decides the numbers.
         config["package"] = f"diffusers {version('diffusers')}"

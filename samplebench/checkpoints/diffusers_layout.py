@@ -58,8 +58,8 @@ def layout(names: Collection[str], who: str) -> Layout:
     law = _either(names, "scheduler", scheduler.FILE)
     if not law:
         raise InputError(
-            f"{who}: {scheduler.FILE} is missing, at its root and in scheduler/; it says what noise "
-            f"the network was trained on: {_SAVE}"
+            f"{who}: {scheduler.FILE} is missing, at its root and in scheduler/; it says what the "
+            f"network was trained on: {_SAVE}"
         )
     folder = unet.removesuffix(diffusers_unet.FILE)
     inside = [name.removeprefix(folder) for name in names if name.startswith(folder)]

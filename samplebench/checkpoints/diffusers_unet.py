@@ -57,8 +57,8 @@ def unet_arguments(content: Any) -> dict[str, Any]:
         )
     name = content.get("_class_name")
     if name != CLASS:
-        found = "names no class" if name is None else f"describes {_shown(name)}"
-        raise InputError(f"{FILE} {found}; of diffusers' networks only {CLASS} runs here")
+        other = "names no class" if name is None else f"describes {_shown(name)}"
+        raise InputError(f"{FILE} {other}; of diffusers' networks only {CLASS} runs here")
     found = {}
     for key, value in content.items():
         if key.startswith("_") or key in _AVERAGE or (key not in _RULES and value is None):

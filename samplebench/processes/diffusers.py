@@ -5,7 +5,7 @@ Only what the network saw counts; how a scheduler steps (spacing, order, clippin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +37,6 @@ _OTHERWISE = {
     "snr_shift_scale": (1.0,),
 }
 _PREDICTIONS = ("epsilon", "sample", "v_prediction")
-_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid")
 _VARIANCES = {
     "fixed_small": "fixed_small",
     "fixed_small_log": "fixed_small",
@@ -145,7 +144,7 @@ def _table(content: Mapping[str, Any], default: tuple[float, float, str]) -> dic
     if content.get("trained_betas") is not None:
         own["trained_betas"] = _trained(content["trained_betas"], own["num_train_timesteps"])
         return own
-    own["beta_schedule"] = _word(content, "beta_schedule", _SCHEDULES, default[2])
+    own["beta_schedule"] = _word(content, "beta_schedule", tuple(_SCHEDULES), default[2])
     if own["beta_schedule"] != "squaredcos_cap_v2":  # which has no ends
         own["beta_start"] = _number(content, "beta_start", default[0], above=0.0, below=1.0)
         own["beta_end"] = _number(content, "beta_end", default[1], above=0.0, below=1.0)
@@ -154,19 +153,37 @@ def _table(content: Mapping[str, Any], default: tuple[float, float, str]) -> dic
 
 def _betas(law: Mapping[str, Any]) -> Any:
     """As diffusers has them: in float32 from the first operation on."""
-    import torch
-
     if "trained_betas" in law:
         return law["trained_betas"]
-    steps, schedule = law["num_train_timesteps"], law["beta_schedule"]
-    if schedule == "squaredcos_cap_v2":
-        return beta_schedule("cosine", steps)
-    start, end = law["beta_start"], law["beta_end"]
-    if schedule == "linear":
-        return torch.linspace(start, end, steps)
-    if schedule == "scaled_linear":
-        return torch.linspace(start**0.5, end**0.5, steps) ** 2
-    return torch.linspace(-6, 6, steps).sigmoid() * (end - start) + start
+    made = _SCHEDULES[law["beta_schedule"]]
+    return made(law["num_train_timesteps"], law.get("beta_start", 0.0), law.get("beta_end", 0.0))
+
+
+def _linear(steps: int, start: float, end: float) -> Any:
+    import torch
+
+    return torch.linspace(start, end, steps)
+
+
+def _scaled_linear(steps: int, start: float, end: float) -> Any:
+    return _linear(steps, start**0.5, end**0.5) ** 2
+
+
+def _cosine(steps: int, start: float, end: float) -> Any:
+    return beta_schedule("cosine", steps)
+
+
+def _sigmoid(steps: int, start: float, end: float) -> Any:
+    return _linear(steps, -6, 6).sigmoid() * (end - start) + start
+
+
+# By the names of diffusers: (steps, start, end) -> betas.
+_SCHEDULES: dict[str, Callable[[int, float, float], Any]] = {
+    "linear": _linear,
+    "scaled_linear": _scaled_linear,
+    "squaredcos_cap_v2": _cosine,
+    "sigmoid": _sigmoid,
+}
 
 
 def _rescaled(betas: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> DiscreteP
 
 @adapters.register(
     "diffusers",
-    summary="a folder of diffusers: UNet2DModel in safetensors; its scheduler's file says the process",
+    summary="a folder of diffusers: UNet2DModel in safetensors; its scheduler says the process",
     kind=kind,
     process=process,
 )

@@ -3,10 +3,10 @@ runs on it."""
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import diffusers
-import inspect
 import pytest
 import torch
 from safetensors.torch import load_file, save_file

@@ -86,7 +86,7 @@ def test_respaced_is_ddpm_s_pipeline(tmp_path, monkeypatch, law, variance):
 
 
 class Wide:
-    """A network of float32 in a loop whose state is in float64, so that rounding is the network's."""
+    """A network of float32 for a loop whose state is in float64."""
 
     def __init__(self, network):
         self.network = network
