@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import diffusers
 import pytest
 import torch
@@ -32,6 +34,11 @@ LAWS = {
 SIGMOID = {"beta_schedule": "sigmoid", "prediction_type": "v_prediction"}
 
 
+def some(cases, fast):
+    """All of them as parameters; those that are not named are slow."""
+    return [case if case in fast else pytest.param(*case, marks=pytest.mark.slow) for case in cases]
+
+
 def drawn(seed, dtype=torch.float32):
     return torch.randn(N, 3, 8, 8, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
@@ -55,8 +62,10 @@ def pipeline_images(kind, network, own, monkeypatch, latents, noises=(), **how):
     return found
 
 
-@pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("eta", [0.0, 0.7])
+@pytest.mark.parametrize(
+    ("law", "eta"),
+    some(product(LAWS, (0.0, 0.7)), [("linear-eps", 0.0), ("cosine-v", 0.7), ("zero-snr", 0.0)]),
+)
 def test_ddim_on_the_steps_of_the_folder_is_ddim_s_pipeline(tmp_path, monkeypatch, law, eta):
     network, own, x = unet(), scheduler("DDIM", **LAWS[law]), drawn(1)
     noises = [drawn(10 + i) for i in range(STEPS)]
@@ -70,8 +79,13 @@ def test_ddim_on_the_steps_of_the_folder_is_ddim_s_pipeline(tmp_path, monkeypatc
     torch.testing.assert_close(images(found), wanted, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("law", [*LAWS, "sigmoid"])
-@pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
+@pytest.mark.parametrize(
+    ("law", "variance"),
+    some(
+        product((*LAWS, "sigmoid"), ("fixed_small", "fixed_large")),
+        [("linear-eps", "fixed_small"), ("sigmoid", "fixed_large")],
+    ),
+)
 def test_respaced_is_ddpm_s_pipeline(tmp_path, monkeypatch, law, variance):
     words = {**LAWS, "sigmoid": SIGMOID}[law]
     network, own = unet(1), scheduler("DDPM", **words, variance_type=variance)
@@ -97,8 +111,13 @@ class Wide:
         return answer
 
 
-@pytest.mark.parametrize("law", [law for law in LAWS if "zero" not in law])
-@pytest.mark.parametrize("name", ["DDIM", "DDPM"])
+@pytest.mark.parametrize(
+    ("name", "law"),
+    some(
+        product(("DDIM", "DDPM"), [law for law in LAWS if "zero" not in law]),
+        [("DDIM", "linear-eps"), ("DDPM", "cosine-v")],
+    ),
+)
 def test_the_pipeline_s_own_scheduler_is_a_sampler_on_the_folder(tmp_path, name, law):
     network, own, x, fresh = unet(2), scheduler(name, **LAWS[law]), drawn(3).double(), drawn(4)
     wanted = looped(Wide(network), own, x, STEPS, generators(fresh))
@@ -120,8 +139,13 @@ SCALED = ("PNDM", "DEISMultistep", "SASolver")
 BETWEEN = ("KDPM2Discrete", "KDPM2AncestralDiscrete")
 
 
-@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction"])
-@pytest.mark.parametrize("name", [name for name in (*TABLES, *EDMS) if name not in BETWEEN])
+@pytest.mark.parametrize(
+    ("name", "predicts"),
+    some(
+        product([n for n in (*TABLES, *EDMS) if n not in BETWEEN], ("epsilon", "v_prediction")),
+        [("UniPCMultistep", "v_prediction"), ("EDMEuler", "epsilon")],
+    ),
+)
 def test_every_scheduler_s_file_says_what_its_loop_asks(tmp_path, name, predicts):
     try:
         samplers.entry(f"diffusers:{name}Scheduler")
