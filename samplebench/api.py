@@ -80,7 +80,7 @@ def sweep(plan: Plan, progress: Progress) -> View:
     from samplebench.bench.run import execute
     from samplebench.report import write_report
 
-    store = Store(plan.request.folder(), create=True)
+    store = Store(plan.folder, create=True)
     with store.locked():
         store.add_request(plan.request.words(), plan.rows)
         try:

@@ -18,7 +18,7 @@ class Protocol:
     Attributes:
         name: of the protocol; `custom:<hash>` once a field is overridden.
         summary: one line.
-        num_samples: N.
+        num_samples: N; 0 where whoever samples says it.
         noise: per-sample streams, "portable" or "nvlabs".
         state_dtype: precision of the sampler's state.
         quantization: rule that makes uint8 of the result (images.py).
@@ -43,6 +43,9 @@ class Protocol:
 
         None leaves a field as it is.
         """
+        if not self.num_samples and changes.get("num_samples"):
+            said = replace(self, num_samples=changes.pop("num_samples"))
+            return said.override(**changes)
         real = {k: v for k, v in changes.items() if v is not None and v != getattr(self, k)}
         if not real:
             return self
@@ -92,7 +95,25 @@ _SCORE_SDE = Protocol(
     metrics=("fid",),
 )
 
+_CUSTOM = Protocol(
+    name="custom",
+    summary="of a network of one's own: N is said, rounded half up, state in float64",
+    num_samples=0,
+    noise="portable",
+    state_dtype="float64",
+    quantization="edm",
+    extractor="inception",
+    metrics=("fid",),
+)
+
 PROTOCOLS: Mapping[str, Protocol] = {
+    "custom": _CUSTOM,
+    "custom-linear": replace(
+        _CUSTOM,
+        name="custom-linear",
+        summary="custom, on another than an isotropic process",
+        process="linear",
+    ),
     "digits": _DIGITS,
     "digits-bdm": replace(
         _DIGITS, name="digits-bdm", summary="digits, on blurring diffusion", process="bdm"

@@ -45,7 +45,7 @@ def load(
     with torch.device("meta"):
         network = ddim_unet(config)
     file = read(path, network.state_dict().keys())
-    assign(network, file.model, path)
+    assign(network, file.model, path, dtype=torch.float32)
     network.to(device).eval().requires_grad_(False)
     model = DiscreteModel(
         network,

@@ -34,6 +34,10 @@ def measuring_of(request: Request, entry: Checkpoint) -> Measuring:
     rules = protocol(request.protocol or entry.protocol).override(
         num_samples=request.num_samples, noise=request.noise, state_dtype=request.state_dtype
     )
+    if not rules.num_samples:
+        raise UsageError(
+            f"model {entry.id} has no number of samples of its own; say --num-samples, e.g. 10000"
+        )
     _check_process(rules, entry)
     names = request.metric or rules.metrics
     found = measures(

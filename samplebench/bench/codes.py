@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, cast
 
+from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.identity import identify
 from samplebench.registry import Entry
 from samplebench.results.record import Conditions
@@ -27,6 +28,7 @@ class Codes:
     def __init__(self) -> None:
         self._found: dict[tuple[int, ...], tuple[Any, str]] = {}
         self._unknown: dict[str, str] = {}
+        self._models: dict[str, str] = {}
         self.notes: list[str] = []
 
     def look(self, entry: Entry) -> None:
@@ -51,11 +53,25 @@ class Codes:
             identity = identify(parts[0] if len(parts) == 1 else parts)
             text = identity.sha256
             if identity.unknown:
-                text = f"{text} {uuid.uuid4().hex}"
-                self._unknown[text] = f"{kind} {entry.name}, {identity.unknown}"
-                self.notes.append(f"computed anew each time: {self._unknown[text]}")
+                text = self._doubtful(text, f"{kind} {entry.name}", identity.unknown)
             self._found[key] = (parts, text)
         return cast(Conditions, {f"{name}_code": self._found[key][1]})
+
+    def model(self, entry: Checkpoint) -> str:
+        """What a model in memory is: its identity."""
+        if not entry.unknown:
+            return entry.sha256
+        if entry.id not in self._models:
+            self._models[entry.id] = self._doubtful(
+                entry.sha256, f"model {entry.id}", entry.unknown
+            )
+        return self._models[entry.id]
+
+    def _doubtful(self, sha256: str, who: str, unknown: str) -> str:
+        text = f"{sha256} {uuid.uuid4().hex}"
+        self._unknown[text] = f"{who}, {unknown}"
+        self.notes.append(f"computed anew each time: {self._unknown[text]}")
+        return text
 
     def unknown(self, conditions: Mapping[str, object]) -> str:
         """One line on the code in a cell's conditions that cannot be told apart; "" for none."""

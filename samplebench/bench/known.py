@@ -9,7 +9,7 @@ from typing import Any
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
 from samplebench.registry import adapters, timelines
-from samplebench.timelines.choice import of_model
+from samplebench.timelines.choice import kind_of, of_model
 from samplebench.timelines.timeline import Timeline
 
 
@@ -31,16 +31,22 @@ class Known:
 
     @property
     def kind(self) -> str:
-        """As the adapter declares it."""
+        """As the adapter declares it; that of a model which is here."""
+        if self.entry.model is not None:
+            return kind_of(self.entry.model)
         return timelines.entry(adapters.entry(self.entry.format).kind_of(self.entry.config)).name
 
     @cached_property
     def process(self) -> Any:
         """As the adapter makes it from the catalogue's config; None where none is needed.
 
+        That of a model which is here.
+
         Raises:
             UsageError: the declaration fails, or makes none on which steps can be planned.
         """
+        if self.entry.model is not None:
+            return getattr(self.entry.model, "process", None)
         found = adapters.entry(self.entry.format).planned(self.entry.config, self.entry.shape)
         if not self.timeline.fits(found):
             raise UsageError(

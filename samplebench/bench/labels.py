@@ -41,14 +41,18 @@ def labels_said(value: Any) -> dict[str, str]:
 
 
 def labels_by_name(
-    labels: Mapping[str, str], request: Request, rows: Sequence[Columns]
+    labels: Mapping[str, str], request: Request, rows: Sequence[Columns], models: Sequence[str]
 ) -> dict[str, str]:
     """Labels by the names that the results have, each written as its word or as its name.
+
+    Args:
+        models: the names of those that the request has words for, in their order.
 
     Raises:
         UsageError: of what is no name of the sweep.
     """
     words = {word: samplers.entry(word).name for word in request.sampler if isinstance(word, str)}
+    words |= {w: n for w, n in zip(request.model, models, strict=True) if isinstance(w, str)}
     grids = request.words().get("discretization", ())
     for word, grid in zip(grids, request.discretization, strict=True):
         if isinstance(grid, LevelsCard):

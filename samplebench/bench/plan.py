@@ -11,6 +11,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 from samplebench import registry
@@ -30,11 +31,13 @@ from samplebench.bench.labels import labels_by_name
 from samplebench.bench.measured import scored_rows
 from samplebench.bench.names import look_up, params_by_name
 from samplebench.bench.request import Request
+from samplebench.bench.sources import Source, checkpoints_of
 from samplebench.bench.survey import Survey, note_words
-from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint
 from samplebench.checkpoints.local import digest
 from samplebench.devices import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.errors import OutOfBudget, UsageError
+from samplebench.loading.model import load
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
 from samplebench.protocols import Protocol
@@ -44,19 +47,10 @@ from samplebench.results.record import Conditions
 from samplebench.results.row import Columns
 from samplebench.sampling.setting import Setting
 from samplebench.sampling.solver import Solver
-from samplebench.scoring.measure import Measure
 from samplebench.timelines.choice import registered
 
 # Raised when a change of samplebench itself changes images: older cells are then not reused.
 NUMERICS = 2
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a model comes from, and what its samples are compared with."""
-
-    checkpoint: Checkpoint
-    measures: tuple[Measure, ...]
 
 
 @dataclass(frozen=True)
@@ -66,14 +60,22 @@ class Plan:
     Attributes:
         request: with its defaults filled in.
         rows: in the order of the request.
+        models: whose they are, those without a row as well.
         sources: by model.
         notes: what the user should know before it starts, a line each.
     """
 
     request: Request
     rows: tuple[PlannedRow, ...]
+    models: tuple[Checkpoint, ...]
     sources: Mapping[str, Source]
     notes: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where results go."""
+        out = self.request.out
+        return Path(out) if out else Path("reports") / "+".join(entry.id for entry in self.models)
 
     @property
     def cells(self) -> dict[str, Cell]:
@@ -96,21 +98,24 @@ class Plan:
         return {name: list(each.values()) for name, each in self.scores.items() if name in own}
 
 
-def make(request: Request) -> Plan:
+def make(request: Request, checkpoints: Sequence[Checkpoint] | None = None) -> Plan:
     """Plans a request.
+
+    Args:
+        checkpoints: its models, where they are known; else what its words mean.
 
     Raises:
         UsageError: an unknown name, an impossible combination, a word without any effect, or
             budgets that leave nothing, before anything is computed.
     """
-    checkpoints = checkpoints_of(request)
+    checkpoints = checkpoints_of(request) if checkpoints is None else checkpoints
     request = _resolved(request, checkpoints)
     rows: dict[str, PlannedRow] = {}
     codes = Codes()
     sources, notes, survey = {}, [], Survey(request.given)
     first: dict[str, Mapping[str, Any]] = {}
     for entry in checkpoints:
-        words = preset_of(request, checkpoints, entry, survey)
+        words = preset_of(_where_it_is(request, entry), checkpoints, entry, survey)
         measuring = measuring_of(words, entry)
         own = list(_rows_of_model(words, entry, measuring, codes, survey, first))
         if own:
@@ -130,31 +135,22 @@ def make(request: Request) -> Plan:
     )
     request = replace(
         request,
-        label=labels_by_name(request.label, request, [row.columns for row in rows.values()]),
+        label=labels_by_name(
+            request.label,
+            request,
+            [row.columns for row in rows.values()],
+            [entry.id for entry in checkpoints],
+        ),
         nfe=request.nfe if "nfe" in survey.taken and asked else (),
         discretization=request.discretization if "discretization" in survey.taken else (),
     )
     return Plan(
         request,
         tuple(rows.values()),
+        tuple(checkpoints),
         sources,
         (*survey.notes(), *survey.remarks, *dict.fromkeys(notes), *codes.notes),
     )
-
-
-def checkpoints_of(request: Request) -> list[Checkpoint]:
-    """The models of a request, the file that it names in its place.
-
-    Raises:
-        UsageError: there is no such model, or one file for several.
-    """
-    known = catalog(request.checkpoints)
-    found = [checkpoint(name, known) for name in request.model or (DEFAULT_MODEL,)]
-    if request.file is None:
-        return found
-    if len(found) > 1:
-        raise UsageError(f"--file {request.file}: name the one model that it is, with --model")
-    return [found[0].at(request.file)]
 
 
 def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
@@ -164,7 +160,7 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     """
     # Names first: a typo is told before torch is imported.
     look_up(request)
-    request = replace(request, model=tuple(entry.id for entry in checkpoints))
+    request = replace(request, model=request.model or (DEFAULT_MODEL,))
     if len(checkpoints) == 1:
         samplers, params = samplers_of(request, checkpoints[0])
         request = replace(request, sampler=samplers, param=params)
@@ -174,6 +170,18 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
         dtype=request.dtype and dtype_name(request.dtype),
         state_dtype=request.state_dtype and dtype_name(request.state_dtype),
     )
+
+
+def _where_it_is(request: Request, entry: Checkpoint) -> Request:
+    """The request with device and precision of a model in memory, which stays as it is.
+
+    Raises:
+        UsageError: others are asked for.
+    """
+    if entry.model is None:
+        return request
+    model = load(entry, device=request.device, dtype=request.dtype)
+    return replace(request, device=str(model.device), dtype=entry.dtype)
 
 
 def _rows_of_model(
@@ -305,7 +313,7 @@ def _conditions(request: Request, entry: Checkpoint, rules: Protocol, codes: Cod
     conditions: Conditions = {
         "numerics": NUMERICS,
         "model": entry.id,
-        "checkpoint_sha256": digest(entry),
+        "checkpoint_sha256": digest(entry) if entry.model is None else codes.model(entry),
         "config": dict(entry.config),
         "num_samples": rules.num_samples,
         "noise": rules.noise,
@@ -314,7 +322,8 @@ def _conditions(request: Request, entry: Checkpoint, rules: Protocol, codes: Cod
         "dtype": request.dtype or network_dtype(entry.dtype, request.device),
         "block": request.batch_size,
     }
-    conditions |= codes.of("adapter", "adapter", adapters.entry(entry.format))
+    if entry.model is None:
+        conditions |= codes.of("adapter", "adapter", adapters.entry(entry.format))
     if rules.noise == "nvlabs":
         # torch's generators differ between devices; Philox does not.
         dtypes = (conditions["dtype"], rules.state_dtype)

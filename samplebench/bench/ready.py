@@ -24,12 +24,12 @@ def ready(plan: Plan, quiet: bool) -> Plan:
     offline = plan.request.offline
     sources = plan.sources.values()
     measures = [each for source in sources for each in source.measures]
-    known = all(digest(source.checkpoint) for source in sources)
+    known = all(source.checkpoint.model or digest(source.checkpoint) for source in sources)
     known &= all(each.reference.sha256 for each in measures)
     # The smaller ones first: what is missing there is told before gigabytes are on their way.
     measure.ready(measures, offline=offline, quiet=quiet)
-    for source in sources:
+    for source in (each for each in sources if each.checkpoint.model is None):
         if not (quiet or offline):
             announce(source.checkpoint, sys.stderr)
         local_file(source.checkpoint, offline=offline, quiet=quiet)
-    return plan if known else planning.make(plan.request)
+    return plan if known else planning.make(plan.request, plan.models)

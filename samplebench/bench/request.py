@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from types import MethodType
 from typing import Any
 
-from samplebench.answers.blame import line_of
-from samplebench.answers.scalars import precision, scalar, values
-from samplebench.bench.labels import labels_said
+from samplebench.bench.checks import CHECKS
 from samplebench.cards.levels import LevelsCard
-from samplebench.cards.name import PREFIX, is_card, path_of
-from samplebench.cards.read import levels_card
-from samplebench.discretizations import RANGE, explicit
+from samplebench.cards.name import PREFIX
+from samplebench.discretizations import RANGE
 from samplebench.errors import UsageError, unknown
-from samplebench.files.atomic import expanded
 from samplebench.registry import name_of
 from samplebench.registry.python_files import is_place, name_at
 from samplebench.results.kept import LEVELS
-from samplebench.sampling.solver import MAX_STEPS
-from samplebench.timelines.sigma import check_rho
 
 
 @dataclass(frozen=True)
@@ -30,9 +21,9 @@ class Request:
     """A sweep, checked word by word; None means the default of model or protocol.
 
     Attributes:
-        model, sampler, nfe, rho, discretization: swept over; a discretization may be a tuple of
-            explicit levels or a card of them, a sampler may be a function. Without rho, each
-            discretization's own.
+        model, sampler, nfe, rho, discretization: swept over; a model may be an object, a sampler a
+            function, a discretization a tuple of explicit levels or a card of them. Without rho,
+            each discretization's own.
         param: sampler -> parameter -> values, swept over too.
         num_samples, protocol, noise, state_dtype: overrides of the protocol.
         label: name -> what legends and tables tell readers in its place.
@@ -46,13 +37,15 @@ class Request:
         device, dtype: of the network.
         checkpoints: TOML file with further models.
         file: the model's released file, downloaded by hand.
+        format, model_config: of the one model, where it is a file of the user's: its container, and
+            a JSON file or a table of what that does not say.
         offline: open no connection.
         yes: start a sweep that takes more than a day.
         out: results folder; None for reports/<model>.
         given: names of the words that were written, not left to a default.
     """
 
-    model: tuple[str, ...] = ()
+    model: tuple[Any, ...] = ()
     sampler: tuple[str | Callable[..., Any], ...] = ()
     nfe: tuple[int, ...] = (5, 10, 20, 35)
     rho: tuple[float, ...] = ()
@@ -75,6 +68,8 @@ class Request:
     dtype: str | None = None
     checkpoints: str | None = None
     file: str | None = None
+    format: str | None = None
+    model_config: str | Mapping[str, Any] | None = None
     offline: bool = False
     yes: bool = False
     out: str | None = None
@@ -99,7 +94,7 @@ class Request:
         given = {k: v for k, v in words.items() if v is not None}
         checked: dict[str, Any] = {}
         for name, value in given.items():
-            checked[name] = _CHECKS[name](name, value)
+            checked[name] = CHECKS[name](name, value)
         return cls(**checked, given=frozenset(checked))
 
     @classmethod
@@ -138,246 +133,8 @@ class Request:
             plain[f.name] = value
         return plain
 
-    def folder(self) -> Path:
-        """Where results go."""
-        return Path(self.out) if self.out else Path("reports") / "+".join(self.model)
-
 
 def _name(value: Any) -> Any:
     if isinstance(value, LevelsCard):
         return PREFIX + value.path
     return name_of(value) if callable(value) else value
-
-
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",")]
-    return values(value)
-
-
-def _list(name: str, value: Any) -> list[Any]:
-    items = _items(value)
-    if not items or any(isinstance(item, str) and not item for item in items):
-        raise UsageError(f"--{name} is empty or has an empty item; write e.g. {_EXAMPLES[name]}")
-    return items
-
-
-def _texts(name: str, value: Any) -> tuple[Any, ...]:
-    items = _list(name, value)
-    items = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
-    for item in items:
-        if not (isinstance(item, str) or (name == "sampler" and callable(item))):
-            raise UsageError(f"--{name} {item!r} is not a name; write e.g. {_EXAMPLES[name]}")
-    found: list[Any] = []
-    for item in items:
-        if not any(_same(item, each) for each in found):
-            found.append(item)
-    return tuple(found)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Callables by identity: not every one has a hash, or says what its equality is."""
-    if isinstance(one, MethodType) and isinstance(other, MethodType):
-        # Bound anew whenever it is named.
-        return one.__self__ is other.__self__ and one.__func__ is other.__func__
-    return one is other or (isinstance(one, str) and isinstance(other, str) and one == other)
-
-
-def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
-    flag, value = f"--{name.replace('_', '-')}", scalar(value)
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        try:
-            number = int(value)
-            if number != value and not isinstance(value, str):
-                raise ValueError
-        except ValueError:  # "1e3"
-            number = int(float(value))
-            if number != float(value):
-                raise
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{flag} {line_of(str(value))} is not a whole number") from None
-    if not least <= number <= most:
-        raise UsageError(f"{flag} {value} is out of range; give {least} to {most:,}")
-    return number
-
-
-def _levels(item: Any) -> str | tuple[float, ...] | LevelsCard:
-    if is_card(item):
-        return levels_card(path_of(item))
-    if isinstance(item, str) and item.endswith(".json"):
-        raise UsageError(f"--discretization {item} is no name; write {PREFIX}{item}")
-    # A file may lie in a folder.
-    if isinstance(item, str) and ("/" not in item or ":" in item or is_place(item)):
-        return item
-    parts = item.split("/") if isinstance(item, str) else item
-    try:
-        written = [float(part) for part in values(parts)]
-        # A final 0 that is written says where the grid ends, whatever its sampler's usual end is.
-        return tuple(explicit(written).tolist()) + (0.0,) * (written[-1] == 0)
-    except (TypeError, ValueError):
-        raise UsageError(
-            f"--discretization {item}: explicit levels are numbers, e.g. 80/20/5/1/0.1"
-        ) from None
-
-
-def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
-    # A flat list of numbers is one list of explicit levels, not several discretizations.
-    if isinstance(scalar(value), int | float):
-        raise UsageError(f"--discretization {value} is neither a name nor a list of levels")
-    items = _items(value)
-    if all(isinstance(item, int | float) for item in items):
-        items = [items]
-    found = tuple(dict.fromkeys(_levels(item) for item in _list(name, items)))
-    named: dict[str, LevelsCard] = {}
-    for card in (each for each in found if isinstance(each, LevelsCard)):
-        if named.setdefault(card.name, card) is not card:
-            raise UsageError(
-                f"two cards are called {card.name}: {named[card.name].path} and {card.path}; give "
-                'one another "name"'
-            )
-    return found
-
-
-def parse_params(text: str) -> dict[str, dict[str, list[Any]]]:
-    """ "edm.S_churn=10,40,ddim.eta=1" as sampler -> parameter -> values.
-
-    An item without "=" is one more value of the parameter before it.
-    """
-    table: dict[str, dict[str, list[Any]]] = {}
-    values: list[Any] | None = None
-    for item in text.split(","):
-        left, equals, right = item.strip().partition("=")
-        if equals:
-            sampler, dot, param = left.rpartition(".")
-            if not (dot and sampler and param and right):
-                raise UsageError(f"--param {item!r}: write SAMPLER.NAME=VALUE, e.g. edm.S_churn=10")
-            values = table.setdefault(sampler, {}).setdefault(param, [])
-            values.append(_value(right))
-        elif values is None or not left:
-            raise UsageError(f"--param {item!r}: write SAMPLER.NAME=VALUE, e.g. edm.S_churn=10")
-        else:
-            values.append(_value(left))
-    return table
-
-
-def _value(text: str) -> Any:
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text, text)
-
-
-def _params(name: str, value: Any) -> dict[str, dict[str, tuple[Any, ...]]]:
-    table: Any = parse_params(value) if isinstance(value, str) else value
-    if not isinstance(table, Mapping):
-        raise UsageError("param must be a table: param.SAMPLER.NAME = VALUE")
-    result: dict[str, dict[str, tuple[Any, ...]]] = {}
-    for key, inner in table.items():
-        if not isinstance(key, str):
-            raise UsageError(f"param {key!r} is not the name of a sampler; write edm.S_churn")
-        if not isinstance(inner, Mapping):  # {"edm.S_churn": 10}
-            sampler, _, param = key.rpartition(".")
-            inner = {param: inner}
-            key = sampler
-        for param, found in inner.items():
-            items = values(found)
-            if not key or not items:
-                raise UsageError(f"param {key}.{param}: name a sampler and at least one value")
-            for item in items:
-                if not isinstance(item, str | int | float):
-                    raise UsageError(f"param {key}.{param}={item} is not a number or a word")
-                if isinstance(item, float) and item != item:
-                    raise UsageError(f"param {key}.{param}=nan is not a number")
-            result.setdefault(key, {})[param] = tuple(dict.fromkeys(items))
-    return result
-
-
-def _text(name: str, value: Any) -> str:
-    if isinstance(value, list | tuple) and len(value) == 1:
-        (value,) = value
-    text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
-    if not text or not isinstance(text, str):
-        raise UsageError(f"--{name.replace('_', '-')} {line_of(repr(value))} is not a name")
-    return str(text)
-
-
-def _device(name: str, value: Any) -> str:
-    """Torch's own object or its name."""
-    return _text(name, str(value) if type(value).__module__ == "torch" else value)
-
-
-def _precision(name: str, value: Any) -> str:
-    """Torch's or NumPy's own object or its name."""
-    return _text(name, value if isinstance(value, os.PathLike) else precision(value))
-
-
-def _path(name: str, value: Any) -> str:
-    text = _text(name, value)
-    if "\0" in text:
-        raise UsageError(f"--{name} {text!r} is not a path")
-    return str(expanded(text)) if text.startswith("~") else text
-
-
-def _paths(name: str, value: Any) -> tuple[str, ...]:
-    """One path or several; a text may list them, unless it is a path as it stands."""
-    from samplebench.scoring.references import sources_of
-
-    items = [_path(name, item) for item in ([value] if isinstance(value, str) else values(value))]
-    return sources_of(items)
-
-
-def _level(name: str, value: Any) -> str:
-    text = _text(name, value)
-    if text not in LEVELS:
-        raise unknown(f"--{name}", text, LEVELS)
-    return text
-
-
-def _flag(name: str, value: Any) -> bool:
-    flag = scalar(value)
-    if not isinstance(flag, bool):
-        raise UsageError(f"{name} {value!r} is not true or false")
-    return flag
-
-
-_EXAMPLES = {
-    "model": "digits-exact",
-    "sampler": "euler,heun",
-    "nfe": "10,20,35",
-    "rho": "3,7",
-    "discretization": "edm,logsnr",
-    "metric": "fd-digits",
-}
-
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "model": _texts,
-    "sampler": _texts,
-    "nfe": lambda n, v: tuple(dict.fromkeys(_whole(n, i, 1, MAX_STEPS) for i in _list(n, v))),
-    "rho": lambda n, v: tuple(dict.fromkeys(check_rho(i) for i in _list(n, v))),
-    "discretization": _discretizations,
-    "param": _params,
-    "label": lambda n, v: labels_said(v),
-    "num_samples": lambda n, v: _whole(n, v, 2),
-    "seed": lambda n, v: _whole(n, v, 0),
-    "repeats": lambda n, v: _whole(n, v, 1, 1000),
-    "metric": _texts,
-    "reference": _paths,
-    "keep": _level,
-    "save_images": _flag,
-    "preset": _text,
-    "protocol": _text,
-    "noise": _text,
-    "state_dtype": _precision,
-    "batch_size": lambda n, v: _whole(n, v, 1, 65536),
-    "device": _device,
-    "dtype": _precision,
-    "checkpoints": _path,
-    "file": _path,
-    "offline": _flag,
-    "yes": _flag,
-    "out": _path,
-}

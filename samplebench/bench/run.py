@@ -14,10 +14,11 @@ from samplebench.bench.estimate import estimate
 from samplebench.bench.keep import check_room
 from samplebench.bench.loaded import Bench, LoadedExtractor, load_extractors, score_key
 from samplebench.bench.pictures import Pictures
-from samplebench.bench.plan import Plan, Source
+from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
 from samplebench.bench.rehearsal import probed, try_extractors
 from samplebench.bench.scores import Scoring, kept_statistic, kind_of, score_of
+from samplebench.bench.sources import Source
 from samplebench.bench.stop import Stop
 from samplebench.bench.work import Work, work_of
 from samplebench.devices import resolve_device
@@ -34,11 +35,14 @@ _LESS = "free memory or choose another --device; finished cells are kept"
 
 
 def plan_device(plan: Plan) -> torch.device:
-    """The device a plan runs on.
+    """The device a plan runs on; models in memory stay on theirs.
 
     Raises:
         EnvironmentError_: this machine does not have it, or it lacks a precision of the plan.
     """
+    here = [s.checkpoint.model.device for s in plan.sources.values() if s.checkpoint.model]
+    if here and len(here) == len(plan.sources):
+        return here[0]
     conditions = [cell.conditions for cell in plan.cells.values()]
     dtypes = {c[key] for c in conditions for key in ("state_dtype", "dtype")}
     return resolve_device(plan.request.device, dtypes)
@@ -59,7 +63,8 @@ def execute(plan: Plan, store: Store, progress: Progress, stop: Stop) -> None:
         progress.note(note)
     with progress.over([cell for cell, _ in work.sample]), memory_of(device, _LESS):
         for name, source in plan.sources.items():
-            _model(_Model(name, source, plan, device), work, store, progress, stop)
+            own = getattr(source.checkpoint.model, "device", device)
+            _model(_Model(name, source, plan, own), work, store, progress, stop)
 
 
 @dataclass(frozen=True)

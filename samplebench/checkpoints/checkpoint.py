@@ -32,6 +32,8 @@ class Checkpoint:
     Attributes:
         path: of its file where the user named one; no field of the table.
         home: folder of a catalogue of the user's, beside which its reference may lie.
+        model: itself, where it is in memory already, of no file; its sha256 is then its identity.
+        unknown: what of its code cannot be told apart from other code, a line; "" for nothing.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Checkpoint:
     same_weights: tuple[str, ...] = ()
     path: str = ""
     home: str = ""
+    model: Any = field(default=None, compare=False)
+    unknown: str = ""
 
     @property
     def embedded(self) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.checkpoints.dress import bare, containers, undressed
 from samplebench.checkpoints.torch_file import read_torch_file
 from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, PARAMETERS, TENSORS
+from samplebench.checkpoints.weights import KINDS, kind_of
 from samplebench.errors import InputError
 from samplebench.files.shown import shown
 
@@ -28,7 +29,8 @@ class DdimFile:
     """A training state without its optimizer.
 
     Attributes:
-        model: the averaged weights by name, float32, on the CPU; all published values are of them.
+        model: the averaged weights by name, as stored, on the CPU; all published values are of
+            them.
         epoch, step: of the training; None where the file holds only weights.
     """
 
@@ -95,8 +97,9 @@ def _tensors(path: Path, what: str, state: Any) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(name, str):
             raise InputError(f"{path}: '{shown(name)}' of {what} is no name of a parameter")
-        if not isinstance(value, torch.Tensor) or value.dtype != torch.float32:
-            raise InputError(f"{path}: '{shown(name)}' of {what} is no tensor of float32")
+        if not isinstance(value, torch.Tensor) or kind_of(value) not in KINDS:
+            kinds = " or ".join(KINDS)
+            raise InputError(f"{path}: '{shown(name)}' of {what} is no tensor of {kinds}")
     return dict(state)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.checkpoints.dress import undressed
 from samplebench.checkpoints.torch_file import read_torch_file
 from samplebench.checkpoints.torch_pickle import NUMPY_NUMBERS, PARAMETERS, TENSORS
+from samplebench.checkpoints.weights import KINDS, kind_of
 from samplebench.errors import InputError
 from samplebench.files.shown import shown
 
@@ -31,7 +32,7 @@ def read(path: Path, names: Collection[str] = ()) -> dict[str, Tensor]:
             code too (`dress.undressed`). Without: the file must hold nothing but a state dict.
 
     Returns:
-        The tensors by state-dict name, in the file's order, float32 or float16, on the CPU.
+        The tensors by state-dict name, in the file's order, as they are stored, on the CPU.
 
     Raises:
         InputError: not such a file.
@@ -58,7 +59,5 @@ def _check(path: Path, name: str, value: Any) -> None:
             f"{path}: '{name}' is no tensor but {shown(value)}; OpenAI's checkpoints hold nothing "
             "but tensors by name"
         )
-    if value.dtype not in (torch.float32, torch.float16):
-        raise InputError(
-            f"{path}: '{name}' is {str(value.dtype).removeprefix('torch.')}, not float32 or float16"
-        )
+    if (kind := kind_of(value)) not in KINDS:
+        raise InputError(f"{path}: '{name}' is {kind}, none of {', '.join(KINDS)}")

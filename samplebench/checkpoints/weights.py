@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+# What weights are stored as that a network computing in float32 can take.
+KINDS = ("float32", "float16", "bfloat16", "float64")
 _NAMED = 3
 
 
@@ -31,9 +33,11 @@ def assign(
         dtype: what they become; None leaves them as they are.
 
     Raises:
-        InputError: a name is missing or unexpected, a shape differs, the numbers are integers, or
-            tensors share them.
+        InputError: a name is missing or unexpected, a shape differs, the numbers are integers or
+            of float64 with more digits than the network computes with, or tensors share them.
     """
+    import torch
+
     wanted = network.state_dict()
     if missing := [name for name in wanted if name not in tensors]:
         raise InputError(f"{path}: {_few(missing)} missing; not the file of such a network")
@@ -46,12 +50,23 @@ def assign(
                 f"describe {list(wanted[name].shape)}"
             )
         if not tensor.is_floating_point():
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise InputError(f"{path}: {name} holds {kind}; weights are floating-point numbers")
+            raise InputError(
+                f"{path}: {name} holds {kind_of(tensor)}; weights are floating-point numbers"
+            )
+        if tensor.dtype == torch.float64 and dtype != torch.float64 and not _single(tensor):
+            raise InputError(
+                f"{path}: {name} is float64, with digits that float32 does not have, in which this "
+                "network computes; convert it yourself, e.g. {k: v.float() for k, v in ...}"
+            )
     check_extent(tensors, path)
     network.load_state_dict(
         {name: t.to(dtype or t.dtype) for name, t in tensors.items()}, assign=True
     )
+
+
+def kind_of(tensor: Tensor) -> str:
+    """Of its numbers, e.g. "float32"."""
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def check_extent(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -68,6 +83,12 @@ def check_extent(tensors: Mapping[str, Tensor], path: Path) -> None:
             f"{path}: its tensors have {used} bytes, of which the file holds {held}: they share "
             "numbers, which those of a trained network do not"
         )
+
+
+def _single(tensor: Tensor) -> bool:
+    """Whether float32 has all digits of float64 numbers, as where float32 weights were widened."""
+    back = tensor.float().double()
+    return bool((back.eq(tensor) | (back.isnan() & tensor.isnan())).all())
 
 
 def _few(names: Iterable[str]) -> str:

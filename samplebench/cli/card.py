@@ -67,8 +67,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> None:
     """Writes the card, and prints what it is; without a file it prints the card."""
-    from samplebench.bench.plan import checkpoints_of
     from samplebench.bench.single import check_single, setting_on
+    from samplebench.bench.sources import checkpoints_of
     from samplebench.bench.survey import Survey
 
     if args.name is not None and (not args.name or args.name != safe(args.name)):

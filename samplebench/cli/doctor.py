@@ -6,7 +6,6 @@ import argparse
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.cli.common import command, decide, output_flags, print_json, print_table
@@ -18,6 +17,7 @@ _EXAMPLES = """
 samplebench doctor vp-cifar10
 samplebench doctor vp-cifar10 --file downloads/baseline-cifar10-32x32-uncond-vp.pkl
 samplebench doctor my-network.pkl
+samplebench doctor ./nets.py:make_model
 samplebench doctor checkpoint_8.pth --format score-sde --model-config vp.json
 """
 
@@ -25,7 +25,8 @@ samplebench doctor checkpoint_8.pth --format score-sde --model-config vp.json
 def add(commands: Any) -> None:
     text = "load a checkpoint, check its structure, and see whether it denoises"
     parser = command(commands, "doctor", main, text, _EXAMPLES)
-    parser.add_argument("source", metavar="ID|FILE", help="of the catalogue, or a released file")
+    text = "an id of the catalogue, a file, or what else 'samplebench list models' shows"
+    parser.add_argument("source", metavar="MODEL", help=text)
     parser.add_argument("--format", metavar="F", help="of a file (default: by its suffix)")
     parser.add_argument("--model-config", metavar="FILE", help="JSON: what the file does not say")
     parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models")
@@ -38,16 +39,14 @@ def add(commands: Any) -> None:
 def main(args: argparse.Namespace) -> int:
     from samplebench.checkpoints.catalog import catalog
     from samplebench.errors import UsageError
+    from samplebench.loading.source import source_of
 
     known = catalog(args.checkpoints)
-    source: Any = known.get(args.source, args.source)
+    entry = source_of(args.source, known, format=args.format, config=args.model_config)
     if args.file:
         if args.source not in known:
             raise UsageError(f"--file {args.file}: name the model that it is, not {args.source}")
-        source = source.at(args.file)
-    given = args.format
-    if given is None and source is args.source:
-        given = _format(Path(args.source).suffix)
+        entry = entry.at(args.file)
 
     import torch  # noqa: F401  what importing it takes is not the checkpoint's
 
@@ -56,21 +55,14 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.loading import load
 
     before = peak_bytes()
-    model = load(
-        source,
-        format=given,
-        config=args.model_config,
-        device=args.device,
-        offline=args.offline,
-        quiet=args.quiet,
-    )
+    model = load(entry, device=args.device, offline=args.offline, quiet=args.quiet)
     loaded = peak_bytes() - before
     with _progress(args.quiet) as report:
         diagnosis = examine(model, report)
     decide(args, 0 if diagnosis.healthy else 1)
     facts = {
-        "model": model.provenance["id"],
-        "sha256": model.provenance["sha256"],
+        "model": entry.id,
+        "sha256": entry.sha256 or model.provenance["sha256"],
         "structure": model.provenance.get("structure", "none"),
         "images": "x".join(map(str, model.shape)),
         "classes": model.num_classes,
@@ -95,13 +87,6 @@ def main(args: argparse.Namespace) -> int:
             print_table([_row(f) for f in diagnosis.findings], as_json=False)
         print("\n" + diagnosis.verdict)
     return int(args.verdict)
-
-
-def _format(suffix: str) -> str | None:
-    """The adapter whose files alone are called so."""
-    from samplebench.registry import adapters
-
-    return next((entry.name for entry in adapters if suffix in entry.suffixes), None)
 
 
 @contextmanager

@@ -68,8 +68,9 @@ def _only(
 
 def _models() -> list[dict[str, object]]:
     from samplebench.checkpoints.catalog import catalog
+    from samplebench.loading.source import FORMS
 
-    return [
+    rows: list[dict[str, object]] = [
         {
             "id": c.id,
             "shape": "x".join(map(str, c.shape)),
@@ -80,6 +81,8 @@ def _models() -> list[dict[str, object]]:
         }
         for c in catalog().values()
     ]
+    keys = dict.fromkeys(rows[0])
+    return rows + [{**keys, "id": form, "summary": text} for form, text in FORMS.items()]
 
 
 def _samplers() -> list[dict[str, object]]:

@@ -28,6 +28,7 @@ samplebench run --sampler euler,mypackage.mymodule:my_sampler --nfe 10,20
 samplebench run --sampler heun,./mine.py:my_sampler --label ./mine.py:my_sampler=Ours
 samplebench run --sampler card:solver.json,diffusers:UniPCMultistepScheduler --nfe 10
 samplebench run --discretization edm,logsnr,80/20/5/1/0.2 --dry-run
+samplebench run --model ./nets.py:make_model --nfe 10 --num-samples 5000 --reference my.npz
 samplebench run --nfe 10,20 --dump-config > sweep.toml && samplebench run --config sweep.toml
 """
 
@@ -42,7 +43,11 @@ _SEVERAL: dict[str, dict[str, Any]] = {
 }
 # Flags whose value is handed to Request.of as written.
 WORDS = {
-    "model": ("ID,...", f"models (default: {DEFAULT_MODEL}, which needs no download)"),
+    "model": (
+        "ID,...",
+        "models: ids, files, ./file.py:function, package.module:function and what else "
+        f"'samplebench list models' shows (default: {DEFAULT_MODEL}, which needs no download)",
+    ),
     "sampler": (
         "NAME,...",
         "samplers: names, ./file.py:function, package.module:function, card:FILE.json and what "
@@ -79,6 +84,8 @@ WORDS = {
     "noise": ("MODE", "portable or nvlabs (default: the protocol's)"),
     "checkpoints": ("FILE.toml", "further models, in the form of checkpoints.toml"),
     "file": ("PATH", "the model's released file, downloaded by hand"),
+    "format": ("F", "container of a model that is a file (default: by its suffix)"),
+    "model-config": ("FILE", "JSON: what the model's file does not say"),
     "out": ("DIR", "results folder (default: reports/<model>)"),
 }
 
@@ -130,7 +137,7 @@ def main(args: argparse.Namespace) -> int:
 
     # Both refuse before anything is said or written.
     device = plan_device(plan)
-    folder = plan.request.folder()
+    folder = plan.folder
     Store(folder, create=True)
     plan = ready(plan, args.quiet)
     if not args.quiet:
@@ -173,7 +180,7 @@ def _done(plan: Plan) -> set[str]:
     from samplebench.bench.work import work_of
     from samplebench.results.store import Store, is_results_folder
 
-    folder = plan.request.folder()
+    folder = plan.folder
     if not is_results_folder(folder):
         return set()
     left = {cell.hash for cell, _ in work_of(plan, Store(folder)).sample}
@@ -207,7 +214,7 @@ def _announce(plan: Plan, device: torch.device) -> None:
         "protocol": f"{each('protocol')}, {', '.join(measures)}, state {conditions['state_dtype']}",
         "keeps": keeping(plan),
         "work": _summary(plan, done),
-        "results": plan.request.folder(),
+        "results": plan.folder,
     }
     for name, text in facts.items():
         say(f"{name:<9} {text}")

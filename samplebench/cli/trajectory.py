@@ -51,7 +51,7 @@ def add(commands: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench.bench.plan import checkpoints_of
+    from samplebench.bench.sources import checkpoints_of
     from samplebench.bench.survey import Survey
     from samplebench.checkpoints.announce import announce
     from samplebench.discretizations import grid_constants

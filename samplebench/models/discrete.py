@@ -65,18 +65,9 @@ class DiscreteModel(Model):
         self.sigma_max = float(self.levels[-1])
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
-        if not isinstance(sigma, Tensor):
-            sigma = torch.tensor(sigma, dtype=torch.float64)
-        # Metal has no float64.
-        wide = torch.float64 in (x.dtype, sigma.dtype) and x.device.type != "mps"
-        dtype = torch.float64 if wide else torch.float32
-        # The levels are looked up on the host, where a sampler has its grid.
-        sigma = sigma.cpu().to(dtype).reshape(-1)
-        t = self._nearest(sigma)
-        scale = (sigma.square() + 1).sqrt().to(x.device).reshape(-1, 1, 1, 1)
+        noisy, sigma = widened(x, sigma)
+        answer, _ = self._at(noisy, sigma, self._nearest(sigma), labels)
         sigma = sigma.to(x.device, non_blocking=True).reshape(-1, 1, 1, 1)
-        noisy = x.to(dtype)
-        answer, _ = self._evaluate(noisy / scale, t, labels)
         denoised = answer if self.process.predict_xstart else noisy - sigma * answer
         return torch.where(sigma == 0, x, denoised.to(x.dtype))
 
@@ -136,6 +127,13 @@ class DiscreteModel(Model):
             t = t.to(torch.float32) * self.process.time_factor
         return t.to(self.device, non_blocking=True).expand(n)
 
+    def _at(
+        self, noisy: Tensor, sigma: Tensor, t: Tensor, labels: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """`_evaluate` for x0 + sigma n: sigma on the host, one or [N], and t its nearest steps."""
+        scale = (sigma.square() + 1).sqrt().to(noisy.device).reshape(-1, 1, 1, 1)
+        return self._evaluate(noisy / scale, t, labels)
+
     def _evaluate(
         self, x_t: Tensor, t: int | Tensor, labels: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
@@ -144,15 +142,32 @@ class DiscreteModel(Model):
         if labels is not None and labels.device != x_t.device:
             labels = labels.to(x_t.device)
         raw = self.network(x_t.to(self.dtype or x_t.dtype), self.time(t, len(x_t)), labels)
-        learned, channels = self.process.variance == "learned", x_t.shape[1]
-        wanted = [len(x_t), (1 + learned) * channels, *x_t.shape[2:]]
-        if isinstance(raw, Tensor) and raw.ndim == x_t.ndim and raw.shape[1] != wanted[1]:
+        return self._parts(raw, x_t)
+
+    def _parts(self, raw: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A network's answer to a state, judged: its mean part and its variance channels."""
+        learned, channels = self.process.variance == "learned", like.shape[1]
+        wanted = [len(like), (1 + learned) * channels, *like.shape[2:]]
+        if isinstance(raw, Tensor) and raw.ndim == like.ndim and raw.shape[1] != wanted[1]:
             raise InputError(
                 f"the network returns {raw.shape[1]} channels for images of {channels}; with "
                 f"learn_sigma={str(learned).lower()} it must be {(1 + learned) * channels}"
             )
-        raw = checked("the network", raw, x_t, wanted)
+        raw = checked("the network", raw, like, wanted)
         return raw[:, :channels], raw[:, channels:] if learned else None
+
+
+def widened(x: Tensor, sigma: float | Tensor) -> tuple[Tensor, Tensor]:
+    """(x, sigma [1] or [N]) in float64 where either is, else in float32; sigma on the host.
+
+    There a sampler has its grid, and levels are looked up without waiting for a device.
+    """
+    if not isinstance(sigma, Tensor):
+        sigma = torch.tensor(sigma, dtype=torch.float64)
+    # Metal has no float64.
+    wide = torch.float64 in (x.dtype, sigma.dtype) and x.device.type != "mps"
+    dtype = torch.float64 if wide else torch.float32
+    return x.to(dtype), sigma.cpu().to(dtype).reshape(-1)
 
 
 def _levels(process: DiscreteProcess, table: str) -> tuple[Tensor, int]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from samplebench.models.chunks import Chunks
+    from samplebench.models.ingredients import Ingredients
 
 
 class Model:
@@ -23,6 +24,8 @@ class Model:
     Attributes:
         shape: (C, H, W) of one image.
         num_classes: 0 for unconditional models.
+        labels_optional: whether a class-conditional model answers without labels, for all classes
+            together.
         sigma_min, sigma_max: noise levels the model knows; samplers clamp their grids to them.
         network: the bare network in its native convention, None where there is none.
         kind: name of the timeline that is the model's own: "sigma" for D(x; sigma), "discrete" for
@@ -31,6 +34,7 @@ class Model:
         respacing: which of its own steps a discrete model keeps where it is not told.
         protocol: name of the protocol (see protocols.py) its published numbers follow.
         provenance: where it comes from: source, licence, hashes.
+        ingredients: what a model in memory was made of, None where it was read from a file.
         threads: CPU threads the bench gives it, None for torch's own choice.
         chunks: how many images the bench evaluates at once, None for as many as are given.
         device, state_dtype: where and in which precision a sampler should hold its state.
@@ -38,6 +42,7 @@ class Model:
 
     shape: tuple[int, int, int]
     num_classes: int = 0
+    labels_optional: bool = False
     sigma_min: float = 0.0
     sigma_max: float = float("inf")
     network: Any = None
@@ -48,6 +53,7 @@ class Model:
     threads: int | None = None
     chunks: Chunks | None = None
     provenance: Mapping[str, Any] = MappingProxyType({})
+    ingredients: Ingredients | None = None
     device: torch.device
     state_dtype: torch.dtype
 
@@ -85,6 +91,11 @@ class Model:
         """The nearest noise level the model was trained on; the identity for continuous ones."""
         return sigma
 
+    def renew(self) -> None:
+        """Looks at what it is once more: a network in memory may have been trained on since."""
+        if self.ingredients is not None:
+            self.provenance = self.ingredients.provenance()
+
 
 def known_labels(labels: Tensor | None, num_classes: int, *, needed: bool = True) -> Tensor | None:
     """A conditional model's labels; None of an unconditional one.
@@ -116,11 +127,12 @@ def is_foreign(model: Any) -> bool:
 
 
 def in_training(model: Any) -> bool:
-    """Whether a part of a model's network is in training mode, as far as it is a torch module."""
+    """Whether a torch module that a model's network is or reaches is in training mode."""
+    from samplebench.models.modules import modules_of
+
     network = getattr(model, "network", None)
     network = model if network is None else getattr(network, "__wrapped__", network)
-    modules = getattr(network, "modules", None)
-    return callable(modules) and any(getattr(part, "training", False) for part in modules())
+    return any(part.training for module in modules_of(network) for part in module.modules())
 
 
 @contextmanager

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from samplebench.processes.discrete import DiscreteProcess
     from samplebench.processes.linear import LinearProcess
 
-ISOTROPIC = ("vp", "ve")
+ISOTROPIC = ("vp", "ve", "flow")
 LINEAR = (*ISOTROPIC, "cld", "bdm")
 PROCESSES = (*LINEAR, "discrete")
 
@@ -22,11 +22,12 @@ def process(name: str, **constants: Any) -> LinearProcess | DiscreteProcess:
     """A noise law by name.
 
     Args:
-        name: "vp", "ve", "cld" (critically damped Langevin), "bdm" (blurring) or "discrete".
+        name: "vp", "ve", "flow" (x_t = (1 - t) x0 + t n), "cld" (critically damped Langevin),
+            "bdm" (blurring) or "discrete".
         constants: those that differ from its paper's. vp: beta_min, beta_d, T, t_min; ve: T, t_min;
-            cld: beta_0, beta_1, m_inv, vv_gamma, numerical_eps, T, t_min; bdm: image_size,
-            sigma_blur_max, d_min, noise_max, t_min; discrete: noise_schedule, diffusion_steps and
-            the other flags of a release.
+            flow: T (below 1), t_min; cld: beta_0, beta_1, m_inv, vv_gamma, numerical_eps, T, t_min;
+            bdm: image_size, sigma_blur_max, d_min, noise_max, t_min; discrete: noise_schedule,
+            diffusion_steps and the other flags of a release.
 
     Raises:
         UsageError: no such law or constant, or a value that it cannot have.
@@ -88,6 +89,10 @@ def _law(name: str) -> type[LinearProcess]:
         from samplebench.processes.ve import VE
 
         return VE
+    if name == "flow":
+        from samplebench.processes.flow import Flow
+
+        return Flow
     if name == "cld":
         from samplebench.processes.cld import CLD
 

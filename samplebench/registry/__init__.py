@@ -25,6 +25,7 @@ __all__ = [
     "discretizations",
     "extractors",
     "metrics",
+    "models",
     "name_of",
     "samplers",
     "timelines",
@@ -35,5 +36,7 @@ discretizations = Registry("discretization", ("samplebench.discretizations",), D
 adapters = Registry("adapter", ("samplebench.adapters",), AdapterEntry)
 extractors = Registry("extractor", ("samplebench.features",), Entry)
 metrics = Registry("metric", ("samplebench.metrics",), MetricEntry)
+# A model is named in a catalogue or by its function; no distribution adds one by an entry point.
+models = Registry("model", (), Entry, public=False)
 # A new kind of time reaches into planning, so it is registered by code and by no entry point.
 timelines = Registry("timeline", ("samplebench.timelines",), Entry, public=False)

@@ -72,8 +72,8 @@ def sample(
         params: the papers' own names: S_churn, eta, alpha, schedule, scaling, epsilon_s, M, ...;
             on a discrete model's own steps clip_x0, eta, variance. For samplers on a linear process
             also ts_order (2), the exponent of its time steps, and for a model of D(x; sigma)
-            process, "vp" or "ve" (the model's own, or else "vp"). On noise levels also final:
-            "sigma_min" ends at the last positive level in place of "zero".
+            process, "vp", "ve" or "flow" (the model's own, or else "vp"). On noise levels also
+            final: "sigma_min" ends at the last positive level in place of "zero".
 
     Returns:
         Images [N, C, H, W], nominally in [-1, 1], in the dtype of the latents; those drawn from

@@ -37,6 +37,7 @@ class Discrete(Timeline):
     kinds = ("discrete",)
     label = "respacing"
     needs = "a discrete model"
+    defaults = ("respaced", "ddim", "heun")
     words = frozenset({"steps", "nfe", "respacing"})
     instead = (
         "keeps steps of the model's own process; drop {words} and say steps=25 or "

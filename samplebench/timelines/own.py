@@ -14,6 +14,7 @@ from samplebench.answers.scalars import real, whole
 from samplebench.discretizations import RANGE, explicit
 from samplebench.errors import UsageError
 from samplebench.models.isotropic import own_process
+from samplebench.processes.flow import Flow
 from samplebench.registry import timelines
 from samplebench.timelines.ends import Ends, refuse_rules
 from samplebench.timelines.levels import Levels
@@ -50,8 +51,7 @@ class Own(Levels):
         given = {end: params.pop(end) for end in RANGE}
         said = {end: real(f"{sampler.name}.{end}", v) for end, v in given.items() if v is not None}
         own, _ = sorted_out(sampler, params, {})
-        process = own_process(model)
-        process = process if isinstance(process, str) else process.name
+        process = _sde(model)
         effective = _settled(process, sampler.effective(own))
         beside = Ends.of(sampler.name, "sigma_min", rules).evaluations
         steps = cls._asked(words, sampler, effective, beside)
@@ -114,6 +114,13 @@ class Own(Levels):
 
     def settled(self, effective: dict[str, Any]) -> dict[str, Any]:
         return _settled(self.process, effective)
+
+
+def _sde(model: Any) -> str:
+    """The process of score-SDE's that a model was trained on; "vp" where it has none of them."""
+    own = own_process(model)
+    name = own if isinstance(own, str) else own.name
+    return "vp" if name == Flow.name else name
 
 
 def _settled(process: str, effective: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Timeline(ABC):
         needs: what such a sampler needs, e.g. "a discrete model".
         least: fewest steps there are.
         usual: a sampler of the kind without tuned parameters.
+        defaults: what a model of the kind is sampled by where nobody says.
         words: of a request that it takes, beside its parameters.
         instead: what to say in place of the others, ending a line that begins with the sampler.
         settles: parameters of a request that are always its own, also where they are as usual.
@@ -46,6 +47,7 @@ class Timeline(ABC):
     needs: ClassVar[str]
     least: ClassVar[int] = 2
     usual: ClassVar[str] = "euler"
+    defaults: ClassVar[tuple[str, ...]] = ("euler", "heun")
     words: ClassVar[frozenset[str]] = frozenset({"steps", "nfe"})
     instead: ClassVar[str] = "has steps of its own; drop {words} and say steps or nfe"
     settles: ClassVar[frozenset[str]] = frozenset()

@@ -29,7 +29,6 @@ FLOORS = {
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 LOOSE = {
     "ambient", "api", "citations", "devices", "discretizations", "errors", "extras", "images",
-    "loading",
     "protocols", "ticker",
 }  # fmt: skip
 

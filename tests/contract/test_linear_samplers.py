@@ -12,12 +12,14 @@ from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
 from samplebench.models.exact_linear import ExactLinearModel
+from samplebench.processes.isotropic import Isotropic
 from samplebench.processes.linear import apply
 from samplebench.sampling.setting import prepare
 
 LAWS = {
     "vp": sb.process("vp"),
     "ve": sb.process("ve"),
+    "flow": sb.process("flow"),
     "cld": sb.process("cld"),
     "bdm": sb.process("bdm", image_size=8),
 }
@@ -80,7 +82,7 @@ def test_a_step_says_where_it_is(case, model):
     for step in seen[:4]:
         assert step.u.shape == (1, law.channels, 1, 8, 8)
         assert torch.equal(step.x, law.decode(step.u))
-        known = law.name in ("vp", "ve")
+        known = isinstance(law, Isotropic)
         assert step.sigma == pytest.approx(law.sigma(step.t)) if known else np.isnan(step.sigma)
 
 
@@ -159,7 +161,7 @@ def test_final_denoising_takes_the_noise_of_t_min_away(law, images):
 
 
 def test_isotropic_models_are_models_of_the_process(digits, law):
-    if law.name not in ("vp", "ve"):
+    if not isinstance(law, Isotropic):
         with pytest.raises(UsageError, match=f"process {law.name} needs a model that was trained"):
             sb.sample(digits, "gddim", steps=3, seeds=[0], process=law.name)
         return

@@ -33,6 +33,7 @@ def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> DiscreteP
     summary="a folder of diffusers: UNet2DModel in safetensors; its scheduler says the process",
     kind=kind,
     process=process,
+    protocol="custom",
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None

@@ -133,7 +133,7 @@ def test_what_was_planned_is_run_though_the_files_change(swept, cards, tmp_path)
     plan = make(Request.of(**words))
     write(cards / "par.json", euler())
     (cards / "gits.json").unlink()
-    Store(plan.request.folder(), create=True)
+    Store(plan.folder, create=True)
     api.sweep(ready(plan, True), Progress(True))
     calm, hasty = ((out / "results.csv").read_text() for out in (swept[0], tmp_path / "hasty"))
     assert calm == hasty

@@ -104,8 +104,8 @@ WRONG = {
     "fewer": (lambda c: changed(c, 4, dict(list(c[4].items())[1:])), "is not alike"),
     "reshaped": (lambda c: changed(c, 4, first_as(c[4], torch.zeros(2))), "is not alike"),
     "number": (lambda c: changed(c, 4, first_as(c[4], 3.5)), "no tensor of float32"),
-    "double": (
-        lambda c: changed(c, 4, first_as(c[4], torch.zeros(128, 32).double())),
+    "whole": (
+        lambda c: changed(c, 4, first_as(c[4], torch.zeros(128, 32).long())),
         "no tensor of float32",
     ),
     "number-as-name": (lambda c: changed(c, 4, {0: torch.zeros(2)}), "'0' of averages is no name"),

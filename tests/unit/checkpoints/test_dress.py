@@ -188,11 +188,21 @@ def test_other_objects_beside_it_are_named(tmp_path, value, refused):
     refused(lambda: read(tmp_path / "w.pt", STATE.keys()), InputError, "refused")
 
 
-def test_weights_of_another_precision_are_named(tmp_path, digits, refused):
+def test_weights_of_another_precision(tmp_path, digits, refused):
+    """What float32 holds is read; what it does not hold, or is no weight, is named."""
     path = tmp_path / "w.pt"
-    torch.save({n: t.bfloat16() for n, t in digits.items()}, path)
     load = lambda: sb.load(path, format="openai", config=DIGITS.config, device="cpu")  # noqa: E731
-    refused(load, InputError, "is bfloat16, not float32")
+    x = torch.randn(2, *DIGITS.shape, dtype=torch.float64)
+    for kind in (torch.bfloat16, torch.float16, torch.float64):
+        narrow = {n: t.to(kind).float() for n, t in digits.items()}
+        torch.save(narrow, path)
+        wanted = load()(x, 0.5, torch.tensor([0, 1]))
+        torch.save({n: t.to(kind) for n, t in narrow.items()}, path)
+        assert torch.equal(load()(x, 0.5, torch.tensor([0, 1])), wanted)
+    torch.save({n: t.double() + 1e-12 for n, t in digits.items()}, path)
+    refused(load, InputError, "is float64, with digits that float32 does not have")
+    torch.save({n: t.to(torch.complex64) for n, t in digits.items()}, path)
+    refused(load, InputError, "ComplexFloatStorage is not part of such a checkpoint")
 
 
 def test_numbers_of_numpy_and_torch_in_a_config(digits, tmp_path):

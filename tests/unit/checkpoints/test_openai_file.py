@@ -98,7 +98,6 @@ NOT_A_STATE_DICT = {
     "empty-part": ({"a..b": torch.zeros(2)}, "'a..b' is no name"),
     "newline": ({"a\n": torch.zeros(2)}, "'a\\n' is no name"),
     "counts": ({"w": torch.zeros(2, dtype=torch.int64)}, "'w' is int64"),
-    "double": ({"w": torch.zeros(2, dtype=torch.float64)}, "'w' is float64"),
 }
 
 

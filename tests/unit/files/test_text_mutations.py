@@ -24,7 +24,7 @@ from samplebench.download.fetch import Artefact, path_of
 from samplebench.download.partial import PartialFile
 from samplebench.download.verify import verify
 from samplebench.errors import SamplebenchError
-from samplebench.loading import _config
+from samplebench.loading.source import config_of
 from samplebench.regression.rows import load_rows
 from samplebench.report.html import render_html
 from samplebench.report.terminal import view_text
@@ -122,7 +122,9 @@ def test_catalogues(place, mutations):
 
 def test_model_configurations(place, mutations):
     words = {"image_size": 64, "beta": [0.1, 20.0], "network": {"depth": 2, "name": "x"}}
-    judged(mutants(3, mutations, words, as_json), lambda data: _config(put(place / "c.json", data)))
+    judged(
+        mutants(3, mutations, words, as_json), lambda data: config_of(put(place / "c.json", data))
+    )
 
 
 def shown(out, page):

@@ -15,6 +15,7 @@ from samplebench.processes.linear import apply, root, transposed
 LAWS = {
     "vp": sb.process("vp"),
     "ve": sb.process("ve", t_min=0.01, T=10.0),
+    "flow": sb.process("flow"),
     "cld": sb.process("cld"),
     "cld rising": sb.process("cld", beta_0=0.5, beta_1=6.0, m_inv=1.0, vv_gamma=0.1),
     "bdm": sb.process("bdm", image_size=4, sigma_blur_max=3.0),
@@ -136,7 +137,7 @@ def test_images_come_back(law):
 
 
 def test_isotropic_noise_levels():
-    for law in (LAWS["vp"], LAWS["ve"]):
+    for law in (LAWS["vp"], LAWS["ve"], LAWS["flow"]):
         for t in law.grid(5).tolist():
             assert law.sigma(t) == pytest.approx((law.R(t) / law.signal(t)).item(), rel=1e-12)
             assert law.time(law.sigma(t)) == pytest.approx(t, rel=1e-12)
@@ -145,6 +146,19 @@ def test_isotropic_noise_levels():
         assert law.within(0.0, float("inf")) == law
         with pytest.raises(UsageError, match="has noise levels from"):
             law.within(1e5, 1e6)
+
+
+def test_flow_is_a_straight_path():
+    law, t = LAWS["flow"], 0.3
+    assert (law.signal(t).item(), law.R(t).item()) == (pytest.approx(1 - t), t)
+    assert law.sigma(t) == pytest.approx(t / (1 - t))
+    # Its flow moves each pair of an image and its noise at the velocity n - x0.
+    u = (1 - t) * 0.7 + t * -1.3
+    score = 1.3 / t
+    assert law.F(t).item() * u - law.GGT(t).item() / 2 * score == pytest.approx(-1.3 - 0.7)
+    for sigma in (1e-9, 0.5, 1e9):
+        assert law.time(sigma) == pytest.approx(sigma / (1 + sigma), rel=1e-15)
+    assert law.time(float("inf")) == 1
 
 
 def test_high_frequencies_fade_first():
@@ -177,7 +191,7 @@ def test_roots_of_singular_covariances():
 class TestLookup:
     def test_names(self):
         assert isinstance(sb.process("discrete", noise_schedule="cosine"), DiscreteProcess)
-        for name in ("vp", "ve", "cld", "bdm"):
+        for name in ("vp", "ve", "flow", "cld", "bdm"):
             assert sb.process(name).name == name
             assert sb.process(name) == sb.process(name)
             assert hash(sb.process(name)) == hash(sb.process(name))
@@ -195,6 +209,7 @@ class TestLookup:
             ("bdm", {"image_size": 2.5}, "image_size=2.5 must be a whole number"),
             ("vp", {"T": float("nan")}, "T=nan must be a number"),
             ("vp", {"t_min": 2.0}, "need 0 < t_min < T"),
+            ("flow", {"T": 1.0}, "T=1 must be below 1, where sigma is infinite"),
             ("ve", {"t_min": 0}, "need 0 < t_min < T"),
             ("cld", {"numerical_eps": 0, "vv_gamma": 0, "beta_0": 0}, "cld"),
             ("cld", {"m_inv": 0}, "cld"),

@@ -1,0 +1,169 @@
+"""What the word of a model means: an id of the catalogue, a file, a function, a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from samplebench.answers.blame import line_of
+from samplebench.answers.scalars import plain
+from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.diffusers_folder import folder_entry, is_diffusers
+from samplebench.errors import InputError, UsageError
+from samplebench.files import texts
+from samplebench.files.atomic import expanded, regular
+from samplebench.loading.memory import free, in_memory, made_by
+from samplebench.registry import adapters, python_files
+from samplebench.timelines.choice import timeline
+
+# What the words of models may be, for `samplebench list` and for messages.
+FORMS = {
+    "FOLDER": "a folder in diffusers' layout: UNet2DModel, safetensors, scheduler_config.json",
+    "FILE": "a file in a released container; --format and --model-config say what it does not",
+    "./FILE.py:NAME": "a function in a file that returns a model, e.g. what sb.wrap returns",
+    "PACKAGE.MODULE:NAME": "such a function in a module",
+}
+
+
+def source_of(
+    word: Any,
+    known: Mapping[str, Checkpoint] | None = None,
+    *,
+    format: str | None = None,
+    config: Mapping[str, Any] | str | Path | None = None,
+) -> Checkpoint:
+    """What the word of a model means, with what must be known of it before it is loaded.
+
+    Args:
+        word: an id of the catalogue, the path of a file, "./file.py:function" or
+            "package.module:function" of a function without arguments that returns a model, or the
+            model itself.
+        known: the catalogue; None for the shipped one.
+        format: of a file; None for that of its suffix.
+        config: what a file does not say, a mapping or the path of a JSON file; over that of the
+            catalogue.
+
+    Raises:
+        UsageError: it names nothing, or what it names is no model.
+        InputError: a file cannot be looked at.
+    """
+    known = catalog() if known is None else known
+    if isinstance(word, Checkpoint):
+        return _told(word, format, config)
+    if not isinstance(word, str | os.PathLike):
+        _refuse_words(format, config, "a model that is here already")
+        return in_memory(word, known)
+    text = os.fspath(word)
+    if text in known and isinstance(word, str):
+        return _told(known[text], format, config)
+    path = expanded(text)
+    if _is_folder(path):
+        return _told(_of_folder(path, known), format, config)
+    if not is_file(path):
+        if _is_function(text):
+            _refuse_words(format, config, f"what {line_of(text)} returns")
+            return made_by(text, known)
+        if not path.suffix and "/" not in text:
+            return checkpoint(text, known)  # says what it may have meant
+        raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
+    if path.suffix == ".py":
+        raise UsageError(
+            f"{path} is a Python file; name its function that returns a model: {path}:make_model"
+        )
+    return _told(_of_file(path, known, format), format, config)
+
+
+def _is_function(text: str) -> bool:
+    """Whether a word names a function in a file or a module."""
+    module, colon, name = text.partition(":")
+    dotted = all(part.isidentifier() for part in (*module.split("."), *name.split(".")))
+    return python_files.is_place(text) if ".py" in text else bool(colon) and dotted
+
+
+def _of_file(path: Path, known: Mapping[str, Checkpoint], format: str | None) -> Checkpoint:
+    """A file that no catalogue describes, under its name."""
+    given = format or format_of(path)
+    if given is None:
+        raise UsageError(f"{path}: name its format, one of {', '.join(adapters.names())}")
+    declared = adapters.entry(given)
+    return Checkpoint(
+        free(path.name, known),
+        given,
+        str(path),
+        (0, 0, 0),
+        protocol=declared.protocol,
+        samplers=timeline(declared.kind_of({})).defaults,
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder of diffusers is there."""
+    try:
+        return is_diffusers(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _of_folder(path: Path, known: Mapping[str, Checkpoint]) -> Checkpoint:
+    """A folder of diffusers, under its name."""
+    entry = folder_entry(path)
+    declared = adapters.entry(entry.format)
+    return replace(
+        entry,
+        id=free(entry.id, known),
+        protocol=declared.protocol,
+        samplers=timeline(declared.kind_of(entry.config)).defaults,
+    )
+
+
+def format_of(path: Path) -> str | None:
+    """The adapter whose files alone are called so."""
+    return next((entry.name for entry in adapters if path.suffix in entry.suffixes), None)
+
+
+def _told(
+    entry: Checkpoint, format: str | None, config: Mapping[str, Any] | str | Path | None
+) -> Checkpoint:
+    """An entry with what the user says of it."""
+    if format is not None and format != entry.format:
+        raise UsageError(f"{entry.id} has format {entry.format}, not {format}; leave format out")
+    given = {} if config is None else config_of(config)
+    return replace(entry, config=plain({**entry.config, **given}))
+
+
+def _refuse_words(format: Any, config: Any, what: str) -> None:
+    for name, value in (("format", format), ("model-config", config)):
+        if value is not None:
+            raise UsageError(f"--{name} tells what a file does not say, not {what}; leave it out")
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; False: nothing is.
+
+    Raises:
+        InputError: something else is there, or the path cannot be looked at.
+    """
+    try:
+        if not path.exists():
+            return False
+        regular(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    return True
+
+
+def config_of(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
+    if isinstance(given, Mapping):
+        return dict(plain(given))
+    try:
+        content = texts.json_value(texts.read_bytes(expanded(str(given)), texts.MOST_TEXT))
+    except OSError as error:
+        raise InputError(f"config {given} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"config {given} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"config {given} is not a JSON object; write {{...}}")
+    return content

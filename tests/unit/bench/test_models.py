@@ -1,0 +1,245 @@
+"""Models of the user's own in a sweep: a network in memory, a function that returns one, a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import samplebench as sb
+from samplebench.bench.plan import make
+from samplebench.bench.request import Request
+from samplebench.checkpoints.catalog import catalog
+from samplebench.embedded import packaged
+from samplebench.errors import InputError, UsageError
+
+SHAPE = (1, 8, 8)
+LEVELS = {"sigma_min": 0.002, "sigma_max": 80.0}
+
+
+class Net(nn.Module):
+    """Denoises a little: a convolution beside the pixels."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+        self.norm = nn.BatchNorm2d(1)
+        self.drop = nn.Dropout(dropout)
+        self.gain = 1.0
+
+    def forward(self, x, sigma, labels=None):
+        scale = (1 + sigma.square()).sqrt().reshape(-1, 1, 1, 1)
+        return self.gain * self.drop(torch.tanh(self.norm(self.conv(x / scale))))
+
+
+def wrapped(seed: int = 0, **words):
+    torch.manual_seed(seed)
+    return sb.wrap(Net(**words), family="edm", config=LEVELS, shape=SHAPE)
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    path = tmp_path / "real.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8))
+    return path
+
+
+@pytest.fixture
+def words(images, tmp_path):
+    return {
+        "sampler": "heun", "nfe": 5, "num_samples": 24, "metric": "fd-pixels", "batch_size": 16,
+        "reference": str(images), "quiet": True, "out": str(tmp_path / "out"),
+    }  # fmt: skip
+
+
+def cells(model, words) -> list[str]:
+    """Hashes of the cells of a run."""
+    return list(sb.run(model=model, **words)["cell"])
+
+
+def test_a_network_and_an_id_in_one_sweep(words):
+    model = wrapped()
+    rows = sb.run(model=[model, "digits-exact"], **words)
+    own, other = rows["model"]
+    assert own.startswith("Net-") and len(own) == len("Net-") + 8 and other == "digits-exact"
+    # N is another than that of digits.
+    assert rows["protocol"][0] == "custom" and rows["protocol"][1].startswith("custom:")
+    assert rows["fd-pixels"].notna().all()
+
+
+def test_what_a_network_is_decides_its_cell(words):
+    """Weights, buffers, code and settings; not where its tensors lie in memory."""
+    model = wrapped()
+    (first,) = cells(model, words)
+    assert cells(model, words) == cells(wrapped(), words) == [first]
+    changes = {
+        "a step of training": lambda net: net.conv.weight.data.mul_(1 + 1e-6),
+        "a buffer": lambda net: net.norm.running_mean.add_(1e-6),
+        "an attribute": lambda net: setattr(net, "gain", 1.5),
+        "a hook": lambda net: net.register_forward_hook(lambda m, i, out: 2 * out),
+        "a forward of its own": lambda net: setattr(net, "forward", lambda x, s, c=None: 0 * x),
+    }
+    seen = {first}
+    for name, change in changes.items():
+        model = wrapped()
+        change(model.network)
+        (cell,) = cells(model, words)
+        assert cell not in seen, name
+        seen.add(cell)
+    model = sb.wrap(
+        wrapped().network, family="edm", config={**LEVELS, "sigma_max": 60}, shape=SHAPE
+    )
+    assert cells(model, words)[0] not in seen
+
+
+def test_training_goes_on(words):
+    """The same object, two steps later, is another model, and the name says so."""
+    model = wrapped()
+    before = sb.run(model=model, **words)
+    optimizer = torch.optim.SGD(model.network.parameters(), lr=0.1)
+    for _ in range(2):
+        model.network(torch.randn(4, *SHAPE), torch.ones(4)).square().mean().backward()
+        optimizer.step()
+    optimizer.zero_grad()
+    after = sb.run(model=model, **words)
+    assert before["cell"][0] != after["cell"][0] and before["model"][0] != after["model"][0]
+
+
+def test_a_network_in_training_mode_is_told(words, refused):
+    model = wrapped()
+    model.network.train()
+    refused(lambda: sb.run(model=model, **words), UsageError, "is in training mode")
+
+
+def test_a_model_that_was_loaded(words):
+    """Its protocol and reference are the catalogue's; its name is no id, as it may be altered."""
+    model = sb.load("digits-edm", device="cpu")
+    del words["metric"], words["reference"]
+    rows = sb.run(model=[model, "digits-edm"], **words)
+    name, own = rows["model"]
+    assert name.startswith("digits-edm-") and own == "digits-edm"
+    assert rows["fd-digits"][0] == rows["fd-digits"][1]
+
+
+def test_it_stays_where_and_as_it_is(words, refused):
+    model = wrapped()
+    refused(lambda: sb.run(model=model, dtype="float64", **words), UsageError, "in float32, not in")
+    assert sb.run(model=model, dtype="float32", **words)["dtype"][0] == "float32"
+    rows = sb.run(model=sb.wrap(Net().double(), family="edm", config=LEVELS, shape=SHAPE), **words)
+    assert rows["dtype"][0] == "float64"
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (Net(), "is no model, it lacks shape"),
+        (lambda x, sigma, labels: x, "write sb.wrap(network"),
+    ],
+)
+def test_no_model(model, text, words, refused):
+    refused(lambda: sb.run(model=model, **words), UsageError, text)
+
+
+def test_n_and_a_reference_are_said(words, refused):
+    rest = {k: v for k, v in words.items() if k != "num_samples"}
+    refused(lambda: sb.run(model=wrapped(), **rest), UsageError, "say --num-samples")
+    rest = {k: v for k, v in words.items() if k != "reference"}
+    refused(lambda: sb.run(model=wrapped(), **rest), UsageError, "--reference")
+
+
+MODULE = """
+import torch
+from torch import nn
+import samplebench as sb
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+    def forward(self, x, sigma, labels=None):
+        return torch.tanh(self.conv(x / (1 + sigma.square()).sqrt().reshape(-1, 1, 1, 1)))
+
+def make_model():
+    torch.manual_seed(SEED)
+    levels = {"sigma_min": 0.002, "sigma_max": 80.0}
+    return sb.wrap(Net(), family="edm", config=levels, shape=(1, 8, 8))
+
+def fails():
+    raise ValueError("no weights here")
+
+def other():
+    return 3
+"""
+
+
+def test_a_function_that_returns_a_model(words, tmp_path, monkeypatch, refused):
+    place = tmp_path / "nets.py"
+    place.write_text(MODULE.replace("SEED", "0"))
+    (first,) = cells(f"{place}:make_model", words)
+    # The file is read anew, and equal weights are the same cell.
+    assert cells(f"{place}:make_model", words) == [first]
+    place.write_text(MODULE.replace("SEED", "1"))
+    assert cells(f"{place}:make_model", words) != [first]
+    (tmp_path / "own_nets.py").write_text(MODULE.replace("SEED", "0"))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert len(cells("own_nets:make_model", words)) == 1
+    run = lambda name: sb.run(model=f"{place}:{name}", **words)  # noqa: E731
+    refused(lambda: run("fails"), UsageError, "failed (ValueError: no weights here)")
+    refused(lambda: run("other"), UsageError, "is no model")
+    refused(lambda: run("make_modl"), UsageError, "did you mean 'make_model'")
+    refused(lambda: sb.run(model=str(place), **words), UsageError, f"{place}:make_model")
+    assert sb.load(f"{place}:make_model").shape == SHAPE
+
+
+def test_a_file_without_a_catalogue(words, tmp_path, refused):
+    """What the file and its config say is all that a sweep needs."""
+    entry = catalog()["digits-adm"]
+    file, config = tmp_path / "mine.pt", tmp_path / "flags.json"
+    file.write_bytes(packaged("digits-adm.pt").read_bytes())
+    config.write_text(json.dumps(dict(entry.config)))
+    own = {"format": "openai", "model_config": str(config)}
+    plan = make(
+        Request.of(model=str(file), **own, **{k: v for k, v in words.items() if k != "quiet"})
+    )
+    (planned,) = plan.models
+    assert (planned.id, planned.shape) == ("mine.pt", entry.shape)
+    rows = sb.run(model=str(file), **own, **{**words, "sampler": ["respaced", "heun"]})
+    assert set(rows["model"]) == {"mine.pt"} and set(rows["sampler"]) == {"respaced", "heun"}
+    # The same weights under their id: the same images.
+    same = sb.run(
+        model="digits-adm", **{**words, "sampler": ["respaced", "heun"], "protocol": "edm"}
+    )
+    assert list(same["fd-pixels"]) == list(rows["fd-pixels"])
+    plain = {k: v for k, v in words.items() if k != "quiet"}
+    refused(lambda: make(Request.of(model=str(file), **plain)), UsageError, "name its format")
+    bare = {"format": "openai", "model_config": {}}
+    refused(lambda: make(Request.of(model=str(file), **bare, **plain)), InputError, "family")
+    gone = str(tmp_path / "gone.pt")
+    refused(lambda: make(Request.of(model=gone, **own, **plain)), InputError, "does not exist")
+    refused(
+        lambda: make(Request.of(model=[str(file), "digits-exact"], **own, **plain)),
+        UsageError, "name the one model",
+    )  # fmt: skip
+    refused(
+        lambda: make(Request.of(model="digits-exact", format="openai", **plain)),
+        UsageError, "has format exact, not openai",
+    )  # fmt: skip
+
+
+def test_no_name_of_the_catalogue(tmp_path, words, refused):
+    """Published values of a released model are never set beside another file."""
+    file = tmp_path / "digits-edm"
+    file.write_bytes(packaged("digits-edm.pkl").read_bytes())
+    run = lambda: sb.run(model=str(file), format="edm", **words)  # noqa: E731
+    refused(run, UsageError, "is called like one of the catalogue")
+
+
+def test_the_folder_of_results():
+    assert make(Request.of(model="digits-exact,digits-edm")).folder == Path(
+        "reports/digits-exact+digits-edm"
+    )
+    assert make(Request.of(model="digits-exact", out="here")).folder == Path("here")
