@@ -1,4 +1,4 @@
-"""Packages that only some requests need: imported when asked for, and quiet while they are called."""
+"""Packages that only some requests need: imported when asked for, and quiet while called."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ class Layout:
 
 def is_folder(names: Collection[str]) -> bool:
     """Whether files of these names look like a folder of diffusers."""
-    return INDEX in names or scheduler.FILE in names or "unet/config.json" in names
+    files = (INDEX, scheduler.FILE, diffusers_unet.FILE, f"unet/{diffusers_unet.FILE}")
+    return any(name in names for name in files)
 
 
 def layout(names: Collection[str], who: str) -> Layout:

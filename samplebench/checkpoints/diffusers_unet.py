@@ -115,7 +115,7 @@ def _check_together(found: Mapping[str, Any]) -> None:
     _, height, width = image_shape(found)
     if height % factor or width % factor:
         raise InputError(
-            f"{FILE}: sample_size={_shown(found['sample_size'])} must be a multiple of {factor}, as "
+            f"{FILE}: sample_size={_shown(found['sample_size'])} must be a multiple of {factor}: "
             f"{blocks} resolutions halve it"
         )
     if found.get("time_embedding_type") == "learned" and not found.get("num_train_timesteps"):

@@ -143,8 +143,8 @@ def _download(repo: str, revision: str, name: str, offline: bool, quiet: bool) -
             if not shut:
                 raise
             raise EnvironmentError_(
-                f"{PREFIX}{repo}@{revision}: {name} is not in the hub's cache, and no connection is "
-                "opened offline; fetch it where there is a network"
+                f"{PREFIX}{repo}@{revision}: {name} is not in the hub's cache, and no connection "
+                "is opened offline; fetch it where there is a network"
             ) from None
 
 
@@ -181,8 +181,8 @@ def _cached(client: Any, repo: str, revision: str) -> HubFolder:
             if _COMMIT.fullmatch(root.name):
                 return HubFolder(repo, revision, root.name, sizes)
     raise EnvironmentError_(
-        f"{PREFIX}{repo}@{revision} is not in the hub's cache, and no connection is opened offline; "
-        "fetch it where there is a network"
+        f"{PREFIX}{repo}@{revision} is not in the hub's cache, and no connection is opened "
+        "offline; fetch it where there is a network"
     )
 
 
@@ -214,8 +214,8 @@ def _told(who: str, revision: str) -> Iterator[None]:
         ) from None
     except errors.RepositoryNotFoundError:
         raise UsageError(
-            f"{who}: the hub has no such folder, or shows it to others only; see the spelling, or set "
-            "HF_TOKEN"
+            f"{who}: the hub has no such folder, or shows it to others only; see the spelling, or "
+            "set HF_TOKEN"
         ) from None
     except errors.RemoteEntryNotFoundError:
         raise InputError(f"{who} is listed by the hub, which does not have it") from None
@@ -237,8 +237,8 @@ def _unreached(who: str, error: Exception) -> EnvironmentError_:
     while cause.__cause__ is not None:
         cause = cause.__cause__
     return EnvironmentError_(
-        f"{who} could not be fetched ({harmless(said(cause))}); try again, or --offline for what the "
-        "hub's cache holds"
+        f"{who} could not be fetched ({harmless(said(cause))}); try again, or --offline for what "
+        "the hub's cache holds"
     )
 
 

@@ -1,6 +1,6 @@
 """The noise law that a scheduler of diffusers was trained with, from its scheduler_config.json.
 
-Only what the network saw counts; how a scheduler steps (spacing, order, clipping) is left to samplers.
+Only what the network saw counts; spacing, order and clipping are of samplers.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def table_process(law: Mapping[str, Any]) -> DiscreteProcess:
     inner = alpha_bar if alpha_bar[-1] or not law["rescale_betas_zero_snr"] else alpha_bar[:-1]
     if not ((inner > 0).all() and (alpha_bar < before).all()):
         raise InputError(
-            f"{FILE}: its betas leave no alpha_bar that decreases from below 1 to above 0 in float32"
+            f"{FILE}: of its betas float32 leaves no alpha_bar that decreases between 1 and 0"
         )
     steps = len(alpha_bar)
     return DiscreteProcess(

@@ -1,4 +1,4 @@
-"""Folders in diffusers' layout: a UNet2DModel under the law of its scheduler (extra `diffusers`)."""
+"""Folders in diffusers' layout: a UNet2DModel under its scheduler's law (extra `diffusers`)."""
 
 from __future__ import annotations
 

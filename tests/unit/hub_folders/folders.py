@@ -1,4 +1,4 @@
-"""Small folders in diffusers' layout, written by diffusers itself, and its loops over their networks."""
+"""Small folders in diffusers' layout, written by diffusers, and its loops over their networks."""
 
 from __future__ import annotations
 

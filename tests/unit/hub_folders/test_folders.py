@@ -1,5 +1,4 @@
-"""What a folder's files say of its model: process, labels, shape, precision, names; and that a sweep
-runs on it."""
+"""What a folder's files say of its model: process, labels, shape, precision, names."""
 
 from __future__ import annotations
 
@@ -7,6 +6,7 @@ import inspect
 import json
 
 import diffusers
+import numpy
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -237,3 +237,27 @@ def test_memory_is_the_model_s_own(tmp_path):
 def test_random_weights_are_no_denoiser(tmp_path):
     verdict = examine(sb.load(saved(tmp_path, unet(), scheduler("DDPM")))).verdict
     assert "it does not behave like a denoiser" in verdict
+
+
+def test_a_sweep_refuses_latents_before_it_samples(tmp_path):
+    folder = saved(tmp_path / "net", unet(in_channels=4, out_channels=4), scheduler("DDPM"))
+    with pytest.raises(InputError, match="4 channels: latents"):
+        sb.run(model=str(folder), sampler="euler", nfe=5, num_samples=4, out=tmp_path / "out")
+
+
+def test_a_folder_of_a_table_is_planned_and_run(tmp_path):
+    folder = saved(tmp_path / "net", unet(), scheduler("DDIM", prediction_type="v_prediction"))
+    images = tmp_path / "images.npy"
+    numpy.save(images, numpy.random.default_rng(0).integers(0, 256, (200, 8, 8, 3), numpy.uint8))
+    frame = sb.run(
+        model=str(folder),
+        sampler=["ddim", "heun"],
+        nfe=5,
+        num_samples=8,
+        metric="fd-pixels",
+        reference=str(images),
+        out=tmp_path / "out",
+        quiet=True,
+    )
+    assert sorted(frame["nfe"]) == [5, 5]
+    assert set(frame["model"]) == {"net"}
