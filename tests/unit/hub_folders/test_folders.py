@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 
 import diffusers
 import numpy
@@ -13,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 import samplebench as sb
 from samplebench.bench.known import Known
-from samplebench.checkpoints.diffusers_folder import folder_entry, refuse_latents
+from samplebench.checkpoints.diffusers_folder import folder_entry, hub_entry, refuse_latents
 from samplebench.checkpoints.local import digest, local_file
 from samplebench.doctor import examine
-from samplebench.errors import InputError, UsageError
+from samplebench.errors import EnvironmentError_, InputError, UsageError
 from samplebench.files.atomic import sha256
 from samplebench.processes.diffusers import TABLES
 from tests.unit.hub_folders.folders import saved, scheduler, unet
@@ -261,3 +262,11 @@ def test_a_folder_of_a_table_is_planned_and_run(tmp_path):
     )
     assert sorted(frame["nfe"]) == [5, 5]
     assert set(frame["model"]) == {"net"}
+
+
+@pytest.mark.parametrize("package", ["diffusers", "huggingface_hub"])
+def test_a_missing_package_is_the_environment_s(tmp_path, monkeypatch, package):
+    folder = saved(tmp_path, unet(), scheduler("DDPM"))
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(EnvironmentError_, match=r'need .*pip install "samplebench\[diffusers\]"'):
+        sb.load(folder) if package == "diffusers" else hub_entry("hf:org/net")
