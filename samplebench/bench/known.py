@@ -51,7 +51,7 @@ class Known:
         """As the adapter declares it; that of a model which is here."""
         if self.entry.model is not None:
             return kind_of(self.entry.model)
-        return timelines.entry(adapters.entry(self.entry.format).kind).name
+        return timelines.entry(adapters.entry(self.entry.format).kind_of(self.entry.config)).name
 
     @cached_property
     def process(self) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint, catalog
+from samplebench.checkpoints.diffusers_folder import refuse_latents
 from samplebench.errors import UsageError
 from samplebench.loading.look import looked_at
 from samplebench.loading.source import source_of
@@ -50,6 +51,7 @@ def checkpoints_of(request: Request) -> list[Checkpoint]:
                 "own, or name= of sb.wrap)"
             )
         found[entry.id] = looked_at(entry)
+        refuse_latents(found[entry.id])
     return list(found.values())
 
 

@@ -82,6 +82,11 @@ class Checkpoint:
         return bool(self.published_at) and not self.path
 
     @property
+    def on_hub(self) -> bool:
+        """Whether its file is in a folder of a model hub (`download/hub.py`)."""
+        return self.location.startswith("hf:") and not self.path
+
+    @property
     def file_name(self) -> str:
         """Of the released file; "" where it is not known."""
         if self.file or "drive.google.com" in self.location:

@@ -44,6 +44,11 @@ def local_file(entry: Checkpoint, *, offline: bool = False, quiet: bool = True) 
         InputError: the file is missing, or is not what the catalogue says.
         EnvironmentError_: it cannot be fetched.
     """
+    if entry.on_hub:
+        from samplebench.download.hub import HubFile, fetch_at
+
+        known = HubFile(entry.size, entry.sha256)
+        return fetch_at(entry.location, known, offline=offline, quiet=quiet)
     if entry.remote:
         from samplebench.download.fetch import fetch
 

@@ -58,7 +58,7 @@ def plan(artefact: Artefact, *, ask: bool = False) -> FetchPlan:
         if present := path.is_file():
             size = path.stat().st_size
         free = cache.free(path)
-    if not present and size is None and ask and url is not None and not _offline():
+    if not present and size is None and ask and url is not None and not no_connection():
         from samplebench.download.transfer import size_at
 
         size = size_at(url)
@@ -90,7 +90,7 @@ def fetch(
     with cache.reading(path):
         there = path.exists()
     if not there:
-        if offline or _offline():
+        if offline or no_connection():
             raise EnvironmentError_(
                 f"{artefact.key} is not in the cache, and no connection is opened offline; fetch "
                 f"it where there is a network, or {by_hand(artefact)}"
@@ -201,5 +201,6 @@ def _locked(path: Path, progress: bool) -> Iterator[None]:
         lock.release()
 
 
-def _offline() -> bool:
+def no_connection() -> bool:
+    """Whether SAMPLEBENCH_OFFLINE forbids connections."""
     return os.environ.get("SAMPLEBENCH_OFFLINE", "") not in ("", "0")

@@ -71,11 +71,11 @@ def _check_kind(model: Model, entry: Checkpoint) -> None:
     Steps, labels and protocol are planned before a file is here, from what its adapter declares.
     """
     declared, kind = adapters.entry(entry.format), kind_of(model)
-    if kind != declared.kind:
+    if kind != (expected := declared.kind_of(entry.config)):
         if kind not in timelines:
             raise unknown("timeline", str(kind), timelines.names())
         raise InputError(
-            f"adapter {entry.format} declares models of kind '{declared.kind}' and returned one of "
+            f"adapter {entry.format} declares models of kind '{expected}' and returned one of "
             f"kind '{kind}', whose steps were planned for the other; register it with kind='{kind}'"
             " and the process of its models"
         )

@@ -39,8 +39,9 @@ def load(
 
     Args:
         source: an id of the catalogue (`samplebench list models`), an entry of it, or the path of
-            a file in a released container.
-        format: of a file: "edm", "score-sde", "openai", "ddim"; that of the catalogue is known.
+            a file in a released container or of a folder in diffusers' layout.
+        format: of a file: "edm", "score-sde", "openai", "ddim"; that of the catalogue and of a
+            folder is known.
         config: what the container does not say (see `docs/checkpoints.md`): a mapping or the path
             of a JSON file.
         device: "cuda", "mps", "cpu", ...; None for the best there is.

@@ -11,6 +11,7 @@ from typing import Any
 from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import plain
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.diffusers_folder import folder_entry, is_diffusers
 from samplebench.errors import InputError, UsageError
 from samplebench.files import texts
 from samplebench.files.atomic import expanded, regular
@@ -20,6 +21,7 @@ from samplebench.timelines.choice import timeline
 
 # What the words of models may be, for `samplebench list` and for messages.
 FORMS = {
+    "FOLDER": "a folder in diffusers' layout: UNet2DModel, safetensors, scheduler_config.json",
     "FILE": "a file in a released container; --format and --model-config say what it does not",
     "./FILE.py:NAME": "a function in a file that returns a model, e.g. what sb.wrap returns",
     "PACKAGE.MODULE:NAME": "such a function in a module",
@@ -58,6 +60,8 @@ def source_of(
     if text in known and isinstance(word, str):
         return _told(known[text], format, config)
     path = expanded(text)
+    if _is_folder(path):
+        return _told(_of_folder(path, known), format, config)
     if not is_file(path):
         if _is_function(text):
             _refuse_words(format, config, f"what {line_of(text)} returns")
@@ -91,7 +95,27 @@ def _of_file(path: Path, known: Mapping[str, Checkpoint], format: str | None) ->
         str(path),
         (0, 0, 0),
         protocol=declared.protocol,
-        samplers=timeline(declared.kind).defaults,
+        samplers=timeline(declared.kind_of({})).defaults,
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder of diffusers is there."""
+    try:
+        return is_diffusers(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _of_folder(path: Path, known: Mapping[str, Checkpoint]) -> Checkpoint:
+    """A folder of diffusers, under its name."""
+    entry = folder_entry(path)
+    declared = adapters.entry(entry.format)
+    return replace(
+        entry,
+        id=free(entry.id, known),
+        protocol=declared.protocol,
+        samplers=timeline(declared.kind_of(entry.config)).defaults,
     )
 
 

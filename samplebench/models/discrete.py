@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -170,7 +171,8 @@ def _levels(process: DiscreteProcess, table: str) -> tuple[Tensor, int]:
     """Increasing levels on the host, and the step t of the first: 0, or -1 in EDM's table."""
     if table not in _TABLES:
         raise InputError(f"config: {unknown('sigma_table', table, _TABLES)}")
-    exact = torch.from_numpy(process.sigmas)
+    # D has no infinite level; a run on the process's own steps begins there all the same.
+    exact = torch.from_numpy(process.sigmas[np.isfinite(process.sigmas)])
     if table == "exact":
         return exact, 0
     edm = noise_levels(0.001, 0.008, process.steps).to(torch.float64).flip(0)

@@ -67,8 +67,12 @@ class DiscreteProcess:
 
     @cached_property
     def sigmas(self) -> np.ndarray:
-        """Noise levels in EDM's convention: x_t / sqrt(alpha_bar) = x0 + sigma n."""
-        return np.sqrt((1 - self.alpha_bar) / self.alpha_bar)
+        """Noise levels in EDM's convention: x_t / sqrt(alpha_bar) = x0 + sigma n.
+
+        Infinite at a step that leaves no image in x_t (alpha_bar = 0).
+        """
+        with np.errstate(divide="ignore"):
+            return np.sqrt((1 - self.alpha_bar) / self.alpha_bar)
 
     @cached_property
     def posterior_variance(self) -> np.ndarray:
@@ -113,6 +117,8 @@ class DiscreteProcess:
     def eps(self, j: int, x_t: Tensor, x0: Tensor) -> Tensor:
         """The noise that belongs to x0 in x_t at step j, in x_t's dtype."""
         a = self.alpha_bar[j]
+        if a == 0:  # x_t is the noise
+            return x_t
         return (cast((1 / a) ** 0.5, x_t) * x_t - x0) / cast((1 / a - 1) ** 0.5, x_t)
 
     def respaced(self, spec: str | int | Sequence[int]) -> DiscreteProcess:

@@ -113,7 +113,8 @@ class AdapterEntry(Entry):
     """An adapter, and what the planner must know of its models without loading one.
 
     Attributes:
-        kind: of its models: the timeline that is their own.
+        kind: of its models: the timeline that is their own, or a function of the config where that
+            decides it.
         process: (config, shape (C, H, W)) -> the process its models were trained on; None where
             only the file says it, or none is needed.
         protocol: that of a file which no catalogue describes.
@@ -121,17 +122,28 @@ class AdapterEntry(Entry):
         labels_optional: whether its class-conditional models answer without labels, too.
     """
 
-    kind: str = "sigma"
+    kind: str | Callable[[Mapping[str, Any]], str] = "sigma"
     process: Callable[[Mapping[str, Any], tuple[int, int, int]], Any] | None = None
     protocol: str = "edm"
     suffixes: tuple[str, ...] = ()
     labels_optional: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.kind, str):
+        if not (isinstance(self.kind, str) or callable(self.kind)):
             raise UsageError(f"adapter '{self.name}': kind is the name of a timeline")
         if not (self.process is None or callable(self.process)):
             raise UsageError(f"adapter '{self.name}': process is a function of (config, shape)")
+
+    def kind_of(self, config: Mapping[str, Any]) -> str:
+        """The kind of a model with this config.
+
+        Raises:
+            UsageError: a declaration of others fails.
+        """
+        if isinstance(self.kind, str):
+            return self.kind
+        with blame(f"the kind that adapter {self.name} declares", self.kind):
+            return self.kind(config)
 
     def planned(self, config: Mapping[str, Any], shape: tuple[int, int, int]) -> Any:
         """The process of its models, before one is here; None where it declares none.

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samplebench.answers.rounding import SINGLE
+from samplebench.extras import hushed, unlogged
 from samplebench.registry import SamplerEntry, samplers
 from samplebench.samplers.step import Step
 from samplebench.schedulers.classes import CONSISTENCY, scheduler_class
 from samplebench.schedulers.configuration import Configured, parameters, prepared
 from samplebench.schedulers.loop import run_loop
 from samplebench.schedulers.outputs import output_of
-from samplebench.schedulers.package import PREFIX, called, hushed, unlogged, version
+from samplebench.schedulers.package import PREFIX, called, version
 from samplebench.schedulers.schedule import HIGHEST, cap_of, decreasing, drawing, schedule_of
 
 if TYPE_CHECKING:

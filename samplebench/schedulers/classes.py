@@ -7,7 +7,8 @@ import inspect
 from typing import Any
 
 from samplebench.errors import EnvironmentError_, UsageError, unknown
-from samplebench.schedulers.package import PREFIX, home, hushed, names
+from samplebench.extras import hushed
+from samplebench.schedulers.package import PREFIX, home, names
 
 # Every step is called with these; whoever asks for more cannot be called.
 _STEP = ("self", "model_output", "timestep", "sample")

@@ -14,12 +14,13 @@ import numpy as np
 from samplebench.answers.draws import kept_generators
 from samplebench.answers.rounding import SINGLE
 from samplebench.errors import UsageError
+from samplebench.extras import hushed
 from samplebench.schedulers.classes import named_arguments
 from samplebench.schedulers.configuration import prepared
 from samplebench.schedulers.loop import run_loop
 from samplebench.schedulers.marginal import Marginal, last_marginal, marginal_at
 from samplebench.schedulers.outputs import output_of
-from samplebench.schedulers.package import called, hushed
+from samplebench.schedulers.package import called
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,7 +115,8 @@ def cap_of(model: Any) -> float:
     """The highest level that a model, or what is known of one, is asked at; infinite for any."""
     process = getattr(model, "process", None)
     table = getattr(process, "sigmas", None)
-    known = getattr(model, "sigma_max", None if table is None else float(np.max(table)))
+    known = None if table is None else float(np.max(table[np.isfinite(table)]))
+    known = getattr(model, "sigma_max", known)
     return math.inf if known is None else float(known)
 
 

@@ -17,7 +17,7 @@ from samplebench.registry import timelines
 HOUSE = Path(samplebench.__file__).parent
 FLOORS = {
     1: "errors embedded identity ticker ambient",
-    2: "answers files networks protocols images",
+    2: "answers files networks protocols images extras",
     3: "registry processes download devices noise results published image_sets cards",
     4: "models checkpoints metrics discretizations samplers regression",
     5: "timelines adapters features references citations schedulers",
@@ -28,7 +28,7 @@ FLOORS = {
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 LOOSE = {
-    "ambient", "api", "citations", "devices", "discretizations", "errors", "images",
+    "ambient", "api", "citations", "devices", "discretizations", "errors", "extras", "images",
     "protocols", "ticker",
 }  # fmt: skip
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from samplebench.extras import hushed
 from samplebench.schedulers.classes import named_arguments
 from samplebench.schedulers.loop import run_loop
-from samplebench.schedulers.package import hushed
 from tests.unit.goldens.test_diffusers import CASES, dummy
 
 diffusers = pytest.importorskip("diffusers")

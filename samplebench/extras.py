@@ -1,0 +1,55 @@
+"""Packages that only some requests need: imported when asked for, and quiet while called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from samplebench.errors import EnvironmentError_, in_one_line
+
+
+def extra(name: str, who: str) -> Any:
+    """A package of the extra `diffusers`.
+
+    Args:
+        name: of the module.
+        who: needs it, for the message, e.g. "diffusers' schedulers".
+
+    Raises:
+        EnvironmentError_: it is not installed, or lacks what it needs itself.
+    """
+    try:
+        with hushed():
+            return importlib.import_module(name)
+    except ImportError as error:
+        why = in_one_line(f"{type(error).__name__}: {error}")
+        raise EnvironmentError_(
+            f'{who} need {name} ({why}): pip install "samplebench[diffusers]"'
+        ) from error
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Within the block they do not log what whoever writes a loop or a client should know."""
+    loggers = [logging.getLogger(name) for name in ("diffusers", "huggingface_hub")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """The same, and without warnings: for a block that calls such a package alone."""
+    # Recorded, too, as some are let through any filter.
+    with unlogged(), warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
+        yield
