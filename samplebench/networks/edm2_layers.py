@@ -177,6 +177,6 @@ class Edm2Block(nn.Module):
         channels = self.out_channels // self.num_heads
         qkv = qkv.reshape(n, self.num_heads, channels, 3, height * width)
         # The fused kernels need the channels last and dense; one copy serves all three.
-        qkv = unit_magnitude(qkv, (2,)).permute(3, 0, 1, 4, 2).contiguous()
-        attended = F.scaled_dot_product_attention(*qkv.unbind(0))
+        q, k, v = unit_magnitude(qkv, (2,)).permute(3, 0, 1, 4, 2).contiguous().unbind(0)
+        attended = F.scaled_dot_product_attention(q, k, v)
         return attended.transpose(2, 3).reshape(n, self.out_channels, height, width)
