@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from samplebench.checkpoints import legacy_storage, numpy_array, numpy_scalar
+from samplebench.checkpoints import legacy_storage, numpy_scalar
 from samplebench.checkpoints.edm_families import EDM, PickleFamily
 from samplebench.checkpoints.legacy_storage import Storage
+from samplebench.checkpoints.numpy_array import ARRAYS
 from samplebench.checkpoints.pickle_values import Blob, Buildable, Global, Refused, expect
 from samplebench.files.shown import kind, shown
 
@@ -101,12 +102,11 @@ class Records:
             ("torch.nn.modules.container", "ModuleDict"): lambda: Module("ModuleDict"),
             ("dnnlib.util", "EasyDict"): dict,
         }
-        table = {key: Global(".".join(key), new=make) for key, make in classes.items()}
-        if self.family.arrays:
-            calls["numpy.core.multiarray", "_reconstruct"] = numpy_array.reconstruct
-            calls["numpy._core.multiarray", "_reconstruct"] = numpy_array.reconstruct
-            table["numpy", "ndarray"] = numpy_array.NDARRAY
-        return {key: Global(".".join(key), reduce=call) for key, call in calls.items()} | table
+        return {
+            **(ARRAYS if self.family.arrays else {}),
+            **{key: Global(".".join(key), reduce=call) for key, call in calls.items()},
+            **{key: Global(".".join(key), new=make) for key, make in classes.items()},
+        }
 
     def persistent_object(self, arguments: tuple[Any, ...]) -> Module:
         """The record of an object whose class definition travels with it as source text."""
