@@ -181,7 +181,7 @@ def test_activations_that_unpack_to_too_much(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("edm2.pkl", b"\x80\x04.", "a pickle.*EDM2.*np.savez"),
+        ("edm2.pkl", b"\x80\x04.", "a pickle, not EDM2's statistics for fid"),
         ("r.npz", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("r.npz", b"<html>", "a web page"),
         ("r.npz", b"", "it is empty"),
