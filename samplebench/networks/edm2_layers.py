@@ -21,9 +21,12 @@ _SILU_GAIN = 0.596  # root mean square of silu(n), n unit normal
 
 def unit_magnitude(x: Tensor, axes: Sequence[int]) -> Tensor:
     """x divided by 1e-4 plus its root mean square over `axes`, which is formed in float32."""
+    return x / _magnitude(x, axes).to(x.dtype)
+
+
+def _magnitude(x: Tensor, axes: Sequence[int]) -> Tensor:
     norm = torch.linalg.vector_norm(x, dim=list(axes), keepdim=True, dtype=torch.float32)
-    size = math.prod(x.shape[axis] for axis in axes)
-    return x / (norm * size**-0.5 + _EPS).to(x.dtype)
+    return norm * math.prod(x.shape[axis] for axis in axes) ** -0.5 + _EPS
 
 
 def mp_silu(x: Tensor) -> Tensor:
@@ -95,9 +98,10 @@ class MPConv(nn.Module):
         `gain` multiplies each filter; a tensor [] is divided in its own dtype, whose rounding is
         part of a released network.
         """
-        weight = self.weight.float()
-        weight = unit_magnitude(weight, range(1, weight.ndim))
-        weight = (weight * (gain / math.sqrt(weight[0].numel()))).to(x.dtype)
+        # In place, on a copy: all weights are gone through at every call.
+        weight = self.weight.to(torch.float32, copy=True)
+        weight.div_(_magnitude(weight, range(1, weight.ndim)))
+        weight = weight.mul_(gain / math.sqrt(weight[0].numel())).to(x.dtype)
         if weight.ndim == 2:
             return F.linear(x, weight)
         return F.conv2d(x, weight, padding=weight.shape[-1] // 2)

@@ -82,7 +82,17 @@ def dump(path, content, protocol=4, numpy=1):
         _Pickler(file, protocol, numpy).dump(content)
 
 
-def write(path, tensors, init_kwargs, *, protocol=4, flavour="torch-2", numpy=1, latent=False):
+def write(
+    path,
+    tensors,
+    init_kwargs,
+    *,
+    protocol=4,
+    flavour="torch-2",
+    numpy=1,
+    latent=False,
+    source=SOURCE,
+):
     """Writes a state dict as a network pickle, of latents with the encoder that makes them."""
     tree = {}
     for name, tensor in tensors.items():
@@ -92,7 +102,7 @@ def write(path, tensors, init_kwargs, *, protocol=4, flavour="torch-2", numpy=1,
             place = place.setdefault(parent, {})
         place[last] = tensor
     plain = {"_init_args": (), "_init_kwargs": {}}
-    state = _Writer(flavour, SOURCE).state(tree) | {"_init_args": ()}
+    state = _Writer(flavour, source).state(tree) | {"_init_args": ()}
     state |= {"_init_kwargs": EasyDict(init_kwargs)}
     encoder = {"vae_name": "stabilityai/sd-vae-ft-mse", "batch_size": 8, "_vae": None}
     encoder |= {name: np.linspace(0, 1, 4, dtype=np.float32) for name in ("scale", "bias")}
@@ -101,7 +111,7 @@ def write(path, tensors, init_kwargs, *, protocol=4, flavour="torch-2", numpy=1,
         encoder=_edm.Persistent(made, {**(encoder if latent else {}), **plain}, "# encoder\n"),
         dataset_kwargs=EasyDict(class_name="training.dataset.ImageFolderDataset"),
         loss_fn=_edm.Persistent("EDM2Loss", {"P_mean": -0.8, **plain}, "# loss\n"),
-        ema=_edm.Persistent("Precond", state, SOURCE),
+        ema=_edm.Persistent("Precond", state, source),
     )
     dump(path, content, protocol, numpy)
 
