@@ -38,7 +38,7 @@ def load(
     """
     import torch
 
-    from samplebench.checkpoints.edm_families import EDM2
+    from samplebench.checkpoints.edm_families import EDM2, LATENT_ENCODER
     from samplebench.checkpoints.edm_pickle import read
     from samplebench.checkpoints.structure import structure
     from samplebench.checkpoints.weights import assign
@@ -50,6 +50,7 @@ def load(
         network = edm2_denoiser(file.init_kwargs)
     assign(network, file.tensors, path)
     model = PreconditionedModel(network, device=device, dtype=dtype)
+    model.latents = file.encoder == LATENT_ENCODER
     model.state_dtype = torch.float32  # as the release's sampler has it
     model.provenance = {
         "structure": structure((name, tensor.shape) for name, tensor in file.tensors.items()),

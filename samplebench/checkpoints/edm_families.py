@@ -31,6 +31,7 @@ class PickleFamily:
         return (*self.denoisers, *self.layers)
 
 
+LATENT_ENCODER = "StabilityVAEEncoder"
 EDM = PickleFamily(
     "EDM",
     "edm",
@@ -46,7 +47,7 @@ EDM2 = PickleFamily(
     "edm2",
     denoisers=("Precond",),
     layers=("UNet", "Block", "MPConv", "MPFourier"),
-    aside=("EDM2Loss", "StandardRGBEncoder", "StabilityVAEEncoder"),
+    aside=("EDM2Loss", "StandardRGBEncoder", LATENT_ENCODER),
     arrays=True,
 )
 

@@ -40,6 +40,7 @@ class EdmPickle:
         tensors: its state dict, parameters and buffers in order, on the CPU.
         keys: of the file's outermost dictionary; the network is "ema".
         sources: SHA-256 of each embedded source text.
+        encoder: class of what makes data for the network of images; "" where none is named.
     """
 
     class_name: str
@@ -47,6 +48,7 @@ class EdmPickle:
     tensors: dict[str, torch.Tensor]
     keys: tuple[str, ...]
     sources: tuple[str, ...]
+    encoder: str = ""
 
 
 def read(path: Path, family: PickleFamily = EDM) -> EdmPickle:
@@ -84,7 +86,8 @@ def is_of(path: Path, family: PickleFamily) -> bool:
 
 def _read(file: BufferedReader, family: PickleFamily) -> EdmPickle:
     records = Records(os.fstat(file.fileno()).st_size, family)
-    keys, network = _objects(file, records)
+    data, network = _objects(file, records)
+    encoder = data.get("encoder")
     arguments, tensors = init_kwargs(network), state_dict(network, family)
     # Every check of the pickle is done: only now are numbers read.
     storages: dict[Storage, torch.Tensor] = {}
@@ -92,13 +95,14 @@ def _read(file: BufferedReader, family: PickleFamily) -> EdmPickle:
         class_name=network.class_name,
         init_kwargs=arguments,
         tensors={name: tensor.load(storages) for name, tensor in tensors.items()},
-        keys=keys,
+        keys=tuple(data),
         sources=tuple(records.sources.values()),
+        encoder=encoder.class_name if type(encoder) is Module else "",
     )
 
 
-def _objects(file: BufferedReader, records: Records) -> tuple[tuple[str, ...], Module]:
-    """The keys of the outermost dictionary, and the record of the network."""
+def _objects(file: BufferedReader, records: Records) -> tuple[dict[str, Any], Module]:
+    """The outermost dictionary, and the record of the network."""
     size, family = records.size, records.family
     if size > MAX_BYTES:
         raise Refused(f"{size >> 30} GiB, more than any {family.name} checkpoint has")
@@ -113,7 +117,7 @@ def _objects(file: BufferedReader, records: Records) -> tuple[tuple[str, ...], M
     network = data["ema"]
     if type(network) is not Module or network.class_name not in family.denoisers:
         raise Refused(f"'ema' is none of {', '.join(family.denoisers)}")
-    return tuple(data), network
+    return data, network
 
 
 def _check_beginning(head: bytes, family: PickleFamily) -> None:

@@ -26,7 +26,7 @@ def unit_magnitude(x: Tensor, axes: Sequence[int]) -> Tensor:
 
 def _magnitude(x: Tensor, axes: Sequence[int]) -> Tensor:
     norm = torch.linalg.vector_norm(x, dim=list(axes), keepdim=True, dtype=torch.float32)
-    return norm * math.prod(x.shape[axis] for axis in axes) ** -0.5 + _EPS
+    return norm * math.sqrt(norm.numel() / x.numel()) + _EPS
 
 
 def mp_silu(x: Tensor) -> Tensor:

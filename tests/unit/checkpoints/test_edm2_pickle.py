@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 import torch
 
+import samplebench as sb
+from samplebench.bench.loaded import Bench
+from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.checkpoints.edm_families import EDM, EDM2
 from samplebench.checkpoints.edm_pickle import is_of, read
 from samplebench.checkpoints.format import format_of
-from samplebench.errors import InputError
+from samplebench.cli import main
+from samplebench.errors import InputError, UsageError
 
 HERE = Path(__file__).parent
 
@@ -214,6 +218,29 @@ def test_statistics_of_all_writers(tmp_path):
             count, mean, cov = gaussian(path, "fid")
             assert count == 20
             assert np.array_equal(mean, moments["mu"]) and np.array_equal(cov, moments["sigma"])
+
+
+@pytest.mark.parametrize("latent", [False, True])
+def test_a_network_of_latents_is_sampled_from_but_not_run(tmp_path, latent):
+    path = tmp_path / "network.pkl"
+    writer.write(path, writer.random_state(TINY), TINY, latent=latent)
+    model = sb.load(path, format="edm2", device="cpu")
+    assert model.latents is latent
+    assert sb.sample(model, "heun", steps=2, seeds=range(2)).shape == (2, 3, 8, 8)
+    checkpoint = Checkpoint("own", "edm2", str(path), model.shape, num_classes=4, protocol="edm2")
+    if latent:
+        with pytest.raises(UsageError, match="own makes latents, not images"):
+            Bench.of(checkpoint, (), 4, model.device, None)
+    else:
+        assert Bench.of(checkpoint, (), 4, model.device, None).gflop > 0
+
+
+def test_doctor_finds_the_format(tmp_path, capsys):
+    path = tmp_path / "network.pkl"
+    writer.write(path, writer.random_state(TINY), TINY)
+    assert main(["doctor", str(path), "--device", "cpu", "--quiet", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["denoises"] is False and found["images"] == "3x8x8"
 
 
 # ru_maxrss would count what the parent process had before.
