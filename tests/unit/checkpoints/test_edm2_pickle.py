@@ -18,9 +18,9 @@ from samplebench.bench.loaded import Bench
 from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.checkpoints.edm_families import EDM, EDM2
 from samplebench.checkpoints.edm_pickle import is_of, read
-from samplebench.checkpoints.format import format_of
 from samplebench.cli import main
 from samplebench.errors import InputError, UsageError
+from samplebench.loading.source import format_of
 
 HERE = Path(__file__).parent
 
