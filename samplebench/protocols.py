@@ -84,6 +84,16 @@ _DIGITS = Protocol(
     extractor="digits",
     metrics=("fd-digits",),
 )
+_EDM = Protocol(
+    name="edm",
+    summary="EDM's: 50,000 images, rounded half up, state in float64, Inception features",
+    num_samples=50_000,
+    noise="portable",
+    state_dtype="float64",
+    quantization="edm",
+    extractor="inception",
+    metrics=("fid",),
+)
 _SCORE_SDE = Protocol(
     name="score-sde",
     summary="score-SDE's: 50,000 images, truncated, state in float32, Inception features",
@@ -124,15 +134,12 @@ PROTOCOLS: Mapping[str, Protocol] = {
         summary="digits, on critically damped Langevin diffusion",
         process="cld",
     ),
-    "edm": Protocol(
-        name="edm",
-        summary="EDM's: 50,000 images, rounded half up, state in float64, Inception features",
-        num_samples=50_000,
-        noise="portable",
-        state_dtype="float64",
-        quantization="edm",
-        extractor="inception",
-        metrics=("fid",),
+    "edm": _EDM,
+    "edm2": replace(
+        _EDM,
+        name="edm2",
+        summary="EDM2's: 50,000 images, rounded half up, state in float32, Inception features",
+        state_dtype="float32",
     ),
     "gddim": replace(
         _SCORE_SDE,

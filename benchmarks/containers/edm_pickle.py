@@ -37,7 +37,6 @@ HOOKS = {
     ),
 }
 CONTAINERS = {"torch-1.12": OrderedDict, "torch-2": dict}
-BUFFERS = ("resample_filter", "freqs", "u")
 
 
 class Name:
@@ -100,7 +99,13 @@ class Pickler(pickle._Pickler):  # the one in Python, which lets names be writte
 
 
 class Writer:
-    """Builds the objects in the layout of a version of torch."""
+    """Builds the objects in the layout of a version of torch.
+
+    Attributes:
+        buffers: names of tensors that are no parameters.
+    """
+
+    buffers = ("resample_filter", "freqs", "u")
 
     def __init__(self, flavour: str, source: str) -> None:
         self.flavour, self.new, self.source = flavour, CONTAINERS[flavour], source
@@ -110,7 +115,7 @@ class Writer:
         tensors = {key: value for key, value in tree.items() if isinstance(value, torch.Tensor)}
         parameters, buffers = self.new(), self.new()
         for key, value in tensors.items():
-            if key in BUFFERS:
+            if key in self.buffers:
                 buffers[key] = value
             else:
                 parameters[key] = torch.nn.Parameter(value, requires_grad=False)
@@ -138,6 +143,11 @@ class Writer:
             container = torch.nn.ModuleDict()
             container.__dict__ = state
             return container
+        name, attributes = self.named(key, tree)
+        return Persistent(name, {**state, **attributes}, self.source)
+
+    def named(self, key: str, tree: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A module's class, and what it has beside its tensors and children."""
         name = _class_name(key, tree)
         attributes: dict[str, Any] = {}
         if name == "UNetBlock":
@@ -145,7 +155,7 @@ class Writer:
         if name in ("Conv2d", "Linear"):
             init = {"init_mode": "xavier_uniform", "init_weight": np.sqrt(1 / 3)}
             attributes = {"in": 1, "_init_args": (), "_init_kwargs": init}
-        return Persistent(name, {**state, **attributes}, self.source)
+        return name, attributes
 
 
 def _class_name(key: str, tree: Mapping[str, Any]) -> str:

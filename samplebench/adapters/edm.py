@@ -14,10 +14,18 @@ if TYPE_CHECKING:
     from samplebench.models.model import Model
 
 
+def _recognises(path: Path) -> bool:
+    from samplebench.checkpoints.edm_families import EDM
+    from samplebench.checkpoints.edm_pickle import is_of
+
+    return is_of(path, EDM)
+
+
 @adapters.register(
     "edm",
     summary="EDM pickles: the file carries its constructor arguments",
     suffixes=(".pkl",),
+    recognises=_recognises,
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None

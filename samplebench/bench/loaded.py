@@ -11,6 +11,7 @@ from samplebench.bench.flops import gflop_per_evaluation
 from samplebench.bench.guides import Guide, guidance_of, id_of, load_guides
 from samplebench.bench.rehearsal import probed, try_network
 from samplebench.checkpoints.catalog import Checkpoint
+from samplebench.errors import UsageError
 from samplebench.features.judged import extractor_of
 from samplebench.loading import load
 from samplebench.models.chunks import Chunks
@@ -80,9 +81,14 @@ class Bench:
         """Loads a model, and what guides its cells.
 
         Raises:
-            UsageError: a network of others that fails or answers wrongly.
+            UsageError: a network of others that fails or answers wrongly, or one of latents.
         """
         model = load(checkpoint, device=device, dtype=dtype)
+        if getattr(model, "latents", False):
+            raise UsageError(
+                f"{checkpoint.id} makes latents, not images, and nothing here decodes them; "
+                "sb.load and sb.sample run it"
+            )
         batch, foreign = min(block, _COUNTED), is_foreign(model)
         doubt = try_network(model, batch) if foreign else None
         with probed(model):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from samplebench.checkpoints.edm_records import NETWORK_CLASSES, UNETS, Module, Tensor
+from samplebench.checkpoints.edm_families import EDM, PickleFamily
+from samplebench.checkpoints.edm_records import Module, Tensor
 from samplebench.checkpoints.pickle_values import Refused
 from samplebench.files.shown import SCALARS, kind, shown
 
@@ -13,15 +14,20 @@ MAX_DEPTH = 8  # of modules within modules, and of lists within constructor argu
 MAX_ENTRIES = 300_000  # of all dictionaries of all modules; the largest release has some 30,000
 MAX_ARGUMENTS = 1000  # values in the constructor arguments, all levels together
 MAX_WORD = 256  # characters of a text among them
+UNETS = ("SongUNet", "DhariwalUNet")  # what an argument model_type may name
 
 
-def state_dict(network: Module) -> dict[str, Tensor]:
+def state_dict(network: Module, family: PickleFamily = EDM) -> dict[str, Tensor]:
     """The records of all parameters and buffers by name, in the order of torch's state dict.
+
+    Args:
+        network: the outermost module.
+        family: whose classes the modules may have.
 
     Raises:
         Refused: the modules are no tree, or one holds what a trained network does not.
     """
-    walk = _ModuleWalk()
+    walk = _ModuleWalk((*family.modules, "ModuleDict"))
     walk.visit(network, "", 0)
     return walk.found
 
@@ -47,7 +53,8 @@ def init_kwargs(network: Module) -> dict[str, Any]:
 class _ModuleWalk:
     """Visits module records, each once: depth first, a module's own tensors before its children."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.classes = classes
         self.found: dict[str, Tensor] = {}
         self.visited: set[Module] = set()
         self.entries = 0
@@ -59,7 +66,7 @@ class _ModuleWalk:
         self.visited.add(module)
         if depth > MAX_DEPTH:
             raise Refused(f"module {where} is nested too deep")
-        if module.class_name not in (*NETWORK_CLASSES, "ModuleDict"):
+        if module.class_name not in self.classes:
             raise Refused(f"module {where} is of class {module.class_name}")
         state = module.state or {}
         self.count(state)

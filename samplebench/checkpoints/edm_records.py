@@ -1,4 +1,4 @@
-"""What stands for the objects of an EDM pickle: inert records, and what makes them.
+"""What stands for the objects of a network pickle: inert records, and what makes them.
 
 A record holds what the file says and can do nothing. Tensors are made from the records after the
 whole pickle has been read and checked: during the reading a file could still alter them.
@@ -15,19 +15,14 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from samplebench.checkpoints import legacy_storage, numpy_scalar
+from samplebench.checkpoints.edm_families import EDM, PickleFamily
 from samplebench.checkpoints.legacy_storage import Storage
+from samplebench.checkpoints.numpy_array import ARRAYS
 from samplebench.checkpoints.pickle_values import Blob, Buildable, Global, Refused, expect
 from samplebench.files.shown import kind, shown
 
 if TYPE_CHECKING:
     import torch
-
-PRECONDITIONERS = ("EDMPrecond", "VPPrecond", "VEPrecond", "iDDPMPrecond")
-UNETS = ("SongUNet", "DhariwalUNet")
-_LAYERS = ("UNetBlock", "Conv2d", "Linear", "GroupNorm", "PositionalEmbedding", "FourierEmbedding")
-NETWORK_CLASSES = (*PRECONDITIONERS, *UNETS, *_LAYERS)
-# Written beside the network by the training loop; of no use here.
-TRAINING_CLASSES = ("EDMLoss", "VPLoss", "VELoss", "AugmentPipe")
 
 META_KEYS = ("type", "version", "module_src", "class_name", "state")
 META_VERSION = 6
@@ -55,7 +50,7 @@ class Tensor:
 
 @dataclass(slots=True, eq=False)
 class Module(Buildable):
-    """An object of one of the network, loss or augmentation classes, or a ModuleDict."""
+    """An object of one of a family's classes, or a ModuleDict."""
 
     class_name: str
     state: dict[str, Any] | None = None
@@ -75,11 +70,13 @@ class Records:
 
     Attributes:
         size: bytes of the file; storages and decoded texts may not sum to more.
+        family: whose files are read.
         sources: SHA-256 of each embedded source text, in the order of the file. No other use is
             made of a source.
     """
 
     size: int
+    family: PickleFamily = EDM
     sources: dict[str, str] = field(default_factory=dict)
     storages: int = 0
     stored: int = 0
@@ -105,8 +102,10 @@ class Records:
             ("torch.nn.modules.container", "ModuleDict"): lambda: Module("ModuleDict"),
             ("dnnlib.util", "EasyDict"): dict,
         }
-        return {key: Global(".".join(key), reduce=call) for key, call in calls.items()} | {
-            key: Global(".".join(key), new=make) for key, make in classes.items()
+        return {
+            **(ARRAYS if self.family.arrays else {}),
+            **{key: Global(".".join(key), reduce=call) for key, call in calls.items()},
+            **{key: Global(".".join(key), new=make) for key, make in classes.items()},
         }
 
     def persistent_object(self, arguments: tuple[Any, ...]) -> Module:
@@ -123,8 +122,9 @@ class Records:
         source, name, state = meta["module_src"], meta["class_name"], meta["state"]
         if type(source) is not str:
             raise Refused("a persistent object whose source is no text of the usual length")
-        if type(name) is not str or name not in NETWORK_CLASSES + TRAINING_CLASSES:
-            raise Refused(f"class {shown(name)} is not part of an EDM checkpoint")
+        family = self.family
+        if type(name) is not str or name not in (*family.modules, *family.aside):
+            raise Refused(f"class {shown(name)} is not part of an {family.name} checkpoint")
         if type(state) is not dict:
             raise Refused(f"the state of a {name} is {kind(state)}, not a dictionary")
         if source not in self.sources:

@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     parser = command(commands, "doctor", main, text, _EXAMPLES)
     text = "an id of the catalogue, a file, or what else 'samplebench list models' shows"
     parser.add_argument("source", metavar="MODEL", help=text)
-    parser.add_argument("--format", metavar="F", help="of a file (default: by its suffix)")
+    parser.add_argument("--format", metavar="F", help="of a file (default: by suffix and content)")
     parser.add_argument("--model-config", metavar="FILE", help="JSON: what the file does not say")
     parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models")
     parser.add_argument("--file", metavar="PATH", help="the model's file, downloaded by hand")

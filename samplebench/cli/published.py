@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         "--sampler", metavar="NAME", help="of this sampler, or as a source calls it"
     )
     parser.add_argument("--dataset", metavar="NAME", help="cifar10, imagenet, ffhq, ...")
-    parser.add_argument("--protocol", metavar="NAME", help="edm, openai, score-sde or other")
+    parser.add_argument("--protocol", metavar="NAME", help="edm, edm2, openai, score-sde or other")
     parser.add_argument("--max-nfe", metavar="N", type=int, help="of at most N evaluations")
     parser.add_argument("--uncertain", action="store_true", help="values of certainty C too")
     parser.add_argument(

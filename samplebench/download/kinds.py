@@ -33,6 +33,7 @@ _CONTAINERS = {
 # Of a checkpoint's format.
 OF_FORMAT = {
     "edm": "pickle",
+    "edm2": "pickle",
     "score-sde": "torch",
     "openai": "torch",
     "ddim": "torch",

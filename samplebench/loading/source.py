@@ -120,8 +120,16 @@ def _of_folder(path: Path, known: Mapping[str, Checkpoint]) -> Checkpoint:
 
 
 def format_of(path: Path) -> str | None:
-    """The adapter whose files alone are called so."""
-    return next((entry.name for entry in adapters if path.suffix in entry.suffixes), None)
+    """The adapter that a file is for, by its suffix and, where several claim it, its content.
+
+    A file that none of these recognises, being damaged perhaps, is left to the first of them.
+    None: no adapter claims the suffix.
+    """
+    claiming = [entry for entry in adapters if path.suffix in entry.suffixes]
+    if len(claiming) > 1:
+        own = [entry for entry in claiming if entry.recognises and entry.recognises(path)]
+        claiming = own or claiming
+    return claiming[0].name if claiming else None
 
 
 def _told(

@@ -41,15 +41,16 @@ def frechet_terms(
     root2: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """The two summands of `frechet_distance`: of the means and of the covariances."""
+    difference, total = np.asarray(mu1) - np.asarray(mu2), np.trace(cov1) + np.trace(cov2)
+    varies = (np.diagonal(cov1) > 0) & (np.diagonal(cov2) > 0)
+    if not varies.all():
+        # A feature that is constant adds 0 to the root; its rounding errors would add their own.
+        cov1, cov2, root2 = cov1[varies][:, varies], cov2[varies][:, varies], None
     root2 = symmetric_root(cov2) if root2 is None else root2
     product = root2 @ cov1 @ root2
     eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
     root_trace = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
-    difference = np.asarray(mu1) - np.asarray(mu2)
-    return (
-        float(difference @ difference),
-        float(np.trace(cov1) + np.trace(cov2) - 2 * root_trace),
-    )
+    return float(difference @ difference), float(total - 2 * root_trace)
 
 
 def symmetric_root(cov: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ class Model:
         network: the bare network in its native convention, None where there is none.
         kind: name of the timeline that is the model's own: "sigma" for D(x; sigma), "discrete" for
             the steps of a discrete process, "linear" for eps(u, t) on a linear process.
+        latents: whether what it makes are latents of an autoencoder, not images.
         process: the noise law the model was trained on, None where it has none or nobody needs it.
         respacing: which of its own steps a discrete model keeps where it is not told.
         protocol: name of the protocol (see protocols.py) its published numbers follow.
@@ -50,6 +51,7 @@ class Model:
     sigma_max: float = float("inf")
     network: Any = None
     kind: str = "sigma"
+    latents: bool = False
     process: Any = None
     respacing: str = ""
     protocol: str | None = None

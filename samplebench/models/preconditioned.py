@@ -10,14 +10,15 @@ from torch.nn.functional import one_hot
 
 from samplebench.errors import UsageError
 from samplebench.models.model import Model, known_labels
-from samplebench.networks.preconditioning import Preconditioner, VEPrecond, VPPrecond
+from samplebench.networks.denoiser import Denoiser
+from samplebench.networks.preconditioning import VEPrecond, VPPrecond
 from samplebench.processes import process
 
 _PROCESSES = {VPPrecond: "vp", VEPrecond: "ve"}
 
 
 class PreconditionedModel(Model):
-    """D(x; sigma) of a `Preconditioner`, with integer labels and D(x; 0) = x.
+    """D(x; sigma) of a `Denoiser`, with integer labels and D(x; 0) = x.
 
     Args:
         network: with its weights, on any device.
@@ -27,7 +28,7 @@ class PreconditionedModel(Model):
     """
 
     def __init__(
-        self, network: Preconditioner, *, device: torch.device, dtype: torch.dtype | None
+        self, network: Denoiser, *, device: torch.device, dtype: torch.dtype | None
     ) -> None:
         if dtype not in (None, torch.float32, torch.float16):
             raise UsageError(f"dtype {_name(dtype)}: this network runs in float32 or float16")

@@ -89,6 +89,16 @@ RULES: Mapping[str, ArgumentRule] = {
     "sigma_min": _real(0, 1e6),
     "sigma_max": _real(1e-6, math.inf),
     "sigma_data": _real(1e-6, 1000),
+    "logvar_channels": _whole(1, 10_000),
+    "channels_per_head": _whole(1, 10_000),
+    "label_balance": _real(0, 1),
+    "concat_balance": _real(0, 1),
+    "res_balance": _real(0, 1),
+    "attn_balance": _real(0, 1),
+    "clip_act": ArgumentRule(
+        lambda value: value is None or _real(1e-6, 1e6).test(value),
+        "a number from 1e-06 to 1e+06 or None",
+    ),
 }
 # What the preconditioner passes to its network itself.
 _PASSED = ("in_channels", "out_channels")
@@ -128,7 +138,7 @@ def checked(owner: str, constructors: Iterable[type], given: Mapping[str, Any]) 
     for name, value in filled.items():
         if value is inspect.Parameter.empty:
             raise InputError(f"{owner} lacks its argument '{name}', {RULES[name].words}")
-        if not RULES[name].test(value):
+        if not (RULES[name].test(value) or (value is None and known[name] is None)):
             raise InputError(
                 f"{owner}: {name} is {reprlib.repr(value)}; it must be {RULES[name].words}"
             )

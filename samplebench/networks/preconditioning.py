@@ -1,8 +1,7 @@
-"""Preconditioners: D(x; sigma) = c_skip x + c_out F(c_in x; c_noise), around a network F.
+"""EDM's preconditioners: the denoisers of its files, VP, VE and improved DDPM among them.
 
 Source: Karras et al. 2022, table 1. Their names, arguments and buffers are those of the released
-files. The arithmetic around the network is float64 where x or sigma is, else float32; the network
-runs in float32, or in float16 where the file asks for it and the images are on a GPU.
+files.
 """
 
 from __future__ import annotations
@@ -17,6 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from samplebench.errors import InputError, unknown
+from samplebench.networks.denoiser import (
+    Coefficients,
+    Denoiser,
+    level_tensor,
+    planned,
+    unit_variance,
+)
 from samplebench.networks.dhariwal_unet import DhariwalUNet
 from samplebench.networks.edm_arguments import RULES, checked, defaults
 from samplebench.networks.song_unet import SongUNet
@@ -24,26 +30,17 @@ from samplebench.networks.song_unet import SongUNet
 NETWORKS = {"SongUNet": SongUNet, "DhariwalUNet": DhariwalUNet}
 # 4 GB of weights; the largest released network has 296 million parameters.
 MOST_PARAMETERS = 1_000_000_000
-Coefficients = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-class Preconditioner(nn.Module):
+class Preconditioner(Denoiser):
     """Base: a network `model` and the arithmetic around it.
 
     Args:
-        img_resolution, img_channels: size and channels of the images.
-        label_dim: number of classes, 0 for none.
-        use_fp16: whether the network runs in float16 on CUDA.
+        img_resolution, img_channels, label_dim, use_fp16: see `Denoiser`.
         model_type: "SongUNet" or "DhariwalUNet".
         out_channels: channels the network returns, None for img_channels; further ones are ignored.
         model_kwargs: further arguments of the network.
-
-    Attributes:
-        sigma_min, sigma_max: noise levels the network was trained for.
-        takes_any_dtype: that x and sigma may be wider than its weights.
     """
-
-    takes_any_dtype = True
 
     def __init__(
         self,
@@ -56,9 +53,7 @@ class Preconditioner(nn.Module):
         out_channels: int | None = None,
         **model_kwargs: Any,
     ) -> None:
-        super().__init__()
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.label_dim, self.use_fp16 = label_dim, use_fp16
+        super().__init__(img_resolution, img_channels, label_dim, use_fp16)
         self.model = NETWORKS[model_type](
             img_resolution=img_resolution,
             in_channels=img_channels,
@@ -67,61 +62,9 @@ class Preconditioner(nn.Module):
             **model_kwargs,
         )
 
-    def coefficients(self, sigma: Tensor) -> Coefficients:
-        """(c_skip, c_out, c_in, c_noise) at noise levels [N or 1, 1, 1, 1], each of their shape."""
-        raise NotImplementedError
-
-    def round_sigma(self, sigma: float | Tensor) -> Tensor:
-        """The nearest noise level the network was trained for, like sigma; numbers in float64."""
-        return _tensor(sigma)
-
-    def run_dtype(self, device: torch.device, force_fp32: bool = False) -> torch.dtype:
-        """Precision of the U-Net on a device; its embedding of the noise level is float32."""
-        half = self.use_fp16 and not force_fp32 and device.type == "cuda"
-        return torch.float16 if half else torch.float32
-
-    def forward(
-        self,
-        x: Tensor,
-        sigma: float | Tensor,
-        class_labels: Tensor | None = None,
-        force_fp32: bool = False,
-        **extra: Any,
-    ) -> Tensor:
-        """The denoised images D(x; sigma); at sigma = 0 not a number for EDM and VE.
-
-        Args:
-            x: noisy images [N, img_channels, img_resolution, img_resolution].
-            sigma: noise level, a number or a tensor of 1 or N entries, on any device.
-            class_labels: one-hot rows [N or 1, label_dim]; None: all zero, the label that stands
-                for no class. Ignored where label_dim is 0.
-            force_fp32: whether the network runs in float32 whatever `use_fp16` says.
-            extra: further inputs of the network, e.g. augment_labels.
-
-        Returns:
-            Of x's shape and dtype.
-        """
-        sigma = _tensor(sigma)
-        # Metal has no float64.
-        wide = torch.float64 in (x.dtype, sigma.dtype) and x.device.type != "mps"
-        dtype = torch.float64 if wide else torch.float32
-        sigma = sigma.to(dtype).to(x.device, non_blocking=True).reshape(-1, 1, 1, 1)
-        c_skip, c_out, c_in, c_noise = self.coefficients(sigma)
-
-        if self.label_dim == 0:
-            class_labels = None
-        elif class_labels is None:
-            class_labels = torch.zeros(1, self.label_dim, device=x.device)
-        else:
-            class_labels = class_labels.to(torch.float32).reshape(-1, self.label_dim)
-        noisy = x.to(dtype)
-        raw = self.model(
-            (c_in * noisy).to(self.run_dtype(x.device, force_fp32)),
-            c_noise.flatten().to(torch.float32),
-            class_labels,
-            **extra,
-        )
-        return (c_skip * noisy + c_out * raw[:, : self.img_channels].to(dtype)).to(x.dtype)
+    @property
+    def trunk(self) -> nn.Module:
+        return self.model
 
 
 class VPPrecond(Preconditioner):
@@ -240,7 +183,7 @@ class IDDPMPrecond(Preconditioner):
         return distance.argmin(dim=1).reshape(sigma.shape)
 
     def round_sigma(self, sigma: float | Tensor) -> Tensor:
-        sigma = _tensor(sigma)
+        sigma = level_tensor(sigma)
         return self.u[self.index(sigma)].to(sigma)
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
@@ -270,9 +213,7 @@ class EDMPrecond(Preconditioner):
         self.sigma_min, self.sigma_max, self.sigma_data = sigma_min, sigma_max, sigma_data
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
-        variance = sigma.square() + self.sigma_data**2
-        c_out = sigma * self.sigma_data / variance.sqrt()
-        return self.sigma_data**2 / variance, c_out, 1 / variance.sqrt(), sigma.log() / 4
+        return unit_variance(sigma, self.sigma_data)
 
 
 # By the names that released files use.
@@ -305,19 +246,9 @@ def preconditioner(class_name: str, init_kwargs: Mapping[str, Any]) -> Precondit
             f"samplebench knows {', '.join(NETWORKS)}"
         )
     arguments = checked(class_name, (cls, Preconditioner, NETWORKS[model_type]), init_kwargs)
-    # Tried where no memory is taken, however wide it is.
-    try:
-        with torch.device("meta"):
-            plan = cls(**arguments)
-    except ValueError as error:
-        raise InputError(f"{class_name}: its arguments make no {model_type}: {error}") from error
-    count = sum(parameter.numel() for parameter in plan.parameters())
-    if count > MOST_PARAMETERS:
-        raise InputError(
-            f"{class_name}: its arguments make {count:,} parameters; "
-            f"the limit is {MOST_PARAMETERS:,}, the largest release has 295,904,454"
-        )
-    return plan if torch.get_default_device().type == "meta" else cls(**arguments)
+    found = planned(class_name, cls, arguments, MOST_PARAMETERS)
+    assert isinstance(found, cls)
+    return found
 
 
 def noise_levels(C_1: float, C_2: float, M: int) -> Tensor:
@@ -334,7 +265,3 @@ def noise_levels(C_1: float, C_2: float, M: int) -> Tensor:
     for j in range(M, 0, -1):
         levels.append(np.sqrt((levels[-1] ** 2 + one) / ratio[j - 1] - one))
     return torch.from_numpy(np.array(levels[::-1]))
-
-
-def _tensor(sigma: float | Tensor) -> Tensor:
-    return sigma if isinstance(sigma, Tensor) else torch.tensor(sigma, dtype=torch.float64)

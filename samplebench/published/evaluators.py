@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FAMILIES = ("edm", "openai", "score-sde", "other")
+FAMILIES = ("edm", "edm2", "openai", "score-sde", "other")
 
 # Reference statistics that do not begin with their evaluator's name.
 _FAMILY_OF: Mapping[str, str] = {
@@ -35,10 +35,9 @@ def family_of(reference: str) -> str:
         KeyError: reference statistics that are not in the table.
     """
     name = reference.removeprefix("~")
-    for prefix, family in (("edm:", "edm"), ("openai:", "openai"), ("score_sde:", "score-sde")):
-        if name.startswith(prefix):
-            return family
-    return _FAMILY_OF[name]
+    maker, colon, _ = name.partition(":")
+    known = maker.replace("_", "-")
+    return known if colon and known in FAMILIES else _FAMILY_OF[name]
 
 
 def reference_id(reference: str) -> str:

@@ -33,6 +33,9 @@ _CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("variant", r"\1 base + \2 upsampler steps"),
     ),
     r"guidance scale and sample count not in the abstract .*": (("deduced", "num_samples"),),
+    r"guidance ([\d.]+) from (\S+), one guiding evaluation per evaluation not counted": (
+        ("variant", r"autoguidance \1 by \2"),
+    ),
     # The weights are not simply those of the checkpoint's name.
     r"lower-numbered checkpoint .*": (("weights", "best-FID checkpoint"),),
     r"higher-numbered \(last\) checkpoint": (("weights", "last checkpoint"),),
@@ -55,7 +58,7 @@ _CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("evaluator", "of the original paper"),
     ),
     # How the value was come by.
-    r"min of 3 runs, EDM protocol": (("measured", BEST_OF_THREE),),
+    r"(?:min of 3 runs, EDM protocol|lowest of 3 runs)": (("measured", BEST_OF_THREE),),
     r"NFE = lowest NFE whose FID is within 3% .*": (("measured", CHOSEN),),
     r"RK45: tolerance tuned .*": (("measured", "NFE approximate"),),
     r"digitised, \+-0\.2": (("measured", "read off a figure, ± 0.2"),),
@@ -70,6 +73,8 @@ _CLAUSES: Mapping[str, tuple[tuple[str, str], ...]] = {
     # Said by other columns, or history.
     **dict.fromkeys(
         (
+            r"printed as a comment beside the preset",
+            r"num_steps 32 is the default of the script",
             r"no final step to sigma=0 \(denoise_to_zero off\), no AFS",
             r"10k samples: not comparable with FID-50k",
             r"EDM checkpoint but score-SDE statistics and evaluator: .*",

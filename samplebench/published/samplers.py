@@ -58,6 +58,7 @@ NAMES: Mapping[str, Sampler | None] = {
     "Euler, original implementation": Sampler("euler", variant="original implementation"),
     "Euler + GITS": Sampler("euler"),
     "EDM Heun, S_churn=0": Sampler("heun"),
+    "EDM Heun, S_churn=0 + autoguidance": Sampler("heun"),
     "Heun, sigma=t s=1": Sampler("heun"),
     "Heun, VP schedule and scaling": Sampler("heun", {"schedule": "vp", "scaling": "vp"}),
     "Heun, VE schedule": Sampler("heun", {"schedule": "ve"}),

@@ -13,6 +13,7 @@ from samplebench.errors import InputError
 from samplebench.files.archives import Arrays, Stored, Unreadable
 from samplebench.files.sealed import facts_of
 from samplebench.metrics.moments import Moments
+from samplebench.references.pickled import gaussian, is_pickle
 
 # Whatever was released without saying so was made with Inception's pooled features.
 FEATURES, DIM = "inception", 2048
@@ -21,6 +22,8 @@ _PAIRS = (("mu", "sigma"), ("m", "s"), ("mean", "cov"))
 _IMAGES = ("arr_0", "images")
 # Ours and score-SDE's name of the features themselves.
 _KEPT, _ACTIVATIONS = "features", "pool_3"
+# EDM2's name of the metric on Inception's features.
+_FID = "fid"
 # Rows of activations that are in memory as float64 at a time.
 _ROWS = 4096
 
@@ -49,24 +52,23 @@ class Statistics:
 
 
 def read(path: Path) -> Statistics:
-    """Reads an .npz of one of four forms; no array is read before its shape is known to fit.
+    """Reads a file of one of five forms; no array is read before its shape is known to fit.
 
     * ours: mu, sigma and facts, and features [N, D] where they were kept;
     * mean and covariance, as mu and sigma (EDM, the first FID code), m and s or mean and cov;
     * OpenAI's VIRTUAL_*: mu, sigma over the whole training set, beside arr_0, 10,000 of its images,
       which say nothing about them and are not read;
-    * score-SDE's and gDDIM's: pool_3, the features themselves [N, 2048].
+    * score-SDE's and gDDIM's: pool_3, the features themselves [N, 2048];
+    * EDM2's pickle of plain data: of each metric's features mu and sigma; that of FID is taken.
 
     Raises:
         InputError: it is none of these, or its numbers are no mean and covariance.
     """
     try:
-        return _checked(_read(Arrays(path)))
+        return _checked(_of_edm2(path) if is_pickle(path) else _read(Arrays(path)))
     except Unreadable as error:
         images = _images(path)
         make = f"make one with 'samplebench reference make --images {path if images else 'PATH'}'"
-        if path.suffix == ".pkl":
-            make = f"save mu and sigma of it, as EDM2 releases them, with np.savez; or {make}"
         raise InputError(
             f"{path} is not a reference of samplebench or a released one ({images or error}); "
             f"{make}"
@@ -160,6 +162,13 @@ def _of_activations(stored: Stored) -> Statistics:
     for rows in stored.pieces(_ROWS):
         moments.add(_floats(rows))
     return replace(_released(moments.mean, moments.cov, moments.count), rows=stored.mapped)
+
+
+def _of_edm2(path: Path) -> Statistics:
+    num_images, mean, cov = gaussian(path, _FID)
+    if mean.shape != (DIM,):
+        raise Unreadable(f"without facts, mu has {DIM} numbers, not the shape {list(mean.shape)}")
+    return _released(mean, cov, num_images)
 
 
 def _floats(array: np.ndarray) -> np.ndarray:

@@ -291,14 +291,15 @@ def _released() -> Mapping[str, Mapping[str, Any]]:
 
 def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
     location = table["location"]
+    file = table.get("file") or location.rpartition("/")[2]
     artefact = Artefact(
         name,
         location,
-        table.get("file") or location.rpartition("/")[2],
+        file,
         table.get("size"),
         table.get("sha256"),
         option="--reference PATH",
-        container="npz",
+        container="pickle" if file.endswith(".pkl") else "npz",
         most=_MOST,
     )
     return Reference(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from samplebench.answers.blame import blame
@@ -118,7 +119,9 @@ class AdapterEntry(Entry):
         process: (config, shape (C, H, W)) -> the process its models were trained on; None where
             only the file says it, or none is needed.
         protocol: that of a file which no catalogue describes.
-        suffixes: of its files, where they can belong to no other adapter.
+        suffixes: of its files.
+        recognises: path -> whether a file of such a suffix is one of its own; None where the
+            suffix says it.
         labels_optional: whether its class-conditional models answer without labels, too.
     """
 
@@ -126,6 +129,7 @@ class AdapterEntry(Entry):
     process: Callable[[Mapping[str, Any], tuple[int, int, int]], Any] | None = None
     protocol: str = "edm"
     suffixes: tuple[str, ...] = ()
+    recognises: Callable[[Path], bool] | None = None
     labels_optional: bool = False
 
     def __post_init__(self) -> None:

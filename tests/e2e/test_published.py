@@ -16,10 +16,10 @@ def test_json_has_every_certain_row_and_writes_nothing(samplebench, tmp_path):
     done = samplebench("published", "--json")
     assert (done.code, done.err) == (0, "")
     rows = json.loads(done.out)
-    assert len(rows) == 953 - 32
+    assert len(rows) == 958 - 32
     assert {row["certainty"] for row in rows} == {"A", "B"}
     assert list(tmp_path.iterdir()) == []
-    assert len(json.loads(samplebench("published", "--json", "--uncertain").out)) == 953
+    assert len(json.loads(samplebench("published", "--json", "--uncertain").out)) == 958
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):

@@ -11,16 +11,21 @@ import threading
 import time
 import zipfile
 from collections import Counter, OrderedDict
+from functools import partial
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
 
 from samplebench.checkpoints import ddim_file, edm_pickle, flax_msgpack, openai_file, score_sde_file
+from samplebench.checkpoints.edm_families import EDM2
 from samplebench.doctor.memory import peak_bytes
 from samplebench.errors import InputError
+from samplebench.files.archives import Unreadable
+from samplebench.references.pickled import gaussian
 
 
 def sibling(module: str):
@@ -33,6 +38,7 @@ def sibling(module: str):
 
 op = sibling("opcodes")
 flax_writer = sibling("flax_writer")
+edm2_writer = sibling("edm2_writer")
 
 # What reading a file never needs.
 FORBIDDEN = re.compile(
@@ -116,10 +122,40 @@ def openai(path):
     return openai_file.read(path, STATE.keys())
 
 
+EDM2_KWARGS = {"model_channels": 8, "channel_mult": [1], "num_blocks": 1, "attn_resolutions": []}
+EDM2_KWARGS |= {"img_resolution": 2, "img_channels": 1, "label_dim": 2, "logvar_channels": 2}
+
+
+def edm2() -> bytes:
+    """A network of latents: its encoder holds arrays."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "network.pkl"
+        tensors = edm2_writer.random_state(EDM2_KWARGS)
+        edm2_writer.write(path, tensors, EDM2_KWARGS, latent=True, source="# source")
+        return path.read_bytes()
+
+
+def statistics() -> bytes:
+    moments = {"mu": np.ones(3), "sigma": np.eye(3)}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ref.pkl"
+        edm2_writer.dump(path, {"num_images": 9, "fid": moments, "fd_dinov2": moments})
+        return path.read_bytes()
+
+
+def moments_of(path):
+    try:
+        return gaussian(path, "fid")
+    except Unreadable as error:
+        raise InputError(f"{path.name}: {error}") from None
+
+
 WRAPPED = {"model": MODULE, "step": 3, "optimizer": MOMENTS}
 # Container -> a genuine file, its reader.
 CONTAINERS = {
     "edm": (op.file(), edm_pickle.read),
+    "edm2": (edm2(), partial(edm_pickle.read, family=EDM2)),
+    "edm2-statistics": (statistics(), moments_of),
     "openai-zip": (saved(WRAPPED), openai),
     "openai-legacy": (saved(WRAPPED, False), openai),
     "ddim-zip": (saved([MODULE, MOMENTS, 1, 2, STATE]), ddim_file.read),

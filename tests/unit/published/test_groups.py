@@ -34,7 +34,7 @@ def test_no_component_of_any_key_is_missing():
 
 def test_every_row_with_an_nfe_is_on_exactly_one_line():
     drawn = [row for line in lines(ROWS) for row in line.rows]
-    assert len(drawn) == 943
+    assert len(drawn) == 948
     assert sorted(map(id, drawn)) == sorted(id(row) for row in ROWS if row.nfe is not None)
 
 

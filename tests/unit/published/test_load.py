@@ -27,7 +27,7 @@ def only(**wanted):
 
 
 def test_every_row_is_there_with_its_values():
-    assert len(load()) == len(PRINTED) == 953
+    assert len(load()) == len(PRINTED) == 958
     for row, printed in zip(load(), PRINTED, strict=True):
         assert row.model == printed["model_id"]
         assert row.sampler_printed == printed["sampler"]
@@ -60,7 +60,7 @@ def test_bounds_are_not_values():
 
 
 def test_certainty_and_rows_without_nfe():
-    assert Counter(row.certainty for row in load()) == {"A": 914, "B": 7, "C": 32}
+    assert Counter(row.certainty for row in load()) == {"A": 914, "B": 12, "C": 32}
     assert sum(row.nfe is None for row in load()) == 10
 
 
@@ -80,7 +80,7 @@ def test_deduced_cells():
 
 def test_every_printed_name_is_mapped_and_no_other():
     assert {row["sampler"] for row in PRINTED} == set(NAMES)
-    assert len(NAMES) == 130
+    assert len(NAMES) == 131
     assert {row["discretization"].removeprefix("~") for row in PRINTED} == set(GRIDS)
 
 
@@ -145,6 +145,10 @@ CASES = {
     ("scoresde-vp-cifar10_ddpmpp_continuous", "Euler-Maruyama predictor, no corrector", 1000, ""): (
         "pc", {"predictor": "euler-maruyama", "corrector": "none", "denoise": True}, "",
     ),
+    ("edm2-img64-s-1073741-0.075", HEUN, 63, "EDM2"): ("heun", {}, ""),
+    ("edm2-img64-s-1073741-0.045+autoguidance", f"{HEUN} + autoguidance", 63, ""): (
+        "heun", {}, "autoguidance 1.70 by edm2-img64-xs-0134217-0.110",
+    ),
     (BASELINE, "Restart (Heun)", 519, ""): ("restart", {}, "intervals not stated"),
 }  # fmt: skip
 
@@ -194,6 +198,7 @@ def test_the_stop_time_depends_on_the_nfe():
 def test_evaluators():
     assert Counter(row.family for row in load()).keys() == set(FAMILIES)
     assert family_of("edm:cifar10-32x32") == "edm"
+    assert family_of("edm2:img64") == "edm2"
     assert family_of("~score_sde:cifar10_stats") == family_of("gddim:cifar10_stats") == "score-sde"
     borrowed = [row for row in load() if row.sampler.name == "gotta-go-fast"]
     assert len(borrowed) == 6
@@ -202,9 +207,10 @@ def test_evaluators():
 
 def test_ids_of_reference_statistics():
     assert reference_id("edm:cifar10-32x32") == "edm-cifar10-32x32"
+    assert reference_id("edm2:img64") == "edm2-img64"
     assert reference_id("~score_sde:cifar10_stats") == "score-sde-cifar10_stats"
 
 
 def test_the_file_is_the_one_that_was_collected():
     digest = hashlib.sha256(csv_text().encode()).hexdigest()
-    assert digest == "7458be1f7c06e7d35f886c45c47ec91cf4b459a133a72146b8cb4f92d3e1450c"
+    assert digest == "f7d2fc0f52a124e1a65f2658bbd1773749ffc3559a9cd2b95e5883820818acf9"

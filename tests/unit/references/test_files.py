@@ -1,16 +1,20 @@
-"""The four forms of reference statistics, from files in the form in which they were released."""
+"""The five forms of reference statistics, from files in the form in which they were released."""
 
 from __future__ import annotations
 
 import json
+import pickle
+import re
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from samplebench.errors import InputError
 from samplebench.references.files import read
+from samplebench.scoring.references import reference_for
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,57 @@ def test_openai_is_never_recomputed_from_its_images(tmp_path, gaussian):
     found = read(tmp_path / "VIRTUAL_toy.npz")
     assert np.array_equal(found.mean, gaussian[0]) and np.array_equal(found.cov, gaussian[1])
     assert found.num_images is None
+
+
+def test_edm2(tmp_path, gaussian):
+    """A pickle of plain data; of its metrics FID's is taken."""
+    moments = {"mu": gaussian[0], "sigma": gaussian[1]}
+    other = {"mu": np.zeros(4), "sigma": np.eye(4)}
+    path = tmp_path / "img64.pkl"
+    path.write_bytes(pickle.dumps({"num_images": 300, "fid": moments, "fd_dinov2": other}, 4))
+    found = read(path)
+    assert np.array_equal(found.mean, gaussian[0]) and np.array_equal(found.cov, gaussian[1])
+    assert (found.extractor, found.num_images, found.rows) == ("inception", 300, None)
+    assert reference_for(str(path), "inception").num_images == 300
+    path.write_bytes(pickle.dumps({"num_images": 300, "fd_dinov2": other}, 4))
+    with pytest.raises(InputError, match="statistics for fid: it holds fd_dinov2"):
+        read(path)
+
+
+PICKLES = {
+    "fid of 4 features": ({"num_images": 9, "fid": {"mu": np.ones(4), "sigma": np.eye(4)}}, "2048"),
+    "no count": ({"fid": {}}, "no num_images"),
+    "count": ({"num_images": 1, "fid": {}}, "no number of images"),
+    "flag": ({"num_images": True, "fid": {}}, "no num_images"),
+    "list": ([1], "no num_images"),
+    "one array": ({"num_images": 9, "fid": {"mu": np.ones(4)}}, "not mu and sigma"),
+    "numbers": ({"num_images": 9, "fid": {"mu": [1.0], "sigma": [[1.0]]}}, "are no arrays"),
+    "shapes": ({"num_images": 9, "fid": {"mu": np.ones(4), "sigma": np.eye(3)}}, "[D, D]"),
+    "matrix": ({"num_images": 9, "fid": {"mu": np.eye(4), "sigma": np.eye(4)}}, "[D, D]"),
+    "integers": ({"num_images": 9, "fid": {"mu": np.arange(4), "sigma": np.eye(4)}}, "type i8"),
+    "fortran": (
+        {"num_images": 9, "fid": {"mu": np.ones(4), "sigma": np.asfortranarray(np.ones((4, 4)))}},
+        "order",
+    ),
+    "code": ({"num_images": 9, "fid": Path}, "pathlib"),
+}
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_other_pickles(tmp_path, name):
+    content, said = PICKLES[name]
+    path = tmp_path / "ref.pkl"
+    path.write_bytes(pickle.dumps(content, 4))
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_with_more_behind_it(tmp_path):
+    path = tmp_path / "ref.pkl"
+    path.write_bytes(pickle.dumps({"num_images": 9, "fid": {}}, 4) + b"x")
+    with pytest.raises(InputError, match="1 bytes follow its end"):
+        read(path)
 
 
 @pytest.mark.parametrize("count", [300, 2])
@@ -181,7 +236,7 @@ def test_activations_that_unpack_to_too_much(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("edm2.pkl", b"\x80\x04.", "a pickle.*EDM2.*np.savez"),
+        ("edm2.pkl", b"\x80\x04.", "a pickle, not EDM2's statistics for fid"),
         ("r.npz", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("r.npz", b"<html>", "a web page"),
         ("r.npz", b"", "it is empty"),

@@ -95,8 +95,8 @@ def files(tmp_path, monkeypatch):
 
 
 def test_all_that_were_released():
-    assert {name.split("-")[0] for name in RELEASED} == {"edm", "openai", "score", "gddim"}
-    assert len(RELEASED) == 9
+    assert {name.split("-")[0] for name in RELEASED} == {"edm", "edm2", "openai", "score", "gddim"}
+    assert len(RELEASED) == 10
 
 
 @pytest.mark.parametrize("name", RELEASED)
