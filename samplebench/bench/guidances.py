@@ -134,7 +134,10 @@ def _others(name: str, request: Request, known: Known) -> Sequence[Checkpoint | 
     """The guiding models, or the model beside which the classifier lies."""
     models = catalog(request.checkpoints)
     if name != "classifier":
-        guides = [looked_at(source_of(each, models)) for each in request.guiding_model]
+        guides = [
+            looked_at(source_of(each, models, offline=request.offline))
+            for each in request.guiding_model
+        ]
         for guide in guides:
             check_models(name, known, Known(guide), known.id, guide.id)
         if not guides:

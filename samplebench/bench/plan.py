@@ -76,7 +76,11 @@ class Plan:
     def folder(self) -> Path:
         """Where results go."""
         out = self.request.out
-        return Path(out) if out else Path("reports") / "+".join(entry.id for entry in self.models)
+        return (
+            Path(out)
+            if out
+            else Path("reports") / "+".join(entry.folder_name for entry in self.models)
+        )
 
     @property
     def cells(self) -> dict[str, Cell]:

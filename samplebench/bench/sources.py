@@ -42,7 +42,13 @@ def checkpoints_of(request: Request) -> list[Checkpoint]:
             raise UsageError(f"--{flag} {said}: name the one model that it is of, with --model")
     found: dict[str, Checkpoint] = {}
     for word in words:
-        entry = source_of(word, known, format=request.format, config=request.model_config)
+        entry = source_of(
+            word,
+            known,
+            format=request.format,
+            config=request.model_config,
+            offline=request.offline,
+        )
         if request.file is not None:
             entry = _at(entry, request.file)
         if entry.id in found:

@@ -67,6 +67,11 @@ class Checkpoint:
     unknown: str = ""
 
     @property
+    def folder_name(self) -> str:
+        """Its id as the name of a folder; that of a hub has a slash."""
+        return self.id.replace("/", "-")
+
+    @property
     def embedded(self) -> bool:
         """Whether its file ships with samplebench."""
         return self.location.startswith("package://") and not self.path

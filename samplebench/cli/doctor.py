@@ -42,7 +42,13 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.loading.source import source_of
 
     known = catalog(args.checkpoints)
-    entry = source_of(args.source, known, format=args.format, config=args.model_config)
+    entry = source_of(
+        args.source,
+        known,
+        format=args.format,
+        config=args.model_config,
+        offline=args.offline,
+    )
     if args.file:
         if args.source not in known:
             raise UsageError(f"--file {args.file}: name the model that it is, not {args.source}")

@@ -84,7 +84,7 @@ def main(args: argparse.Namespace) -> int:
     model = load(entry, device=request.device, offline=args.offline, quiet=args.quiet)
     survey = Survey(request.given | ({"steps"} if args.steps else set()))
     asked = families(model, request, survey, steps)
-    out = _folder(request.out or f"reports/{entry.id}-trajectory")
+    out = _folder(request.out or f"reports/{entry.folder_name}-trajectory")
     seeds = range(request.seed, request.seed + (request.num_samples or 0))
     if not args.quiet:
         survey.show()

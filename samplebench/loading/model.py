@@ -56,7 +56,7 @@ def load(
     """
     import torch
 
-    entry = source_of(source, format=format, config=config)
+    entry = source_of(source, format=format, config=config, offline=offline)
     if entry.model is not None:
         return _here(entry, device, dtype)
     adapter = adapters.get(entry.format)

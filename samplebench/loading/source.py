@@ -11,7 +11,8 @@ from typing import Any
 from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import plain
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
-from samplebench.checkpoints.diffusers_folder import folder_entry, is_diffusers
+from samplebench.checkpoints.diffusers_folder import folder_entry, hub_entry, is_diffusers
+from samplebench.download.hub import PREFIX
 from samplebench.errors import InputError, UsageError
 from samplebench.files import texts
 from samplebench.files.atomic import expanded, regular
@@ -21,6 +22,7 @@ from samplebench.timelines.choice import timeline
 
 # What the words of models may be, for `samplebench list` and for messages.
 FORMS = {
+    f"{PREFIX}ORG/NAME[@REVISION]": "such a folder on the Hugging Face hub, at one commit",
     "FOLDER": "a folder in diffusers' layout: UNet2DModel, safetensors, scheduler_config.json",
     "FILE": "a file in a released container; --format and --model-config say what it does not",
     "./FILE.py:NAME": "a function in a file that returns a model, e.g. what sb.wrap returns",
@@ -34,21 +36,24 @@ def source_of(
     *,
     format: str | None = None,
     config: Mapping[str, Any] | str | Path | None = None,
+    offline: bool = False,
 ) -> Checkpoint:
     """What the word of a model means, with what must be known of it before it is loaded.
 
     Args:
-        word: an id of the catalogue, the path of a file, "./file.py:function" or
-            "package.module:function" of a function without arguments that returns a model, or the
-            model itself.
+        word: an id of the catalogue, the path of a file or of a folder of diffusers,
+            "hf:org/name" of one on the hub, "./file.py:function" or "package.module:function" of a
+            function without arguments that returns a model, or the model itself.
         known: the catalogue; None for the shipped one.
         format: of a file; None for that of its suffix.
         config: what a file does not say, a mapping or the path of a JSON file; over that of the
             catalogue.
+        offline: open no connection.
 
     Raises:
         UsageError: it names nothing, or what it names is no model.
         InputError: a file cannot be looked at.
+        EnvironmentError_: the hub cannot be reached.
     """
     known = catalog() if known is None else known
     if isinstance(word, Checkpoint):
@@ -59,9 +64,11 @@ def source_of(
     text = os.fspath(word)
     if text in known and isinstance(word, str):
         return _told(known[text], format, config)
+    if text.startswith(PREFIX):
+        return _told(_of_folder(hub_entry(text, offline), known), format, config)
     path = expanded(text)
     if _is_folder(path):
-        return _told(_of_folder(path, known), format, config)
+        return _told(_of_folder(folder_entry(path), known), format, config)
     if not is_file(path):
         if _is_function(text):
             _refuse_words(format, config, f"what {line_of(text)} returns")
@@ -107,9 +114,8 @@ def _is_folder(path: Path) -> bool:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def _of_folder(path: Path, known: Mapping[str, Checkpoint]) -> Checkpoint:
+def _of_folder(entry: Checkpoint, known: Mapping[str, Checkpoint]) -> Checkpoint:
     """A folder of diffusers, under its name."""
-    entry = folder_entry(path)
     declared = adapters.entry(entry.format)
     return replace(
         entry,
