@@ -58,6 +58,25 @@ def values(given: Any) -> list[Any]:
     return found
 
 
+def items(given: Any) -> list[Any]:
+    """`values`, of a text those between its commas."""
+    if isinstance(given, str):
+        return [item.strip() for item in given.split(",")]
+    return values(given)
+
+
+def listed(name: str, given: Any, example: str) -> list[Any]:
+    """The items of a flag.
+
+    Raises:
+        UsageError: there is none, or an empty one.
+    """
+    found = items(given)
+    if not found or any(isinstance(item, str) and not item for item in found):
+        raise UsageError(f"--{name} is empty or has an empty item; write e.g. {example}")
+    return found
+
+
 def plain(value: Any, depth: int = 0) -> Any:
     """A configuration with every value within its mappings and lists as JSON has it.
 
@@ -95,6 +114,31 @@ def whole(name: str, value: Any) -> int:
     if not (numeric and 1 <= number < math.inf and number == number // 1):
         raise UsageError(f"{name}={line_of(str(value))} must be a positive whole number")
     return int(number)
+
+
+def counted(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
+    """The whole number of a flag, within a range.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    flag, value = f"--{name.replace('_', '-')}", scalar(value)
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        try:
+            number = int(value)
+            if number != value and not isinstance(value, str):
+                raise ValueError
+        except ValueError:  # "1e3"
+            number = int(float(value))
+            if number != float(value):
+                raise
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"{flag} {line_of(str(value))} is not a whole number") from None
+    if not least <= number <= most:
+        raise UsageError(f"{flag} {value} is out of range; give {least} to {most:,}")
+    return number
 
 
 def real(name: str, value: Any) -> float:

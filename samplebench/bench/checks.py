@@ -1,4 +1,4 @@
-"""What each word of a request may be: text of the command line, values of a file or of Python."""
+"""What the words of a request may be that are no numbers, as text or as values of Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MethodType
 from typing import Any
 
 from samplebench.answers.blame import line_of
-from samplebench.answers.scalars import precision, scalar, values
+from samplebench.answers.scalars import items, listed, precision, scalar, values
 from samplebench.bench.labels import labels_said
 from samplebench.cards.levels import LevelsCard
 from samplebench.cards.name import PREFIX, is_card, path_of
@@ -20,34 +20,26 @@ from samplebench.models.guidance import NAMES
 from samplebench.registry.python_files import is_place
 from samplebench.results.kept import LEVELS
 from samplebench.sampling.guided import NONE, interval_of, scale_of
-from samplebench.sampling.solver import MAX_STEPS
-from samplebench.timelines.sigma import check_rho
 
 # Words whose values may be objects of Python.
 _OBJECTS = ("model", "sampler", "guiding_model")
 
 
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",")]
-    return values(value)
-
-
-def _list(name: str, value: Any) -> list[Any]:
-    items = _items(value)
-    if not items or any(isinstance(item, str) and not item for item in items):
-        raise UsageError(f"--{name} is empty or has an empty item; write e.g. {_EXAMPLES[name]}")
-    return items
+def _lists(name: str, value: Any) -> list[Any]:
+    """Items that may be lists of numbers: a flat list of numbers is one of them."""
+    found = items(value)
+    flat = all(isinstance(item, int | float) for item in found)
+    return listed(name, [found] if flat else found, _EXAMPLES[name])
 
 
 def _texts(name: str, value: Any) -> tuple[Any, ...]:
-    items = _list(name, value)
-    items = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
-    for item in items:
+    words = listed(name, value, _EXAMPLES[name])
+    words = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in words]
+    for item in words:
         if not (isinstance(item, str) or (name in _OBJECTS and callable(item))):
             raise UsageError(f"--{name} {item!r} is not a name; write e.g. {_EXAMPLES[name]}")
     found: list[Any] = []
-    for item in items:
+    for item in words:
         if not any(_same(item, each) for each in found):
             found.append(item)
     return tuple(found)
@@ -59,26 +51,6 @@ def _same(one: Any, other: Any) -> bool:
         # Bound anew whenever it is named.
         return one.__self__ is other.__self__ and one.__func__ is other.__func__
     return one is other or (isinstance(one, str) and isinstance(other, str) and one == other)
-
-
-def _whole(name: str, value: Any, least: int = 1, most: int = 2**63) -> int:
-    flag, value = f"--{name.replace('_', '-')}", scalar(value)
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        try:
-            number = int(value)
-            if number != value and not isinstance(value, str):
-                raise ValueError
-        except ValueError:  # "1e3"
-            number = int(float(value))
-            if number != float(value):
-                raise
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{flag} {line_of(str(value))} is not a whole number") from None
-    if not least <= number <= most:
-        raise UsageError(f"{flag} {value} is out of range; give {least} to {most:,}")
-    return number
 
 
 def _levels(item: Any) -> str | tuple[float, ...] | LevelsCard:
@@ -101,13 +73,9 @@ def _levels(item: Any) -> str | tuple[float, ...] | LevelsCard:
 
 
 def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
-    # A flat list of numbers is one list of explicit levels, not several discretizations.
     if isinstance(scalar(value), int | float):
         raise UsageError(f"--discretization {value} is neither a name nor a list of levels")
-    items = _items(value)
-    if all(isinstance(item, int | float) for item in items):
-        items = [items]
-    found = tuple(dict.fromkeys(_levels(item) for item in _list(name, items)))
+    found = tuple(dict.fromkeys(_levels(item) for item in _lists(name, value)))
     named: dict[str, LevelsCard] = {}
     for card in (each for each in found if isinstance(each, LevelsCard)):
         if named.setdefault(card.name, card) is not card:
@@ -218,10 +186,7 @@ def _guidances(name: str, value: Any) -> tuple[str, ...]:
 
 def _intervals(name: str, value: Any) -> tuple[tuple[float, float], ...]:
     # A pair of numbers is one interval.
-    items = _items(value)
-    if all(isinstance(item, int | float) for item in items):
-        items = [items]
-    return tuple(dict.fromkeys(interval_of(item) for item in _list(name, items)))
+    return tuple(dict.fromkeys(interval_of(item) for item in _lists(name, value)))
 
 
 def _level(name: str, value: Any) -> str:
@@ -241,8 +206,6 @@ def _flag(name: str, value: Any) -> bool:
 _EXAMPLES = {
     "model": "digits-exact",
     "sampler": "euler,heun",
-    "nfe": "10,20,35",
-    "rho": "3,7",
     "discretization": "edm,logsnr",
     "metric": "fd-digits",
     "guidance": "none,cfg",
@@ -254,19 +217,16 @@ _EXAMPLES = {
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "model": _texts,
     "sampler": _texts,
-    "nfe": lambda n, v: tuple(dict.fromkeys(_whole(n, i, 1, MAX_STEPS) for i in _list(n, v))),
-    "rho": lambda n, v: tuple(dict.fromkeys(check_rho(i) for i in _list(n, v))),
     "discretization": _discretizations,
     "param": _params,
     "label": lambda n, v: labels_said(v),
     "guidance": _guidances,
-    "guidance_scale": lambda n, v: tuple(dict.fromkeys(scale_of(i) for i in _list(n, v))),
+    "guidance_scale": lambda n, v: tuple(
+        dict.fromkeys(scale_of(i) for i in listed(n, v, _EXAMPLES[n]))
+    ),
     "guidance_interval": _intervals,
     "guiding_model": _texts,
     "classifier": _text,
-    "num_samples": lambda n, v: _whole(n, v, 2),
-    "seed": lambda n, v: _whole(n, v, 0),
-    "repeats": lambda n, v: _whole(n, v, 1, 1000),
     "metric": _texts,
     "reference": _paths,
     "keep": _level,
@@ -275,7 +235,6 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "protocol": _text,
     "noise": _text,
     "state_dtype": _precision,
-    "batch_size": lambda n, v: _whole(n, v, 1, 65536),
     "device": _device,
     "dtype": _precision,
     "checkpoints": _path,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from samplebench.answers.scalars import counted, listed
 from samplebench.bench.checks import CHECKS
 from samplebench.cards.levels import LevelsCard
 from samplebench.cards.name import PREFIX
@@ -14,6 +15,8 @@ from samplebench.errors import UsageError, unknown
 from samplebench.registry import name_of
 from samplebench.registry.python_files import is_place, name_at
 from samplebench.results.kept import LEVELS
+from samplebench.sampling.solver import MAX_STEPS
+from samplebench.timelines.sigma import check_rho
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Request:
         given = {k: v for k, v in words.items() if v is not None}
         checked: dict[str, Any] = {}
         for name, value in given.items():
-            checked[name] = CHECKS[name](name, value)
+            checked[name] = _CHECKS[name](name, value)
         return cls(**checked, given=frozenset(checked))
 
     @classmethod
@@ -146,3 +149,19 @@ def _name(value: Any) -> Any:
     if isinstance(value, LevelsCard):
         return PREFIX + value.path
     return name_of(value) if callable(value) else value
+
+
+def _each(check: Callable[[str, Any], Any], example: str) -> Callable[[str, Any], tuple[Any, ...]]:
+    """The check of a word with several values."""
+    return lambda n, v: tuple(dict.fromkeys(check(n, item) for item in listed(n, v, example)))
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    **CHECKS,
+    "nfe": _each(lambda n, v: counted(n, v, 1, MAX_STEPS), "10,20,35"),
+    "rho": _each(lambda n, v: check_rho(v), "3,7"),
+    "num_samples": lambda n, v: counted(n, v, 2),
+    "seed": lambda n, v: counted(n, v, 0),
+    "repeats": lambda n, v: counted(n, v, 1, 1000),
+    "batch_size": lambda n, v: counted(n, v, 1, 65536),
+}
