@@ -24,7 +24,7 @@ from samplebench.ticker import bar
 
 # Raised when a change of samplebench's own extractors or metrics changes values: scores, and cached
 # statistics of images, are then made anew.
-SCORING = 1
+SCORING = 2
 # Images uint8 [n, C, H, W] and their features float64 [n, D].
 Take = Callable[[np.ndarray, np.ndarray], None]
 

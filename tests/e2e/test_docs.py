@@ -319,7 +319,7 @@ def test_every_sweep_of_a_document_can_be_planned(name, tmp_path, monkeypatch, c
     for words in known:
         if words[0] == "run" and not any(
             name in word
-            for name in ("mypackage", "mine.py", ".npz", "card:", "./")
+            for name in ("mypackage", "mine.py", ".npz", "card:", "./", "my.pt")
             for word in words
         ):
             assert main([*words, "--dry-run"]) == 0, capsys.readouterr().err
@@ -414,6 +414,19 @@ def test_the_ways_in_for_a_sampler_run(reader, tmp_path, sweep):
     }
     assert {"__main__:ab2", "mine.py:ab2", "ipndm", "diffusers:UniPCMultistepScheduler"} <= made
     assert any(each.startswith("card:") for each in made)
+
+
+def test_a_network_and_a_sampler_of_ones_own_run(reader, tmp_path):
+    """The first block of docs/your-model.md, in ten lines."""
+    name = "docs/your-model.md"
+    ten = next(part for part in parts_of(ROOT / name) if part.kind == "python")
+    body = re.sub(r"#.*|^\s*\"\"\".*", "", ten.text, flags=re.M)
+    assert len([line for line in body.splitlines() if line.strip()]) <= 10
+    reader(name).read(ten)
+    made = read_csv(tmp_path / "reports" / "mine" / "results.csv")
+    assert {(row["model"], row["sampler"]) for row in made} == {
+        ("mine", "__main__:midpoint"), ("mine", "heun"),
+    }  # fmt: skip
 
 
 def test_the_cards_of_the_docs_run(reader, tmp_path):
