@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError
-from samplebench.processes.diffusers import table_process
 from samplebench.registry import adapters
 
 if TYPE_CHECKING:
     import torch
 
+    from samplebench.models.general import Form
     from samplebench.models.model import Model
-    from samplebench.processes.discrete import DiscreteProcess
+
+# As `sb.wrap` calls what a scheduler's networks predict.
+_PREDICTS = {"epsilon": "eps", "sample": "x0", "v_prediction": "v"}
 
 
 def kind(config: Mapping[str, Any]) -> str:
@@ -22,10 +24,9 @@ def kind(config: Mapping[str, Any]) -> str:
     return "discrete" if _law(config)["law"] == "table" else "sigma"
 
 
-def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> DiscreteProcess | None:
-    """Of a table's models."""
-    law = _law(config)
-    return table_process(law) if law["law"] == "table" else None
+def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> Any:
+    """That of the models; None of EDM's, which have none."""
+    return _form(_law(config)).process
 
 
 @adapters.register(
@@ -54,27 +55,42 @@ def load(
     from samplebench.checkpoints.safetensors_file import read
     from samplebench.checkpoints.structure import structure
     from samplebench.checkpoints.weights import assign
-    from samplebench.models.conditioned import ConditionedModel
-    from samplebench.models.discrete import DiscreteModel
+    from samplebench.models.network import UserNetwork
 
     law, precision = _law(config), _precision(config, device, dtype)
     network = build(config["unet"], law, path)
     tensors = names_now(read(path), network.unet.state_dict())
     assign(network.unet, tensors, path, dtype=torch.float32)
     network.to(device, precision).eval().requires_grad_(False)
-    shape, number = image_shape(config["unet"]), classes(config["unet"])
-    model: Model
-    if law["law"] == "table":
-        # The network narrows its input itself, so that v becomes x0 in the state's precision.
-        model = DiscreteModel(
-            network, table_process(law), shape=shape, num_classes=number, device=device, dtype=None
-        )
-    else:
-        model = ConditionedModel(network, law, shape=shape, num_classes=number, device=device)
+    asked = UserNetwork(network, who="the network", num_classes=classes(config["unet"]))
+    model = _form(law).model(asked, image_shape(config["unet"]))
     model.provenance = {
         "structure": structure((name, t.shape) for name, t in tensors.items()),
     }
     return model
+
+
+def _form(law: Mapping[str, Any]) -> Form:
+    """What the network of a scheduler's law is asked, and what it means by its answer."""
+    from samplebench.models.general import Form
+    from samplebench.models.parameterization import Parameterization
+    from samplebench.processes.diffusers import table_process
+    from samplebench.processes.flow import Flow
+    from samplebench.processes.ve import VE
+
+    if law["law"] == "table":
+        predicts = _PREDICTS[law["prediction_type"]]
+        return Form(table_process(law), Parameterization(predicts), "index", {})
+    if law["law"] == "ve":
+        levels = VE(T=law["sigma_max"], t_min=law["sigma_min"])
+        return Form(levels, Parameterization("score", 0.0, 1.0), "sigma", {})
+    if law["law"] == "flow":
+        steps = law["num_train_timesteps"]
+        # The first and the last but one of its times, as the last leaves no image.
+        times = Flow(T=1 - 1 / steps, t_min=1 / steps)
+        return Form(times, Parameterization("flow"), lambda t: steps * t, {})
+    ends = {end: law[end] for end in ("sigma_min", "sigma_max")}
+    return Form(None, Parameterization("D"), "sigma", ends)
 
 
 def _law(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -270,3 +270,16 @@ def test_a_missing_package_is_the_environment_s(tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(EnvironmentError_, match=r'need .*pip install "samplebench\[diffusers\]"'):
         sb.load(folder) if package == "diffusers" else hub_entry("hf:org/net")
+
+
+@pytest.mark.parametrize("name", ["DDPM", "ScoreSdeVe", "FlowMatchEulerDiscrete", "EDMEuler"])
+def test_the_process_that_is_planned_is_the_loaded_one_s(tmp_path, name):
+    folder = saved(tmp_path, unet(), scheduler(name))
+    planned, model = Known(folder_entry(folder)).process, sb.load(folder)
+    if name == "DDPM":
+        assert (planned.alpha_bar == model.process.alpha_bar).all()
+    else:
+        assert planned == model.process
+    if name in ("ScoreSdeVe", "FlowMatchEulerDiscrete"):
+        ends = model.process.sigma(model.process.t_min), model.process.sigma(model.process.T)
+        assert ends == pytest.approx((model.sigma_min, model.sigma_max), rel=1e-12)
