@@ -56,9 +56,14 @@ def words(images, tmp_path):
     }  # fmt: skip
 
 
+def planned(model, words):
+    """What a run would do."""
+    return make(Request.of(model=model, **{k: v for k, v in words.items() if k != "quiet"}))
+
+
 def cells(model, words) -> list[str]:
     """Hashes of the cells of a run."""
-    return list(sb.run(model=model, **words)["cell"])
+    return list(planned(model, words).cells)
 
 
 def test_a_network_and_an_id_in_one_sweep(words):
@@ -99,14 +104,15 @@ def test_what_a_network_is_decides_its_cell(words):
 def test_training_goes_on(words):
     """The same object, two steps later, is another model, and the name says so."""
     model = wrapped()
-    before = sb.run(model=model, **words)
+    (before,) = planned(model, words).rows
     optimizer = torch.optim.SGD(model.network.parameters(), lr=0.1)
     for _ in range(2):
         model.network(torch.randn(4, *SHAPE), torch.ones(4)).square().mean().backward()
         optimizer.step()
     optimizer.zero_grad()
-    after = sb.run(model=model, **words)
-    assert before["cell"][0] != after["cell"][0] and before["model"][0] != after["model"][0]
+    (after,) = planned(model, words).rows
+    assert before.cells[0].hash != after.cells[0].hash
+    assert before.columns["model"] != after.columns["model"]
 
 
 def test_a_network_in_training_mode_is_told(words, refused):
@@ -128,9 +134,10 @@ def test_a_model_that_was_loaded(words):
 def test_it_stays_where_and_as_it_is(words, refused):
     model = wrapped()
     refused(lambda: sb.run(model=model, dtype="float64", **words), UsageError, "in float32, not in")
-    assert sb.run(model=model, dtype="float32", **words)["dtype"][0] == "float32"
-    rows = sb.run(model=sb.wrap(Net().double(), family="edm", config=LEVELS, shape=SHAPE), **words)
-    assert rows["dtype"][0] == "float64"
+    (row,) = planned(model, {**words, "dtype": "float32"}).rows
+    assert row.columns["dtype"] == "float32"
+    wide = sb.wrap(Net().double(), family="edm", config=LEVELS, shape=SHAPE)
+    assert sb.run(model=wide, **words)["dtype"][0] == "float64"
 
 
 @pytest.mark.parametrize(
@@ -202,11 +209,8 @@ def test_a_file_without_a_catalogue(words, tmp_path, refused):
     file.write_bytes(packaged("digits-adm.pt").read_bytes())
     config.write_text(json.dumps(dict(entry.config)))
     own = {"format": "openai", "model_config": str(config)}
-    plan = make(
-        Request.of(model=str(file), **own, **{k: v for k, v in words.items() if k != "quiet"})
-    )
-    (planned,) = plan.models
-    assert (planned.id, planned.shape) == ("mine.pt", entry.shape)
+    (known,) = planned(str(file), {**words, **own}).models
+    assert (known.id, known.shape) == ("mine.pt", entry.shape)
     rows = sb.run(model=str(file), **own, **{**words, "sampler": ["respaced", "heun"]})
     assert set(rows["model"]) == {"mine.pt"} and set(rows["sampler"]) == {"respaced", "heun"}
     # The same weights under their id: the same images.

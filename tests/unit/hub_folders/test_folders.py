@@ -44,6 +44,7 @@ def asked(network, x, t, labels=None):
     return network(x.float(), t, class_labels=labels).sample.double()
 
 
+@pytest.mark.slow
 def test_betas_that_a_file_leaves_out_are_those_of_its_class():
     for name, (start, end, schedule) in TABLES.items():
         found = getattr(diffusers, f"{name}Scheduler")
