@@ -35,6 +35,7 @@ def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> Any:
     kind=kind,
     process=process,
     protocol="custom",
+    suffixes=(".safetensors",),
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None

@@ -175,6 +175,12 @@ def test_whatever_floats_are_stored_it_runs_in_float32(tmp_path, kind):
         assert torch.equal(found[name], tensor.float())
 
 
+def test_its_file_of_weights_alone_says_nothing_of_it(tmp_path):
+    folder = saved(tmp_path, unet(), scheduler("DDPM"))
+    with pytest.raises(UsageError, match="give the folder that holds them, not its file"):
+        sb.load(folder / WEIGHTS)
+
+
 def test_half_precision_is_for_gpus(tmp_path):
     folder = saved(tmp_path, unet(), scheduler("DDPM"))
     for dtype in ("float16", "bfloat16", "float64"):
