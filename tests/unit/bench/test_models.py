@@ -16,6 +16,7 @@ from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import catalog
 from samplebench.embedded import packaged
 from samplebench.errors import InputError, UsageError
+from tests.unit.bench.folders import sweep
 
 SHAPE = (1, 8, 8)
 LEVELS = {"sigma_min": 0.002, "sigma_max": 80.0}
@@ -59,6 +60,13 @@ def words(images, tmp_path):
 def planned(model, words):
     """What a run would do."""
     return make(Request.of(model=model, **{k: v for k, v in words.items() if k != "quiet"}))
+
+
+def swept(model, words):
+    """The rows of a run, without its page."""
+    rest = {k: v for k, v in words.items() if k not in ("quiet", "out")}
+    found = sweep(Path(words["out"]), model=model, **rest)
+    return found.store.view(found.plan.rows).rows
 
 
 def cells(model, words) -> list[str]:
@@ -125,10 +133,10 @@ def test_a_model_that_was_loaded(words):
     """Its protocol and reference are the catalogue's; its name is no id, as it may be altered."""
     model = sb.load("digits-edm", device="cpu")
     del words["metric"], words["reference"]
-    rows = sb.run(model=[model, "digits-edm"], **words)
-    name, own = rows["model"]
+    rows = swept([model, "digits-edm"], words)
+    name, own = (row["model"] for row in rows)
     assert name.startswith("digits-edm-") and own == "digits-edm"
-    assert rows["fd-digits"][0] == rows["fd-digits"][1]
+    assert rows[0]["fd-digits"] == rows[1]["fd-digits"]
 
 
 def test_it_stays_where_and_as_it_is(words, refused):
@@ -137,7 +145,7 @@ def test_it_stays_where_and_as_it_is(words, refused):
     (row,) = planned(model, {**words, "dtype": "float32"}).rows
     assert row.columns["dtype"] == "float32"
     wide = sb.wrap(Net().double(), family="edm", config=LEVELS, shape=SHAPE)
-    assert sb.run(model=wide, **words)["dtype"][0] == "float64"
+    assert swept(wide, words)[0]["dtype"] == "float64"
 
 
 @pytest.mark.parametrize(
@@ -211,13 +219,15 @@ def test_a_file_without_a_catalogue(words, tmp_path, refused):
     own = {"format": "openai", "model_config": str(config)}
     (known,) = planned(str(file), {**words, **own}).models
     assert (known.id, known.shape) == ("mine.pt", entry.shape)
-    rows = sb.run(model=str(file), **own, **{**words, "sampler": ["respaced", "heun"]})
-    assert set(rows["model"]) == {"mine.pt"} and set(rows["sampler"]) == {"respaced", "heun"}
+    both = {**words, "sampler": ["respaced", "heun"]}
+    rows = swept(str(file), {**both, **own})
+    assert [(row["model"], row["sampler"]) for row in rows] == [
+        ("mine.pt", "respaced"),
+        ("mine.pt", "heun"),
+    ]
     # The same weights under their id: the same images.
-    same = sb.run(
-        model="digits-adm", **{**words, "sampler": ["respaced", "heun"], "protocol": "edm"}
-    )
-    assert list(same["fd-pixels"]) == list(rows["fd-pixels"])
+    same = swept("digits-adm", {**both, "protocol": "edm"})
+    assert [row["fd-pixels"] for row in same] == [row["fd-pixels"] for row in rows]
     plain = {k: v for k, v in words.items() if k != "quiet"}
     refused(lambda: make(Request.of(model=str(file), **plain)), UsageError, "name its format")
     bare = {"format": "openai", "model_config": {}}
