@@ -110,7 +110,10 @@ def test_a_score_of_images_between_0_and_1(tmp_path):
     assert torch.equal(model(x, 0.0), x)
 
 
-@pytest.mark.parametrize("name", ["FlowMatchEulerDiscrete", "FlowMatchHeunDiscrete"])
+@pytest.mark.parametrize(
+    "name",
+    ["FlowMatchEulerDiscrete", pytest.param("FlowMatchHeunDiscrete", marks=pytest.mark.slow)],
+)
 def test_a_flow_s_slope(tmp_path, name):
     network, x = unet(), noisy()
     model = sb.load(saved(tmp_path, network, scheduler(name, shift=3.0)))
@@ -134,8 +137,7 @@ def test_labels_are_the_network_s(tmp_path):
         model(x, 1.0)
 
 
-@pytest.mark.parametrize("size", [[8, 16], 16])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("size", "channels"), [([8, 16], 1), (16, 3)])
 def test_any_shape(tmp_path, size, channels):
     network = unet(sample_size=size, in_channels=channels, out_channels=channels)
     model = sb.load(saved(tmp_path, network, scheduler("DDPM")))
