@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.devices import in_half
 from samplebench.errors import UsageError
 from samplebench.registry import adapters
 
@@ -58,11 +59,11 @@ def load(
     from samplebench.checkpoints.weights import assign
     from samplebench.models.network import UserNetwork
 
-    law, precision = _law(config), _precision(config, device, dtype)
+    law, half = _law(config), in_half(dtype, device, config.get("dtype") == "float16")
     network = build(config["unet"], law, path)
     tensors = names_now(read(path), network.unet.state_dict())
     assign(network.unet, tensors, path, dtype=torch.float32)
-    network.to(device, precision).eval().requires_grad_(False)
+    network.to(device, torch.float16 if half else torch.float32).eval().requires_grad_(False)
     asked = UserNetwork(network, who="the network", num_classes=classes(config["unet"]))
     model = _form(law).model(asked, image_shape(config["unet"]))
     model.provenance = {
@@ -105,19 +106,3 @@ def _law(config: Mapping[str, Any]) -> Mapping[str, Any]:
         )
     law: Mapping[str, Any] = config["scheduler"]
     return law
-
-
-def _precision(
-    config: Mapping[str, Any], device: torch.device, dtype: torch.dtype | None
-) -> torch.dtype:
-    import torch
-
-    if dtype is None:
-        half = device.type == "cuda" and config.get("dtype") == "float16"
-        return torch.float16 if half else torch.float32
-    if dtype not in (torch.float32, torch.float16):
-        name = str(dtype).removeprefix("torch.")
-        raise UsageError(f"dtype {name}: this network runs in float32 or float16")
-    if dtype == torch.float16 and device.type != "cuda":
-        raise UsageError("dtype float16: this network runs in float16 on CUDA only")
-    return dtype
