@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import types
 
 import diffusers
 import numpy
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import samplebench as sb
+from samplebench.adapters.diffusers.unet import UNet
 from samplebench.bench.known import Known
 from samplebench.checkpoints.diffusers_folder import folder_entry, hub_entry, refuse_latents
 from samplebench.checkpoints.local import digest, local_file
@@ -181,6 +183,24 @@ def test_its_file_of_weights_alone_says_nothing_of_it(tmp_path):
     folder = saved(tmp_path, unet(), scheduler("DDPM"))
     with pytest.raises(UsageError, match="give the folder that holds them, not its file"):
         sb.load(folder / WEIGHTS)
+
+
+def test_in_half_precision_the_time_keeps_its_digits():
+    seen = []
+
+    class Half(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float16))
+
+        def forward(self, x, t, class_labels):
+            seen.append((x.dtype, t.dtype))
+            return types.SimpleNamespace(sample=x)
+
+    x, t = torch.ones(1, 3, 8, 8, dtype=torch.float64), torch.tensor([999.6], dtype=torch.float64)
+    assert UNet(Half())(x, t).dtype == torch.float64
+    assert UNet(Half())(x, t.long()).dtype == torch.float64
+    assert seen == [(torch.float16, torch.float32), (torch.float16, torch.int64)]
 
 
 def test_half_precision_is_for_gpus(tmp_path):
