@@ -79,6 +79,35 @@ def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
     return dtype
 
 
+def in_half(dtype: torch.dtype | None, device: torch.device, released: bool) -> bool:
+    """Whether a network of float32 and float16 runs in float16: as asked, else as released.
+
+    Args:
+        dtype: that is asked for, None for the release's own.
+        released: whether its file says float16, which is for CUDA.
+
+    Raises:
+        UsageError: a precision that no such network runs in here.
+    """
+    import torch
+
+    if dtype is None:
+        return released and device.type == "cuda"
+    if dtype not in (torch.float32, torch.float16):
+        raise UsageError(f"dtype {dtype_name(dtype)}: this network runs in float32 or float16")
+    if dtype == torch.float16 and device.type != "cuda":
+        raise UsageError("dtype float16: this network runs in float16 on CUDA only")
+    return dtype == torch.float16
+
+
+def single_only(dtype: torch.dtype | None) -> None:
+    """Raises `UsageError` where another precision is asked of a network of float32."""
+    import torch
+
+    if dtype not in (None, torch.float32):
+        raise UsageError(f"dtype {dtype_name(dtype)}: this network runs in float32")
+
+
 def synchronize(device: torch.device) -> None:
     """Waits for what was asked of a GPU, so that a clock can be read."""
     import torch

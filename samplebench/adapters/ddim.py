@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.errors import UsageError
+from samplebench.devices import single_only
 from samplebench.processes.discrete import discrete_process
 from samplebench.registry import adapters
 
@@ -39,9 +39,7 @@ def load(
     from samplebench.models.discrete import DiscreteModel
     from samplebench.networks.ddim_unet import ddim_unet
 
-    if dtype not in (None, torch.float32):
-        name = str(dtype).removeprefix("torch.")
-        raise UsageError(f"dtype {name}: this network runs in float32")
+    single_only(dtype)
     with torch.device("meta"):
         network = ddim_unet(config)
     file = read(path, network.state_dict().keys())

@@ -68,7 +68,7 @@ class Checkpoint:
 
     @property
     def folder_name(self) -> str:
-        """Its id as the name of a folder; that of a hub has a slash."""
+        """Its id as the name of a folder; that of a hub has slashes."""
         return self.id.replace("/", "-")
 
     @property

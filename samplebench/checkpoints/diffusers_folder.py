@@ -92,7 +92,7 @@ def hub_entry(word: str, offline: bool = False) -> Checkpoint:
     config, shape, number = _facts(files, fetched, who)
     weights = found.files[files.weights]
     entry = _entry(
-        found.repo, found.location(files.weights), config, shape, number, ".fp16." in files.weights
+        found.name, found.location(files.weights), config, shape, number, ".fp16." in files.weights
     )
     # Without Git LFS nobody knows the hash before the file is here, and then it is a small one.
     digest = weights.sha256 or sha256(hub.fetch(found, files.weights, offline=offline))

@@ -68,6 +68,7 @@ def main(args: argparse.Namespace) -> int:
     decide(args, 0 if diagnosis.healthy else 1)
     facts = {
         "model": entry.id,
+        "source": entry.source or "none",
         "sha256": entry.sha256 or model.provenance["sha256"],
         "structure": model.provenance.get("structure", "none"),
         "images": "x".join(map(str, model.shape)),
@@ -150,6 +151,7 @@ def _shown(facts: dict[str, Any]) -> dict[str, Any]:
     alone, together = facts["seconds_per_evaluation"].items()
     return {
         "model": facts["model"],
+        "source": facts["source"],
         "sha256": facts["sha256"],
         "structure": facts["structure"],
         "images": f"{facts['images']}, {facts['classes'] or 'no'} classes",

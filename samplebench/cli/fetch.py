@@ -18,13 +18,16 @@ samplebench fetch vp-cifar10 edm-cifar10-cond-vp
 SAMPLEBENCH_CACHE=/data/samplebench samplebench fetch edm-imagenet64
 SAMPLEBENCH_MIRROR=https://mirror.example/weights samplebench fetch vp-cifar10
 samplebench fetch vp-cifar10-scoresde --file downloads/checkpoint_8.pth
+samplebench fetch hf:google/ddpm-cifar10-32
 """
 
 
 def add(commands: Any) -> None:
     text = "download and verify checkpoints, their classifiers, references and the extractor"
     parser = command(commands, "fetch", main, text, _EXAMPLES)
-    parser.add_argument("ids", metavar="ID", nargs="+", help="models of the catalogue")
+    parser.add_argument(
+        "ids", metavar="ID", nargs="+", help="models of the catalogue or hf:ORG/NAME"
+    )
     parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models")
     parser.add_argument("--file", metavar="PATH", help="check this file of the one model named")
     parser.add_argument("--offline", action="store_true", help="open no connection, only verify")
@@ -33,13 +36,11 @@ def add(commands: Any) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from samplebench.checkpoints.announce import announce
-    from samplebench.checkpoints.catalog import catalog, checkpoint
     from samplebench.checkpoints.local import local_file
     from samplebench.errors import UsageError
     from samplebench.loading import load, load_classifier
 
-    known = catalog(args.checkpoints)
-    entries = [checkpoint(name, known) for name in dict.fromkeys(args.ids)]
+    entries = _entries(args)
     if args.file:
         if len(entries) > 1:
             raise UsageError(f"--file {args.file}: name the one model that it is")
@@ -62,6 +63,21 @@ def main(args: argparse.Namespace) -> int:
         rows += _measures(entries, args)
     print_table(rows, args.json)
     return 0
+
+
+def _entries(args: argparse.Namespace) -> list[Checkpoint]:
+    """What is to be fetched; of models of one's own those on a hub alone."""
+    from samplebench.checkpoints.catalog import catalog, checkpoint
+    from samplebench.download.hub import PREFIX
+    from samplebench.loading.source import source_of
+
+    known = catalog(args.checkpoints)
+    return [
+        source_of(word, known, offline=args.offline)
+        if word.startswith(PREFIX)
+        else checkpoint(word, known)
+        for word in dict.fromkeys(args.ids)
+    ]
 
 
 def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[dict[str, object]]:

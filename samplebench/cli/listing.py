@@ -17,6 +17,15 @@ samplebench list samplers --verbose
 samplebench list samplers heun edm --verbose --json
 """
 
+# Words of models that are no ids, as `loading/source.py` reads them.
+_MODELS = {
+    "FOLDER": "a folder in diffusers' layout: UNet2DModel, safetensors, scheduler_config.json",
+    "hf:ORG/NAME[@REVISION]": "such a folder on the Hugging Face hub, at one commit",
+    "FILE": "a file in a released container; --format and --model-config say what it does not",
+    "./FILE.py:NAME": "a function in a file that returns a model, e.g. what sb.wrap returns",
+    "PACKAGE.MODULE:NAME": "such a function in a module",
+}
+
 
 def add(commands: Any) -> None:
     text = "list models, samplers, discretizations, metrics, protocols and what reads files"
@@ -68,7 +77,6 @@ def _only(
 
 def _models() -> list[dict[str, object]]:
     from samplebench.checkpoints.catalog import catalog
-    from samplebench.loading.source import FORMS
 
     rows: list[dict[str, object]] = [
         {
@@ -82,7 +90,7 @@ def _models() -> list[dict[str, object]]:
         for c in catalog().values()
     ]
     keys = dict.fromkeys(rows[0])
-    return rows + [{**keys, "id": form, "summary": text} for form, text in FORMS.items()]
+    return rows + [{**keys, "id": form, "summary": text} for form, text in _MODELS.items()]
 
 
 def _samplers() -> list[dict[str, object]]:

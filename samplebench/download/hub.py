@@ -28,6 +28,7 @@ _WORD = re.compile(rf"hf:({_PART}/{_PART})(?:@([A-Za-z0-9][A-Za-z0-9._/-]{{0,200
 _LOCATION = re.compile(rf"hf:({_PART}/{_PART})@([0-9a-f]{{40}})/([\w./-]+)")
 _COMMIT, _DIGEST = re.compile("[0-9a-f]{40}"), re.compile("[0-9a-f]{64}")
 _MAIN = "main"
+_SHORT = 8  # of a commit's digits
 # A folder of weights has some dozens.
 _MOST_FILES = 100_000
 
@@ -55,6 +56,12 @@ class HubFolder:
     revision: str
     commit: str
     files: Mapping[str, HubFile]
+
+    @property
+    def name(self) -> str:
+        """ "org/name", and the revision where it is another than the usual one, in short."""
+        revision = self.revision[:_SHORT] if self.revision == self.commit else self.revision
+        return self.repo if revision == _MAIN else f"{self.repo}@{revision}"
 
     @property
     def word(self) -> str:
@@ -248,9 +255,10 @@ def closed(offline: bool) -> bool:
 
 
 def _client() -> Any:
-    client = extra("huggingface_hub", "folders of a hub (hf:)")
-    extra("huggingface_hub.errors", "folders of a hub (hf:)")
-    return client
+    # Its parts are attributes only once somebody has imported them.
+    for part in ("constants", "errors"):
+        extra(f"huggingface_hub.{part}", "folders of a hub (hf:)")
+    return extra("huggingface_hub", "folders of a hub (hf:)")
 
 
 def _silent() -> type[Any]:

@@ -20,15 +20,6 @@ from samplebench.loading.memory import free, in_memory, made_by
 from samplebench.registry import adapters, python_files
 from samplebench.timelines.choice import timeline
 
-# What the words of models may be, for `samplebench list` and for messages.
-FORMS = {
-    f"{PREFIX}ORG/NAME[@REVISION]": "such a folder on the Hugging Face hub, at one commit",
-    "FOLDER": "a folder in diffusers' layout: UNet2DModel, safetensors, scheduler_config.json",
-    "FILE": "a file in a released container; --format and --model-config say what it does not",
-    "./FILE.py:NAME": "a function in a file that returns a model, e.g. what sb.wrap returns",
-    "PACKAGE.MODULE:NAME": "such a function in a module",
-}
-
 
 def source_of(
     word: Any,

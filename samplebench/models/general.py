@@ -12,10 +12,16 @@ from samplebench.answers.blame import ours
 from samplebench.answers.scalars import plain, real, scalar, values
 from samplebench.errors import UsageError, unknown
 from samplebench.models import clock
-from samplebench.models.model import Model
 from samplebench.models.network import UserNetwork
 from samplebench.models.parameterization import PREDICTS, Parameterization
-from samplebench.models.wrapped import Shape, WrappedDenoiser, WrappedNoise, WrappedTable
+from samplebench.models.wrapped import (
+    Shape,
+    Wrapped,
+    WrappedDenoiser,
+    WrappedNoise,
+    WrappedTable,
+    table_of,
+)
 from samplebench.processes import PROCESSES
 from samplebench.processes import process as named
 from samplebench.processes.discrete import DiscreteProcess
@@ -90,12 +96,15 @@ class Form:
                 raise UsageError(f"process {law.name} is of images {size}, not of {shape}")
         return cls(law, Parameterization(predicts, low, high), _time(time, predicts, law), ends)
 
-    def model(self, asked: UserNetwork, shape: Shape) -> Model:
-        """The model of a network, which is tried.
+    @property
+    def process(self) -> Law:
+        """The law as the model has it: of images in [-1, 1]."""
+        if isinstance(self.law, DiscreteProcess):
+            return table_of(self.law, self.reading)
+        return self.law.rescaled(self.reading.half) if isinstance(self.law, Isotropic) else self.law
 
-        Raises:
-            UsageError: it fails, or answers with something else.
-        """
+    def model(self, asked: UserNetwork, shape: Shape) -> Wrapped:
+        """The model of a network, which is not asked yet."""
         if isinstance(self.law, DiscreteProcess):
             return WrappedTable(asked, self.law, self.reading, self.time, shape)
         if self.law is None or isinstance(self.law, Isotropic):

@@ -13,7 +13,7 @@ PREDICTS = ("eps", "x0", "v", "score", "flow", "D")
 
 @dataclass(frozen=True)
 class Parameterization:
-    """From a state in EDM's convention to what a network sees, and back from what it answers.
+    """What a network sees of a state, and what of the images it means by its answer.
 
     The network knows images y0 = center + half x0 in its own range, in states y_t = a y0 + b n, and
     answers with
@@ -46,20 +46,23 @@ class Parameterization:
         return self.predicts in ("eps", "score")
 
     def state(self, x: Tensor, a: Tensor) -> Tensor:
-        """What the network sees of x = x0 + sigma n, new memory; a broadcasts with x."""
-        y = self.center + self.half * x
-        return y if self.predicts == "D" else a * y
+        """y_t of x = x0 + sigma n in EDM's convention; a broadcasts with x."""
+        return a * (self.center + self.half * x)
 
-    def read(self, answer: Tensor, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """The noise n where `of_noise`, else x0, that an answer about `state(x, a)` means."""
+    def seen(self, y: Tensor, a: Tensor) -> Tensor:
+        """What the network receives of y_t, new memory."""
+        return y / a if self.predicts == "D" else y.clone()
+
+    def read(self, answer: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """The noise n where `of_noise`, else x0, that an answer about y_t means."""
         if self.predicts == "eps":
             return answer
         if self.predicts == "score":
             return -b * answer
         if self.predicts == "v":
-            answer = a * a * (self.center + self.half * x) - b * answer
+            answer = a * y - b * answer
         elif self.predicts == "flow":
-            answer = a * (self.center + self.half * x) - b * answer
+            answer = y - b * answer
         return (answer - self.center) / self.half
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from samplebench.errors import UsageError
+from samplebench.devices import in_half
 from samplebench.models.model import Model, known_labels
 from samplebench.networks.denoiser import Denoiser
 from samplebench.networks.preconditioning import VEPrecond, VPPrecond
@@ -30,12 +30,9 @@ class PreconditionedModel(Model):
     def __init__(
         self, network: Denoiser, *, device: torch.device, dtype: torch.dtype | None
     ) -> None:
-        if dtype not in (None, torch.float32, torch.float16):
-            raise UsageError(f"dtype {_name(dtype)}: this network runs in float32 or float16")
-        if dtype == torch.float16 and device.type != "cuda":
-            raise UsageError("dtype float16: this network runs in float16 on CUDA only")
+        half = in_half(dtype, device, network.use_fp16)
         if dtype is not None:
-            network.use_fp16 = dtype == torch.float16
+            network.use_fp16 = half
         low, high = network.sigma_min, network.sigma_max
         assert isinstance(low, float | int) and isinstance(high, float | int)
         self.sigma_min, self.sigma_max = float(low), float(high)
@@ -72,7 +69,3 @@ class PreconditionedModel(Model):
     def round_sigma(self, sigma: Any) -> Any:
         rounded = self.network.round_sigma(sigma)
         return rounded if isinstance(sigma, Tensor) else float(rounded)
-
-
-def _name(dtype: torch.dtype | None) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -116,7 +116,8 @@ def wrap(
         )  # fmt: skip
         null = _null(null_label, classes)
         asked = UserNetwork(network, who=who, num_classes=classes, null_label=null)
-        model = form.model(asked, size)
+        model = made = form.model(asked, size)
+        made.try_out()
         remarks += asked.remarks
         about |= {**form.words, "null_label": null}
         model.ingredients = Ingredients(network, about, form.code, name)

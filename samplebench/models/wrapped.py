@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from samplebench.answers.tensors import checked
+from samplebench.answers.tensors import checked, column
 from samplebench.models.clock import Time, continuous, on_table
 from samplebench.models.discrete import DiscreteModel, widened
 from samplebench.models.model import Model
@@ -22,6 +23,11 @@ from samplebench.processes.linear import LinearProcess
 from samplebench.processes.table import rescaled
 
 Shape = tuple[int, int, int]
+
+
+def table_of(process: DiscreteProcess, reading: Parameterization) -> DiscreteProcess:
+    """A network's table as its model has it: of images in [-1, 1]."""
+    return replace(rescaled(process, reading.half), predict_xstart=not reading.of_noise)
 
 
 class WrappedTable(DiscreteModel):
@@ -46,10 +52,9 @@ class WrappedTable(DiscreteModel):
         time: Time,
         shape: Shape,
     ) -> None:
-        own = replace(rescaled(process, reading.half), predict_xstart=not reading.of_noise)
         super().__init__(
             asked.function,
-            own,
+            table_of(process, reading),
             shape=shape,
             num_classes=asked.num_classes,
             device=asked.device,
@@ -57,9 +62,25 @@ class WrappedTable(DiscreteModel):
         self.asked, self.reading = asked, reading
         self.labels_optional = asked.null_label is not None
         self.times = on_table(time, torch.from_numpy(process.sigmas))
+        # a and b at every entry, and the noise of the network's state over that of x_t.
+        rest, own = (np.sqrt(1 - law.alpha_bar) for law in (process, self.process))
+        gain = np.divide(rest, own, out=np.ones_like(own), where=own > 0)
+        self.scales = torch.from_numpy(np.stack([np.sqrt(process.alpha_bar), rest, gain]))
+
+    def try_out(self) -> None:
+        """Asks the network for the first time, by which it is settled what that receives.
+
+        Raises:
+            UsageError: it fails, or answers with something else.
+        """
         middle = self.time(len(self.times) // 2, 2)
-        tried(asked, shape, middle, self.state_dtype, lambda raw, x: self._parts(raw, x)[0])
-        self.dtype = asked.dtype
+        tried(
+            self.asked,
+            self.shape,
+            middle,
+            self.state_dtype,
+            lambda raw, x: self._parts(raw, x)[0],
+        )
 
     def time(self, t: int | Tensor, n: int) -> Tensor:
         times = self.times[t].expand(n).clone()
@@ -72,17 +93,21 @@ class WrappedTable(DiscreteModel):
     ) -> tuple[Tensor, Tensor | None]:
         level = sigma.reshape(-1, 1, 1, 1) * self.reading.half
         a = kept(level).to(noisy)
-        b = level.to(noisy) * a
-        raw = self.asked(self.reading.state(noisy, a), self.time(t, len(noisy)), labels)
-        mean, v = self._parts(raw, noisy)
-        return self.reading.read(mean, noisy, a, b), v
+        return self._read(self.reading.state(noisy, a), a, level.to(noisy) * a, t, labels)
 
     def _evaluate(
         self, x_t: Tensor, t: int | Tensor, labels: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        level = self.levels[t].to(x_t.dtype)
-        scale = (level.square() + 1).sqrt().to(x_t.device).reshape(-1, 1, 1, 1)
-        return self._at(x_t * scale, level, t, labels)
+        a, b, gain = (column(scale[t], x_t) for scale in self.scales)
+        return self._read(a * self.reading.center + gain * x_t, a, b, t, labels)
+
+    def _read(
+        self, y: Tensor, a: Tensor, b: Tensor, t: int | Tensor, labels: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The mean part and the variance channels that the network means of y_t = a y0 + b n."""
+        raw = self.asked(self.reading.seen(y, a), self.time(t, len(y)), labels)
+        mean, v = self._parts(raw, y)
+        return self.reading.read(mean, y, a, b), v
 
 
 class WrappedDenoiser(Model):
@@ -113,19 +138,20 @@ class WrappedDenoiser(Model):
         self.state_dtype = torch.float32 if self.device.type == "mps" else torch.float64
         self.asked, self.law, self.reading, self.words = asked, law, reading, time
         self.sigma_min, self.sigma_max = sigma_min, sigma_max
-        middle = 1.0
         if law is not None:
             ends = law.sigma(law.t_min), law.sigma(law.T)
-            middle = math.sqrt(ends[0] * ends[1])
             self.sigma_min, self.sigma_max = (level / reading.half for level in ends)
-            self.process = law
-            if reading.half != 1:
-                # The times at which images in [-1, 1] have the same noise.
-                low, high = law.time(self.sigma_min), law.time(self.sigma_max)
-                self.process = replace(law, T=high, t_min=low)  # type: ignore[type-var]
+            self.process = law.rescaled(reading.half)
+
+    def try_out(self) -> None:
+        """As that of a table."""
+        law, middle = self.law, 1.0
+        if law is not None:
+            middle = math.sqrt(law.sigma(law.t_min) * law.sigma(law.T))
         level = torch.full((2,), middle, dtype=torch.float64)
         at = self._time(level, self._t(level), 2)
-        tried(asked, shape, at, self.state_dtype, lambda raw, x: checked(asked.who, raw, x))
+        judge = partial(checked, self.asked.who)
+        tried(self.asked, self.shape, at, self.state_dtype, judge)
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
         noisy, sigma = widened(x, sigma)
@@ -133,14 +159,13 @@ class WrappedDenoiser(Model):
         sigma = torch.where(sigma == 0, 1.0, sigma.double())
         level = sigma * self.reading.half
         t = self._t(level)
-        a = torch.ones(1) if self.law is None else self._signal(self.law, t)
-        column = (-1, 1, 1, 1)
-        a, b = (v.reshape(column).to(noisy) for v in (a, a * level))
-        state = self.reading.state(noisy, a)
-        raw = self.asked(state, self._time(level, t, len(x)), labels)
-        answer = self.reading.read(checked(self.asked.who, raw, noisy), noisy, a, b)
+        kept = torch.ones(1) if self.law is None else self._signal(self.law, t)
+        a, b = column(kept, noisy), column(kept * level, noisy)
+        y = self.reading.state(noisy, a)
+        raw = self.asked(self.reading.seen(y, a), self._time(level, t, len(x)), labels)
+        answer = self.reading.read(checked(self.asked.who, raw, noisy), y, a, b)
         if self.reading.of_noise:
-            answer = noisy - sigma.reshape(column).to(noisy) * answer
+            answer = noisy - column(sigma, noisy) * answer
         return torch.where(clean, x, answer.to(x.dtype))
 
     def _t(self, level: Tensor) -> Tensor:
@@ -180,9 +205,12 @@ class WrappedNoise(Model):
         self.device, self.labels_optional = asked.device, asked.null_label is not None
         self.state_dtype = torch.float64 if self.device.type == "cpu" else torch.float32
         self.asked, self.process, self.words = asked, process, time
-        size = (process.channels, *shape)
-        at = self._time((process.t_min + process.T) / 2, 2)
-        tried(asked, size, at, self.state_dtype, lambda raw, u: checked(asked.who, raw, u))
+
+    def try_out(self) -> None:
+        """As that of a table."""
+        size = (self.process.channels, *self.shape)
+        at = self._time((self.process.t_min + self.process.T) / 2, 2)
+        tried(self.asked, size, at, self.state_dtype, partial(checked, self.asked.who))
 
     def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
         raw = self.asked(u.clone(), self._time(t, len(u)), labels)
@@ -194,3 +222,6 @@ class WrappedNoise(Model):
         if times.is_floating_point():
             times = times.to(self.state_dtype)
         return times.to(self.device, non_blocking=True)
+
+
+Wrapped = WrappedTable | WrappedDenoiser | WrappedNoise

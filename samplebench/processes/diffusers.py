@@ -95,8 +95,7 @@ def law_of(content: Any) -> dict[str, Any]:
 def table_process(law: Mapping[str, Any]) -> DiscreteProcess:
     """The process of a law that is a table.
 
-    Its numbers are float32's, in which diffusers trains. A network of "v_prediction" (Salimans & Ho
-    2022) is to answer with the x0 that its answer means.
+    Its numbers are float32's, in which diffusers trains. `predict_xstart`: all but noise means x0.
 
     Raises:
         InputError: betas of which float32 leaves no decreasing alpha_bar.

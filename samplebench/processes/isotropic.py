@@ -22,6 +22,14 @@ class Isotropic(LinearProcess):
         """The inverse of `sigma`."""
         raise NotImplementedError
 
+    def rescaled(self, half: float) -> Self:
+        """The law at the times when images of another unit have the same noise: every level
+        divided by `half`."""
+        if half == 1:
+            return self
+        low, high = (self.time(self.sigma(t) / half) for t in (self.t_min, self.T))
+        return replace(self, T=high, t_min=low)  # type: ignore[type-var]
+
     def within(self, sigma_min: float, sigma_max: float) -> Self:
         """The law between the noise levels that a model knows.
 

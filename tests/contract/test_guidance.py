@@ -36,7 +36,7 @@ def guided(model, solver, latents, words, **more):
 
 
 def test_what_guidance_costs(solver, exact, latents, unconditional):
-    words = {**usual(solver), **pace(solver, 5, usual(solver), exact)}
+    words = {**usual(solver), **pace(solver, 3, usual(solver), exact)}
     latents = latents[: len(LABELS)]
     cfg = {"guidance": "cfg", "guidance_scale": 3}
     if not exact.labels_optional:
@@ -73,7 +73,7 @@ def test_a_classifier_guides_every_sampler_of_a_denoiser(solver, exact, latents)
         return x.flatten(1).mean(1, keepdim=True) * torch.arange(10.0, dtype=x.dtype)
 
     classifier.process = process
-    words = {**usual(solver), **pace(solver, 5, usual(solver), exact)}
+    words = {**usual(solver), **pace(solver, 3, usual(solver), exact)}
     latents = latents[: len(LABELS)]
     alone, *_ = guided(exact, solver, latents, words)
     how = {"guidance": "classifier", "guidance_scale": 5, "classifier": classifier}

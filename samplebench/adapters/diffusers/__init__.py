@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.devices import in_half
 from samplebench.errors import UsageError
-from samplebench.processes.diffusers import table_process
 from samplebench.registry import adapters
 
 if TYPE_CHECKING:
     import torch
 
+    from samplebench.models.general import Form
     from samplebench.models.model import Model
-    from samplebench.processes.discrete import DiscreteProcess
+
+# As `sb.wrap` calls what a scheduler's networks predict.
+_PREDICTS = {"epsilon": "eps", "sample": "x0", "v_prediction": "v"}
 
 
 def kind(config: Mapping[str, Any]) -> str:
@@ -22,10 +25,9 @@ def kind(config: Mapping[str, Any]) -> str:
     return "discrete" if _law(config)["law"] == "table" else "sigma"
 
 
-def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> DiscreteProcess | None:
-    """Of a table's models."""
-    law = _law(config)
-    return table_process(law) if law["law"] == "table" else None
+def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> Any:
+    """That of the models; None of EDM's, which have none."""
+    return _form(_law(config)).process
 
 
 @adapters.register(
@@ -34,6 +36,7 @@ def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> DiscreteP
     kind=kind,
     process=process,
     protocol="custom",
+    suffixes=(".safetensors",),
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
@@ -54,27 +57,42 @@ def load(
     from samplebench.checkpoints.safetensors_file import read
     from samplebench.checkpoints.structure import structure
     from samplebench.checkpoints.weights import assign
-    from samplebench.models.conditioned import ConditionedModel
-    from samplebench.models.discrete import DiscreteModel
+    from samplebench.models.network import UserNetwork
 
-    law, precision = _law(config), _precision(config, device, dtype)
+    law, half = _law(config), in_half(dtype, device, config.get("dtype") == "float16")
     network = build(config["unet"], law, path)
     tensors = names_now(read(path), network.unet.state_dict())
     assign(network.unet, tensors, path, dtype=torch.float32)
-    network.to(device, precision).eval().requires_grad_(False)
-    shape, number = image_shape(config["unet"]), classes(config["unet"])
-    model: Model
-    if law["law"] == "table":
-        # The network narrows its input itself, so that v becomes x0 in the state's precision.
-        model = DiscreteModel(
-            network, table_process(law), shape=shape, num_classes=number, device=device, dtype=None
-        )
-    else:
-        model = ConditionedModel(network, law, shape=shape, num_classes=number, device=device)
+    network.to(device, torch.float16 if half else torch.float32).eval().requires_grad_(False)
+    asked = UserNetwork(network, who="the network", num_classes=classes(config["unet"]))
+    model = _form(law).model(asked, image_shape(config["unet"]))
     model.provenance = {
         "structure": structure((name, t.shape) for name, t in tensors.items()),
     }
     return model
+
+
+def _form(law: Mapping[str, Any]) -> Form:
+    """What the network of a scheduler's law is asked, and what it means by its answer."""
+    from samplebench.models.general import Form
+    from samplebench.models.parameterization import Parameterization
+    from samplebench.processes.diffusers import table_process
+    from samplebench.processes.flow import Flow
+    from samplebench.processes.ve import VE
+
+    if law["law"] == "table":
+        predicts = _PREDICTS[law["prediction_type"]]
+        return Form(table_process(law), Parameterization(predicts), "index", {})
+    if law["law"] == "ve":
+        levels = VE(T=law["sigma_max"], t_min=law["sigma_min"])
+        return Form(levels, Parameterization("score", 0.0, 1.0), "sigma", {})
+    if law["law"] == "flow":
+        steps = law["num_train_timesteps"]
+        # The first and the last but one of its times, as the last leaves no image.
+        times = Flow(T=1 - 1 / steps, t_min=1 / steps)
+        return Form(times, Parameterization("flow"), lambda t: steps * t, {})
+    ends = {end: law[end] for end in ("sigma_min", "sigma_max")}
+    return Form(None, Parameterization("D"), "sigma", ends)
 
 
 def _law(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -88,19 +106,3 @@ def _law(config: Mapping[str, Any]) -> Mapping[str, Any]:
         )
     law: Mapping[str, Any] = config["scheduler"]
     return law
-
-
-def _precision(
-    config: Mapping[str, Any], device: torch.device, dtype: torch.dtype | None
-) -> torch.dtype:
-    import torch
-
-    if dtype is None:
-        half = device.type == "cuda" and config.get("dtype") == "float16"
-        return torch.float16 if half else torch.float32
-    if dtype not in (torch.float32, torch.float16):
-        name = str(dtype).removeprefix("torch.")
-        raise UsageError(f"dtype {name}: this network runs in float32 or float16")
-    if dtype == torch.float16 and device.type != "cuda":
-        raise UsageError("dtype float16: this network runs in float16 on CUDA only")
-    return dtype

@@ -13,34 +13,48 @@ from samplebench.answers.blame import said
 from samplebench.checkpoints.diffusers_unet import image_shape
 from samplebench.errors import InputError
 from samplebench.extras import extra, hushed
-from samplebench.processes.diffusers import table_process
+from samplebench.networks.denoiser import unit_variance
 
 # What the layers of attention were called before diffusers 0.18.
 _OLD = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 class UNet(nn.Module):
-    """network(x, t, labels) -> its answer in x's precision; of a "v_prediction" on a table x0.
+    """network(x, t, labels) -> its answer in x's precision, whatever its own.
 
     Args:
         unet: diffusers' UNet2DModel.
-        alpha_bar: of the table, float64 [T], where it answers with v.
     """
 
-    def __init__(self, unet: nn.Module, alpha_bar: Tensor | None) -> None:
-        super().__init__()
-        self.unet, self.alpha_bar = unet, alpha_bar
+    takes_any_dtype = True
 
-    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
+    def __init__(self, unet: nn.Module) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         own = next(self.unet.parameters()).dtype
-        answer: Tensor = self.unet(x.to(own), t, class_labels=labels).sample.to(x.dtype)
-        if self.alpha_bar is None:
-            return answer
-        # v = sqrt(alpha_bar) n - sqrt(1 - alpha_bar) x0 (Salimans & Ho 2022).
-        kept = self.alpha_bar[t.cpu()].reshape(-1, 1, 1, 1)
-        root, rest = kept.sqrt().to(x), (1 - kept).sqrt().to(x)
-        v, variance = answer[:, : x.shape[1]], answer[:, x.shape[1] :]
-        return torch.cat([root * x - rest * v, variance], dim=1)
+        time = t.float() if t.is_floating_point() else t
+        answer: Tensor = self.unet(x.to(own), time, class_labels=labels).sample
+        return answer.to(x.dtype)
+
+
+class DenoisingUNet(UNet):
+    """network(x, sigma, labels) -> D(x; sigma), with EDM's preconditioning (Karras et al. 2022).
+
+    Args:
+        unet: diffusers' UNet2DModel.
+        sigma_data: standard deviation of the training images.
+        negated: whether it answers with the opposite of EDM's F, as "v_prediction" has it.
+    """
+
+    def __init__(self, unet: nn.Module, sigma_data: float, negated: bool) -> None:
+        super().__init__(unet)
+        self.sigma_data, self.sign = sigma_data, -1 if negated else 1
+
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        skip, out, scale, time = unit_variance(t.reshape(-1, 1, 1, 1), self.sigma_data)
+        return skip * x + self.sign * out * super().forward(scale * x, time.flatten(), labels)
 
 
 def build(arguments: Mapping[str, Any], law: Mapping[str, Any], path: Path) -> UNet:
@@ -51,12 +65,10 @@ def build(arguments: Mapping[str, Any], law: Mapping[str, Any], path: Path) -> U
         InputError: its arguments are no network together.
     """
     package = extra("diffusers", "folders of diffusers")
-    shape, labels, alpha_bar = image_shape(arguments), None, None
-    if law["law"] == "table" and law["prediction_type"] == "v_prediction":
-        alpha_bar = torch.from_numpy(table_process(law).alpha_bar)
+    shape, labels = image_shape(arguments), None
     try:
         with hushed(), torch.device("meta"), torch.no_grad():
-            network = UNet(package.UNet2DModel(**arguments), alpha_bar)
+            network = _dressed(package.UNet2DModel(**arguments), law)
             if network.unet.class_embedding is not None:
                 labels = torch.zeros(1, dtype=torch.int64)
             time = torch.zeros(1, dtype=torch.int64 if law["law"] == "table" else torch.float32)
@@ -71,6 +83,12 @@ def build(arguments: Mapping[str, Any], law: Mapping[str, Any], path: Path) -> U
             f"images {list(shape)}"
         )
     return network
+
+
+def _dressed(unet: nn.Module, law: Mapping[str, Any]) -> UNet:
+    if law["law"] != "edm":
+        return UNet(unet)
+    return DenoisingUNet(unet, law["sigma_data"], law["prediction_type"] == "v_prediction")
 
 
 def names_now(tensors: Mapping[str, Tensor], wanted: Mapping[str, Any]) -> dict[str, Tensor]:

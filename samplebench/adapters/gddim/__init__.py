@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.errors import InputError, UsageError
+from samplebench.devices import single_only
+from samplebench.errors import InputError
 from samplebench.processes import trained_process
 from samplebench.registry import adapters
 
@@ -45,9 +46,7 @@ def load(
     from samplebench.models.gddim import GddimModel
     from samplebench.networks.ncsnpp import ncsnpp, songunet_arguments
 
-    if dtype not in (None, torch.float32):
-        name = str(dtype).removeprefix("torch.")
-        raise UsageError(f"dtype {name}: this network runs in float32")
+    single_only(dtype)
     for key in ("process", "model_config"):
         if key not in config:
             raise InputError(f"{path.name}: config lacks {key}; gddim needs process, model_config")

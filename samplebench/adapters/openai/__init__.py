@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.errors import InputError, UsageError
+from samplebench.devices import in_half
+from samplebench.errors import InputError
 from samplebench.processes.discrete import discrete_process, release_flags
 from samplebench.registry import adapters
 
@@ -43,7 +44,7 @@ def load(
         flags.setdefault("learn_sigma", network.out_channels == 2 * network.in_channels)
     tensors = read(path, network.state_dict().keys())
     _give(network, tensors, path, device)
-    if _half(config, device, dtype):
+    if in_half(dtype, device, bool(config.get("use_fp16", False))):
         network.convert_to_fp16()
     model = DiscreteModel(
         network,
@@ -82,21 +83,3 @@ def _give(
 
     assign(network, tensors, path, dtype=torch.float32)
     network.to(device).eval().requires_grad_(False)
-
-
-def _half(config: Mapping[str, Any], device: torch.device, dtype: torch.dtype | None) -> bool:
-    """Whether the trunk runs in float16: where asked for, else where the release does, on CUDA.
-
-    Raises:
-        UsageError: a precision that this network does not run in here.
-    """
-    import torch
-
-    if dtype not in (None, torch.float32, torch.float16):
-        name = str(dtype).removeprefix("torch.")
-        raise UsageError(f"dtype {name}: this network runs in float32 or float16")
-    if dtype == torch.float16 and device.type != "cuda":
-        raise UsageError("dtype float16: this network runs in float16 on CUDA only")
-    if dtype is not None:
-        return dtype == torch.float16
-    return device.type == "cuda" and bool(config.get("use_fp16", False))

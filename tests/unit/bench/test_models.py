@@ -16,6 +16,7 @@ from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import catalog
 from samplebench.embedded import packaged
 from samplebench.errors import InputError, UsageError
+from tests.unit.bench.folders import sweep
 
 SHAPE = (1, 8, 8)
 LEVELS = {"sigma_min": 0.002, "sigma_max": 80.0}
@@ -56,9 +57,21 @@ def words(images, tmp_path):
     }  # fmt: skip
 
 
+def planned(model, words):
+    """What a run would do."""
+    return make(Request.of(model=model, **{k: v for k, v in words.items() if k != "quiet"}))
+
+
+def swept(model, words):
+    """The rows of a run, without its page."""
+    rest = {k: v for k, v in words.items() if k not in ("quiet", "out")}
+    found = sweep(Path(words["out"]), model=model, **rest)
+    return found.store.view(found.plan.rows).rows
+
+
 def cells(model, words) -> list[str]:
     """Hashes of the cells of a run."""
-    return list(sb.run(model=model, **words)["cell"])
+    return list(planned(model, words).cells)
 
 
 def test_a_network_and_an_id_in_one_sweep(words):
@@ -99,14 +112,15 @@ def test_what_a_network_is_decides_its_cell(words):
 def test_training_goes_on(words):
     """The same object, two steps later, is another model, and the name says so."""
     model = wrapped()
-    before = sb.run(model=model, **words)
+    (before,) = planned(model, words).rows
     optimizer = torch.optim.SGD(model.network.parameters(), lr=0.1)
     for _ in range(2):
         model.network(torch.randn(4, *SHAPE), torch.ones(4)).square().mean().backward()
         optimizer.step()
     optimizer.zero_grad()
-    after = sb.run(model=model, **words)
-    assert before["cell"][0] != after["cell"][0] and before["model"][0] != after["model"][0]
+    (after,) = planned(model, words).rows
+    assert before.cells[0].hash != after.cells[0].hash
+    assert before.columns["model"] != after.columns["model"]
 
 
 def test_a_network_in_training_mode_is_told(words, refused):
@@ -119,18 +133,19 @@ def test_a_model_that_was_loaded(words):
     """Its protocol and reference are the catalogue's; its name is no id, as it may be altered."""
     model = sb.load("digits-edm", device="cpu")
     del words["metric"], words["reference"]
-    rows = sb.run(model=[model, "digits-edm"], **words)
-    name, own = rows["model"]
+    rows = swept([model, "digits-edm"], words)
+    name, own = (row["model"] for row in rows)
     assert name.startswith("digits-edm-") and own == "digits-edm"
-    assert rows["fd-digits"][0] == rows["fd-digits"][1]
+    assert rows[0]["fd-digits"] == rows[1]["fd-digits"]
 
 
 def test_it_stays_where_and_as_it_is(words, refused):
     model = wrapped()
     refused(lambda: sb.run(model=model, dtype="float64", **words), UsageError, "in float32, not in")
-    assert sb.run(model=model, dtype="float32", **words)["dtype"][0] == "float32"
-    rows = sb.run(model=sb.wrap(Net().double(), family="edm", config=LEVELS, shape=SHAPE), **words)
-    assert rows["dtype"][0] == "float64"
+    (row,) = planned(model, {**words, "dtype": "float32"}).rows
+    assert row.columns["dtype"] == "float32"
+    wide = sb.wrap(Net().double(), family="edm", config=LEVELS, shape=SHAPE)
+    assert swept(wide, words)[0]["dtype"] == "float64"
 
 
 @pytest.mark.parametrize(
@@ -202,18 +217,17 @@ def test_a_file_without_a_catalogue(words, tmp_path, refused):
     file.write_bytes(packaged("digits-adm.pt").read_bytes())
     config.write_text(json.dumps(dict(entry.config)))
     own = {"format": "openai", "model_config": str(config)}
-    plan = make(
-        Request.of(model=str(file), **own, **{k: v for k, v in words.items() if k != "quiet"})
-    )
-    (planned,) = plan.models
-    assert (planned.id, planned.shape) == ("mine.pt", entry.shape)
-    rows = sb.run(model=str(file), **own, **{**words, "sampler": ["respaced", "heun"]})
-    assert set(rows["model"]) == {"mine.pt"} and set(rows["sampler"]) == {"respaced", "heun"}
+    (known,) = planned(str(file), {**words, **own}).models
+    assert (known.id, known.shape) == ("mine.pt", entry.shape)
+    both = {**words, "sampler": ["respaced", "heun"]}
+    rows = swept(str(file), {**both, **own})
+    assert [(row["model"], row["sampler"]) for row in rows] == [
+        ("mine.pt", "respaced"),
+        ("mine.pt", "heun"),
+    ]
     # The same weights under their id: the same images.
-    same = sb.run(
-        model="digits-adm", **{**words, "sampler": ["respaced", "heun"], "protocol": "edm"}
-    )
-    assert list(same["fd-pixels"]) == list(rows["fd-pixels"])
+    same = swept("digits-adm", {**both, "protocol": "edm"})
+    assert [row["fd-pixels"] for row in same] == [row["fd-pixels"] for row in rows]
     plain = {k: v for k, v in words.items() if k != "quiet"}
     refused(lambda: make(Request.of(model=str(file), **plain)), UsageError, "name its format")
     bare = {"format": "openai", "model_config": {}}

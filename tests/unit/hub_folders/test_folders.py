@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import types
 
 import diffusers
 import numpy
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import samplebench as sb
+from samplebench.adapters.diffusers.unet import UNet
 from samplebench.bench.known import Known
 from samplebench.checkpoints.diffusers_folder import folder_entry, hub_entry, refuse_latents
 from samplebench.checkpoints.local import digest, local_file
@@ -44,6 +46,7 @@ def asked(network, x, t, labels=None):
     return network(x.float(), t, class_labels=labels).sample.double()
 
 
+@pytest.mark.slow
 def test_betas_that_a_file_leaves_out_are_those_of_its_class():
     for name, (start, end, schedule) in TABLES.items():
         found = getattr(diffusers, f"{name}Scheduler")
@@ -109,7 +112,10 @@ def test_a_score_of_images_between_0_and_1(tmp_path):
     assert torch.equal(model(x, 0.0), x)
 
 
-@pytest.mark.parametrize("name", ["FlowMatchEulerDiscrete", "FlowMatchHeunDiscrete"])
+@pytest.mark.parametrize(
+    "name",
+    ["FlowMatchEulerDiscrete", pytest.param("FlowMatchHeunDiscrete", marks=pytest.mark.slow)],
+)
 def test_a_flow_s_slope(tmp_path, name):
     network, x = unet(), noisy()
     model = sb.load(saved(tmp_path, network, scheduler(name, shift=3.0)))
@@ -133,8 +139,7 @@ def test_labels_are_the_network_s(tmp_path):
         model(x, 1.0)
 
 
-@pytest.mark.parametrize("size", [[8, 16], 16])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("size", "channels"), [([8, 16], 1), (16, 3)])
 def test_any_shape(tmp_path, size, channels):
     network = unet(sample_size=size, in_channels=channels, out_channels=channels)
     model = sb.load(saved(tmp_path, network, scheduler("DDPM")))
@@ -172,6 +177,30 @@ def test_whatever_floats_are_stored_it_runs_in_float32(tmp_path, kind):
     for name, tensor in stored.items():
         assert tensor.dtype == kind
         assert torch.equal(found[name], tensor.float())
+
+
+def test_its_file_of_weights_alone_says_nothing_of_it(tmp_path):
+    folder = saved(tmp_path, unet(), scheduler("DDPM"))
+    with pytest.raises(UsageError, match="give the folder that holds them, not its file"):
+        sb.load(folder / WEIGHTS)
+
+
+def test_in_half_precision_the_time_keeps_its_digits():
+    seen = []
+
+    class Half(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float16))
+
+        def forward(self, x, t, class_labels):
+            seen.append((x.dtype, t.dtype))
+            return types.SimpleNamespace(sample=x)
+
+    x, t = torch.ones(1, 3, 8, 8, dtype=torch.float64), torch.tensor([999.6], dtype=torch.float64)
+    assert UNet(Half())(x, t).dtype == torch.float64
+    assert UNet(Half())(x, t.long()).dtype == torch.float64
+    assert seen == [(torch.float16, torch.float32), (torch.float16, torch.int64)]
 
 
 def test_half_precision_is_for_gpus(tmp_path):
@@ -270,3 +299,16 @@ def test_a_missing_package_is_the_environment_s(tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(EnvironmentError_, match=r'need .*pip install "samplebench\[diffusers\]"'):
         sb.load(folder) if package == "diffusers" else hub_entry("hf:org/net")
+
+
+@pytest.mark.parametrize("name", ["DDPM", "ScoreSdeVe", "FlowMatchEulerDiscrete", "EDMEuler"])
+def test_the_process_that_is_planned_is_the_loaded_one_s(tmp_path, name):
+    folder = saved(tmp_path, unet(), scheduler(name))
+    planned, model = Known(folder_entry(folder)).process, sb.load(folder)
+    if name == "DDPM":
+        assert (planned.alpha_bar == model.process.alpha_bar).all()
+    else:
+        assert planned == model.process
+    if name in ("ScoreSdeVe", "FlowMatchEulerDiscrete"):
+        ends = model.process.sigma(model.process.t_min), model.process.sigma(model.process.T)
+        assert ends == pytest.approx((model.sigma_min, model.sigma_max), rel=1e-12)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import huggingface_hub
+import numpy
 import pytest
 import torch
 
 import samplebench as sb
+from samplebench.bench.plan import make
+from samplebench.bench.request import Request
 from samplebench.checkpoints.diffusers_folder import hub_entry
 from samplebench.checkpoints.local import digest, local_file
+from samplebench.cli import main
 from samplebench.errors import EnvironmentError_, InputError, SamplebenchError, UsageError
 from samplebench.files.atomic import sha256
 from tests.unit.hub_folders.folders import saved, scheduler, unet
@@ -230,3 +236,36 @@ def test_a_foreign_class(hub, files):
     config = json.loads(files[0]["unet/config.json"]) | {"_class_name": "Mine"}
     hub.push({**files[0], "unet/config.json": json.dumps(config).encode()})
     refused(InputError, lambda: hub_entry(WORD), "describes Mine", commit_of(2))
+
+
+def test_a_program_that_has_imported_nothing_of_the_client():
+    """Its parts are attributes in this process, as other tests have imported them."""
+    code = "from samplebench.download.hub import look; look('hf:org/net')"
+    words = {"HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": sb.__path__[0] + "/.."}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=words)
+    assert "EnvironmentError_: hf:org/net could not be fetched" in done.stderr
+
+
+def test_revisions_of_one_folder_in_one_sweep(hub, files, tmp_path):
+    numpy.save(tmp_path / "real.npy", numpy.zeros((3, 8, 8, 3), numpy.uint8))
+    measured = {"metric": "fd-pixels", "reference": str(tmp_path / "real.npy")}
+    hub.push(files[1], "ema/long")
+    words = [WORD, f"{WORD}@ema/long", f"{WORD}@{commit_of(1)}", f"{WORD}@main"]
+    request = Request.of(model=words[:3], nfe=5, num_samples=4, sampler="ddim", **measured)
+    plan = make(request)
+    names = ["org/net", "org/net@ema/long", f"org/net@{commit_of(1)[:8]}"]
+    assert [entry.id for entry in plan.models] == names
+    assert plan.folder.name == "+".join(names).replace("/", "-")
+    assert hub_entry(words[3]).id == "org/net"
+
+
+def test_fetch(hub, capsys, monkeypatch):
+    # What scores its images is another file's business.
+    monkeypatch.setattr("samplebench.scoring.extract.fetch_extractor", lambda name, **how: None)
+    assert main(["fetch", WORD, "--json", "--quiet"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["id"], row["hash"]) == ("org/net", "published")
+    asked = len(hub.asked)
+    assert main(["fetch", WORD, "--offline", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["sha256"] == row["sha256"]
+    assert len(hub.asked) == asked

@@ -80,6 +80,7 @@ def test_a_copy_is_the_same():
     assert identity(module(changed)().eval()) == known
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same():
     code = f"""
 import numpy as np

@@ -152,6 +152,7 @@ def test_no_label_is_the_zero_vector_and_ignored_without_classes(tiny):
     assert torch.equal(unconditional(x, 0.7), unconditional(x, 0.7, torch.eye(4)[:2]))
 
 
+@pytest.mark.slow
 def test_everything_compiles_as_one_graph(tiny):
     torch._dynamo.reset()
     compiled = torch.compile(tiny, backend="eager", fullgraph=True)
