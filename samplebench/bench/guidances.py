@@ -11,6 +11,7 @@ from samplebench.answers.parameters import word
 from samplebench.bench.codes import Codes
 from samplebench.bench.known import Known
 from samplebench.bench.request import Request
+from samplebench.bench.sources import called_alike
 from samplebench.bench.survey import Survey
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
@@ -140,6 +141,8 @@ def _others(name: str, request: Request, known: Known) -> Sequence[Checkpoint | 
         ]
         for guide in guides:
             check_models(name, known, Known(guide), known.id, guide.id)
+            if any(each.id == guide.id and each != guide for each in (known.entry, *guides)):
+                raise called_alike(guide.id)
         if not guides:
             check_models(name, known, None, known.id)
         return guides or [None]
