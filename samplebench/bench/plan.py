@@ -129,7 +129,9 @@ def make(request: Request, checkpoints: Sequence[Checkpoint] | None = None) -> P
             sources[entry.id] = Source(entry, measuring.measures, files)
         notes += preset_notes(words, entry, (row.columns for row in own))
         if own:
-            notes += [f"{each.id}: {each.caveat}" for each in sources[entry.id].files if each.caveat]
+            notes += [
+                f"{each.id}: {each.caveat}" for each in sources[entry.id].files if each.caveat
+            ]
             notes += _rank_notes(measuring)
             notes += _coupled_notes(own)
         for row in own:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from samplebench.models.chunks import Chunks
     from samplebench.processes.discrete import DiscreteProcess
 
-NAMES = ("cfg", "auto", "classifier")
+# Each with the keys in citations.bib of its papers.
+CITE: Mapping[str, tuple[str, ...]] = {
+    "cfg": ("ho2022classifierfree",),
+    "auto": ("karras2024autoguidance",),
+    "classifier": ("dhariwal2021adm",),
+}
+NAMES = tuple(CITE)
+# Of an interval, whatever guides within it.
+CITE_INTERVAL = ("kynkaanniemi2024interval",)
 # Of an interval: every noise level.
 EVERYWHERE = (0.0, math.inf)
 
