@@ -120,7 +120,8 @@ _IMAGES: Mapping[str, Kind] = {
         "name": _text,
         "scale": _number,
         "interval": _text,
-        **dict.fromkeys(("model", "classifier"), {"id": _text}),
+        "model": {"id": _text},
+        "classifier": {"id": _text},
     },
     "discretization": _grid,
 }  # fmt: skip

@@ -24,7 +24,7 @@ def test_columns_have_their_order_and_kinds():
         "reference",
     )  # fmt: skip
     assert {"rho"} == {*COLUMNS} - INTEGERS - STRINGS
-    assert OPTIONAL == {"rho", "steps", "nfe_requested", "nfe", "depth"}
+    assert OPTIONAL == {"rho", "steps", "nfe_requested", "nfe", "depth", "guide_nfe"}
 
 
 @pytest.mark.parametrize(
