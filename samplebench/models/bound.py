@@ -48,7 +48,7 @@ class Bound:
     Args:
         model: a `Model` or any callable (x, sigma, labels) -> x0 with sigma_min, sigma_max and
             round_sigma.
-        labels: int64 [N] or None.
+        labels: int64 [N] or None; an unconditional model gets none.
         batch: N, the number of samples; an evaluation of N images counts one.
         guidance: moves the answers by a further pass; or a callable (x_t, t_net, labels) ->
             gradient, already scaled, for the samplers that step on a discrete model's own time
@@ -76,7 +76,9 @@ class Bound:
         foreign: bool | None = None,
         main: Bound | None = None,
     ) -> None:
-        self.model, self.labels, self.batch = model, labels, batch
+        self.model, self.batch = model, batch
+        # Those of an unconditional model are its classifier's alone.
+        self.labels = None if getattr(model, "num_classes", None) == 0 else labels
         self.guidance, self.main = guidance, main
         self.images = self.calls = 0
         self.counts: np.ndarray | None = np.zeros(batch, dtype=np.int64)

@@ -134,6 +134,26 @@ def test_a_classifier_makes_the_mixture_conditional():
             assert (bound.nfe, bound.guide_nfe) == (1, 1)
 
 
+@pytest.mark.parametrize("kind", ["sigma", "discrete"])
+def test_the_classifiers_labels_are_not_the_unconditional_models(kind):
+    """Whatever it would make of them."""
+    process, given_ones = sb.process("discrete", **CONFIG), []
+
+    class Asked(Unconditional):
+        def __call__(self, x, sigma, labels=None):
+            given_ones.append(labels)
+            return super().__call__(x, sigma)
+
+    judge = classifier(by_steps(process))
+    judge.process = process
+    model = Asked() if kind == "sigma" else on_steps(Asked())
+    sb.sample(
+        model, "euler" if kind == "sigma" else "ddim", steps=3, latents=X, labels=LABELS,
+        guidance="classifier", classifier=judge,
+    )  # fmt: skip
+    assert given_ones and set(given_ones) == {None}
+
+
 # steps of a discrete process
 
 
