@@ -190,7 +190,8 @@ class ClassifierPull:
             sigma: a scalar or [N], on any device.
         """
         time = self.guidance.time(sigma.cpu(), len(x), x.device)
-        level = column(sigma, x)
+        # A level's square is beyond float16 where the level is not.
+        level = sigma.cpu().double()
         scale = (level.square() + 1).sqrt()
-        gradient = self.guidance(x / scale, time, labels).to(x.dtype)
-        return gradient * (level.square() / scale)
+        gradient = self.guidance(x / column(scale, x), time, labels).to(x.dtype)
+        return gradient * column(level.square() / scale, x)

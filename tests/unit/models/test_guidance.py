@@ -134,6 +134,20 @@ def test_a_classifier_makes_the_mixture_conditional():
             assert (bound.nfe, bound.guide_nfe) == (1, 1)
 
 
+@pytest.mark.parametrize("sigma", [1.0, 500.0])
+def test_a_classifier_guides_a_state_in_half_precision(sigma):
+    """Also above 256, whose square is infinite there."""
+    process = sb.process("discrete", **CONFIG | {"diffusion_steps": 4000})
+    judge = classifier(by_steps(process))
+    guidance = ClassifierGuidance(lambda x, t: judge(x.double(), t), 1.0, process=process)
+    x = (X * sigma).half()
+    levels = torch.full((len(X),), sigma, dtype=torch.float64)
+    for asked in (sigma, levels):
+        found = Bound(Unconditional(), LABELS, len(X), guidance)(x, asked)
+        assert found.dtype == torch.float16
+        near(found.double(), given(x.double(), sigma), 0.05)
+
+
 @pytest.mark.parametrize("kind", ["sigma", "discrete"])
 def test_the_classifiers_labels_are_not_the_unconditional_models(kind):
     """Whatever it would make of them."""
