@@ -8,6 +8,7 @@ import torch
 import samplebench as sb
 from samplebench.adapters.openai.flags import classifier
 from samplebench.bench.guides import Guide
+from samplebench.bench.progress import _work
 from samplebench.bench.request import Request
 from samplebench.bench.run import _bench, _Model
 from samplebench.bench.stop import Interrupted
@@ -389,3 +390,10 @@ def test_models_in_memory_guide_and_are_guided(tmp_path):
     assert other["conditions"]["guidance"]["model"]["dtype"] == "float32"
     assert other["conditions"]["dtype"] == "float64"
     assert ids == ["one", "half"] and found[0]["cell"] != found[1]["cell"]
+
+
+def test_work_that_nobody_plans_has_its_further_passes_too():
+    """So a bar over guided and unguided cells tells what is left of both."""
+    words = {**WORDS, "sampler": "rk45", "nfe": None, "guidance": "none,cfg", "guidance_scale": 2}
+    alone, guided = map(_work, make(**words).cells.values())
+    assert guided == 2 * alone > 0
