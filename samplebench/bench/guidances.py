@@ -106,8 +106,9 @@ def guidances(
     if said and set(names) == {NONE}:
         flag = said[0].replace("_", "-")
         raise UsageError(f"--{flag} is for --guidance {', '.join(NAMES)}; say which, or drop it")
-    for name in ("guiding_model", "classifier"):
-        for guidance in names:
+    # Without guidance nobody expects an effect.
+    for guidance in (name for name in names if name != NONE):
+        for name in ("guiding_model", "classifier"):
             survey.word(name, _takes(guidance) == name, f"guidance {guidance}")
     found = (each for name in names for each in _of_name(name, request, known, codes))
     return tuple(found)
@@ -115,7 +116,7 @@ def guidances(
 
 def _takes(name: str) -> str:
     """Which word names its further network."""
-    return "classifier" if name == "classifier" else "" if name == NONE else "guiding_model"
+    return "classifier" if name == "classifier" else "guiding_model"
 
 
 def _of_name(name: str, request: Request, known: Known, codes: Codes) -> Iterator[PlannedGuidance]:

@@ -269,6 +269,9 @@ def test_what_is_to_be_known_of_a_guide_is_told(models, tmp_path):
     (tmp_path / "mine.toml").write_text(text)
     plan = make(**WORDS, **CFG, checkpoints=str(tmp_path / "mine.toml"), guiding_model="weak")
     assert "weak: trained for an hour" in plan.notes
+    # Nothing is said of the unguided curve beside them, which has no guide.
+    beside = {**CFG, "guidance": "none,cfg", "checkpoints": models, "guiding_model": "weak"}
+    assert make(**WORDS, **beside).notes == make(**WORDS).notes
 
 
 REFUSED = [
