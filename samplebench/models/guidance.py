@@ -29,6 +29,8 @@ CITE: Mapping[str, tuple[str, ...]] = {
 NAMES = tuple(CITE)
 # Of an interval, whatever guides within it.
 CITE_INTERVAL = ("kynkaanniemi2024interval",)
+# Relative, of a level that a schedule computes: edm's last is 0.002000000000000003.
+_ROUNDING = 1e-6
 # Of an interval: every noise level.
 EVERYWHERE = (0.0, math.inf)
 
@@ -54,8 +56,8 @@ class Guidance(ABC):
 
     def inside(self, sigma: float | Tensor) -> Any:
         """Whether noise levels are in the interval: bool of sigma's shape, of a tensor's on the
-        host."""
-        low, high = self.interval
+        host. One that is an end but for its rounding, in float32 too, is that end."""
+        low, high = (end * (1 + _ROUNDING) for end in self.interval)
         found = (sigma > low) & (sigma <= high)
         return found if isinstance(found, bool) else found.cpu()
 

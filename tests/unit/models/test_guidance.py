@@ -16,6 +16,7 @@ from samplebench.models.exact_linear import ExactLinearModel
 from samplebench.models.guidance import ClassifierGuidance
 from samplebench.models.views import DiscreteView, IsotropicView, LinearView
 from samplebench.processes.linear import apply
+from samplebench.registry import discretizations
 from samplebench.sampling.guided import reference_guidance
 
 SHAPE, BANDWIDTH, SCALE = (2, 4, 4), 0.3, 2.5
@@ -303,6 +304,27 @@ def test_an_interval_is_open_below_and_closed_above():
         bound = Bound(main, LABELS, 5, guidance)
         near(bound(X, sigma), guided(X, sigma) if inside else given(X, sigma))
         assert (bound.nfe, bound.guide_nfe) == (1, int(inside))
+
+
+@pytest.mark.parametrize("name", ["edm", "logsnr", "polyexponential", "time_uniform"])
+def test_an_end_on_a_level_is_that_level_however_it_was_rounded(name):
+    """Grids of 80 to 0.002 begin and end a few bits beside these; diffusers' are in float32."""
+    levels = [*map(float, discretizations.get(name)(6))]
+    low, high = (float(f"{level:.6g}") for level in (levels[-1], levels[0]))
+    for dtype in (torch.float64, torch.float32):
+        guidance = ClassifierGuidance(None, interval=(low, high))
+        found = guidance.inside(torch.tensor(levels, dtype=dtype))
+        assert found.tolist() == [*map(guidance.inside, levels)] == [True] * 5 + [False]
+    main = conditional()
+    counts = []
+    for interval in ((low, high), (0.0, high), (low, math.inf), (levels[2], levels[1])):
+        taken = []
+        sb.sample(
+            main, "euler", steps=6, discretization=name,
+            **words(guidance_interval=interval, callback=taken.append),
+        )  # fmt: skip
+        counts.append(taken[-1].guide_nfe)
+    assert counts == [5, 6, 5, 1]
 
 
 def test_of_samples_at_levels_of_their_own_only_those_inside_get_a_pass():
