@@ -35,6 +35,11 @@ _ROUNDING = 1e-6
 EVERYWHERE = (0.0, math.inf)
 
 
+def rounded_up(level: float) -> float:
+    """Above every level that is this one but for its rounding."""
+    return level * (1 + _ROUNDING)
+
+
 class Guidance(ABC):
     """What all kinds share.
 
@@ -57,7 +62,7 @@ class Guidance(ABC):
     def inside(self, sigma: float | Tensor) -> Any:
         """Whether noise levels are in the interval: bool of sigma's shape, of a tensor's on the
         host. One that is an end but for its rounding, in float32 too, is that end."""
-        low, high = (end * (1 + _ROUNDING) for end in self.interval)
+        low, high = map(rounded_up, self.interval)
         found = (sigma > low) & (sigma <= high)
         return found if isinstance(found, bool) else found.cpu()
 

@@ -400,6 +400,32 @@ def test_a_guide_of_another_answer_is_named():
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("sampler", ["heun", "rk45", "gddim"])
+def test_a_guide_is_not_asked_above_its_noise_levels(sampler):
+    """A network that knows less noise than the steps begin with answers anything there."""
+
+    class Low(Unconditional):
+        sigma_max = 20.0
+
+    steps = {} if sampler == "rk45" else {"steps": 6}
+    reason = (
+        r"^Low knows noise levels up to 20 and guides at \d+(\.\d+)?; give guidance_interval 0/20$"
+    )
+    with pytest.raises(UsageError, match=reason):
+        sb.sample(conditional(), sampler, **steps, **words(guiding_model=Low()))
+    found = sb.sample(
+        conditional(), sampler, **steps, **words(guiding_model=Low(), guidance_interval="0/20")
+    )
+    assert found.isfinite().all()
+
+
+def test_churn_above_the_levels_of_both_models_is_no_fault_of_the_guide():
+    main, weak = conditional(), conditional(bandwidth=0.9)
+    main.sigma_max = weak.sigma_max = 20.0
+    how = words(guidance="auto", guiding_model=weak)
+    assert sb.sample(main, "edm", steps=6, S_churn=5, **how).isfinite().all()
+
+
 # sb.sample
 
 
