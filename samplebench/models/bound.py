@@ -20,6 +20,7 @@ from samplebench.errors import UsageError
 from samplebench.models.chunks import Chunks
 from samplebench.models.guidance import Guidance, rounded_up
 from samplebench.models.model import is_foreign, name_of
+from samplebench.processes.discrete import DiscreteProcess
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -123,9 +124,9 @@ class Bound:
 
     def _check_level(self, sigma: float) -> None:
         """The steps begin within the main model's levels: a guiding one that has never seen so much
-        noise may answer anything. On discrete steps it is told its last one."""
-        discrete = getattr(self.model, "kind", "") == "discrete"
-        if discrete or sigma <= rounded_up(self.sigma_max):
+        noise may answer anything. One of discrete steps is told its last."""
+        on_steps = isinstance(getattr(self.model, "process", None), DiscreteProcess)
+        if on_steps or sigma <= rounded_up(self.sigma_max):
             return
         raise UsageError(
             f"{self.name} knows noise levels up to {self.sigma_max:g} and guides at {sigma:g}; "
