@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from samplebench.checkpoints.catalog import catalog
 from samplebench.errors import unknown
+from samplebench.models import guidance
 from samplebench.registry import discretizations, metrics, samplers, timelines
 from samplebench.results.fields import metrics_of
 from samplebench.results.view import View
@@ -82,7 +84,8 @@ def named() -> dict[Use, tuple[str, ...]]:
     keys = {("model", entry.id): entry.cite for entry in catalog().values()}
     for registry in (samplers, discretizations, metrics):
         keys |= {(registry.kind, entry.name): tuple(entry.cite) for entry in registry}
-    return keys
+    keys |= {("guidance", name): cite for name, cite in guidance.CITE.items()}
+    return keys | {("guidance", "interval"): guidance.CITE_INTERVAL}
 
 
 def uses_of_names(names: Sequence[str]) -> list[Use]:
@@ -112,8 +115,19 @@ def uses_of_view(view: View) -> list[Use]:
         # Else explicit noise levels, or steps that are no discretization's.
         if isinstance(grid, Mapping) and grid["name"] not in labels:
             uses["discretization", grid["name"]] = None
+        uses |= dict.fromkeys(_uses_of_guidance(conditions.get("guidance", {})))
     uses |= dict.fromkeys(("metric", name) for name in metrics_of(view.rows))
     return list(uses)
+
+
+def _uses_of_guidance(said: Mapping[str, Any]) -> Iterator[Use]:
+    """Of a cell's condition, empty for none."""
+    if "name" in said:
+        yield "guidance", said["name"]
+    if "interval" in said:
+        yield "guidance", "interval"
+    if "model" in said:
+        yield "model", said["model"]["id"]
 
 
 def versions_of_view(view: View) -> list[str]:

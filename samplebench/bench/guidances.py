@@ -11,6 +11,7 @@ from samplebench.answers.parameters import word
 from samplebench.bench.codes import Codes
 from samplebench.bench.known import Known
 from samplebench.bench.request import Request
+from samplebench.bench.sources import called_alike
 from samplebench.bench.survey import Survey
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
@@ -105,8 +106,9 @@ def guidances(
     if said and set(names) == {NONE}:
         flag = said[0].replace("_", "-")
         raise UsageError(f"--{flag} is for --guidance {', '.join(NAMES)}; say which, or drop it")
-    for name in ("guiding_model", "classifier"):
-        for guidance in names:
+    # Without guidance nobody expects an effect.
+    for guidance in (name for name in names if name != NONE):
+        for name in ("guiding_model", "classifier"):
             survey.word(name, _takes(guidance) == name, f"guidance {guidance}")
     found = (each for name in names for each in _of_name(name, request, known, codes))
     return tuple(found)
@@ -114,7 +116,7 @@ def guidances(
 
 def _takes(name: str) -> str:
     """Which word names its further network."""
-    return "classifier" if name == "classifier" else "" if name == NONE else "guiding_model"
+    return "classifier" if name == "classifier" else "guiding_model"
 
 
 def _of_name(name: str, request: Request, known: Known, codes: Codes) -> Iterator[PlannedGuidance]:
@@ -140,6 +142,8 @@ def _others(name: str, request: Request, known: Known) -> Sequence[Checkpoint | 
         ]
         for guide in guides:
             check_models(name, known, Known(guide), known.id, guide.id)
+            if any(each.id == guide.id and each != guide for each in (known.entry, *guides)):
+                raise called_alike(guide.id)
         if not guides:
             check_models(name, known, None, known.id)
         return guides or [None]

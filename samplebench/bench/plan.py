@@ -128,9 +128,10 @@ def make(request: Request, checkpoints: Sequence[Checkpoint] | None = None) -> P
             files = {name: file for each in guided for name, file in each.files.items()}
             sources[entry.id] = Source(entry, measuring.measures, files)
         notes += preset_notes(words, entry, (row.columns for row in own))
-        if own and entry.caveat:
-            notes.append(f"{entry.id}: {entry.caveat}")
         if own:
+            notes += [
+                f"{each.id}: {each.caveat}" for each in sources[entry.id].files if each.caveat
+            ]
             notes += _rank_notes(measuring)
             notes += _coupled_notes(own)
         for row in own:

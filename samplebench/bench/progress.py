@@ -125,7 +125,8 @@ def _work(cell: Cell) -> float:
 
 def _passes(cell: Cell) -> float:
     """Of a sample, those of guidance included, each at the price of an evaluation."""
-    return (cell.nfe or _USUAL) + (cell.guide_nfe or 0)
+    own = cell.nfe or _USUAL
+    return own + (own if cell.guide_nfe is None else cell.guide_nfe)
 
 
 def _values(record: Record, scores: Sequence[Score]) -> str:

@@ -25,9 +25,8 @@ def ready(plan: Plan, quiet: bool) -> Plan:
     sources = plan.sources.values()
     measures = [each for source in sources for each in source.measures]
     # Of models in memory there is no file.
-    files = {source.checkpoint.id: source.checkpoint for source in sources}
-    files |= {name: guide for source in sources for name, (guide, _) in source.guides.items()}
-    files = {name: file for name, file in files.items() if file.model is None}
+    needed = (file for source in sources for file in source.files)
+    files = {file.id: file for file in needed if file.model is None}
     known = all(map(digest, files.values()))
     known &= all(each.reference.sha256 for each in measures)
     # The smaller ones first: what is missing there is told before gigabytes are on their way.

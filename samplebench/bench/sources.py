@@ -27,6 +27,11 @@ class Source:
     measures: tuple[Measure, ...]
     guides: Mapping[str, tuple[Checkpoint, Checkpoint | None]] = field(default_factory=dict)
 
+    @property
+    def files(self) -> list[Checkpoint]:
+        """All that has to be here."""
+        return [self.checkpoint, *(guide for guide, _ in self.guides.values())]
+
 
 def checkpoints_of(request: Request) -> list[Checkpoint]:
     """The models of a request, the file that it names in its place.
@@ -52,13 +57,18 @@ def checkpoints_of(request: Request) -> list[Checkpoint]:
         if request.file is not None:
             entry = _at(entry, request.file)
         if entry.id in found:
-            raise UsageError(
-                f"two models are called {entry.id}; give one another name (a file's or a folder's "
-                "own, or name= of sb.wrap)"
-            )
+            raise called_alike(entry.id)
         found[entry.id] = looked_at(entry)
         refuse_latents(found[entry.id])
     return list(found.values())
+
+
+def called_alike(name: str) -> UsageError:
+    """What is told of two models of one name, which no row could tell apart."""
+    return UsageError(
+        f"two models are called {name}; give one another name (a file's or a folder's own, or "
+        "name= of sb.wrap)"
+    )
 
 
 def _at(entry: Checkpoint, path: str) -> Checkpoint:

@@ -207,14 +207,14 @@ def _announce(plan: Plan, device: torch.device) -> None:
 
     def each(*names: str) -> str:
         texts = (" ".join(str(r.get(n)) for n in names if r.get(n) not in ("", None)) for r in rows)
-        return ", ".join(dict.fromkeys(texts))
+        return ", ".join(dict.fromkeys(text or "none" for text in texts))
 
     grids = (f"{r['discretization']} {label({'rho': r['rho']}) if r['rho'] else ''}" for r in rows)
     facts = {
         "model": f"{each('model')} on {device}, {each('dtype')}",
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
-        **({"guidance": each("guidance")} if each("guidance") else {}),
+        **({"guidance": guidance} if (guidance := each("guidance")) != "none" else {}),
         "NFE": _budgets(rows),
         "samples": f"N = {each('num_samples')}, seed {each('seed')}, repeats {each('repeats')}, "
         f"{conditions['noise']} noise, blocks of {conditions['block']}",

@@ -16,9 +16,11 @@ from samplebench.answers.rounding import model_range, rounded
 from samplebench.answers.tensors import checked
 from samplebench.answers.watch import Watch
 from samplebench.devices import synchronize
+from samplebench.errors import UsageError
 from samplebench.models.chunks import Chunks
-from samplebench.models.guidance import Guidance
+from samplebench.models.guidance import Guidance, rounded_up
 from samplebench.models.model import is_foreign, name_of
+from samplebench.processes.discrete import DiscreteProcess
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +50,7 @@ class Bound:
     Args:
         model: a `Model` or any callable (x, sigma, labels) -> x0 with sigma_min, sigma_max and
             round_sigma.
-        labels: int64 [N] or None.
+        labels: int64 [N] or None; an unconditional model gets none.
         batch: N, the number of samples; an evaluation of N images counts one.
         guidance: moves the answers by a further pass; or a callable (x_t, t_net, labels) ->
             gradient, already scaled, for the samplers that step on a discrete model's own time
@@ -76,7 +78,9 @@ class Bound:
         foreign: bool | None = None,
         main: Bound | None = None,
     ) -> None:
-        self.model, self.labels, self.batch = model, labels, batch
+        self.model, self.batch = model, batch
+        # Those of an unconditional model are its classifier's alone.
+        self.labels = None if getattr(model, "num_classes", None) == 0 else labels
         self.guidance, self.main = guidance, main
         self.images = self.calls = 0
         self.counts: np.ndarray | None = np.zeros(batch, dtype=np.int64)
@@ -104,16 +108,30 @@ class Bound:
             rows: int64 [n] on the host, which of the N samples x are; None for all in their order.
 
         Raises:
-            UsageError: the network returned something else than a tensor like x.
+            UsageError: the network returned something else than a tensor like x, or it guides and
+                does not know so high a level.
         """
         import torch
 
         # A host scalar: no device synchronisation, and models may call tensor methods on it.
         sigma = torch.as_tensor(sigma, dtype=torch.float64)
+        if self.main is not None and self.sigma_max < self.main.sigma_max:
+            self._check_level(float(sigma.max()))
         answer = self.ask(
             lambda x, sigma, labels: self.model(x, sigma, labels), x, sigma, rows=rows
         )
         return self._guided(self.judge(answer, x, "sigma", sigma, rows), x, sigma, rows)
+
+    def _check_level(self, sigma: float) -> None:
+        """The steps begin within the main model's levels: a guiding one that has never seen so much
+        noise may answer anything. One of discrete steps is told its last."""
+        on_steps = isinstance(getattr(self.model, "process", None), DiscreteProcess)
+        if on_steps or sigma <= rounded_up(self.sigma_max):
+            return
+        raise UsageError(
+            f"{self.name} knows noise levels up to {self.sigma_max:g} and guides at {sigma:g}; "
+            f"give guidance_interval 0/{self.sigma_max:g}"
+        )
 
     def _guided(self, main: Tensor, x: Tensor, sigma: Tensor, rows: Tensor | None) -> Tensor:
         """Its own answer, moved where the guidance acts; of samples elsewhere no pass is made."""

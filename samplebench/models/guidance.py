@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,24 @@ if TYPE_CHECKING:
     from samplebench.models.chunks import Chunks
     from samplebench.processes.discrete import DiscreteProcess
 
-NAMES = ("cfg", "auto", "classifier")
+# Each with the keys in citations.bib of its papers.
+CITE: Mapping[str, tuple[str, ...]] = {
+    "cfg": ("ho2022classifierfree",),
+    "auto": ("karras2024autoguidance",),
+    "classifier": ("dhariwal2021adm",),
+}
+NAMES = tuple(CITE)
+# Of an interval, whatever guides within it.
+CITE_INTERVAL = ("kynkaanniemi2024interval",)
+# Relative, of a level that a schedule computes: edm's last is 0.002000000000000003.
+_ROUNDING = 1e-6
 # Of an interval: every noise level.
 EVERYWHERE = (0.0, math.inf)
+
+
+def rounded_up(level: float) -> float:
+    """Above every level that is this one but for its rounding."""
+    return level * (1 + _ROUNDING)
 
 
 class Guidance(ABC):
@@ -46,8 +61,8 @@ class Guidance(ABC):
 
     def inside(self, sigma: float | Tensor) -> Any:
         """Whether noise levels are in the interval: bool of sigma's shape, of a tensor's on the
-        host."""
-        low, high = self.interval
+        host. One that is an end but for its rounding, in float32 too, is that end."""
+        low, high = map(rounded_up, self.interval)
         found = (sigma > low) & (sigma <= high)
         return found if isinstance(found, bool) else found.cpu()
 
@@ -182,7 +197,8 @@ class ClassifierPull:
             sigma: a scalar or [N], on any device.
         """
         time = self.guidance.time(sigma.cpu(), len(x), x.device)
-        level = column(sigma, x)
+        # A level's square is beyond float16 where the level is not.
+        level = sigma.cpu().double()
         scale = (level.square() + 1).sqrt()
-        gradient = self.guidance(x / scale, time, labels).to(x.dtype)
-        return gradient * (level.square() / scale)
+        gradient = self.guidance(x / column(scale, x), time, labels).to(x.dtype)
+        return gradient * column(level.square() / scale, x)

@@ -58,6 +58,10 @@ def summary_of(view: View) -> str:
         if len(grids) < 4
         else counted(len(grids), "time discretization"),
     ]
+    if any(row.get("guidance") for row in view.rows):
+        number_of = len(_distinct(view, "guidance"))
+        said = conditions_of(view.rows, ("guidance",))
+        parts += said if number_of < 4 else [counted(number_of, "guidance")]
     if nfe:
         low, high = f"{nfe[0]:g}", f"{nfe[-1]:g}"
         parts.append(f"NFE {low}" if low == high else f"NFE {low} to {high}")

@@ -49,7 +49,8 @@ def _texts(rows: Sequence[Row], key: str, symbol: str) -> list[str]:
     if key == "discretization":
         return [grid_label(row, symbol) for row in rows]
     written = count_text if key in COUNTED else printable
-    return ["-" if row.get(key) in (None, "") else written(row.get(key)) for row in rows]
+    nothing = "none" if key == "guidance" else "-"
+    return [nothing if row.get(key) in (None, "") else written(row.get(key)) for row in rows]
 
 
 def _counted(rows: Sequence[Row]) -> list[str]:

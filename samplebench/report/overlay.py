@@ -146,7 +146,11 @@ def _guidance(column: str) -> str:
     from samplebench.checkpoints.catalog import catalog
 
     name, _, rest = column.partition(" ")
-    if not column or not acts(name, float(rest.split(" ")[0])):
+    try:
+        moves = acts(name, float(rest.partition(" ")[0]))
+    except ValueError:
+        return column  # none, or no words of ours
+    if not moves:
         return ""
     words, by, guide = column.partition(" by ")
     entry = catalog().get(guide)

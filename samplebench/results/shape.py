@@ -115,7 +115,14 @@ _IMAGES: Mapping[str, Kind] = {
     **dict.fromkeys(("seed", "numerics"), _whole),
     "steps": _or_none(_whole),
     "params": _scalars,
-    **dict.fromkeys(("config", "guidance"), lambda value: isinstance(value, Mapping)),
+    "config": lambda value: isinstance(value, Mapping),
+    "guidance": {
+        "name": _text,
+        "scale": _number,
+        "interval": _text,
+        "model": {"id": _text},
+        "classifier": {"id": _text},
+    },
     "discretization": _grid,
 }  # fmt: skip
 _RECORD: Mapping[str, Kind] = {

@@ -111,6 +111,17 @@ class TestView:
         )
         assert {"song2021ddim", "song2021score"} <= keys(found)
 
+    def test_guidance_its_interval_and_the_model_that_guides(self):
+        found = view()
+        assert not any(kind == "guidance" for kind, _ in citations.uses_of_view(found))
+        conditions = found.cells["ab"]["conditions"]
+        guide = {"id": "edm2-img64-s-autog-fid-guide"}
+        conditions["guidance"] = {"name": "cfg", "interval": "0.3/5.0", "model": guide}
+        uses = citations.uses_of_view(found)
+        cited = keys(citations.cited(uses, [__version__]))
+        assert {"ho2022classifierfree", "kynkaanniemi2024interval", "karras2024edm2"} <= cited
+        assert citations.without_citation(uses) == []
+
     def test_explicit_levels_have_no_source(self):
         uses = citations.uses_of_view(view("ddim", grid=[80.0, 5.0, 1.0]))
         assert "karras2022edm" not in keys(citations.cited(uses, [__version__]))

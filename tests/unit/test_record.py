@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from samplebench.results import shape
 from samplebench.results.record import Conditions, Provenance, Record
 from samplebench.results.row import COLUMNS, INTEGERS, OPTIONAL, STRINGS
@@ -22,4 +24,17 @@ def test_columns_have_their_order_and_kinds():
         "reference",
     )  # fmt: skip
     assert {"rho"} == {*COLUMNS} - INTEGERS - STRINGS
-    assert OPTIONAL == {"rho", "steps", "nfe_requested", "nfe", "depth"}
+    assert OPTIONAL == {"rho", "steps", "nfe_requested", "nfe", "depth", "guide_nfe"}
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        (None, ""), ("cfg", ""), ({"name": ["cfg"]}, ".name"), ({"scale": "2"}, ".scale"),
+        ({"interval": [0.3, 5]}, ".interval"), ({"model": "weak"}, ".model"),
+        ({"model": {"id": 3}}, ".model.id"), ({"classifier": {"id": None}}, ".classifier.id"),
+    ],
+)  # fmt: skip
+def test_a_guidance_that_no_run_has_written_is_named(said, field):
+    found = shape.fault_of_record({"conditions": {"guidance": said}})
+    assert found == f"conditions.guidance{field}"

@@ -8,6 +8,7 @@ import torch
 import samplebench as sb
 from samplebench.adapters.openai.flags import classifier
 from samplebench.bench.guides import Guide
+from samplebench.bench.progress import _work
 from samplebench.bench.request import Request
 from samplebench.bench.run import _bench, _Model
 from samplebench.bench.stop import Interrupted
@@ -235,6 +236,44 @@ def test_guides_are_loaded_once_and_only_where_they_are_needed(models):
     assert bench.guides["weak"].network.bandwidth == 0.6
 
 
+def named(name, scale=1.0):
+    """A network of one's own under a name."""
+    uncond = sb.load("digits-exact-uncond", device="cpu")
+
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.tensor([scale], dtype=torch.float64))
+
+        def forward(self, x, sigma):
+            return uncond(x, sigma) * self.scale
+
+    return sb.wrap(Scaled().eval(), predicts="D", time="sigma", shape=(1, 8, 8), name=name)
+
+
+def test_guides_of_one_name_cannot_be_told_apart():
+    """And a guide that is called like the model that it guides; one that is that model may be."""
+    one, two = named("mine"), named("mine", 0.5)
+    reason = "two models are called mine; give one another name"
+    with pytest.raises(UsageError, match=reason):
+        make(**WORDS, **CFG, guiding_model=[one, two])
+    auto = {"guidance": "auto", "guidance_scale": 2, "protocol": "digits"}
+    auto |= {"reference": "digits-kde", **WORDS}
+    with pytest.raises(UsageError, match=reason):
+        make(**auto, model=one, guiding_model=two)
+    assert len(make(**auto, model=one, guiding_model=[one, one]).cells) == 1
+
+
+def test_what_is_to_be_known_of_a_guide_is_told(models, tmp_path):
+    text = CATALOGUE.replace("[weak]", '[weak]\ncaveat = "trained for an hour"')
+    (tmp_path / "mine.toml").write_text(text)
+    plan = make(**WORDS, **CFG, checkpoints=str(tmp_path / "mine.toml"), guiding_model="weak")
+    assert "weak: trained for an hour" in plan.notes
+    # Nothing is said of the unguided curve beside them, which has no guide.
+    beside = {**CFG, "guidance": "none,cfg", "checkpoints": models, "guiding_model": "weak"}
+    assert make(**WORDS, **beside).notes == make(**WORDS).notes
+
+
 REFUSED = [
     ({"guidance_scale": 2}, "--guidance-scale is for --guidance cfg, auto, classifier"),
     ({"guidance_interval": "1/2"}, "--guidance-interval is for --guidance cfg"),
@@ -354,3 +393,10 @@ def test_models_in_memory_guide_and_are_guided(tmp_path):
     assert other["conditions"]["guidance"]["model"]["dtype"] == "float32"
     assert other["conditions"]["dtype"] == "float64"
     assert ids == ["one", "half"] and found[0]["cell"] != found[1]["cell"]
+
+
+def test_work_that_nobody_plans_has_its_further_passes_too():
+    """So a bar over guided and unguided cells tells what is left of both."""
+    words = {**WORDS, "sampler": "rk45", "nfe": None, "guidance": "none,cfg", "guidance_scale": 2}
+    alone, guided = map(_work, make(**words).cells.values())
+    assert guided == 2 * alone > 0

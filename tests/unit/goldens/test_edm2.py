@@ -188,19 +188,6 @@ def test_a_network_of_the_other_family_is_named():
 # Whole runs.
 
 
-class Guided(Model):
-    """D_ref + g (D - D_ref)."""
-
-    def __init__(self, main: Model, reference: Model, scale: float) -> None:
-        self.main, self.reference, self.scale = main, reference, scale
-        self.shape, self.num_classes, self.device = main.shape, main.num_classes, main.device
-
-    def __call__(self, x, sigma, labels=None):
-        main = self.main(x, sigma, labels)
-        reference = self.reference(x, sigma, labels if self.reference.num_classes else None)
-        return reference + self.scale * (main - reference)
-
-
 class Seen(Model):
     """Another model that notes the noise levels it is asked for."""
 
@@ -228,10 +215,11 @@ def test_runs(case, agrees):
     }
     params, dtype = dict(case["params"]), getattr(torch, case["dtype"])
     steps, scale = params.pop("num_steps", 32), params.pop("guidance", None)
-    model = loaded(case["net"])
+    model, words, taken = Seen(loaded(case["net"]), dtype), dict[str, object](), []
     if case["gnet"]:
-        model = Guided(model, loaded(case["gnet"]), scale)
-    model = Seen(model, dtype)
+        guide = loaded(case["gnet"])
+        name = "auto" if guide.num_classes else "cfg"
+        words = {"guidance": name, "guidance_scale": scale, "guiding_model": guide}
 
     streams = stream("nvlabs", case["seeds"], "cpu", dtype)
     latents, labels = streams.start(model.shape, model.num_classes)
@@ -255,9 +243,12 @@ def test_runs(case, agrees):
         latents=latents,
         labels=labels,
         noise=noise,
+        callback=taken.append,
+        **words,
         **params,
     )
     assert x.dtype == dtype and len(model.levels) == case["nfe"]
+    assert (taken[-1].nfe, taken[-1].guide_nfe) == (case["nfe"], case["nfe_guiding"])
     assert model.levels == pytest.approx(stored["eval_sigmas"], rel=FLOAT32)
     assert len(drawn) == case["noise_rows"]
     if drawn:

@@ -16,6 +16,7 @@ from samplebench.models.exact_linear import ExactLinearModel
 from samplebench.models.guidance import ClassifierGuidance
 from samplebench.models.views import DiscreteView, IsotropicView, LinearView
 from samplebench.processes.linear import apply
+from samplebench.registry import discretizations
 from samplebench.sampling.guided import reference_guidance
 
 SHAPE, BANDWIDTH, SCALE = (2, 4, 4), 0.3, 2.5
@@ -132,6 +133,40 @@ def test_a_classifier_makes_the_mixture_conditional():
             bound = Bound(Unconditional(), LABELS, 5, guidance)
             near(bound(X * sigma, sigma), guided(X * sigma, sigma, scale))
             assert (bound.nfe, bound.guide_nfe) == (1, 1)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 500.0])
+def test_a_classifier_guides_a_state_in_half_precision(sigma):
+    """Also above 256, whose square is infinite there."""
+    process = sb.process("discrete", **CONFIG | {"diffusion_steps": 4000})
+    judge = classifier(by_steps(process))
+    guidance = ClassifierGuidance(lambda x, t: judge(x.double(), t), 1.0, process=process)
+    x = (X * sigma).half()
+    levels = torch.full((len(X),), sigma, dtype=torch.float64)
+    for asked in (sigma, levels):
+        found = Bound(Unconditional(), LABELS, len(X), guidance)(x, asked)
+        assert found.dtype == torch.float16
+        near(found.double(), given(x.double(), sigma), 0.05)
+
+
+@pytest.mark.parametrize("kind", ["sigma", "discrete"])
+def test_the_classifiers_labels_are_not_the_unconditional_models(kind):
+    """Whatever it would make of them."""
+    process, given_ones = sb.process("discrete", **CONFIG), []
+
+    class Asked(Unconditional):
+        def __call__(self, x, sigma, labels=None):
+            given_ones.append(labels)
+            return super().__call__(x, sigma)
+
+    judge = classifier(by_steps(process))
+    judge.process = process
+    model = Asked() if kind == "sigma" else on_steps(Asked())
+    sb.sample(
+        model, "euler" if kind == "sigma" else "ddim", steps=3, latents=X, labels=LABELS,
+        guidance="classifier", classifier=judge,
+    )  # fmt: skip
+    assert given_ones and set(given_ones) == {None}
 
 
 # steps of a discrete process
@@ -271,6 +306,27 @@ def test_an_interval_is_open_below_and_closed_above():
         assert (bound.nfe, bound.guide_nfe) == (1, int(inside))
 
 
+@pytest.mark.parametrize("name", ["edm", "logsnr", "polyexponential", "time_uniform"])
+def test_an_end_on_a_level_is_that_level_however_it_was_rounded(name):
+    """Grids of 80 to 0.002 begin and end a few bits beside these; diffusers' are in float32."""
+    levels = [*map(float, discretizations.get(name)(6))]
+    low, high = (float(f"{level:.6g}") for level in (levels[-1], levels[0]))
+    for dtype in (torch.float64, torch.float32):
+        guidance = ClassifierGuidance(None, interval=(low, high))
+        found = guidance.inside(torch.tensor(levels, dtype=dtype))
+        assert found.tolist() == [*map(guidance.inside, levels)] == [True] * 5 + [False]
+    main = conditional()
+    counts = []
+    for interval in ((low, high), (0.0, high), (low, math.inf), (levels[2], levels[1])):
+        taken = []
+        sb.sample(
+            main, "euler", steps=6, discretization=name,
+            **words(guidance_interval=interval, callback=taken.append),
+        )  # fmt: skip
+        counts.append(taken[-1].guide_nfe)
+    assert counts == [5, 6, 5, 1]
+
+
 def test_of_samples_at_levels_of_their_own_only_those_inside_get_a_pass():
     main, seen = conditional(), []
 
@@ -342,6 +398,32 @@ def test_a_guide_of_another_answer_is_named():
             conditional(), "euler", steps=3, latents=X, labels=LABELS, guidance="cfg",
             guidance_scale=2, guiding_model=short,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("sampler", ["heun", "rk45", "gddim"])
+def test_a_guide_is_not_asked_above_its_noise_levels(sampler):
+    """A network that knows less noise than the steps begin with answers anything there."""
+
+    class Low(Unconditional):
+        sigma_max = 20.0
+
+    steps = {} if sampler == "rk45" else {"steps": 6}
+    reason = (
+        r"guiding network knows noise levels up to 20 and guides at \d+.*guidance_interval 0/20"
+    )
+    with pytest.raises(UsageError, match=reason):
+        sb.sample(conditional(), sampler, **steps, **words(guiding_model=Low()))
+    found = sb.sample(
+        conditional(), sampler, **steps, **words(guiding_model=Low(), guidance_interval="0/20")
+    )
+    assert found.isfinite().all()
+
+
+def test_churn_above_the_levels_of_both_models_is_no_fault_of_the_guide():
+    main, weak = conditional(), conditional(bandwidth=0.9)
+    main.sigma_max = weak.sigma_max = 20.0
+    how = words(guidance="auto", guiding_model=weak)
+    assert sb.sample(main, "edm", steps=6, S_churn=5, **how).isfinite().all()
 
 
 # sb.sample

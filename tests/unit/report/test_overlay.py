@@ -294,6 +294,8 @@ def test_guided_values_meet_guided_runs_and_no_others():
     # A model that nothing moves is no guided one.
     assert {(p.x["nfe"], p.y) for _, p in guided_points(model, "cfg 1")} == free
     assert guided_points(model, "cfg 2") == guided_points(model, "auto 2 by weak") == []
+    # Nor are words that no version of samplebench has written.
+    assert guided_points(model, "cfg") == guided_points(model, "3  x") == []
 
 
 @pytest.mark.parametrize(

@@ -125,3 +125,14 @@ def test_what_else_was_counted_is_shown_where_it_says_more(make_view):
         "sampler", "discretization", "guidance", "NFE", "depth", "guide", "NFE", "fd-toy",
     ]  # fmt: skip
     assert first.split()[-6:-3] == ["5", "3", "5"]
+
+
+def test_a_page_counts_its_guidances(make_view):
+    view = make_view()
+    assert "guidance" not in summary_of(view)
+    view.rows[0]["guidance"] = "cfg 2"
+    assert ", guidance cfg 2 or none, NFE" in summary_of(view)
+    assert " none " in to_text(view.rows)
+    more = [{**view.rows[0], "guidance": f"cfg {scale}"} for scale in (3, 4, 5)]
+    view.rows.extend(more)
+    assert ", 5 guidances, NFE" in summary_of(view)
