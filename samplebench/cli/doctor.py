@@ -42,6 +42,8 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.loading.source import source_of
 
     known = catalog(args.checkpoints)
+    if args.file and args.source not in known:
+        raise UsageError(f"--file {args.file}: name the model that it is, not {args.source}")
     entry = source_of(
         args.source,
         known,
@@ -50,8 +52,6 @@ def main(args: argparse.Namespace) -> int:
         offline=args.offline,
     )
     if args.file:
-        if args.source not in known:
-            raise UsageError(f"--file {args.file}: name the model that it is, not {args.source}")
         entry = entry.at(args.file)
 
     import torch  # noqa: F401  what importing it takes is not the checkpoint's

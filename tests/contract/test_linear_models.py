@@ -108,8 +108,11 @@ def test_labels(model, u, labels):
         with pytest.raises(UsageError, match="unconditional"):
             sb.sample(model, "gddim", steps=2, seeds=[0], labels=[0])
         return
-    with pytest.raises(UsageError, match="labels"):
-        model.eps(u, 0.5)
+    if model.labels_optional:
+        assert not torch.equal(model.eps(u, 0.3), model.eps(u, 0.3, labels))
+    else:
+        with pytest.raises(UsageError, match="labels"):
+            model.eps(u, 0.5)
     other = (labels + 1) % model.num_classes
     assert not torch.equal(model.eps(u, 0.3, labels), model.eps(u, 0.3, other))
     with pytest.raises((UsageError, IndexError)):

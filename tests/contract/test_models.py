@@ -153,8 +153,11 @@ def test_labels(model, x, labels):
         with pytest.raises(UsageError, match="unconditional"):
             sb.sample(model, "euler", steps=2, seeds=[0], labels=[0])
         return
-    with pytest.raises(UsageError, match="labels"):
-        model(x, 1.0)
+    if model.labels_optional:
+        assert not torch.equal(model(20 * x, 20.0), model(20 * x, 20.0, labels))
+    else:
+        with pytest.raises(UsageError, match="labels"):
+            model(x, 1.0)
     other = (labels + 1) % model.num_classes
     assert not torch.equal(model(20 * x, 20.0, labels), model(20 * x, 20.0, other))
     for wrong in ([-1], [model.num_classes]):

@@ -82,10 +82,10 @@ def test_filters_that_nothing_passes(samplebench, tmp_path):
     ("words", "said"),
     [
         (("--checkpoint", "adm-imagnet64"), "'adm-imagnet64'; did you mean 'adm-imagenet64'?"),
-        (("--checkpoint", "?????"), "'?????'; 'samplebench published' lists all 113"),
+        (("--checkpoint", "?????"), "'?????'; 'samplebench published' lists all 118"),
         (("--sampler", "huen"), "published sampler 'huen'; did you mean 'heun'?"),
         (("--dataset", "cifar"), "published dataset 'cifar'; did you mean 'cifar10'?"),
-        (("--protocol", "fid"), "'fid'; known: edm, openai, other, score-sde"),
+        (("--protocol", "fid"), "'fid'; known: edm, edm2, openai, other, score-sde"),
         (("--max-nfe", "0"), "--max-nfe 0: evaluations are counted from 1"),
         (("--max-nfe", "ten"), "argument --max-nfe: invalid int value: 'ten'"),
     ],
