@@ -153,8 +153,13 @@ def test_labels(model, x, labels):
         with pytest.raises(UsageError, match="unconditional"):
             sb.sample(model, "euler", steps=2, seeds=[0], labels=[0])
         return
-    with pytest.raises(UsageError, match="labels"):
-        model(x, 1.0)
+    if model.labels_optional:  # for all classes together, which is no single one of them
+        each = [model(x, 1.0, torch.full((5,), k)) for k in range(model.num_classes)]
+        together = model(x, 1.0)
+        assert together.isfinite().all() and not any(torch.equal(together, d) for d in each)
+    else:
+        with pytest.raises(UsageError, match="labels"):
+            model(x, 1.0)
     other = (labels + 1) % model.num_classes
     assert not torch.equal(model(20 * x, 20.0, labels), model(20 * x, 20.0, other))
     for wrong in ([-1], [model.num_classes]):
