@@ -14,6 +14,7 @@ from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
 from samplebench.features.judged import extractor_of
 from samplebench.loading import load
+from samplebench.loading.judged import check_planned
 from samplebench.loading.memory import changed
 from samplebench.models.chunks import Chunks
 from samplebench.models.guidance import Guidance
@@ -85,8 +86,11 @@ class Bench:
 
         Raises:
             UsageError: a network of others that fails or answers wrongly, or one of latents.
+            InputError: a file that is another than the planned one.
         """
         model = load(checkpoint, device=device, dtype=dtype)
+        if cells:
+            check_planned(model, checkpoint, cells[0].conditions["checkpoint_sha256"])
         if getattr(model, "latents", False):
             raise UsageError(
                 f"{checkpoint.id} makes latents, not images, and nothing here decodes them; "

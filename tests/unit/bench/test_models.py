@@ -17,6 +17,7 @@ from samplebench.checkpoints.catalog import catalog
 from samplebench.embedded import packaged
 from samplebench.errors import InputError, UsageError
 from samplebench.loading.memory import identity_of
+from samplebench.results.store import Store
 from tests.unit.bench.folders import sweep
 
 SHAPE = (1, 8, 8)
@@ -334,3 +335,27 @@ def test_the_folder_of_results():
         "reports/digits-exact+digits-edm"
     )
     assert make(Request.of(model="digits-exact", out="here")).folder == Path("here")
+
+
+@pytest.mark.parametrize("role", ["model", "guide"])
+def test_a_file_that_changes_after_it_was_planned(role, words, tmp_path, monkeypatch, refused):
+    """Its cells would be told as those of the file before."""
+    file = tmp_path / "mine.pkl"
+    file.write_bytes(packaged("digits-edm.pkl").read_bytes())
+    if role == "model":
+        words["model"] = str(file)
+    else:
+        words |= {"model": "digits-exact-uncond", "guidance": "auto", "guidance_scale": 2}
+        words["guiding_model"] = str(file)
+    noted = Store.add_request
+
+    def meanwhile(*args):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1  # of a weight
+        file.write_bytes(content)
+        noted(*args)
+
+    monkeypatch.setattr(Store, "add_request", meanwhile)
+    refused(lambda: sb.run(**words), InputError, "mine.pkl: its file has changed since")
+    monkeypatch.undo()
+    assert not list(Path(words["out"], "cells").glob("*.json"))
