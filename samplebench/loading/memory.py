@@ -159,19 +159,21 @@ def _protocol(model: Any) -> str:
 
 
 def _dtype(model: Any) -> str:
-    """What it says that it computes in; else that of its weights, the widest of several, or of the
-    state."""
+    """What the model or a released network says that it computes in; else the precision of its
+    weights, the widest of several, or of the state."""
     import functools
 
     import torch
 
-    if isinstance(own := getattr(model, "dtype", None), torch.dtype):
-        return str(own).removeprefix("torch.")
     network: Any = getattr(model, "network", None)
     network = getattr(network, "__wrapped__", network)
-    found = [p.dtype for p in _parameters(network) if p.is_floating_point()]
-    widest = functools.reduce(torch.promote_types, found) if found else model.state_dtype
-    return str(widest).removeprefix("torch.")
+    own = getattr(model, "dtype", None)
+    if hasattr(network, "run_dtype"):  # whose weights may be kept narrower
+        own = network.run_dtype(model.device)
+    if not isinstance(own, torch.dtype):
+        found = [p.dtype for p in _parameters(network) if p.is_floating_point()]
+        own = functools.reduce(torch.promote_types, found) if found else model.state_dtype
+    return str(own).removeprefix("torch.")
 
 
 def _parameters(network: Any) -> list[torch.Tensor]:

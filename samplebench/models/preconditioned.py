@@ -37,7 +37,7 @@ class PreconditionedModel(Model):
         assert isinstance(low, float | int) and isinstance(high, float | int)
         self.sigma_min, self.sigma_max = float(low), float(high)
         self.network = network.to(device).eval().requires_grad_(False)
-        self.device, self.dtype = device, network.run_dtype(device)
+        self.device = device
         self.shape = (network.img_channels, network.img_resolution, network.img_resolution)
         self.num_classes = network.label_dim
         if name := _PROCESSES.get(type(network)):

@@ -71,6 +71,14 @@ def swept(model, words):
     return found.store.view(found.plan.rows).rows
 
 
+def record_of(model, words):
+    """Of the one cell of a run."""
+    rest = {k: v for k, v in words.items() if k not in ("quiet", "out")}
+    found = sweep(Path(words["out"]), model=model, **rest)
+    (name,) = found.plan.cells
+    return found.store.cell(name)
+
+
 def cells(model, words) -> list[str]:
     """Hashes of the cells of a run."""
     return list(planned(model, words).cells)
@@ -146,16 +154,17 @@ def test_the_precision_is_what_the_network_gets(words):
     net = nn.Conv2d(1, 1, 3, padding=1)
     made = {"alpha_bar": np.linspace(0.999, 0.01, 20), "shape": SHAPE, "name": "mine"}
     rows = [
-        sb.run(model=model, **words)["dtype"][0]
+        planned(model, words).rows[0].columns["dtype"]
         for model in (
             sb.wrap(lambda x, t: net(x), predicts="eps", **made),
             sb.wrap(lambda x, t: x.double().float() * 0, predicts="eps", **made),
             sb.wrap(lambda x, s: net(x), predicts="D", process="vp", shape=SHAPE, name="mine"),
             sb.load("digits-vp", device="cpu"),
             sb.load("digits-edm", device="cpu"),
+            sb.wrap(sb.load("digits-vp", device="cpu").network, predicts="D", shape=SHAPE),
         )
     ]
-    assert rows == ["float32", "float64", "float32", "float32", "float32"]
+    assert rows == ["float32", "float64", "float32", "float32", "float32", "float32"]
 
 
 def test_one_that_changes_as_it_is_asked_is_told(words):
@@ -169,9 +178,7 @@ def test_one_that_changes_as_it_is_asked_is_told(words):
             return super().forward(x, sigma)
 
     def doubts(model):
-        (cell,) = cells(model, words)
-        path = Path(words["out"], "cells", f"{cell}.json")
-        return json.loads(path.read_text()).get("unsteady", [])
+        return record_of(model, words).get("unsteady", [])
 
     (told,) = doubts(sb.wrap(Counting().eval(), family="edm", config=LEVELS, shape=SHAPE))
     assert "changed as it was asked" in told
@@ -194,10 +201,8 @@ def test_a_network_that_asks_for_gradients(words):
                 return torch.autograd.grad(energy, x)[0]
 
     model = sb.wrap(Energy().eval(), family="edm", config=LEVELS, shape=SHAPE)
-    (cell,) = cells(model, words)
-    record = json.loads(Path(words["out"], "cells", f"{cell}.json").read_text())
     # A convolution of 64 pixels and 9 taps, on the way back as well.
-    assert record["gflop_per_evaluation"] == pytest.approx(2 * 2 * 64 * 9 / 1e9)
+    assert record_of(model, words)["gflop_per_evaluation"] == pytest.approx(2 * 2 * 64 * 9 / 1e9)
 
 
 @pytest.mark.parametrize(
