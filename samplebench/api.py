@@ -31,7 +31,8 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
             {"edm.S_churn": [0, 10]}), label (name -> label), guidance, guidance_scale,
             guidance_interval, guiding_model, classifier, num_samples, seed, repeats,
             metric, reference, keep, save_images, protocol, noise, state_dtype,
-            batch_size, device, dtype, preset, checkpoints, file, offline, yes, out.
+            batch_size, device, dtype, preset, checkpoints, file, format, model_config, offline,
+            yes, out.
 
     Autocast, inference mode and the default dtype and device that the program has set in torch
     change no value: they are off meanwhile.

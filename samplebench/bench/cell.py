@@ -62,6 +62,7 @@ def run_cell(
         if cell.not_reusable:
             store.drop_partial(cell.hash)
         raise
+    partial.doubt(bench.changes())
     statistics = dict(_statistics(cell, wanted, bench, partial))
     _keep(cell, bench, partial, store, keep, statistics)
     record = _record(cell, setting, bench, partial)

@@ -11,6 +11,7 @@ from samplebench.bench.probe import probe
 from samplebench.bench.rehearsal import probed, try_network
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.loading import load, load_classifier
+from samplebench.loading.judged import check_planned
 from samplebench.models.chunks import Chunks
 from samplebench.models.guidance import EVERYWHERE, ClassifierGuidance, Guidance
 from samplebench.models.model import is_foreign
@@ -76,8 +77,10 @@ def load_guides(
             if beside is not None:
                 found[name] = _classifier(beside, model, block, counted, device)
             else:
-                dtype = conditions["guidance"]["model"]["dtype"]
-                found[name] = _model(load(entry, device=device, dtype=dtype), block, counted)
+                planned = conditions["guidance"]["model"]
+                network = load(entry, device=device, dtype=planned["dtype"])
+                check_planned(network, entry, planned["checkpoint_sha256"])
+                found[name] = _model(network, block, counted)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
 from samplebench.features.judged import extractor_of
 from samplebench.loading import load
+from samplebench.loading.judged import check_planned
+from samplebench.loading.memory import changed
 from samplebench.models.chunks import Chunks
 from samplebench.models.guidance import Guidance
 from samplebench.models.model import Model, is_foreign
@@ -58,6 +60,7 @@ class Bench:
         guides: guiding models and classifiers, by their ids.
         foreign: whether samplebench did not write the network.
         unsteady: what makes every cell of the model irreproducible, lines.
+        entries: what was planned for: the model and its guides.
     """
 
     model: Model
@@ -66,6 +69,7 @@ class Bench:
     foreign: bool = False
     unsteady: tuple[str, ...] = ()
     guides: Mapping[str, Guide] = field(default_factory=dict)
+    entries: tuple[Checkpoint, ...] = ()
 
     @classmethod
     def of(
@@ -82,8 +86,11 @@ class Bench:
 
         Raises:
             UsageError: a network of others that fails or answers wrongly, or one of latents.
+            InputError: a file that is another than the planned one.
         """
         model = load(checkpoint, device=device, dtype=dtype)
+        if cells:
+            check_planned(model, checkpoint, cells[0].conditions["checkpoint_sha256"])
         if getattr(model, "latents", False):
             raise UsageError(
                 f"{checkpoint.id} makes latents, not images, and nothing here decodes them; "
@@ -96,7 +103,16 @@ class Bench:
         unsteady = () if doubt is None else (doubt,)
         model.chunks = Chunks()
         loaded = load_guides(cells, guides, model, block, batch, device)
-        return cls(model, extractors, gflop, foreign, unsteady, loaded)
+        entries = (checkpoint, *(entry for entry, _ in guides.values()))
+        return cls(model, extractors, gflop, foreign, unsteady, loaded, entries)
+
+    def changes(self) -> Iterator[str]:
+        """What of it is no longer what its cells say, a line each."""
+        for entry in self.entries:
+            if changed(entry):
+                yield (
+                    f"model {entry.id} changed as it was asked: its weights, a counter or a cache"
+                )
 
     def guidance(self, conditions: Conditions) -> Guidance | None:
         """Of a cell."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,12 +91,14 @@ class Partial:
         self.drawn += block.drawn
         self.nonfinite += block.nonfinite
         self.why = self.why or block.why
-        for doubt in block.doubts:
-            if doubt not in self.unsteady:
-                self.unsteady.append(doubt)
+        self.doubt(block.doubts)
         for stage in _STAGES:
             self.seconds[stage] += block.seconds[stage]
         self.next_block, self.next_sample = block.index + 1, block.first + len(block.images)
+
+    def doubt(self, lines: Iterable[str]) -> None:
+        """Notes reasons why the same seeds give other samples, each once."""
+        self.unsteady.extend(line for line in dict.fromkeys(lines) if line not in self.unsteady)
 
     def rows(self, key: str) -> np.ndarray:
         """All rows so far, mapped: features float64 [N, D], or images uint8 [N, H, W, C]."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from samplebench.cli.common import command, decide, output_flags, print_json, print_table
+from samplebench.cli.common import command, decide, output_flags, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from samplebench.doctor import Finding
+    from samplebench.doctor import Diagnosis, Finding
 
 _EXAMPLES = """
 samplebench doctor vp-cifar10
@@ -56,15 +57,13 @@ def main(args: argparse.Namespace) -> int:
 
     import torch  # noqa: F401  what importing it takes is not the checkpoint's
 
-    from samplebench.doctor import examine
     from samplebench.doctor.memory import peak_bytes
     from samplebench.loading import load
 
     before = peak_bytes()
     model = load(entry, device=args.device, offline=args.offline, quiet=args.quiet)
     loaded = peak_bytes() - before
-    with _progress(args.quiet) as report:
-        diagnosis = examine(model, report)
+    diagnosis = _examined(model, args.quiet)
     decide(args, 0 if diagnosis.healthy else 1)
     facts = {
         "model": entry.id,
@@ -94,6 +93,27 @@ def main(args: argparse.Namespace) -> int:
             print_table([_row(f) for f in diagnosis.findings], as_json=False)
         print("\n" + diagnosis.verdict)
     return int(args.verdict)
+
+
+def _examined(model: Any, quiet: bool) -> Diagnosis:
+    """What is found of a model; what is warned of meanwhile is a note.
+
+    Raises:
+        UsageError: a network of others fails.
+    """
+    from samplebench.answers.blame import Blame, line_of
+    from samplebench.doctor import examine
+    from samplebench.models.model import is_foreign, name_of
+
+    warned: list[warnings.WarningMessage]
+    with _progress(quiet) as report, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        with Blame(name_of(model)) if is_foreign(model) else nullcontext():
+            diagnosis = examine(model, report)
+    for line in dict.fromkeys(line_of(str(each.message)) for each in warned):
+        if not quiet:
+            say(f"note: {line}")
+    return diagnosis
 
 
 @contextmanager

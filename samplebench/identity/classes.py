@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import FunctionType, MemberDescriptorType
 from typing import Any
 
@@ -14,6 +15,7 @@ _IDLE = frozenset(
     "__annotate_func__ __annotations_cache__ __firstlineno__ __static_attributes__ _abc_impl "
     "__orig_bases__ __parameters__".split()
 )
+_OWN = __name__.partition(".")[0] + "."
 _POINTER = object.__basicsize__ // 2
 _HEAP, _MANAGED_DICT = 1 << 9, 1 << 4
 
@@ -44,19 +46,26 @@ def descriptor(thing: Any, walk: Walk) -> None:
 
 
 def state(thing: Any) -> dict[str, Any]:
-    """Attributes and slots of an object."""
+    """Attributes and slots of an object.
+
+    Without what samplebench's own classes have worked out of the rest, at whichever call.
+    """
     held: dict[str, Any] = {}
+    derived: set[str] = set()
     for cls in type(thing).__mro__:
         for name, member in vars(cls).items():
+            if isinstance(member, cached_property) and cls.__module__.startswith(_OWN):
+                derived.add(name)
             if isinstance(member, MemberDescriptorType) and "__slots__" in vars(cls):
                 try:
                     held[f"{cls.__qualname__}.{name}"] = member.__get__(thing, cls)
                 except AttributeError:
                     continue
     try:
-        return held | dict(object.__getattribute__(thing, "__dict__"))
+        attributes: dict[str, Any] = object.__getattribute__(thing, "__dict__")
     except AttributeError:
         return held
+    return held | {k: v for k, v in attributes.items() if k not in derived}
 
 
 def holds_more(cls: type) -> bool:

@@ -65,6 +65,20 @@ def check(model: Model, entry: Checkpoint, path: Path) -> None:
         )
 
 
+def check_planned(model: Model, entry: Checkpoint, planned: str) -> None:
+    """Raises `InputError` where a file is no longer the one that was planned for.
+
+    Args:
+        planned: SHA-256 of the file then.
+    """
+    found = str(model.provenance.get("sha256", ""))
+    if entry.model is None and found != planned:
+        raise InputError(
+            f"{entry.id}: its file has changed since the sweep was planned (sha256 {found[:12]}... "
+            f"and not {planned[:12]}...); give the same command again"
+        )
+
+
 def _check_kind(model: Model, entry: Checkpoint) -> None:
     """Raises `InputError` where a model is not what the planner takes it for, undeclared or wrong.
 

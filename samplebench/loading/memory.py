@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from samplebench.answers.blame import blame, line_of
+from samplebench.answers.blame import Blame, line_of
 from samplebench.answers.scalars import plain
 from samplebench.answers.tensors import described
 from samplebench.checkpoints.checkpoint import Checkpoint
@@ -38,8 +38,10 @@ def made_by(word: str, known: Mapping[str, Checkpoint]) -> Checkpoint:
         UsageError: it cannot be found, fails, or returns no model.
     """
     models.renew(word)
-    make = models.get(word)
-    with warnings.catch_warnings(record=True) as warned, blame(f"model '{line_of(word)}'", make):
+    make, who = models.get(word), f"model '{line_of(word)}'"
+    if not missing(make):
+        raise UsageError(f"{who} is a model already; name a function that returns it")
+    with warnings.catch_warnings(record=True) as warned, Blame(who):
         # Also the second time, in whichever line.
         warnings.simplefilter("always", UserWarning)
         model = make()
@@ -68,9 +70,7 @@ def in_memory(model: Any, known: Mapping[str, Checkpoint], word: str = "") -> Ch
     else:
         # Training may have gone on since it was wrapped.
         model.renew()
-        told = model.provenance
-        name = told["id"]
-        identity = Identity(told["identity"], told.get("identity_unknown", ""))
+        name, identity = model.provenance["id"], _noted(model.provenance)
     source = model.provenance
     return Checkpoint(
         id=free(name, known),
@@ -92,9 +92,23 @@ def in_memory(model: Any, known: Mapping[str, Checkpoint], word: str = "") -> Ch
 
 
 def identity_of(model: Any) -> Identity:
-    """The identity of a model as it is now: class, weights, buffers, code and settings."""
+    """The identity of a model as it is now: class, weights, buffers, code and settings; of what
+    `sb.wrap` returns that of its ingredients."""
+    if (made := getattr(model, "ingredients", None)) is not None:
+        return _noted(made.provenance())
     state = {name: part for name, part in vars(model).items() if name not in _IDLE}
     return identify((type(model), state))
+
+
+def _noted(provenance: Mapping[str, Any]) -> Identity:
+    return Identity(provenance["identity"], provenance.get("identity_unknown", ""))
+
+
+def changed(entry: Checkpoint) -> bool:
+    """Whether a model in memory is known to be another by now than the one that was planned for."""
+    if entry.model is None or entry.unknown:
+        return False
+    return identity_of(entry.model).sha256 != entry.sha256
 
 
 def free(name: str, known: Mapping[str, Checkpoint]) -> str:
@@ -145,16 +159,21 @@ def _protocol(model: Any) -> str:
 
 
 def _dtype(model: Any) -> str:
-    """Of its network, the widest of several; of what has no weights that of the state."""
+    """What the model or a released network says that it computes in; else the precision of its
+    weights, the widest of several, or of the state."""
     import functools
 
     import torch
 
     network: Any = getattr(model, "network", None)
     network = getattr(network, "__wrapped__", network)
-    found = [p.dtype for p in _parameters(network) if p.is_floating_point()]
-    widest = functools.reduce(torch.promote_types, found) if found else model.state_dtype
-    return str(widest).removeprefix("torch.")
+    own = getattr(model, "dtype", None)
+    if hasattr(network, "run_dtype"):  # whose weights may be kept narrower
+        own = network.run_dtype(model.device)
+    if not isinstance(own, torch.dtype):
+        found = [p.dtype for p in _parameters(network) if p.is_floating_point()]
+        own = functools.reduce(torch.promote_types, found) if found else model.state_dtype
+    return str(own).removeprefix("torch.")
 
 
 def _parameters(network: Any) -> list[torch.Tensor]:

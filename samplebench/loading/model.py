@@ -57,6 +57,8 @@ def load(
     import torch
 
     entry = source_of(source, format=format, config=config, offline=offline)
+    if entry.caveat and not quiet:
+        say(f"note: {entry.id}: {entry.caveat}")
     if entry.model is not None:
         return _here(entry, device, dtype)
     adapter = adapters.get(entry.format)
@@ -67,8 +69,6 @@ def load(
     if where.type == "cuda":
         # float32 is to mean float32: TF32 keeps ten bits of a product's factors.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    if entry.caveat and not quiet:
-        say(f"note: {entry.id}: {entry.caveat}")
     path = local_file(entry, offline=offline, quiet=quiet)
     try:
         with own_settings(), blame(f"adapter {entry.format}", adapter):

@@ -59,6 +59,9 @@ class Bound:
         foreign: whether it is one of others; None to look.
         main: whose further passes are made by this one; they are watched together.
 
+    Raises:
+        UsageError: the model holds no numbers.
+
     Attributes:
         guide: who makes the further passes of the guidance, None without.
         images: that the network got in all.
@@ -78,6 +81,11 @@ class Bound:
         foreign: bool | None = None,
         main: Bound | None = None,
     ) -> None:
+        if str(getattr(model, "device", "")) == "meta":
+            raise UsageError(
+                f"{name_of(model)} is on the meta device, which holds shapes and no numbers; load "
+                "or make it on another, e.g. cpu"
+            )
         self.model, self.batch = model, batch
         # Those of an unconditional model are its classifier's alone.
         self.labels = None if getattr(model, "num_classes", None) == 0 else labels

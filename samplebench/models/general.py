@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from samplebench.answers.blame import ours
 from samplebench.answers.scalars import plain, real, scalar, values
+from samplebench.answers.tensors import described
 from samplebench.errors import UsageError, unknown
 from samplebench.models import clock
 from samplebench.models.network import UserNetwork
@@ -161,7 +162,7 @@ def _law(
         return of_betas(laws["betas"]), {}
     if not isinstance(name, DiscreteProcess | LinearProcess):
         raise UsageError(
-            f"process is a {type(name).__name__}; it must be a name ({', '.join(PROCESSES)}) or "
+            f"process is {described(name)}; it must be a name ({', '.join(PROCESSES)}) or "
             "what sb.process returns"
         )
     return (_bare(name) if isinstance(name, DiscreteProcess) else name), {}

@@ -42,6 +42,7 @@ class Model:
         threads: CPU threads the bench gives it, None for torch's own choice.
         chunks: how many images the bench evaluates at once, None for as many as are given.
         device, state_dtype: where and in which precision a sampler should hold its state.
+        dtype: what its network computes in; None where that follows from the weights or the state.
     """
 
     shape: tuple[int, int, int]
@@ -61,6 +62,7 @@ class Model:
     ingredients: Ingredients | None = None
     device: torch.device
     state_dtype: torch.dtype
+    dtype: torch.dtype | None = None
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
         """The denoised images.

@@ -52,7 +52,12 @@ def tried(
             return
         except UsageError as error:
             failures[kind] = error
-    raise failures.get(torch.float32, failures[kinds[0]])
+    failure = failures.get(torch.float32, failures[kinds[0]])
+    if isinstance(failure.__cause__, TypeError):
+        # Of other arguments, most likely.
+        given = "x, t, labels" if asked.num_classes else "x, t"
+        raise UsageError(f"{failure}; it is called as network({given})") from failure.__cause__
+    raise failure
 
 
 def _ask(
@@ -64,7 +69,8 @@ def _ask(
 ) -> None:
     draw = torch.Generator().manual_seed(0)
     x = torch.randn((2, *shape), generator=draw).to(asked.device, kind)
-    labels = torch.zeros(2, dtype=torch.int64, device=asked.device) if asked.num_classes else None
+    ends = torch.tensor([0, asked.num_classes - 1], device=asked.device)
+    labels = ends if asked.num_classes else None
     before, answers = x.clone(), []
     with watched_generators(0, asked.device) as draws, Blame(asked.who):
         for _ in range(2):

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import plain, scalar, values
 from samplebench.errors import UsageError
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from samplebench.models.model import Model
     from samplebench.processes.discrete import DiscreteProcess
     from samplebench.processes.linear import LinearProcess
+
+_LONGEST = 64  # of a name
 
 
 def wrap(
@@ -153,7 +156,8 @@ def _one_form(family: str | None, config: Any, general: list[str]) -> None:
 def _shape(shape: Any) -> tuple[int, int, int]:
     found = values(shape)
     if len(found) != 3 or not all(type(n) is int and n > 0 for n in found):
-        raise UsageError(f"shape={tuple(found)} must be (C, H, W), e.g. (3, 32, 32)")
+        said = line_of(str(tuple(found)))
+        raise UsageError(f"shape={said} must be (C, H, W), e.g. (3, 32, 32)")
     return found[0], found[1], found[2]
 
 
@@ -178,6 +182,12 @@ def _null(null_label: Any, num_classes: int) -> int | None:
 def _name(name: Any) -> str | None:
     if name is None:
         return None
-    if not isinstance(name, str) or not name.strip() or not name.isprintable() or "," in name:
-        raise UsageError(f"name={name!r} must be one printable word or more, without commas")
-    return name
+    text = name.strip() if isinstance(name, str) else ""
+    # A folder of results is called so, too.
+    fits = text.isprintable() and "," not in text and len(text) <= _LONGEST
+    if not (fits and any(map(str.isalnum, text))):
+        raise UsageError(
+            f"name={line_of(repr(name))} must be one printable word or more, without commas, of at "
+            f"most {_LONGEST} letters"
+        )
+    return text

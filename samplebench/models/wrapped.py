@@ -58,6 +58,7 @@ class WrappedTable(DiscreteModel):
             shape=shape,
             num_classes=asked.num_classes,
             device=asked.device,
+            dtype=asked.dtype,
         )
         self.asked, self.reading = asked, reading
         self.labels_optional = asked.null_label is not None
@@ -81,6 +82,7 @@ class WrappedTable(DiscreteModel):
             self.state_dtype,
             lambda raw, x: self._parts(raw, x)[0],
         )
+        self.dtype = self.asked.dtype
 
     def time(self, t: int | Tensor, n: int) -> Tensor:
         times = self.times[t].expand(n).clone()
@@ -152,6 +154,7 @@ class WrappedDenoiser(Model):
         at = self._time(level, self._t(level), 2)
         judge = partial(checked, self.asked.who)
         tried(self.asked, self.shape, at, self.state_dtype, judge)
+        self.dtype = self.asked.dtype
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
         noisy, sigma = widened(x, sigma)
@@ -211,6 +214,7 @@ class WrappedNoise(Model):
         size = (self.process.channels, *self.shape)
         at = self._time((self.process.t_min + self.process.T) / 2, 2)
         tried(self.asked, size, at, self.state_dtype, partial(checked, self.asked.who))
+        self.dtype = self.asked.dtype
 
     def eps(self, u: Tensor, t: float, labels: Tensor | None = None) -> Tensor:
         raw = self.asked(u.clone(), self._time(t, len(u)), labels)

@@ -13,6 +13,7 @@ from samplebench.errors import UsageError
 from samplebench.processes.discrete import DiscreteProcess
 
 _LEAST = 2  # one step has no variance
+_LOST = 1e-6  # relative; a step is a beta, which knows what it leaves to 1e-16 only
 _ORDER = "least noisy first: reverse it"
 
 
@@ -36,7 +37,14 @@ def of_alpha_bar(given: Any) -> DiscreteProcess:
             f"({table[j + 1]:.8g}); every step must add noise"
         )
     before = np.append(1.0, table[:-1])
-    return _process((before - table) / before)
+    process = _process((before - table) / before)
+    if (lost := ~np.isclose(process.alpha_bar, table, rtol=_LOST, atol=0)).any():
+        j = int(np.argmax(lost))
+        raise UsageError(
+            f"alpha_bar falls from {before[j]:.4g} to {table[j]:.4g} at entry {j}: nothing is left "
+            "of the image after such a step; drop it and what follows"
+        )
+    return process
 
 
 def of_betas(given: Any) -> DiscreteProcess:
@@ -83,7 +91,10 @@ def _numbers(name: str, given: Any) -> np.ndarray:
     wrong = ~((table > 0) & (table < 1))  # also what is not finite
     if wrong.any():
         j = int(np.argmax(wrong))
-        end = "; drop it" if j in (0, len(table) - 1) and wrong.sum() == 1 else ""
+        alone = wrong.sum() == 1
+        end = "; drop it" if alone and j in (0, len(table) - 1) else ""
+        if alone and not j:
+            end += ", and time=lambda j: j + 1 counts as before"
         raise UsageError(
             f"entry {j} of {name} is {table[j]:.8g}; all must lie strictly between 0 and 1{end}"
         )

@@ -16,6 +16,8 @@ from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import catalog
 from samplebench.embedded import packaged
 from samplebench.errors import InputError, UsageError
+from samplebench.loading.memory import identity_of
+from samplebench.results.store import Store
 from tests.unit.bench.folders import sweep
 
 SHAPE = (1, 8, 8)
@@ -67,6 +69,14 @@ def swept(model, words):
     rest = {k: v for k, v in words.items() if k not in ("quiet", "out")}
     found = sweep(Path(words["out"]), model=model, **rest)
     return found.store.view(found.plan.rows).rows
+
+
+def record_of(model, words):
+    """Of the one cell of a run."""
+    rest = {k: v for k, v in words.items() if k not in ("quiet", "out")}
+    found = sweep(Path(words["out"]), model=model, **rest)
+    (name,) = found.plan.cells
+    return found.store.cell(name)
 
 
 def cells(model, words) -> list[str]:
@@ -139,6 +149,75 @@ def test_a_model_that_was_loaded(words):
     assert rows[0]["fd-digits"] == rows[1]["fd-digits"]
 
 
+def test_the_precision_is_what_the_network_gets(words):
+    """A function has no weights to tell by, released ones may be kept narrower than they run."""
+    net = nn.Conv2d(1, 1, 3, padding=1)
+    made = {"alpha_bar": np.linspace(0.999, 0.01, 20), "shape": SHAPE, "name": "mine"}
+    rows = [
+        planned(model, words).rows[0].columns["dtype"]
+        for model in (
+            sb.wrap(lambda x, t: net(x), predicts="eps", **made),
+            sb.wrap(lambda x, t: x.double().float() * 0, predicts="eps", **made),
+            sb.wrap(lambda x, s: net(x), predicts="D", process="vp", shape=SHAPE, name="mine"),
+            sb.load("digits-vp", device="cpu"),
+            sb.load("digits-edm", device="cpu"),
+            sb.wrap(sb.load("digits-vp", device="cpu").network, predicts="D", shape=SHAPE),
+        )
+    ]
+    assert rows == ["float32", "float64", "float32", "float32", "float32", "float32"]
+
+
+def test_one_that_changes_as_it_is_asked_is_told(words):
+    """Nothing of it is found again: its cells say why, and no other model's do."""
+
+    class Counting(Net):
+        calls = 0
+
+        def forward(self, x, sigma, labels=None):
+            self.calls += 1
+            return super().forward(x, sigma)
+
+    def doubts(model):
+        return record_of(model, words).get("unsteady", [])
+
+    (told,) = doubts(sb.wrap(Counting().eval(), family="edm", config=LEVELS, shape=SHAPE))
+    assert "changed as it was asked" in told
+    assert doubts(wrapped()) == []
+
+
+def test_what_a_process_works_out_is_no_change():
+    model = sb.load("digits-bdm-exact", device="cpu")
+    before = identity_of(model)
+    sb.sample(model, "gddim", nfe=3, seeds=range(1), labels=[0])
+    assert "_frequencies" in vars(model.process) and identity_of(model) == before
+
+
+def test_a_network_that_asks_for_gradients(words):
+    class Energy(Net):
+        def forward(self, x, sigma, labels=None):
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                energy = super().forward(x, sigma).square().sum()
+                return torch.autograd.grad(energy, x)[0]
+
+    model = sb.wrap(Energy().eval(), family="edm", config=LEVELS, shape=SHAPE)
+    # A convolution of 64 pixels and 9 taps, on the way back as well.
+    assert record_of(model, words)["gflop_per_evaluation"] == pytest.approx(2 * 2 * 64 * 9 / 1e9)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: sb.wrap(Net().eval().to("meta"), family="edm", config=LEVELS, shape=SHAPE),
+        lambda: sb.load("digits-vp", device="meta"),
+    ],
+)
+def test_shapes_without_numbers_are_refused(made, words, refused):
+    model = made()
+    refused(lambda: sb.run(model=model, **words), UsageError, "on the meta device")
+    refused(lambda: sb.sample(model, "heun", nfe=3, seeds=[0]), UsageError, "on the meta device")
+
+
 def test_it_stays_where_and_as_it_is(words, refused):
     model = wrapped()
     refused(lambda: sb.run(model=model, dtype="float64", **words), UsageError, "in float32, not in")
@@ -188,6 +267,8 @@ def fails():
 
 def other():
     return 3
+
+there = make_model()
 """
 
 
@@ -205,6 +286,8 @@ def test_a_function_that_returns_a_model(words, tmp_path, monkeypatch, refused):
     run = lambda name: sb.run(model=f"{place}:{name}", **words)  # noqa: E731
     refused(lambda: run("fails"), UsageError, "failed (ValueError: no weights here)")
     refused(lambda: run("other"), UsageError, "is no model")
+    refused(lambda: run("there"), UsageError, "is a model already")
+    refused(lambda: sb.run(model="samplebench:load", **words), UsageError, "failed (TypeError")
     refused(lambda: run("make_modl"), UsageError, "did you mean 'make_model'")
     refused(lambda: sb.run(model=str(place), **words), UsageError, f"{place}:make_model")
     assert sb.load(f"{place}:make_model").shape == SHAPE
@@ -257,3 +340,27 @@ def test_the_folder_of_results():
         "reports/digits-exact+digits-edm"
     )
     assert make(Request.of(model="digits-exact", out="here")).folder == Path("here")
+
+
+@pytest.mark.parametrize("role", ["model", "guide"])
+def test_a_file_that_changes_after_it_was_planned(role, words, tmp_path, monkeypatch, refused):
+    """Its cells would be told as those of the file before."""
+    file = tmp_path / "mine.pkl"
+    file.write_bytes(packaged("digits-edm.pkl").read_bytes())
+    if role == "model":
+        words["model"] = str(file)
+    else:
+        words |= {"model": "digits-exact-uncond", "guidance": "auto", "guidance_scale": 2}
+        words["guiding_model"] = str(file)
+    noted = Store.add_request
+
+    def meanwhile(*args):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1  # of a weight
+        file.write_bytes(content)
+        noted(*args)
+
+    monkeypatch.setattr(Store, "add_request", meanwhile)
+    refused(lambda: sb.run(**words), InputError, "mine.pkl: its file has changed since")
+    monkeypatch.undo()
+    assert not list(Path(words["out"], "cells").glob("*.json"))

@@ -263,3 +263,37 @@ def test_the_command_refuses_noise_for_weights(scale, words, tmp_path, capsys):
     found = json.loads(said.out)
     assert (code, said.err) == (1, "") and words in found["verdict"]
     assert found["denoises"] is False and found["healthy"] is False
+
+
+NETS = """
+import torch, warnings
+from torch import nn
+import samplebench as sb
+
+class Net(nn.Module):
+    def forward(self, x, t):
+        if LATE and t[0] < 3:
+            raise ValueError("too late")
+        return x + 1e-3 * torch.randn_like(x)
+
+def make_model():
+    return sb.wrap(Net(), predicts="eps", alpha_bar=torch.linspace(0.99, 0.1, 20), shape=(1, 8, 8))
+"""
+
+
+def test_what_a_network_is_warned_of_is_a_note(tmp_path, capsys):
+    place = tmp_path / "nets.py"
+    place.write_text(NETS.replace("LATE", "False"))
+    code, said = command(f"{place}:make_model", "--device", "cpu", capsys=capsys)
+    lines = [line for line in said.err.splitlines() if line.startswith("note: ")]
+    assert code == 1 and "was in training mode" in lines[0] and "draws from torch's" in lines[1]
+    assert "Warning" not in said.err
+    code, said = command(f"{place}:make_model", "--quiet", capsys=capsys)
+    assert (code, said.err) == (1, "")
+
+
+def test_one_that_fails_as_it_is_asked_is_named(tmp_path, capsys):
+    place = tmp_path / "nets.py"
+    place.write_text(NETS.replace("LATE", "True"))
+    code, said = command(f"{place}:make_model", "--quiet", capsys=capsys)
+    assert code == 2 and "failed (ValueError: too late)" in said.err

@@ -186,6 +186,8 @@ def failing(x, t):
         (lambda x, t: x.to("meta"), "on meta where"),
         (lambda x, t: torch.cat([x, x], 1), "returns 4 channels for images of 2"),
         (Net().eval().layer, "the network Conv2d failed .TypeError"),
+        (lambda x: x, "failed .TypeError: .*; it is called as network.x, t.$"),
+        (lambda x, *, t: x, "failed .TypeError: .*; it is called as network.x, t.$"),
     ],
 )
 @pytest.mark.parametrize("law", ["table", "vp"])
@@ -214,7 +216,7 @@ def net(x, t):
         ({"process": "vp"}, "process and alpha_bar say the same"),
         ({"betas": TABLE}, "alpha_bar and betas say the same"),
         ({"alpha_bar": None, "process": "vpp"}, "unknown process 'vpp'; did you mean 'vp'"),
-        ({"alpha_bar": None, "process": 3}, "process is a int"),
+        ({"alpha_bar": None, "process": 3}, "process is int 3"),
         ({"beta_min": 0.1}, "with a table drop beta_min"),
         ({"alpha_bar": None, "process": "vp", "beta_max": 3}, "unknown constant of process vp"),
         ({"alpha_bar": None, "process": "discrete", "steps_": 3}, "unknown constant of process"),
@@ -231,11 +233,16 @@ def net(x, t):
             "keeps 50 of 1000 steps",
         ),
         ({"alpha_bar": TABLE[::-1]}, "alpha_bar rises from 0.01 to 0.999; .*reverse it"),
-        ({"alpha_bar": np.append(1.0, TABLE)}, "entry 0 of alpha_bar is 1; .*drop it"),
+        (
+            {"alpha_bar": np.append(1.0, TABLE)},
+            "entry 0 of alpha_bar is 1; .*drop it, and time=l",
+        ),
         ({"alpha_bar": np.append(TABLE, 0.0)}, "entry 50 of alpha_bar is 0"),
         ({"alpha_bar": [0.9, 0.8, 0.8, 0.1]}, "does not fall from entry 1 .0.8. to 2"),
         ({"alpha_bar": [0.9, float("nan"), 0.1]}, "entry 1 of alpha_bar is nan"),
         ({"alpha_bar": [0.5]}, "has 1 entries"),
+        ({"alpha_bar": [0.9, 0.5, 1e-33]}, "falls from 0.5 to 1e-33 at entry 2: .*drop it"),
+        ({"alpha_bar": [0.9, 0.5, 1e-12, 1e-13]}, "falls from 0.5 to 1e-12 at entry 2"),
         ({"alpha_bar": "abc"}, "alpha_bar must be one list of numbers"),
         ({"alpha_bar": [[0.9, 0.8], [0.7, 0.6]]}, "alpha_bar must be one list of numbers"),
         ({"alpha_bar": None, "betas": [0.02, 0.01]}, "betas fall from 0.02 to 0.01; .*reverse it"),
@@ -259,7 +266,12 @@ def net(x, t):
         ({"null_label": 10}, "for networks with classes"),
         ({"null_label": -1, "num_classes": 2}, "whole number from 0 up"),
         ({"name": "a,b"}, "without commas"),
+        ({"name": " .. "}, "one printable word or more"),
+        ({"name": "-/-"}, "one printable word or more"),
+        ({"name": "a\nb"}, "one printable word or more"),
+        ({"name": "a" * 65}, "of at most 64 letters"),
         ({"shape": (4, 4)}, r"must be \(C, H, W\)"),
+        ({"shape": torch.zeros(9, 9)}, r"must be \(C, H, W\)"),
         ({"process": "bdm", "alpha_bar": None, "image_size": 5}, "is of images 5x5"),
     ],
 )
@@ -267,6 +279,21 @@ def test_what_wrap_refuses(words, said):
     with pytest.raises((UsageError, InputError), match=said) as told:
         sb.wrap(net, **{**WORDS, **words})
     assert "\n" not in str(told.value)
+
+
+def test_every_class_is_there():
+    table = nn.Embedding(5, 1)
+    network = lambda x, t, y: x + table(y)[:, :, None, None]  # noqa: E731
+    assert sb.wrap(network, **WORDS, num_classes=5).num_classes == 5
+    with pytest.raises(UsageError, match="IndexError"):
+        sb.wrap(network, **WORDS, num_classes=6)
+
+
+def test_a_steep_table_is_itself_again():
+    table = np.array([0.9, 0.5, 1e-9])
+    assert sb.wrap(net, **{**WORDS, "alpha_bar": table}).process.alpha_bar == pytest.approx(
+        table, rel=1e-6
+    )
 
 
 def test_what_cannot_be_called_is_no_network():
