@@ -59,10 +59,14 @@ def run_cell(
     try:
         _sample(cell, setting, partial, bench, store, progress, stop, pictures)
     except BaseException:
-        if cell.not_reusable:
+        if cell.not_reusable or any(bench.changes()):
             store.drop_partial(cell.hash)
         raise
-    partial.doubt(bench.changes())
+    changes = tuple(bench.changes())
+    partial.doubt(changes)
+    if changes:
+        # Made in part by another model than its name says.
+        cell = replace(cell, not_reusable=cell.not_reusable or changes[0])
     statistics = dict(_statistics(cell, wanted, bench, partial))
     _keep(cell, bench, partial, store, keep, statistics)
     record = _record(cell, setting, bench, partial)
@@ -117,7 +121,7 @@ def _sample(
         progress.advance(len(block.images))
         now = time.monotonic()
         due = stop.requested or (index + 1 < count and now - saved > cost / _SAVE_SHARE)
-        if due and not cell.not_reusable:
+        if due and not (cell.not_reusable or any(bench.changes())):
             store.save_partial(cell.hash, partial.state())
             saved = time.monotonic()
             cost = saved - now

@@ -64,6 +64,8 @@ def _reason(
     lacking: Iterable[PlannedScore],
 ) -> str:
     """Why a finished cell must be sampled again; "" if it need not."""
+    if record.get("not_reusable"):
+        return "its model changed meanwhile"
     if record.get("failed"):
         return ""
     for score in lacking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,29 @@ def test_one_that_changes_as_it_is_asked_is_told(words):
     (told,) = doubts(sb.wrap(Counting().eval(), family="edm", config=LEVELS, shape=SHAPE))
     assert "changed as it was asked" in told
     assert doubts(wrapped()) == []
+
+
+def test_what_another_model_made_meanwhile_answers_for_none(words, monkeypatch):
+    """Weights that moved during a run leave no cell to whoever has those of before."""
+
+    class Moving(Net):
+        def forward(self, x, sigma, labels=None):
+            if os.environ.get("MOVING"):
+                with torch.no_grad():
+                    self.conv.weight.add_(0.01)
+            return super().forward(x, sigma)
+
+    def model():
+        torch.manual_seed(0)
+        return sb.wrap(Moving().eval(), family="edm", config=LEVELS, shape=SHAPE, name="moving")
+
+    first = model()
+    monkeypatch.setenv("MOVING", "1")
+    moved = record_of(first, words)
+    monkeypatch.delenv("MOVING")
+    still = record_of(model(), words)
+    assert moved["cell"] == still["cell"]
+    assert moved["reusable"] is False and "not_reusable" not in still
 
 
 def test_what_a_process_works_out_is_no_change():
