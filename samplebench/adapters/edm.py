@@ -34,7 +34,6 @@ def load(
     import torch
 
     from samplebench.checkpoints.edm_pickle import read
-    from samplebench.checkpoints.structure import structure
     from samplebench.checkpoints.weights import assign
     from samplebench.models.preconditioned import PreconditionedModel
     from samplebench.networks.preconditioning import preconditioner
@@ -44,10 +43,5 @@ def load(
         network = preconditioner(file.class_name, file.init_kwargs)
     assign(network, file.tensors, path)
     model = PreconditionedModel(network, device=device, dtype=dtype)
-    model.provenance = {
-        "structure": structure((name, tensor.shape) for name, tensor in file.tensors.items()),
-        "class_name": file.class_name,
-        "init_kwargs": dict(file.init_kwargs),
-        "embedded_source_sha256": list(file.sources),
-    }
+    model.provenance = file.provenance
     return model

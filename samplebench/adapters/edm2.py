@@ -40,7 +40,6 @@ def load(
 
     from samplebench.checkpoints.edm_families import EDM2, LATENT_ENCODER
     from samplebench.checkpoints.edm_pickle import read
-    from samplebench.checkpoints.structure import structure
     from samplebench.checkpoints.weights import assign
     from samplebench.models.preconditioned import PreconditionedModel
     from samplebench.networks.edm2_denoiser import edm2_denoiser
@@ -52,10 +51,5 @@ def load(
     model = PreconditionedModel(network, device=device, dtype=dtype)
     model.latents = file.encoder == LATENT_ENCODER
     model.state_dtype = torch.float32  # as the release's sampler has it
-    model.provenance = {
-        "structure": structure((name, tensor.shape) for name, tensor in file.tensors.items()),
-        "class_name": file.class_name,
-        "init_kwargs": dict(file.init_kwargs),
-        "embedded_source_sha256": list(file.sources),
-    }
+    model.provenance = file.provenance
     return model

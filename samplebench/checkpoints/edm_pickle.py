@@ -19,6 +19,7 @@ from samplebench.checkpoints.edm_records import Module, Records
 from samplebench.checkpoints.legacy_storage import Storage
 from samplebench.checkpoints.pickle_machine import Machine
 from samplebench.checkpoints.pickle_values import DamagedFile, Refused
+from samplebench.checkpoints.structure import structure
 from samplebench.errors import InputError
 from samplebench.files.atomic import regular
 from samplebench.files.beginnings import HEAD, is_web_page, named
@@ -49,6 +50,16 @@ class EdmPickle:
     keys: tuple[str, ...]
     sources: tuple[str, ...]
     encoder: str = ""
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the file says of its network beside the numbers."""
+        return {
+            "structure": structure((name, tensor.shape) for name, tensor in self.tensors.items()),
+            "class_name": self.class_name,
+            "init_kwargs": dict(self.init_kwargs),
+            "embedded_source_sha256": list(self.sources),
+        }
 
 
 def read(path: Path, family: PickleFamily = EDM) -> EdmPickle:
