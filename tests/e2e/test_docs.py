@@ -20,7 +20,6 @@ import tomllib
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -160,7 +159,12 @@ def reader(request, tmp_path, monkeypatch, capsys):
                 registry.extractors, registry.adapters, registry.timelines):  # fmt: skip
         one.names()
         monkeypatch.setattr(one, "_entries", dict(one._entries))
-    monkeypatch.setattr(samplebench, "run", partial(samplebench.run, num_samples=int(N)))
+    run = samplebench.run
+
+    def fewer(**words):
+        return run(**{**words, "num_samples": min(int(N), words.get("num_samples", int(N)))})
+
+    monkeypatch.setattr(samplebench, "run", fewer)
     yield lambda name: Reader(name, tmp_path, capsys)
     for name in ("mypackage", "mypackage.mymodule"):
         sys.modules.pop(name, None)
