@@ -223,7 +223,8 @@ def made(tmp_path_factory):
     statistics = {"mu": draw.random(2048), "sigma": np.diag(draw.random(2048))}
     np.savez(folder / "statistics.npz", **statistics)
     entries = {
-        name: replace(known[name], config=config, structure="", parameters=None)
+        # A classifier beside a model is fetched in tests/unit/cli/test_fetch_classifier.py.
+        name: replace(known[name], config=config, structure="", parameters=None, classifier=None)
         for name, config in configs.items()
     }
     return folder, entries
