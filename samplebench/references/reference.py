@@ -22,12 +22,16 @@ from samplebench.embedded import packaged
 from samplebench.errors import InputError, unknown
 from samplebench.files.archives import Unreadable
 from samplebench.files.atomic import atomic, expanded, regular, sha256
+from samplebench.metrics.blocks import BlockedRows
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
 from samplebench.references.files import DIM, FEATURES, Statistics, read
+from samplebench.registry.entry import NOTHING
 from samplebench.results.fields import visible
 
 _SUFFIX = ".reference.npz"
+# Of those that ship with the package: the images that they are made of, where these do, too.
+_IMAGES = {"digits": "digits.npz"}
 # Bytes of a released file: statistics take 34 MB, and some hold their images or activations, too.
 _MOST = 1 << 32
 
@@ -51,6 +55,8 @@ class Reference:
         made_with: which port, in words; "" for our own.
         artefact: what is fetched; None where the file is here by itself.
         licence: of what is fetched.
+        images: of which features are made where a metric needs them and none are kept.
+        kept: whether a released file keeps features, as its table says.
         given: what the file holds, where it has been read already.
     """
 
@@ -65,6 +71,8 @@ class Reference:
     made_with: str = ""
     artefact: Artefact | None = None
     licence: str = ""
+    images: Path | None = None
+    kept: bool = False
     given: Statistics | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -95,8 +103,10 @@ class Reference:
 
     @property
     def keeps_rows(self) -> bool | None:
-        """Whether the features themselves are kept; None before its file is here."""
-        return None if self.given is None else self.given.rows is not None
+        """Whether the features themselves are kept; None where only the file says it."""
+        if self.given is not None:
+            return self.given.rows is not None
+        return None if self.artefact is None else self.kept
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -119,13 +129,23 @@ class Reference:
         """What a metric is given of it.
 
         Args:
-            kind: "moments", which gives an object with mean, cov and root, or "features", rows
-                [M, D].
+            kind: "moments", which gives an object with mean, cov and root, "features", rows
+                [M, D], or "nothing".
 
         Raises:
             InputError: as `rows` does.
         """
+        if kind == NOTHING:
+            return None
         return self.rows if kind == "features" else self
+
+    def blocked(self, kind: str) -> Any:
+        """The same, rows as `BlockedRows`: one object for a whole sweep."""
+        return self._blocked_rows if kind == "features" else self.statistic(kind)
+
+    @cached_property
+    def _blocked_rows(self) -> BlockedRows:
+        return BlockedRows(self.rows)
 
     @cached_property
     def root(self) -> np.ndarray:
@@ -213,8 +233,10 @@ def load(source: str, home: str = "") -> Reference:
     path = expanded(source)
     if home and (beside := Path(home) / path).is_file():
         path = beside
+    images = None
     if source in shipped():
         path = packaged("references") / f"{source}{_SUFFIX}"
+        images = packaged(_IMAGES[source]) if source in _IMAGES else None
     elif not source or not os.path.lexists(path):
         raise unknown("reference", source, names(), "samplebench reference list")
     elif os.path.isdir(path):
@@ -236,6 +258,7 @@ def load(source: str, home: str = "") -> Reference:
         weights_sha256=found.weights_sha256,
         made_from=found.made_from,
         made_with="" if found.weights_sha256 else "not stated",
+        images=path if found.imaged else images,
         given=found,
     )
 
@@ -314,4 +337,6 @@ def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
         made_with=table["made_with"],
         artefact=artefact,
         licence=table["licence"],
+        images=path_of(artefact) if table.get("images") else None,
+        kept=table.get("features", False),
     )

@@ -108,7 +108,11 @@ def test_names_that_no_table_can_have(statistics, stored, array, name):
         ),
         (["bare"], ["digits"], "metric bare does not say whose features it compares; register it"),
         (["lost"], ["digits"], r"metric lost compares other .*: unknown extractor 'nobody'"),
-        (["rows"], ["digits"], "digits keeps no features; make it again with .*--keep features"),
+        (
+            ["rows"],
+            ["digits-kde"],
+            "digits-kde keeps no features; make it again with .*--keep features",
+        ),
         (
             ["rows"],
             ["edm-cifar10-32x32"],
