@@ -9,6 +9,7 @@ from samplebench.metrics.family import family
 from samplebench.metrics.gaussians import frechet_distance as frechet_distance
 from samplebench.metrics.gaussians import frechet_terms as frechet_terms
 from samplebench.metrics.gaussians import symmetric_root as symmetric_root
+from samplebench.metrics.infinity import fid_infinity as fid_infinity
 from samplebench.metrics.moments import BlockedMoments, Moments
 from samplebench.metrics.uncertainty import delete_one
 
@@ -44,6 +45,7 @@ def blocked_frechet(
     "Frechet distance",
     better="lower",
     blocked=blocked_frechet,
+    cost="5 s and 0.5 GB beside the rows, on 2 cores at D = 2,048",
     cite=("heusel2017gans",),
 )
 def frechet(moments: Moments, reference: Any) -> dict[str, float]:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from samplebench.metrics.moments import Moments
+
 
 def frechet_distance(
     mu1: np.ndarray,
@@ -42,6 +44,25 @@ def frechet_terms(
     eigenvalues = np.linalg.eigvalsh(rooted_product(cov1, cov2, root2).matrix)
     root_trace = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
     return float(difference @ difference), float(total - 2 * root_trace)
+
+
+class Gaussian(NamedTuple):
+    """What a distance needs of a reference.
+
+    Attributes:
+        mean: float64 [D].
+        cov: float64 [D, D].
+        root: `symmetric_root` of cov.
+    """
+
+    mean: np.ndarray
+    cov: np.ndarray
+    root: np.ndarray
+
+    @classmethod
+    def of(cls, moments: Moments) -> Gaussian:
+        """Fitted to rows."""
+        return cls(moments.mean, moments.cov, symmetric_root(moments.cov))
 
 
 class RootedProduct(NamedTuple):

@@ -101,21 +101,23 @@ class Held(NamedTuple):
     outers: np.ndarray
 
     @classmethod
-    def empty(cls, blocks: int, dim: int) -> Held:
-        outers = np.empty((blocks, triangles.size(dim)))
-        return cls(np.zeros(blocks, int), np.empty((blocks, dim)), outers)
+    def zeros(cls, blocks: int, dim: int) -> Held:
+        outers = np.zeros((blocks, triangles.size(dim)))
+        return cls(np.zeros(blocks, int), np.zeros((blocks, dim)), outers)
 
     @classmethod
     def of(cls, many: Sequence[Moments]) -> Held:
         """Of moments, at least one."""
-        held = cls.empty(len(many), len(many[0].total))
+        held = cls.zeros(len(many), len(many[0].total))
         for index, moments in enumerate(many):
-            held.fill(index, moments)
+            held.add(index, moments)
         return held
 
-    def fill(self, index: int, moments: Moments) -> None:
-        self.counts[index], self.totals[index] = moments.count, moments.total
-        self.outers[index] = triangles.packed(moments.outer)
+    def add(self, index: int, moments: Moments) -> None:
+        """Adds to one of them, in place."""
+        self.counts[index] += moments.count
+        self.totals[index] += moments.total
+        self.outers[index] += triangles.packed(moments.outer)
 
     def block(self, index: int) -> Moments:
         dim = self.totals.shape[1]
@@ -170,7 +172,7 @@ class Parts(Sequence[Moments]):
         held = self._to_hold()
         for index, part in enumerate(self):
             if held is not None:
-                held.fill(index, part)
+                held.add(index, part)
             yield part
         self._held = self._held if held is None else held
 
@@ -181,7 +183,7 @@ class Parts(Sequence[Moments]):
         dim = self._rows.shape[1]
         taken = len(self) * packed_bytes(dim)
         small = taken < MOST_PARTS or taken <= min(MOST_HELD, self._rows.nbytes)
-        return Held.empty(len(self), dim) if small else None
+        return Held.zeros(len(self), dim) if small else None
 
     @property
     def held(self) -> Held:
