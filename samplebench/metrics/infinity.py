@@ -15,6 +15,8 @@ from samplebench.metrics.expansion import Expansion
 from samplebench.metrics.family import family
 from samplebench.metrics.gaussians import Gaussian, frechet_distance
 from samplebench.metrics.moments import Held, Moments, Parts, packed_bytes
+from samplebench.registry import MetricEntry
+from samplebench.results.view import few_in_subset
 
 # What the registered metric draws its order with, and how many sizes it takes.
 _SEED, _SIZES = 2020, 15
@@ -203,6 +205,14 @@ def infinity(rows: np.ndarray, reference: Any) -> dict[str, float]:
     growing = _growing(rows, order, counts)
     values = [sum(Expansion.of(moments, reference).terms) for moments in growing]
     return _told(Extrapolation.of(counts, np.array(values)))
+
+
+def subset_notes(entry: MetricEntry, count: int, dim: int) -> tuple[str, ...]:
+    """What is to be known of a metric on `count` samples of D features: of few in a subset."""
+    if entry.obj is not infinity or count < 3:
+        return ()
+    note = few_in_subset(entry.name, int(sizes_of(count)[0]), dim)
+    return (note,) if note else ()
 
 
 def _counts(count: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from samplebench.metrics.gaussians import Gaussian
 from samplebench.metrics.infinity import Extrapolation, blocked_infinity, extrapolation, sizes_of
 from samplebench.metrics.moments import Moments
 from samplebench.metrics.uncertainty import spread
+from samplebench.registry import metrics
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "goldens/metrics/fd_infinity.json").read_text())
 
@@ -147,6 +148,24 @@ def test_the_values_without_a_block(exact, monkeypatch):
     if exact:
         assert found == pytest.approx(expected, rel=1e-7)
     assert spread(found) == pytest.approx(spread(expected), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "dim", "few"),
+    [
+        ("fid-infinity", 50_000, 2048, False),
+        ("fid-infinity", 30_000, 2048, True),
+        ("fd-infinity-digits", 1797, 64, False),
+        ("fd-infinity-digits", 1000, 64, True),
+        ("fd-infinity-digits", 2, 64, False),  # which has no value
+        ("fd-digits", 1000, 64, False),
+    ],
+)
+def test_few_samples_in_a_subset_are_told(name, count, dim, few):
+    found = metric.subset_notes(metrics.entry(name), count, dim)
+    least = sizes_of(max(count, 3))[0]
+    text = f"{name} extrapolates from subsets of {least} samples and more, which are few for {dim}"
+    assert found == ((f"{text} features: the value means little",) if few else ())
 
 
 def test_where_it_has_no_error_bar(monkeypatch):
