@@ -86,7 +86,8 @@ def _make(args: argparse.Namespace) -> None:
         for note in (*images.notes, *few):
             say(f"note: {note}")
     rows = args.keep == "features"
-    found = statistics_of(images, extractor, rows=rows, device=args.device, quiet=args.quiet)
+    wanted = [(extractor, rows)]
+    (found,) = statistics_of(images, wanted, device=args.device, quiet=args.quiet)
     for doubt in () if args.quiet else found.doubts:
         say(f"note: {doubt}")
     with writing(target, "choose another --out"):

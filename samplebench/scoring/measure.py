@@ -12,6 +12,7 @@ from samplebench.registry import MetricEntry, extractors, metrics
 from samplebench.results.record import ExtractorCondition
 from samplebench.results.row import reference_label
 from samplebench.scoring.extract import fetch_extractor
+from samplebench.scoring.made import make_together
 from samplebench.scoring.references import reference_for
 
 
@@ -96,6 +97,8 @@ def ready(
         EnvironmentError_: something cannot be fetched.
         InputError: a file is not the released one, or keeps no features where a metric needs them.
     """
+    found = tuple(found)
+    make_together((each.reference for each in found), offline=offline, quiet=quiet)
     fetched: dict[int, Reference] = {}
     here: dict[tuple[str, str, str], Measure] = {}
     for measure in found:
