@@ -15,11 +15,15 @@ from samplebench.scoring.measure import Measure, extractor_condition
 
 
 def scored_rows(row: PlannedRow, measures: Sequence[Measure], codes: Codes) -> Iterator[PlannedRow]:
-    """A row for each reference, with the scores of its metrics."""
+    """A row for each reference, with the scores of its metrics and of those that need none."""
     by_reference: dict[str, dict[str, tuple[PlannedScore, ...]]] = {}
     for measure in measures:
         scores = tuple(planned_score(cell.hash, measure, codes) for cell in row.cells)
         by_reference.setdefault(measure.label, {})[measure.metric.name] = scores
+    if len(by_reference) > 1:
+        # What is compared with nothing stands beside what is compared with each reference.
+        alone = by_reference.pop("", {})
+        by_reference = {label: found | alone for label, found in by_reference.items()}
     for label, scores_of in by_reference.items():
         yield replace(row, columns={**row.columns, "reference": label}, scores=scores_of)
 

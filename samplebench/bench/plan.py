@@ -316,7 +316,8 @@ def _coupled_notes(rows: Sequence[PlannedRow]) -> Iterator[str]:
 
 def _rank_notes(measuring: Measuring) -> Iterator[str]:
     """What is to be known of few images for many features."""
-    for reference in dict.fromkeys(measure.reference for measure in measuring.measures):
+    on_moments = (m for m in measuring.measures if m.metric.against == "moments")
+    for reference in dict.fromkeys(measure.reference for measure in on_moments):
         number, dim = measuring.protocol.num_samples, reference.feature_dim
         yield from rank_note(f"N = {number:,}", number, dim)
         yield from rank_note(f"reference {reference.id}", reference.num_images, dim)

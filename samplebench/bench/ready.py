@@ -28,7 +28,7 @@ def ready(plan: Plan, quiet: bool) -> Plan:
     needed = (file for source in sources for file in source.files)
     files = {file.id: file for file in needed if file.model is None}
     known = all(map(digest, files.values()))
-    known &= all(each.reference.sha256 for each in measures)
+    known &= all(each.known for each in measures)
     # The smaller ones first: what is missing there is told before gigabytes are on their way.
     measure.ready(measures, offline=offline, quiet=quiet)
     for file in files.values():

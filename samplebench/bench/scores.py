@@ -105,7 +105,7 @@ def score_of(
     try:
         if not failed and statistic is not None:
             with watched_metric(planned.metric, seed, lambda text: doubts.setdefault(text)):
-                reference = measure.reference.statistic(measure.metric.statistic)
+                reference = measure.reference.blocked(measure.metric.against)
                 value = scored(measure.metric, statistic, reference)
     except (Failed, UsageError) as error:
         failed = str(error)

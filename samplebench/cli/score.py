@@ -108,7 +108,7 @@ def _score_images(
     """Scores of images made elsewhere."""
     from samplebench.scoring.measure import measures
 
-    if not names or not sources:
+    if not names or not (sources or _compare_with_nothing(names)):
         raise UsageError(
             "score --images needs --metric NAME and --reference R, e.g. --metric fd-pixels "
             "--reference real/folder"
@@ -135,12 +135,20 @@ def _score_images(
     return 0
 
 
+def _compare_with_nothing(names: Iterable[str]) -> bool:
+    """Whether these metrics need no reference."""
+    from samplebench.registry import metrics
+    from samplebench.registry.entry import NOTHING
+
+    return all(metrics.entry(name).against == NOTHING for name in names)
+
+
 def _notes(images: ImageSet, found: Iterable[Measure]) -> dict[str, None]:
     """What the user should know of images and references, a line each."""
     from samplebench.metrics.moments import rank_note
 
     notes = list(images.notes)
-    for reference in (each.reference for each in found if each.metric.statistic == "moments"):
+    for reference in (each.reference for each in found if each.metric.against == "moments"):
         notes += rank_note(images.description, images.count, reference.feature_dim)
         name = f"reference {reference.id}"
         notes += rank_note(name, reference.num_images, reference.feature_dim)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 BLOCKS = 20
+T = TypeVar("T")
 
 
 def ranges(count: int, blocks: int = BLOCKS) -> list[slice]:
@@ -44,7 +45,7 @@ class Blocked(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BlockedRows:
     """Feature rows, for metrics that declare `statistic="features"`.
 
@@ -53,6 +54,23 @@ class BlockedRows:
     """
 
     rows: np.ndarray
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def blocks(self) -> list[slice]:
+        """The rows' blocks, by their indices."""
+        return ranges(self.count)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What several metrics need of these rows, made by the first of them.
+
+        Args:
+            key: what is made, with all that decides it.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     @property
     def count(self) -> int:
@@ -67,7 +85,7 @@ class BlockedRows:
 
     def left_out(self) -> Iterator[np.ndarray]:
         """The rows without each block in turn, copied."""
-        blocks = ranges(self.count)
+        blocks = self.blocks
         largest = max((b.stop - b.start for b in blocks), default=0)
         if len(blocks) < 2 or self.count - largest < 2:
             return

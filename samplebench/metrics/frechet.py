@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from samplebench.metrics.family import family
 from samplebench.metrics.moments import Moments
-from samplebench.registry import metrics
 
 
 def frechet_distance(
@@ -59,45 +59,16 @@ def symmetric_root(cov: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
-def _distance(moments: Moments, reference: Any) -> dict[str, float]:
+@family(
+    "fid",
+    "fd",
+    "Frechet distance",
+    better="lower",
+    cite=("heusel2017gans",),
+)
+def frechet(moments: Moments, reference: Any) -> dict[str, float]:
     """Value and its two terms; `reference` has mean, cov and its root."""
     mean_term, trace_term = frechet_terms(
         moments.mean, moments.cov, reference.mean, reference.cov, root2=reference.root
     )
     return {"value": mean_term + trace_term, "mean_term": mean_term, "trace_term": trace_term}
-
-
-@metrics.register(
-    "fd-digits",
-    summary="Frechet distance on the digits extractor (not FID)",
-    extractor="digits",
-    better="lower",
-    cite=("heusel2017gans", "alpaydin1998digits"),
-)
-def fd_digits(moments: Moments, reference: Any) -> dict[str, float]:
-    """Frechet distance on digit features."""
-    return _distance(moments, reference)
-
-
-@metrics.register(
-    "fd-pixels",
-    summary="Frechet distance on 8x8 averages of the pixels (not FID; a check without downloads)",
-    extractor="pixels",
-    better="lower",
-    cite=("heusel2017gans",),
-)
-def fd_pixels(moments: Moments, reference: Any) -> dict[str, float]:
-    """Frechet distance on averaged pixels."""
-    return _distance(moments, reference)
-
-
-@metrics.register(
-    "fid",
-    summary="Frechet distance on the 2015-12-05 Inception's 2048 pooled features: FID",
-    extractor="inception",
-    better="lower",
-    cite=("heusel2017gans", "obukhov2020torchfidelity"),
-)
-def fid(moments: Moments, reference: Any) -> dict[str, float]:
-    """Frechet Inception distance; the protocol says of which images and against what."""
-    return _distance(moments, reference)

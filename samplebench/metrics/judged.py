@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -22,21 +23,54 @@ def judged(entry: MetricEntry) -> MetricEntry:
     The function raises UsageError where the metric fails or returns something else than a number or
     numbers by name, and Failed where one of them is not finite.
     """
-    import torch
-
     who = f"metric {entry.name}"
-    numerical = (ArithmeticError, np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
 
     def metric(moments: Any, reference: Any) -> dict[str, float]:
-        with blame(who, entry.obj):
-            try:
-                found = entry.obj(moments, reference)
-            except numerical as error:
-                # Numbers that it could not work with are no fault of its code.
-                raise Failed(f"{who} failed ({said(error)})") from error
+        with _asked(who, entry.obj):
+            found = entry.obj(moments, reference)
         return _terms(who, found)
 
     return replace(entry, obj=metric)
+
+
+def judged_blocked(
+    entry: MetricEntry,
+) -> Callable[[Any, Any], tuple[dict[str, float], list[float]]]:
+    """The same of what a metric declares as `blocked`, with its delete-one values.
+
+    Of these there are none where one is not finite.
+    """
+    who, blocked = f"metric {entry.name}", entry.blocked
+    assert blocked is not None
+
+    def metric(statistic: Any, reference: Any) -> tuple[dict[str, float], list[float]]:
+        with _asked(who, blocked):
+            found = blocked(statistic, reference)
+        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], list)):
+            raise UsageError(
+                f"{who}: what it declares as blocked returned {described(found)}; return "
+                "({'value': ...}, [the values without one block each])"
+            )
+        terms = _terms(who, found[0])
+        try:
+            return terms, [_number(who, "delete-one value", one) for one in found[1]]
+        except Failed:
+            return terms, []
+
+    return metric
+
+
+@contextmanager
+def _asked(who: str, function: Any) -> Iterator[None]:
+    """Tells numbers that a metric could not work with from faults of its code."""
+    import torch
+
+    numerical = (ArithmeticError, np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
+    with blame(who, function):
+        try:
+            yield
+        except numerical as error:
+            raise Failed(f"{who} failed ({said(error)})") from error
 
 
 def _terms(who: str, found: Any) -> dict[str, float]:

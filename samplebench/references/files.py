@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Statistics:
         made_from: in words.
         rows: gives the features themselves [M, D], mapped from the file where it has them as they
             are; None where they are not kept. Raises `Unreadable` where they are damaged.
+        imaged: whether the file holds images, too.
     """
 
     mean: np.ndarray
@@ -49,6 +51,7 @@ class Statistics:
     weights_sha256: str
     made_from: str
     rows: Callable[[], np.ndarray] | None = None
+    imaged: bool = False
 
 
 def read(path: Path) -> Statistics:
@@ -97,7 +100,7 @@ def _read(arrays: Arrays) -> Statistics:
             shape = list(arrays[pair[0]].shape)
             raise Unreadable(f"without facts, {pair[0]} has {DIM} numbers, not the shape {shape}")
         mean, cov = (_floats(array) for array in _gaussian(arrays, pair))
-        return _released(mean, cov, None)
+        return replace(_released(mean, cov, None), imaged=_imaged(arrays))
     if _ACTIVATIONS in keys:
         return _of_activations(arrays[_ACTIVATIONS])
     if not keys:
@@ -191,6 +194,15 @@ def _images(path: Path) -> str:
         return ""
     name = f"{key}, " if key else ""
     return f"it holds images, {name}{found.text}, not their statistics mu and sigma or pool_3"
+
+
+def _imaged(arrays: Arrays) -> bool:
+    """Whether one of the arrays is images; one that cannot be read is none."""
+    for key in _IMAGES:
+        with suppress(Unreadable):
+            if key in arrays.keys and arrays[key].ndim == 4 and arrays[key].dtype == np.uint8:
+                return True
+    return False
 
 
 def _checked(found: Statistics) -> Statistics:

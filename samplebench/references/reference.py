@@ -22,12 +22,16 @@ from samplebench.embedded import packaged
 from samplebench.errors import InputError, unknown
 from samplebench.files.archives import Unreadable
 from samplebench.files.atomic import atomic, expanded, regular, sha256
+from samplebench.metrics.blocks import BlockedRows
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
 from samplebench.references.files import DIM, FEATURES, Statistics, read
+from samplebench.registry.entry import NOTHING
 from samplebench.results.fields import visible
 
 _SUFFIX = ".reference.npz"
+# Of those that ship with the package: the images that they are made of, where these do, too.
+_IMAGES = {"digits": "digits.npz"}
 # Bytes of a released file: statistics take 34 MB, and some hold their images or activations, too.
 _MOST = 1 << 32
 
@@ -51,6 +55,8 @@ class Reference:
         made_with: which port, in words; "" for our own.
         artefact: what is fetched; None where the file is here by itself.
         licence: of what is fetched.
+        images: of which features are made where a metric needs them and none are kept.
+        kept: whether a released file keeps features, as its table says.
         given: what the file holds, where it has been read already.
     """
 
@@ -65,6 +71,8 @@ class Reference:
     made_with: str = ""
     artefact: Artefact | None = None
     licence: str = ""
+    images: Path | None = None
+    kept: bool = False
     given: Statistics | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -95,8 +103,10 @@ class Reference:
 
     @property
     def keeps_rows(self) -> bool | None:
-        """Whether the features themselves are kept; None before its file is here."""
-        return None if self.given is None else self.given.rows is not None
+        """Whether the features themselves are kept; None where only the file says it."""
+        if self.given is not None:
+            return self.given.rows is not None
+        return None if self.artefact is None else self.kept
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -106,9 +116,10 @@ class Reference:
             InputError: they are not kept, or damaged.
         """
         if self.statistics.rows is None:
+            others = "".join(f"{name}, " for name in _with_features(self.extractor))
             raise InputError(
-                f"reference {self.id} keeps no features; make it again with "
-                "'samplebench reference make --keep features'"
+                f"reference {self.id} keeps no features; give --reference {others}images, or make "
+                "it again with 'samplebench reference make --keep features'"
             )
         try:
             return self.statistics.rows()
@@ -119,13 +130,23 @@ class Reference:
         """What a metric is given of it.
 
         Args:
-            kind: "moments", which gives an object with mean, cov and root, or "features", rows
-                [M, D].
+            kind: "moments", which gives an object with mean, cov and root, "features", rows
+                [M, D], or "nothing".
 
         Raises:
             InputError: as `rows` does.
         """
+        if kind == NOTHING:
+            return None
         return self.rows if kind == "features" else self
+
+    def blocked(self, kind: str) -> Any:
+        """The same, rows as `BlockedRows`: one object for a whole sweep."""
+        return self._blocked_rows if kind == "features" else self.statistic(kind)
+
+    @cached_property
+    def _blocked_rows(self) -> BlockedRows:
+        return BlockedRows(self.rows)
 
     @cached_property
     def root(self) -> np.ndarray:
@@ -197,6 +218,13 @@ def shipped() -> list[str]:
     return sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))
 
 
+def _with_features(extractor: str) -> list[str]:
+    """Ids of the references that have an extractor's features, or images to make them of."""
+    tables = _released().items()
+    released = [name for name, table in tables if table.get("features") or table.get("images")]
+    return list(_IMAGES) if extractor == "digits" else released if extractor == FEATURES else []
+
+
 def load(source: str, home: str = "") -> Reference:
     """A reference by id or by path; nothing is fetched yet.
 
@@ -213,8 +241,10 @@ def load(source: str, home: str = "") -> Reference:
     path = expanded(source)
     if home and (beside := Path(home) / path).is_file():
         path = beside
+    images = None
     if source in shipped():
         path = packaged("references") / f"{source}{_SUFFIX}"
+        images = packaged(_IMAGES[source]) if source in _IMAGES else None
     elif not source or not os.path.lexists(path):
         raise unknown("reference", source, names(), "samplebench reference list")
     elif os.path.isdir(path):
@@ -236,6 +266,7 @@ def load(source: str, home: str = "") -> Reference:
         weights_sha256=found.weights_sha256,
         made_from=found.made_from,
         made_with="" if found.weights_sha256 else "not stated",
+        images=path if found.imaged else images,
         given=found,
     )
 
@@ -314,4 +345,6 @@ def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
         made_with=table["made_with"],
         artefact=artefact,
         licence=table["licence"],
+        images=path_of(artefact) if table.get("images") else None,
+        kept=table.get("features", False),
     )

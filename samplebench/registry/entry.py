@@ -12,7 +12,7 @@ from samplebench.errors import UsageError
 
 Params = Mapping[str, Any]
 # What a metric may be given of samples and reference.
-STATISTICS = ("moments", "features")
+STATISTICS, NOTHING = ("moments", "features"), "nothing"
 
 
 def _never(params: Params) -> bool:
@@ -166,22 +166,40 @@ class MetricEntry(Entry):
     """A metric: a function of a statistic of the samples and that of the reference.
 
     Attributes:
-        statistic: what it is given: "moments" (`Moments` of the samples; the reference has mean,
-            cov and root), or "features" (rows [N, D] and [M, D] of both).
+        statistic: what it is given of the samples: "moments" (`Moments`), or "features" (rows
+            [N, D]).
+        against: what it is given of the reference: "moments" (an object with mean, cov and root),
+            "features" (rows [M, D]), or "nothing" (None); the same as `statistic` where not said.
         extractor: whose features it is computed on; its sources are among the metric's.
         better: "lower" or "higher", None where not declared.
+        blocked: (`BlockedMoments` or `BlockedRows` of the samples, the same of the reference, whose
+            rows are `BlockedRows`, too) -> value and terms, and the values without one block each,
+            where both together cost less than the function 21 times; no values: no error bar.
+        ordered: whether the order of the samples matters to the value.
+        cost: what it takes at N = 50,000, in words; "" where not measured.
         cite: keys of citations.bib.
     """
 
     statistic: str = "moments"
+    against: str = ""
     extractor: str | None = None
     better: str | None = None
+    blocked: Callable[[Any, Any], tuple[Mapping[str, float], list[float]]] | None = None
+    ordered: bool = False
+    cost: str = ""
     cite: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for fact, known in (("statistic", STATISTICS), ("better", ("lower", "higher", None))):
-            if getattr(self, fact) not in known:
-                names = " or ".join(f"'{name}'" for name in known if name)
+        if not self.against:
+            object.__setattr__(self, "against", self.statistic)
+        known: Mapping[str, tuple[str | None, ...]] = {
+            "statistic": STATISTICS,
+            "against": (*STATISTICS, NOTHING),
+            "better": ("lower", "higher", None),
+        }
+        for fact, words in known.items():
+            if getattr(self, fact) not in words:
+                names = " or ".join(f"'{name}'" for name in words if name)
                 raise UsageError(
                     f"metric '{self.name}': {fact} is {names}, not {getattr(self, fact)!r}"
                 )

@@ -93,6 +93,7 @@ class Registry(Generic[E]):
         self.group = f"samplebench.{kind}s" if public else ""
         self._entries: dict[str, E] = {}
         self._schemes: dict[str, Scheme[E]] = {}
+        self._fallback: Callable[[str], E | None] = _nothing
         self._added: set[str] = set()  # names of bare callables, which no import need find
         self._loaded = False
 
@@ -132,6 +133,12 @@ class Registry(Generic[E]):
 
         return file
 
+    def fallback(self, find: Callable[[str], E | None]) -> Callable[[str], E | None]:
+        """Decorator that files who makes an entry of a name without a colon that is not registered,
+        or None."""
+        self._fallback = find
+        return find
+
     def schemes(self) -> list[Scheme[E]]:
         """How names are written that nobody registers, by their prefix."""
         self._load()
@@ -158,8 +165,9 @@ class Registry(Generic[E]):
                 self._entries[name] = self._entries[found.name] = found
         elif colon:
             self._import_path(name)
+        found_late = None if name in self._entries or colon else self._fallback(name)
         try:
-            return self._entries[name]
+            return found_late or self._entries[name]
         except KeyError:
             raise self._missing(name) from None
 
@@ -275,6 +283,10 @@ class Registry(Generic[E]):
             if entry.obj is obj and (entry.name == name or ":" not in entry.name):
                 return entry
         return self.made(name, obj, _summary(obj))
+
+
+def _nothing(name: str) -> None:
+    return None
 
 
 def _own(obj: Any) -> bool:

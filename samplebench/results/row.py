@@ -87,5 +87,6 @@ def entry(row: Row, column: str) -> float | None:
 
 
 def reference_label(name: str, sha256: str) -> str:
-    """A reference as the column says it: "digits@1a2b3c4d"; "?" before its hash is known."""
-    return f"{name}@{sha256[:8] or '?'}"
+    """A reference as the column says it: "digits@1a2b3c4d"; "?" before its hash is known, "" for
+    none."""
+    return "" if not name else f"{name}@{sha256[:8] or '?'}"

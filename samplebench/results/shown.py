@@ -53,8 +53,10 @@ def view_of(source: Filed, asked: Iterable[AskedRow]) -> View:
         scores = {metric: [*map(source.score, names)] for metric, names in row["scores"].items()}
         label = row["columns"]["reference"]
         for metric, each in scores.items():
-            own = {(cell, metric, label): s for cell, s in zip(row["cells"], each, strict=True)}
-            if any(key_of(score) != key for key, score in own.items()):
+            own = {key_of(score): score for score in each}
+            wanted = {(cell, metric) for cell in row["cells"]}
+            fits = {key[:2] for key in own} == wanted and {key[2] for key in own} <= {label, ""}
+            if not fits:
                 reason = f"a score of {metric} is of another cell, metric or reference"
                 raise Damaged(source.out / "requests", reason, MEND)
             found |= own

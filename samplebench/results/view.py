@@ -45,8 +45,11 @@ class View:
     def scores_of(self, row: Row, metric: str = "") -> list[Score]:
         """Scores behind a row, cell by cell; of one metric, or of all that it has."""
         metrics = [metric] if metric else metrics_of([row])
-        keys = ((c, m, row.get("reference", "")) for c in hashes_of(row) for m in metrics)
-        return [self.scores[key] for key in keys if key in self.scores]
+        # What is compared with nothing stands beside what is compared with the row's reference.
+        labels = (row.get("reference", ""), "")
+        pairs = ((c, m) for c in hashes_of(row) for m in metrics)
+        keys = (next((k for r in labels if (k := (*p, r)) in self.scores), None) for p in pairs)
+        return [self.scores[key] for key in keys if key is not None]
 
 
 def key_of(score: Score) -> ScoreKey:

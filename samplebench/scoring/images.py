@@ -116,7 +116,7 @@ def _score(
     import torch
 
     entry = measure.metric
-    given = measure.reference.statistic(entry.statistic)
+    given = measure.reference.blocked(entry.against)
     with watched_generators(0, torch.device("cpu")) as draws:
         try:
             value = scored(entry, statistic, given)

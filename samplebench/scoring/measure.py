@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from samplebench.errors import InputError, UsageError
+from samplebench.references.nothing import Nothing
 from samplebench.references.reference import Reference, load
 from samplebench.registry import MetricEntry, extractors, metrics
+from samplebench.registry.entry import NOTHING
 from samplebench.results.record import ExtractorCondition
 from samplebench.results.row import reference_label
 from samplebench.scoring.extract import fetch_extractor
@@ -29,6 +31,11 @@ class Measure:
         return str(self.metric.extractor)
 
     @property
+    def known(self) -> bool:
+        """Whether the hash of what it compares with is known."""
+        return bool(self.reference.sha256) or not self.reference.id
+
+    @property
     def label(self) -> str:
         """The reference as a table says it."""
         return reference_label(self.reference.id, self.reference.sha256)
@@ -43,7 +50,7 @@ def measures(
     model: str = "the model",
     device: Any = None,
 ) -> tuple[Measure, ...]:
-    """Every metric against every reference that holds its extractor's features.
+    """Every metric against every reference that holds what it needs of its extractor's features.
 
     Nothing is computed or fetched; images of a reference are looked at.
 
@@ -65,17 +72,21 @@ def measures(
     """
     entries = [_declared(metrics.entry(name)) for name in dict.fromkeys(names)]
     given = tuple(references)
-    if given:
+    if all(entry.against == NOTHING for entry in entries) and not given:
+        fits = []
+    elif given:
         fits = [_fitting(source, entries, "", device) for source in given]
     else:
         fits = [_by_default(default, entries, home, model, device)]
     found: dict[tuple[str, str, str], Measure] = {}
-    for measure in (each for of_source in fits for each in of_source):
+    for measure in _with_rows(each for of_source in fits for each in of_source):
         reference = measure.reference
         place = reference.sha256 or str(reference.path)
         found.setdefault((reference.id, place, measure.metric.name), measure)
     for entry in entries:
-        if all(measure.metric is not entry for measure in found.values()):
+        if entry.against == NOTHING:
+            found["", "", entry.name] = Measure(entry, _nothing(entry))
+        elif all(measure.metric is not entry for measure in found.values()):
             raise _unfit(entry, [load(s) for s in given] or [load(default, home)])
     for source, of_source in zip(given, fits, strict=False):
         if not of_source:
@@ -108,7 +119,7 @@ def ready(
             fetched[known] = measure.reference.fetched(offline=offline, quiet=quiet)
         reference = fetched[known]
         # Rows that are missing are told before anything is computed.
-        reference.statistic(measure.metric.statistic)
+        reference.statistic(measure.metric.against)
         key = (reference.id, reference.sha256, measure.metric.name)
         here.setdefault(key, replace(measure, reference=reference))
     return tuple(here.values())
@@ -120,6 +131,8 @@ def check_extractor(reference: Reference, extractor: Any) -> None:
     Args:
         extractor: as it was made, with weights_sha256 and feature_dim.
     """
+    if not reference.id:
+        return
     if reference.weights_sha256 not in ("", extractor.weights_sha256):
         raise InputError(
             f"reference {reference.id} was made with other weights of extractor "
@@ -166,17 +179,38 @@ def _fitting(
     source: str, entries: Sequence[MetricEntry], home: str, device: Any
 ) -> tuple[Measure, ...]:
     """The metrics that one reference fits, against it."""
-    rows = {entry.extractor for entry in entries if entry.statistic == "features"}
+    compared = [entry for entry in entries if entry.against != NOTHING]
+    rows = {entry.extractor for entry in compared if entry.against == "features"}
     references = {
         name: reference_for(source, name, home, features=name in rows, device=device)
-        for name in dict.fromkeys(str(entry.extractor) for entry in entries)
+        for name in dict.fromkeys(str(entry.extractor) for entry in compared)
     }
-    pairs = ((entry, references[str(entry.extractor)]) for entry in entries)
-    found = tuple(Measure(entry, reference) for entry, reference in pairs if reference)
-    for each in found:
-        if each.metric.statistic == "features" and each.reference.keeps_rows is False:
+    pairs = ((entry, references[str(entry.extractor)]) for entry in compared)
+    return tuple(Measure(entry, reference) for entry, reference in pairs if reference)
+
+
+def _with_rows(found: Iterable[Measure]) -> list[Measure]:
+    """The measures but for those that lack features which another reference of theirs keeps.
+
+    Raises:
+        InputError: no reference of a metric keeps them.
+    """
+    found = list(found)
+    lacking = [
+        each
+        for each in found
+        if each.metric.against == "features" and each.reference.keeps_rows is False
+    ]
+    for each in lacking:
+        if all(other in lacking for other in found if other.metric is each.metric):
             _ = each.reference.rows  # which says what to do
-    return found
+    return [each for each in found if each not in lacking]
+
+
+def _nothing(entry: MetricEntry) -> Nothing:
+    """In the place of a reference."""
+    dim = getattr(extractors.get(str(entry.extractor)), "feature_dim", 0)
+    return Nothing.of(str(entry.extractor), dim if isinstance(dim, int) else 0)
 
 
 def _by_default(
@@ -201,7 +235,7 @@ def _unfit(entry: MetricEntry, held: Sequence[Reference]) -> UsageError:
 
 def make_one(entry: MetricEntry) -> str:
     """How to come to a reference that fits a metric, in words."""
-    keep = " --keep features" if entry.statistic == "features" else ""
+    keep = " --keep features" if entry.against == "features" else ""
     return (
         f"give --metric {entry.name} --reference FILE, made by 'samplebench reference make "
         f"--extractor {entry.extractor}{keep}', or a folder of images"

@@ -12,6 +12,7 @@ from samplebench.image_sets import is_set
 from samplebench.references import reference as references
 from samplebench.references.files import holds_statistics
 from samplebench.references.reference import Reference
+from samplebench.scoring.imaged import Imaged
 from samplebench.scoring.made import OfImages
 
 
@@ -61,7 +62,10 @@ def reference_for(
     if path := images_at(source, home):
         return OfImages.at(path, extractor, rows=features, device=device)
     found = references.load(source, home)
-    return found if found.extractor == extractor else None
+    if found.extractor != extractor:
+        return None
+    lacks = features and found.images is not None and found.keeps_rows is False
+    return Imaged.of(found, device) if lacks else found
 
 
 def _split(word: str) -> Iterator[str]:

@@ -32,18 +32,20 @@ def rehearse(measure: Measure, count: int) -> None:
     entry, reference = measure.metric, measure.reference
     if entry.builtin:
         return
-    given, other = _own(entry.statistic, reference, count)
-    with kept_generators(), suppress(Failed):
-        judged(entry).obj(given, other)
+    given = _own(entry.statistic, reference, count)
+    against = given if entry.against == "features" else reference.statistic(entry.against)
+    if given is not None:
+        with kept_generators(), suppress(Failed):
+            judged(entry).obj(given, against)
 
 
-def _own(statistic: str, reference: Reference, count: int) -> tuple[Any, Any]:
-    """What a metric gets of samples that are as the reference's images, and of the reference."""
-    whole = reference.statistic(statistic)
+def _own(statistic: str, reference: Reference, count: int) -> Any:
+    """What a metric gets of samples that are as the reference's images; None where it holds too
+    little to make that."""
+    if not reference.id or (statistic == "features" and not reference.keeps_rows):
+        return None
     if statistic == "features":
-        rows = np.array(whole[:_ROWS])
-        rows = BlockedRows(rows).total
-        return rows, rows
+        return BlockedRows(np.array(reference.rows[:_ROWS])).total
     mean = reference.mean
     outer = reference.cov * (count - 1) + count * np.outer(mean, mean)
-    return BlockedMoments(Moments(count, mean * count, outer)).total, whole
+    return BlockedMoments(Moments(count, mean * count, outer)).total

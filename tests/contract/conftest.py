@@ -6,7 +6,8 @@ sigma_solver, discrete_solver, linear_solver: every other that declares an order
 setting         every sampler once deterministic and once stochastic, where its parameters allow
 kind            one setting of each timeline, end, and way to draw noise: what the bench sees of one
 setting_in_sigma: those whose grid is of noise levels, their own ones too
-discretization, metric, extractor: every entry of that registry
+discretization, extractor: every entry of that registry
+metric          every function of that registry once, however many features it is registered on
 model_id        every D(x; sigma) of the catalogue that ships with the package
 linear_id       every model there of another linear process
 """
@@ -69,6 +70,13 @@ def _entries(kind: registry.Registry) -> list:
     return [pytest.param(entry, id=entry.name) for entry in kind]
 
 
+def _metrics() -> list:
+    found = {(entry.obj, entry.statistic): entry for entry in registry.metrics}
+    # Of a family the features with the fewest numbers, which need nothing fetched.
+    found |= {(e.obj, e.statistic): e for e in registry.metrics if e.extractor == "digits"}
+    return [pytest.param(entry, id=entry.name) for entry in found.values()]
+
+
 def _extractors() -> list:
     found = []
     for entry in registry.extractors:
@@ -89,7 +97,7 @@ _VALUES = {
     "kind": _kinds,
     "setting_in_sigma": lambda: [s for s in _settings() if on_levels(s.values[0][0])],
     "discretization": lambda: _entries(registry.discretizations),
-    "metric": lambda: _entries(registry.metrics),
+    "metric": _metrics,
     "extractor": _extractors,
     "model_id": lambda: [n for n, e in catalog().items() if e.embedded and not _linear(e)],
     "linear_id": lambda: [n for n, e in catalog().items() if e.embedded and _linear(e)],

@@ -13,8 +13,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from samplebench.metrics.frechet import (
-    fd_digits,
-    fid,
+    frechet,
     frechet_distance,
     frechet_terms,
     symmetric_root,
@@ -128,7 +127,7 @@ def test_the_metric_reports_its_terms():
     y += 1.0
     moments, other = Moments.of(x), Moments.of(y)
     reference = SimpleNamespace(mean=other.mean, cov=other.cov, root=symmetric_root(other.cov))
-    found = fd_digits(moments, reference)
+    found = frechet(moments, reference)
     assert set(found) == {"value", "mean_term", "trace_term"}
     assert found["value"] == found["mean_term"] + found["trace_term"]
     assert found["mean_term"] == pytest.approx(np.square(x.mean(0) - y.mean(0)).sum())
@@ -174,4 +173,4 @@ def test_against_torch_fidelity(torch_fidelity, n1, n2, dim):
     (expected,) = [v for k, v in expected.items() if "frechet" in k]
     moments, other = Moments.of(x), Moments.of(y)
     reference = SimpleNamespace(mean=other.mean, cov=other.cov, root=symmetric_root(other.cov))
-    assert fid(moments, reference)["value"] == pytest.approx(expected, rel=1e-4)
+    assert frechet(moments, reference)["value"] == pytest.approx(expected, rel=1e-4)
