@@ -48,6 +48,8 @@ def main(args: argparse.Namespace) -> int:
         )
     if args.action == "list":
         rows = [references.load(name).facts() for name in references.names()]
+        for row in rows:
+            row["extractor"] = row.get("holds", row["extractor"])
         keys = ("id", "num_images", "extractor", "feature_dim", "made_from")
         print_table([{key: row[key] for key in keys} for row in rows], args.json)
         return 0

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch.nn.functional import pad
 
 from samplebench.errors import EnvironmentError_
 from samplebench.features import inception_weights
+from samplebench.features.shared import Shared
 
 # Features depend a little on the size of the batch: it is always this one, filled up with zeros.
 BATCH = 64
@@ -58,9 +59,6 @@ class InceptionNetwork:
         made = inception_class()
         tensors = inception_weights.read_weights(path)
         self._device = device
-        if device.type == "cuda":
-            # float32 is to mean float32 here too, where no model has been loaded before.
-            torch.backends.cudnn.allow_tf32 = False
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "checked.pth"
             torch.save(tensors, copy)
@@ -104,22 +102,18 @@ class InceptionNetwork:
         return Layers(*(output[: len(batch)].cpu() for output in outputs))
 
 
-_networks: WeakValueDictionary[tuple[str, str], InceptionNetwork] = WeakValueDictionary()
+_networks = Shared[InceptionNetwork]()
 
 
 def network_on(device: torch.device) -> InceptionNetwork:
-    """The network of this process on a device, loaded where no extractor has it.
+    """The network of this process on a device.
 
     Raises:
         EnvironmentError_: torch-fidelity is not installed, or the weights cannot be fetched.
         InputError: the weights are not the released ones.
     """
-    path = inception_weights.weights_file()
-    key = str(device), str(inception_weights.WEIGHTS.sha256)
-    found = _networks.get(key)
-    if found is None:
-        found = _networks[key] = InceptionNetwork(path, device)
-    return found
+    path, weights = inception_weights.weights_file(), inception_weights.WEIGHTS
+    return _networks.on(device, weights.sha256, lambda: InceptionNetwork(path, device))
 
 
 def _content(batch: Tensor) -> str:

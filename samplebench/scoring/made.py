@@ -103,9 +103,7 @@ class OfImages(Reference):
             EnvironmentError_: what the extractor needs cannot be fetched.
             UsageError: an extractor of others that cannot be made.
         """
-        if found := self._found():
-            return found
-        _make([self], offline=offline, quiet=quiet)
+        make([self], offline=offline, quiet=quiet)
         return _made[self._key]
 
     @property
@@ -130,15 +128,15 @@ class OfImages(Reference):
         return found if found and (found.keeps_rows or not self.wants_rows) else None
 
 
-def make_together(wanted: Iterable[Reference], *, offline: bool, quiet: bool) -> None:
+def make(wanted: Iterable[OfImages], *, offline: bool, quiet: bool) -> None:
     """Makes what is missing of references that are images, one pass over each set of them.
 
     Raises:
-        As `OfImages.fetched` does.
+        InputError, EnvironmentError_, UsageError: as `OfImages.fetched` does.
     """
     sets: dict[tuple[Path, str], list[OfImages]] = {}
     for each in wanted:
-        if isinstance(each, OfImages) and not each._found():
+        if not each._found():
             sets.setdefault((each.path, each.mark), []).append(each)
     for planned in sets.values():
         _make(planned, offline=offline, quiet=quiet)

@@ -13,6 +13,7 @@ from torch.nn.functional import relu
 from samplebench.features import inception_network
 from samplebench.features.inception import InceptionExtractor, InceptionLogits, InceptionSpatial
 from samplebench.features.inception_network import InceptionNetwork, inception_class
+from samplebench.features.shared import Shared
 from samplebench.image_sets import read
 from samplebench.registry import extractors, metrics
 from samplebench.results.store import Store
@@ -128,7 +129,7 @@ def test_what_is_remembered_is_bounded(layers):
 
 
 def test_the_network_goes_with_its_extractors(weights, monkeypatch):
-    monkeypatch.setattr(inception_network, "_networks", type(inception_network._networks)())
+    monkeypatch.setattr(inception_network, "_networks", Shared())
     extractor = InceptionExtractor()
     extractor(IMAGES[:1])
     # Alone it remembers nothing.
@@ -136,7 +137,7 @@ def test_the_network_goes_with_its_extractors(weights, monkeypatch):
     assert InceptionLogits()._network is extractor._network
     del extractor
     gc.collect()
-    assert len(inception_network._networks) == 0
+    assert len(inception_network._networks.there) == 0
 
 
 def test_the_reference_and_the_images_of_a_score_are_passed_once(weights, passes, real, tmp_path):
