@@ -203,7 +203,7 @@ def test_features_of_images_beside_statistics(metric, tmp_path, monkeypatch):
     assert found.reference.keeps_rows and found.reference.mean[7] == 7
     assert found.reference.images == path
     np.savez(path, mu=np.zeros(2048), sigma=np.eye(2048))
-    with pytest.raises(InputError, match="mine.npz keeps no features; give --reference openai"):
+    with pytest.raises(InputError, match=r"mine\.npz keeps no features; give --reference openai"):
         measures(["rows"], [str(path)])
 
 
