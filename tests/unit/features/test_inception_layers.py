@@ -49,6 +49,8 @@ def real(tmp_path, monkeypatch):
     """Three grey images, and a metric on each layer by its extractor's name."""
     monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("samplebench.scoring.made._made", {})
+    # Two batches: what is remembered of the second is no help with the first.
+    monkeypatch.setattr("samplebench.image_sets.image_set._BATCH", 2)
     monkeypatch.setattr("samplebench.report.plots.write_figures", lambda view, out: [])
     for name in LAYERS:
 
@@ -152,16 +154,37 @@ def test_the_reference_and_the_images_of_a_score_are_passed_once(weights, passes
     assert len(list((tmp_path / "cache" / "references").iterdir())) == 3
 
 
+def test_images_beside_statistics_are_passed_once(weights, passes, real, tmp_path, monkeypatch):
+    """Features that metrics on them need, of OpenAI's files."""
+    names = ("inception", "inception-spatial")
+    for name in names:
+        entry = metrics.made(f"f-{name}", max, extractor=name, statistic="features", builtin=True)
+        monkeypatch.setitem(metrics._entries, entry.name, entry)
+    statistics = {"mu": np.zeros(2048), "sigma": np.eye(2048)}
+    statistics |= {"mu_s": np.zeros(2023), "sigma_s": np.eye(2023)}
+    path = tmp_path / "VIRTUAL_toy.npz"
+    np.savez(path, arr_0=IMAGES.permute(0, 2, 3, 1).numpy(), **statistics)
+    wanted = measures([f"{kind}-{name}" for name in names for kind in "mf"], [str(path)])
+    found = ready(wanted, offline=True, quiet=True)
+    assert passes == [2, 1] and len(found) == 4
+    kept = {each.metric.name: each.reference for each in found}
+    assert kept["f-inception-spatial"].rows.shape == (3, 2023)
+    assert kept["m-inception-spatial"].mean.shape == (2023,)
+    assert kept["f-inception"].rows.shape == (3, 2048)
+
+
 def test_a_run_and_its_kept_images_are_passed_once(weights, passes, real, tmp_path):
     one = {"sampler": "euler", "nfe": 2, "num_samples": 3, "batch_size": 2}
-    whole = sweep(tmp_path / "whole", **one, metric=METRICS, reference=real)
+    ready(measures(METRICS, [real]), offline=True, quiet=True)
+    out = tmp_path / "run"
+    done = sweep(out, **one, metric=METRICS, reference=real, keep="images")
     # The reference, then two blocks of two, the second filled up.
-    assert passes == [2, 1, 2, 2] and len(whole.values) == 3
+    assert passes == [2, 1, 2, 2] and len(done.values) == 3
+    kept = [path for path in (out / "cells").iterdir() if "images" not in path.name]
+    for path in (*kept, *(out / "scores").iterdir()):
+        if path.suffix == ".npz" or path.parent.name == "scores":
+            path.unlink()
     passes.clear()
-    out = tmp_path / "kept"
-    sweep(out, **one, metric="fd-digits", keep="images")
-    done, evaluations = again(out, *METRICS, reference=[real])
-    assert (passes, evaluations, done.lacking) == ([2, 2], 0, {})
-    assert values_of(Store(out), done.rows).keys() == whole.values.keys()
-    for key, value in values_of(Store(out), done.rows).items():
-        assert value["value"] == pytest.approx(whole.values[key]["value"], rel=1e-6)
+    found, evaluations = again(out, *METRICS, reference=[real])
+    assert (passes, evaluations, found.lacking) == ([2, 2], 0, {})
+    assert values_of(Store(out), found.rows) == done.values
