@@ -46,11 +46,12 @@ def passes(monkeypatch):
 
 @pytest.fixture
 def real(tmp_path, monkeypatch):
-    """Three grey images, and a metric on each layer by its extractor's name."""
+    """Two grey images, and a metric on each layer by its extractor's name."""
     monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("samplebench.scoring.made._made", {})
     # Two batches: what is remembered of the second is no help with the first.
-    monkeypatch.setattr("samplebench.image_sets.image_set._BATCH", 2)
+    monkeypatch.setattr("samplebench.image_sets.image_set._BATCH", 1)
+    monkeypatch.setattr(inception_network, "BATCH", 1)
     monkeypatch.setattr("samplebench.report.plots.write_figures", lambda view, out: [])
     for name in LAYERS:
 
@@ -59,7 +60,7 @@ def real(tmp_path, monkeypatch):
 
         entry = metrics.made(f"m-{name}", distance, extractor=name, better="lower")
         monkeypatch.setitem(metrics._entries, entry.name, entry)
-    np.save(tmp_path / "real.npy", IMAGES[:, :1, :8, :8].numpy())
+    np.save(tmp_path / "real.npy", IMAGES[:2, :1, :8, :8].numpy())
     return str(tmp_path / "real.npy")
 
 
@@ -144,10 +145,10 @@ def test_the_network_goes_with_its_extractors(weights, monkeypatch):
 
 def test_the_reference_and_the_images_of_a_score_are_passed_once(weights, passes, real, tmp_path):
     here = ready(measures(METRICS, [real]), offline=True, quiet=True)
-    assert passes == [2, 1]
-    np.save(tmp_path / "other.npy", IMAGES[:, 1:2, :8, :8].numpy())
+    assert passes == [1, 1]
+    np.save(tmp_path / "other.npy", IMAGES[:2, 1:2, :8, :8].numpy())
     found = score_images(read(Path(tmp_path / "other.npy")), here, device="cpu", quiet=True)
-    assert passes == [2, 1, 2, 1] and all(each.value["value"] > 0 for each in found)
+    assert passes == [1, 1, 1, 1] and all(each.value["value"] > 0 for each in found)
     for measure, dim in zip(here, LAYERS.values(), strict=True):
         assert measure.reference.mean.shape == (dim,)
     # Each was cached by itself.
@@ -163,28 +164,28 @@ def test_images_beside_statistics_are_passed_once(weights, passes, real, tmp_pat
     statistics = {"mu": np.zeros(2048), "sigma": np.eye(2048)}
     statistics |= {"mu_s": np.zeros(2023), "sigma_s": np.eye(2023)}
     path = tmp_path / "VIRTUAL_toy.npz"
-    np.savez(path, arr_0=IMAGES.permute(0, 2, 3, 1).numpy(), **statistics)
+    np.savez(path, arr_0=IMAGES[:2].permute(0, 2, 3, 1).numpy(), **statistics)
     wanted = measures([f"{kind}-{name}" for name in names for kind in "mf"], [str(path)])
     found = ready(wanted, offline=True, quiet=True)
-    assert passes == [2, 1] and len(found) == 4
+    assert passes == [1, 1] and len(found) == 4
     kept = {each.metric.name: each.reference for each in found}
-    assert kept["f-inception-spatial"].rows.shape == (3, 2023)
+    assert kept["f-inception-spatial"].rows.shape == (2, 2023)
     assert kept["m-inception-spatial"].mean.shape == (2023,)
-    assert kept["f-inception"].rows.shape == (3, 2048)
+    assert kept["f-inception"].rows.shape == (2, 2048)
 
 
 def test_a_run_and_its_kept_images_are_passed_once(weights, passes, real, tmp_path):
-    one = {"sampler": "euler", "nfe": 2, "num_samples": 3, "batch_size": 2}
+    one = {"sampler": "euler", "nfe": 2, "num_samples": 2, "batch_size": 1}
     ready(measures(METRICS, [real]), offline=True, quiet=True)
     out = tmp_path / "run"
     done = sweep(out, **one, metric=METRICS, reference=real, keep="images")
-    # The reference, then two blocks of two, the second filled up.
-    assert passes == [2, 1, 2, 2] and len(done.values) == 3
+    # The reference, then two blocks.
+    assert passes == [1, 1, 1, 1] and len(done.values) == 3
     kept = [path for path in (out / "cells").iterdir() if "images" not in path.name]
     for path in (*kept, *(out / "scores").iterdir()):
         if path.suffix == ".npz" or path.parent.name == "scores":
             path.unlink()
     passes.clear()
     found, evaluations = again(out, *METRICS, reference=[real])
-    assert (passes, evaluations, found.lacking) == ([2, 2], 0, {})
+    assert (passes, evaluations, found.lacking) == ([1, 1], 0, {})
     assert values_of(Store(out), found.rows) == done.values
