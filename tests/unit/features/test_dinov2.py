@@ -313,7 +313,10 @@ def test_the_real_size_from_a_server(tmp_path, monkeypatch):
         monkeypatch.setattr(dinov2_weights, "WEIGHTS", replace(published(path), url=url))
         here = Dinov2Extractor.fetch(offline=False, quiet=True)
         server.files.clear()
+    path.unlink()
     assert here.name == "dinov2_vitl14_pretrain.pth"
     found = Dinov2Extractor()(IMAGES)
     assert found.shape == (3, 1024) and found.isfinite().all()
     assert len(found.unique(dim=0)) == 3
+    # pytest keeps the folders of its last runs.
+    here.unlink()
