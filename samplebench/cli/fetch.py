@@ -100,10 +100,11 @@ def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[d
             continue
         path = reference.fetch(**how)
         # Loaded again its hash is known; its statistics are read, and so checked.
-        found = load(name, home)
-        structure = f"mean and covariance of {len(found.mean)} features"
+        every = [load(name, home, extractor) for extractor in reference.holds]
+        dims = " and ".join(str(len(each.mean)) for each in every)
+        structure = f"mean and covariance of {dims} features"
         known = "published" if artefact.sha256 else "of the first download"
-        rows.append(_row(name, path, found.sha256, known, structure))
+        rows.append(_row(name, path, every[0].sha256, known, structure))
     return rows
 
 
