@@ -10,6 +10,9 @@ from samplebench.metrics.kernel_sums import sums_between, sums_within, unbiased
 from samplebench.metrics.pairs import both, read, squares, unit, whole
 from samplebench.registry import metrics
 
+# As torch-fidelity draws them.
+SUBSETS, SUBSET_SIZE = 100, 1000
+
 
 def kid(real: np.ndarray, generated: np.ndarray) -> float:
     """Kernel Inception distance: the unbiased estimate of the squared MMD over all pairs.
@@ -111,8 +114,8 @@ def kid_subsets(
     generated: np.ndarray,
     real: np.ndarray,
     *,
-    subsets: int = 100,
-    subset_size: int = 1000,
+    subsets: int = SUBSETS,
+    subset_size: int = SUBSET_SIZE,
     seed: int = 2020,
 ) -> tuple[float, float]:
     """KID as torch-fidelity estimates it: the mean over random subsets of both sets.
@@ -155,7 +158,7 @@ def registered(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
 
 
 def _subsets(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
-    mean, std = kid_subsets(generated, real)
+    mean, std = kid_subsets(generated, real, subsets=SUBSETS, subset_size=SUBSET_SIZE)
     return {"value": mean, "subset_std": std}
 
 

@@ -68,7 +68,7 @@ def density_coverage(
     theirs = nearest_of(rows_of(real, "real", k + 1), k)
     inside = InReal(theirs, k, False, every)
     count_pairs([inside], generated, every, real, theirs.centre)
-    return float(inside.counts.mean() / k), float(inside.covered.mean())
+    return float(inside.counts.sum() / (k * len(generated))), float(inside.covered.mean())
 
 
 def authpct(real: np.ndarray, generated: np.ndarray) -> float:

@@ -74,7 +74,7 @@ def recall_by_blocks(samples: BlockedRows, real: BlockedRows) -> Found:
 
 def density_by_blocks(samples: BlockedRows, real: BlockedRows) -> Found:
     """Density, k = 5, and that without each block of the samples in turn."""
-    return _of_samples(samples, _naeem(samples, real).counts / OPEN_K, 2)
+    return _of_samples(samples, _naeem(samples, real).counts, 2, OPEN_K)
 
 
 def coverage_by_blocks(samples: BlockedRows, real: BlockedRows) -> Found:
@@ -98,11 +98,11 @@ def _naeem(samples: BlockedRows, real: BlockedRows) -> InReal:
     return found
 
 
-def _of_samples(samples: BlockedRows, each: np.ndarray, least: int) -> Found:
-    """The mean of what each sample has, and without each block where `least` are left."""
+def _of_samples(samples: BlockedRows, each: np.ndarray, least: int, by: int = 1) -> Found:
+    """The mean of what each sample has, divided, and without each block where `least` are left."""
     sums, left = np.array([each[block].sum() for block in samples.blocks]), _left(samples)
-    value = {"value": float(each.mean())}
-    return value, ((each.sum() - sums) / left).tolist() if left.min() >= least else []
+    value = {"value": float(each.sum() / (by * samples.count))}
+    return value, ((each.sum() - sums) / (by * left)).tolist() if left.min() >= least else []
 
 
 def _of_real(covered: np.ndarray, without: np.ndarray | None) -> Found:

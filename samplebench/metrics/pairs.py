@@ -96,15 +96,8 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def norms_about(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Squared distances of rows [N, D] from a centre [D]: [N].
-
-    Raises:
-        Unfit: one is not finite.
-    """
-    found = np.concatenate([norms(read(rows, part, centre)) for part in whole(rows)])
-    if not np.isfinite(found).all():
-        raise Unfit("features are not finite, or too large to be squared")
-    return found
+    """Squared distances of rows [N, D] from a centre [D]: [N]."""
+    return np.concatenate([norms(read(rows, part, centre)) for part in whole(rows)])
 
 
 def squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -119,14 +112,22 @@ def squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def norms(rows: np.ndarray) -> np.ndarray:
-    """Squared norms of rows [n, D]: [n]."""
-    return np.einsum("ij,ij->i", rows, rows)
+    """Squared norms of rows [n, D]: [n].
+
+    Raises:
+        Unfit: one is not finite.
+    """
+    found = np.einsum("ij,ij->i", rows, rows)
+    if not np.isfinite(found).all():
+        raise Unfit("features are not finite, or too large to be squared")
+    return found
 
 
 def rounding(dim: int) -> float:
     """How far `squares` may be off, in whatever order it is summed up, relative to the norms.
 
-    The error of a sum of D products is at most D / 2 times eps (Higham 2002, section 3.1); it is
-    met once in the norms and once in the product.
+    The error of a sum of D products is at most D / 2 times eps (Higham 2002, section 3.1), in the
+    norms and again in the product; what is left is that of sums of two, and of taking the centre
+    away.
     """
-    return (dim + 4) * float(np.finfo(np.float64).eps)
+    return (dim + 8) * float(np.finfo(np.float64).eps)
