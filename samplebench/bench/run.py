@@ -40,7 +40,8 @@ def plan_device(plan: Plan) -> torch.device:
     Raises:
         EnvironmentError_: this machine does not have it, or it lacks a precision of the plan.
     """
-    here = [s.checkpoint.model.device for s in plan.sources.values() if s.checkpoint.model]
+    models = (source.checkpoint.model for source in plan.sources.values())
+    here = [model.device for model in models if model is not None]
     if here and len(here) == len(plan.sources):
         return here[0]
     conditions = [cell.conditions for cell in plan.cells.values()]
