@@ -132,7 +132,7 @@ def _by_blocks(samples: BlockedRows, reference: None) -> tuple[dict[str, float],
     ordered=True,
     cite=("salimans2016improved", "obukhov2020torchfidelity"),
 )
-def registered(logits: np.ndarray, reference: None) -> dict[str, float]:
+def mean_of_splits(logits: np.ndarray, reference: None) -> dict[str, float]:
     """The mean over the splits, and their standard deviation, which is no error bar."""
     mean, std = inception_score(logits)
     return {"value": mean, "split_std": std}

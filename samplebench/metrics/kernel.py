@@ -18,7 +18,7 @@ def kid(real: np.ndarray, generated: np.ndarray) -> float:
     """Kernel Inception distance: the unbiased estimate of the squared MMD over all pairs.
 
     sum_{i != j} k(x_i, x_j) / (M (M - 1)) + sum_{i != j} k(y_i, y_j) / (N (N - 1))
-    - 2 mean_{i, j} k(x_i, y_j) with k(a, b) = (a.b / D + 1)^3 (Binkowski et al. 2018, Eq. 4).
+    - 2 mean_{i, j} k(x_i, y_j) with k(a, b) = (a.b / D + 1)^3 (Binkowski et al. 2018).
     In float64, symmetric, and below 0 about as often as above where both sets are of one kind.
 
     Args:
@@ -39,8 +39,41 @@ def kid(real: np.ndarray, generated: np.ndarray) -> float:
     )
 
 
+def kid_subsets(
+    generated: np.ndarray,
+    real: np.ndarray,
+    *,
+    subsets: int = SUBSETS,
+    subset_size: int = SUBSET_SIZE,
+    seed: int = 2020,
+) -> tuple[float, float]:
+    """KID as torch-fidelity estimates it: the mean over random subsets of both sets.
+
+    Args:
+        generated: features [N, D], drawn from first.
+        real: features [M, D].
+        subsets: number of subsets of each.
+        subset_size: rows in each, without replacement; at most M and N.
+        seed: of the one generator for all of them.
+
+    Returns:
+        Mean and population standard deviation over the subsets. They overlap, so the latter is no
+        error of the mean.
+
+    Raises:
+        ValueError: a set is smaller than the subsets, or their widths differ.
+    """
+    real, generated = both(real, generated, subset_size)
+    draw, found = np.random.RandomState(seed), []
+    for _ in range(subsets):
+        ours = draw.choice(len(generated), subset_size, replace=False)
+        theirs = draw.choice(len(real), subset_size, replace=False)
+        found.append(kid(real[theirs], generated[ours]))
+    return float(np.mean(found)), float(np.std(found))
+
+
 def cmmd(real: np.ndarray, generated: np.ndarray) -> float:
-    """CMMD's formula on embeddings of one's own (Jayasumana et al. 2024, Eq. 5).
+    """CMMD's formula on embeddings of one's own (Jayasumana et al. 2024).
 
     1000 times `gaussian_mmd` with width 10 of the rows divided by their norms. By its name it means
     image embeddings of CLIP ViT-L/14 at 336 pixels, which samplebench does not compute.
@@ -94,53 +127,19 @@ def kid_by_blocks(samples: BlockedRows, real: BlockedRows) -> tuple[dict[str, fl
     both(real.rows, samples.rows)
     all_real = [slice(0, real.count)]
     theirs = real.once("kernel sum", lambda: float(sums_within(real.rows, all_real)[0, 0]))
-    within = sums_within(samples.rows, samples.blocks)
+    own = samples.once("kernel sums", lambda: sums_within(samples.rows, samples.blocks))
     between = sums_between(samples.rows, samples.blocks, real.rows)
 
-    def distance(count: int, own: float, crossed: float) -> float:
-        return unbiased(own, count, theirs, real.count, crossed)
+    def distance(count: int, within: float, crossed: float) -> float:
+        return unbiased(within, count, theirs, real.count, crossed)
 
-    counts = np.array([block.stop - block.start for block in samples.blocks])
-    value = distance(samples.count, within.sum(), between.sum())
-    left = samples.count - counts
+    value = {"value": distance(samples.count, own.sum(), between.sum())}
+    left = samples.left
     if left.min() < 2:
-        return {"value": value}, []
-    gone = 2 * within.sum(axis=1) - np.diagonal(within)
-    kept = zip(left, within.sum() - gone, between.sum() - between, strict=True)
-    return {"value": value}, [distance(*sums) for sums in kept]
-
-
-def kid_subsets(
-    generated: np.ndarray,
-    real: np.ndarray,
-    *,
-    subsets: int = SUBSETS,
-    subset_size: int = SUBSET_SIZE,
-    seed: int = 2020,
-) -> tuple[float, float]:
-    """KID as torch-fidelity estimates it: the mean over random subsets of both sets.
-
-    Args:
-        generated: features [N, D], drawn from first.
-        real: features [M, D].
-        subsets: number of subsets of each.
-        subset_size: rows in each, without replacement; at most M and N.
-        seed: of the one generator for all of them.
-
-    Returns:
-        Mean and population standard deviation over the subsets. They overlap, so the latter is no
-        error of the mean.
-
-    Raises:
-        ValueError: a set is smaller than the subsets, or their widths differ.
-    """
-    real, generated = both(real, generated, subset_size)
-    draw, found = np.random.RandomState(seed), []
-    for _ in range(subsets):
-        ours = draw.choice(len(generated), subset_size, replace=False)
-        theirs = draw.choice(len(real), subset_size, replace=False)
-        found.append(kid(real[theirs], generated[ours]))
-    return float(np.mean(found)), float(np.std(found))
+        return value, []
+    gone = 2 * own.sum(axis=1) - np.diagonal(own)
+    kept = zip(left, own.sum() - gone, between.sum() - between, strict=True)
+    return value, [distance(*sums) for sums in kept]
 
 
 @family(
@@ -152,7 +151,7 @@ def kid_subsets(
     blocked=kid_by_blocks,
     cite=("binkowski2018demystifying",),
 )
-def registered(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
+def kernel_distance(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
     """Of all pairs."""
     return {"value": kid(real, generated)}
 

@@ -49,7 +49,7 @@ def precision_recall(
 def density_coverage(
     real: np.ndarray, generated: np.ndarray, *, k: int = OPEN_K
 ) -> tuple[float, float]:
-    """Density and coverage (Naeem et al. 2020, Eqs. 4 and 5).
+    """Density and coverage (Naeem et al. 2020, section 3).
 
     Density is the mean number of balls of real rows that a sample is in, divided by k; coverage the
     share of these balls that hold a sample. What lies on a sphere is outside: a ball of radius 0
@@ -72,7 +72,7 @@ def density_coverage(
 
 
 def authpct(real: np.ndarray, generated: np.ndarray) -> float:
-    """Share in % of the samples that are no copy of a real row (Alaa et al. 2022, section 3.3).
+    """Share in % of the samples that are no copy of a real row (Alaa et al. 2022).
 
     A sample is authentic if the real row next to it has another real row nearer than the sample.
     Of several that are equally near, the first counts.

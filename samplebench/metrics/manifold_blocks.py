@@ -56,7 +56,7 @@ def _overlap(samples: BlockedRows, real: BlockedRows) -> Overlap:
 def _balls(samples: BlockedRows) -> tuple[Balls, Balls | None]:
     """Of the samples, and of those without each block where all of these have a radius."""
     nearest = Nearest.of(samples.rows, samples.blocks, CLOSED_K)
-    enough = _left(samples).min() > CLOSED_K
+    enough = samples.left.min() > CLOSED_K
     return nearest.balls(CLOSED_K), nearest.balls_without(CLOSED_K) if enough else None
 
 
@@ -68,7 +68,7 @@ def precision_by_blocks(samples: BlockedRows, real: BlockedRows) -> Found:
 def recall_by_blocks(samples: BlockedRows, real: BlockedRows) -> Found:
     """Recall, k = 3, and that without each block of the samples in turn."""
     around = _kynkaanniemi(samples, real)[1]
-    without = around.without() if _left(samples).min() > CLOSED_K else None
+    without = around.without() if samples.left.min() > CLOSED_K else None
     return _of_real(around.covered, without)
 
 
@@ -80,7 +80,7 @@ def density_by_blocks(samples: BlockedRows, real: BlockedRows) -> Found:
 def coverage_by_blocks(samples: BlockedRows, real: BlockedRows) -> Found:
     """Coverage, k = 5, and that without each block of the samples in turn."""
     inside = _naeem(samples, real)
-    without = covered_without(inside.covered) if _left(samples).min() > 1 else None
+    without = covered_without(inside.covered) if samples.left.min() > 1 else None
     return _of_real(inside.covered, without)
 
 
@@ -100,7 +100,7 @@ def _naeem(samples: BlockedRows, real: BlockedRows) -> InReal:
 
 def _of_samples(samples: BlockedRows, each: np.ndarray, least: int, by: int = 1) -> Found:
     """The mean of what each sample has, divided, and without each block where `least` are left."""
-    sums, left = np.array([each[block].sum() for block in samples.blocks]), _left(samples)
+    sums, left = np.array([each[block].sum() for block in samples.blocks]), samples.left
     value = {"value": float(each.sum() / (by * samples.count))}
     return value, ((each.sum() - sums) / (by * left)).tolist() if left.min() >= least else []
 
@@ -109,8 +109,3 @@ def _of_real(covered: np.ndarray, without: np.ndarray | None) -> Found:
     """The share of real rows that any block covers, and that without each block: of [B, M]."""
     value = {"value": float(covered.any(axis=0).mean())}
     return value, [] if without is None else without.mean(axis=1).tolist()
-
-
-def _left(samples: BlockedRows) -> np.ndarray:
-    """How many samples are left without each block in turn: [B]."""
-    return samples.count - np.array([block.stop - block.start for block in samples.blocks])

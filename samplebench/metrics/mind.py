@@ -57,6 +57,6 @@ def _deviations(lines: np.ndarray, cov: np.ndarray) -> np.ndarray:
     better="lower",
     cite=("obukhov2020torchfidelity",),
 )
-def registered(moments: Moments, reference: Any) -> dict[str, float]:
+def monge_distance(moments: Moments, reference: Any) -> dict[str, float]:
     """Of 1,000 directions, seed 2020."""
     return {"value": of_moments(moments, reference, directions=DIRECTIONS, seed=SEED)}

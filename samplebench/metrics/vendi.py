@@ -10,7 +10,7 @@ from samplebench.metrics.pairs import read, rows_of, unit, whole
 def vendi(features: np.ndarray) -> float:
     """exp(-sum l ln l) over the eigenvalues l of K / N, K the rows' cosine similarities.
 
-    Friedman & Dieng 2023, Eq. 2: between 1, where all rows have one direction, and N. Of features
+    Friedman & Dieng 2023: between 1, where all rows have one direction, and N. Of features
     [N, D], N >= 1; the eigenvalues are those of a matrix [D, D] where N is larger.
 
     Raises:
