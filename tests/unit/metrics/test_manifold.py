@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from samplebench.answers.blame import Failed
 from samplebench.metrics import manifold_blocks, overlap, pairs
 from samplebench.metrics.blocks import BlockedRows
 from samplebench.metrics.manifold import authpct, density_coverage, precision_recall
@@ -14,6 +15,8 @@ from samplebench.metrics.manifold_blocks import (
     precision_by_blocks,
     recall_by_blocks,
 )
+from samplebench.metrics.scored import scored
+from samplebench.registry import metrics
 
 BY_BLOCKS = (precision_by_blocks, recall_by_blocks, density_by_blocks, coverage_by_blocks)
 
@@ -175,6 +178,21 @@ def test_too_few_rows(real, generated):
     for call in (density_coverage, authpct):
         with pytest.raises(ValueError, match="real: 1 rows are too few"):
             call(rows[0][:1], rows[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("precision-digits", "generated: 3 rows are too few, at least 4 are needed"),
+        ("recall-digits", "generated: 3 rows are too few, at least 4 are needed"),
+        ("kid-subsets", "generated: 3 rows are too few, at least 1,000 are needed"),
+        ("inception-score", "logits: 3 rows are too few, at least 10 are needed"),
+    ],
+)
+def test_a_cell_of_too_few_samples_has_no_value(name, line):
+    given = BlockedRows(np.eye(3)), BlockedRows(np.random.default_rng(0).normal(size=(1200, 3)))
+    with pytest.raises(Failed, match=f"^metric {name}: {line}$"):
+        scored(metrics.entry(name), *given)
 
 
 def test_few_samples_have_values_without_error_bars():
