@@ -61,6 +61,11 @@ class BlockedRows:
         """The rows' blocks, by their indices."""
         return ranges(self.count)
 
+    @property
+    def left(self) -> np.ndarray:
+        """How many rows there are without each block in turn."""
+        return self.count - np.array([block.stop - block.start for block in self.blocks])
+
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What several metrics need of these rows, made by the first of them.
 
@@ -85,9 +90,7 @@ class BlockedRows:
 
     def left_out(self) -> Iterator[np.ndarray]:
         """The rows without each block in turn, copied."""
-        blocks = self.blocks
-        largest = max((b.stop - b.start for b in blocks), default=0)
-        if len(blocks) < 2 or self.count - largest < 2:
+        if len(self.blocks) < 2 or self.left.min() < 2:
             return
-        for block in blocks:
+        for block in self.blocks:
             yield np.concatenate([self.rows[: block.start], self.rows[block.stop :]])
