@@ -68,12 +68,17 @@ def summary_of(view: View) -> str:
     references = references_of(view.rows)
     measured = ", ".join(
         [
-            " and ".join(map(printable, metrics_of(view.rows))) or "no metric",
+            _listed(list(map(printable, metrics_of(view.rows)))) or "no metric",
             *conditions_of(view.rows, ("num_samples", "protocol")),
             *([f"reference {' or '.join(references)}"] if references else []),
         ]
     )
     return f"{', '.join(parts)}: {counted(len(view.rows), 'point')} measured by {measured}."
+
+
+def _listed(names: list[str]) -> str:
+    """E.g. "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _caveats(view: View) -> list[tuple[str, str]]:
@@ -149,12 +154,15 @@ def _provenance(view: View) -> list[CellFacts]:
     return list(made.values())
 
 
-def render_html(view: View, uncertain: bool = False) -> str:
+def render_html(
+    view: View, uncertain: bool = False, drawn: Mapping[str, bytes] | None = None
+) -> str:
     """The whole page; the same text for the same view.
 
     Args:
         view: what was measured.
         uncertain: whether published values of certainty C are laid over the curves too.
+        drawn: SVG files by the names of their figures, for browsers without JavaScript.
     """
     csv, view = to_csv(view.rows), labelled(view)
     table, sheets = table_of(view), sheets_of(view)
@@ -165,10 +173,11 @@ def render_html(view: View, uncertain: bool = False) -> str:
         chart=chart_of(view, csv, overlay(view, known, uncertain)),
         table=table,
         template="report.html.j2",
+        drawn=drawn or {},
         pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],
         pending=view.pending,
         notes=_notes(view),
-        best=groups_of(standings(view)),
+        best=groups_of(standings(view), metrics_of(view.rows)),
         caveats=_caveats(view),
         labels=stands_for(view),
         sheets=sheets,

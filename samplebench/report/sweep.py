@@ -42,8 +42,11 @@ _AXES = (
     Axis("gflop", "network GFLOP per image"),
     Axis("seconds", "seconds per image"),
 )
+# One at a time: the page shows the figures, the best and the notes of this metric alone.
+METRIC = "metric"
 # What a reader switches by; those with a single value are not offered.
 _FACETS = {
+    METRIC: "metric",
     "model": "model",
     "sampler": "sampler",
     "rho": "rho",
@@ -91,13 +94,14 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
             caption=plot.caption.replace("Error bars", "Bands")
             + (_PUBLISHED if figure_key(plot.model, plot.metric) in beside else ""),
             name=figure_stem(plot.model, plot.metric),
+            facets={METRIC: printable(plot.metric)},
         )
         for plot in plots
     ]
     series = [_series(plot, curve, view) for plot in plots for curve in plot.curves]
     series += more
     used = {key for one in series for key in one.facets}
-    facets = [Facet(key, title) for key, title in _FACETS.items() if key in used]
+    facets = [Facet(k, title, k == METRIC) for k, title in _FACETS.items() if k in used]
     if "published" in used:
         # It has one value, which is offered because it is named.
         facets.append(Facet("published", "published values", start=("published",)))
@@ -114,7 +118,7 @@ def _series(plot: Plot, curve: StyledCurve, view: View) -> Series:
     return Series(
         figure=figure_key(plot.model, plot.metric),
         name=curve.label,
-        facets=facets_of(curve.rows[0]),
+        facets={METRIC: printable(plot.metric), **facets_of(curve.rows[0])},
         points=[_point(row, curve, plot.metric, view) for row in curve.rows],
         colour=curve.colour,
         variant=curve.variant,
