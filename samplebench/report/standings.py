@@ -15,7 +15,7 @@ from samplebench.results.fields import (
     metrics_of,
     number,
     printable,
-    value_text,
+    value_texts,
 )
 from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
@@ -70,21 +70,25 @@ def standings(view: View, symbol: str = "ρ") -> list[Outcome]:
     for rivals in fields.values():
         for curve in curves_of(rivals, view, symbol):
             names |= {id(row): curve.label for row in curve.rows}
-    return [
-        _standing(contest, view, metric, names)
-        for metric in metrics_of(view.rows)
-        for contest in contests(view, metric)
-    ]
+    found = []
+    for metric in metrics_of(view.rows):
+        pairs = [(row.get(metric), row.get(metric + STDERR)) for row in view.rows]
+        texts = value_texts(pairs)  # as in the table
+        found += [_standing(each, view, metric, names, texts) for each in contests(view, metric)]
+    return found
 
 
-def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) -> Outcome:
-    rows = [view.rows[index] for index in (*contest.best, *contest.tied)]
+def _standing(
+    contest: Contest, view: View, metric: str, names: dict[int, str], texts: Sequence[str]
+) -> Outcome:
+    places = (*contest.best, *contest.tied)
+    rows = [view.rows[index] for index in places]
     labels = [_label(row, contest.budget, names[id(row)]) for row in rows]
     first, facts = rows[0], {key: printable(rows[0].get(key, "")) for key in _FACTS}
     facts["model"] = called(first, "model")
     facts["metric"] = printable(metric) + better_words(direction(metric, view))
     best = labels.pop(0) if contest.best else "none, all are equal"
-    value = value_text(first.get(metric), first.get(metric + STDERR))
+    value = texts[places[0]]
     return Outcome(metric, facts, f"{contest.budget:g}", best, value, tuple(labels))
 
 

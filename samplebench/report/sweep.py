@@ -179,6 +179,8 @@ def table_of(view: View) -> DataTable | None:
     if not view.rows:
         return None
     facts, columns = condense(view.rows, "ρ")
+    several = sum(column.metric for column in columns) > 1
+    facts += [("values", "± 1 standard error")] if several else []
     marks = {c.key: marks_of(view, c.key) for c in columns if c.metric}
     rows = []
     for index, row in enumerate(view.rows):
@@ -200,7 +202,7 @@ def table_of(view: View) -> DataTable | None:
             )
         rows.append(TableRow(cells, facets_of(row)))
     heads = [
-        (f"{column.head} (± 1 standard error)" if column.metric else column.head, column.kind)
-        for column in columns
+        (c.head + (" (± 1 standard error)" if c.metric and not several else ""), c.kind)
+        for c in columns
     ]
     return DataTable(heads, rows, facts)

@@ -117,6 +117,7 @@ function axisOf(axis, values, pixels, look, range) {
     title: { text: escaped(axis.title), font: { color: look.ink, size: 13 }, standoff: 12 },
     gridcolor: look.rule, linecolor: look.faint, tickcolor: look.faint, zeroline: false, showline: true,
     tickfont: { color: look.ink, size: 12 }, ticks: "outside", ticklen: 4, automargin: true,
+    exponentformat: "e", // 2e-5, not 20 of a unit's prefix
   };
   if (!axis.log || !values.length) return { ...base, ...(range ? { range } : {}) };
   const logs = values.map(Math.log10);
