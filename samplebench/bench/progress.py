@@ -135,14 +135,16 @@ def _values(record: Record, scores: Sequence[Score]) -> str:
 
     if record.get("failed"):
         return f"failed: {record['failed']}"
-    several = len({score["conditions"]["reference"].get("sha256") for score in scores}) > 1
+    references = [score["conditions"]["reference"] for score in scores]
+    several = len({one.get("sha256") for one in references if one.get("id") != ""}) > 1
     texts = []
     for score in scores:
         value, conditions = score["value"], score["conditions"]
         text = "nan" if value["value"] is None else value_text(value["value"], value["stderr"])
         if score.get("failed"):
             text = f"failed: {score['failed']}"
-        against = f" ({conditions['reference'].get('id')})" if several else ""
+        name = conditions["reference"].get("id")
+        against = f" ({name})" if several and name != "" else ""
         texts.append(f"{conditions['metric']}{against} {text}")
     return ", ".join(texts)
 

@@ -116,9 +116,10 @@ class Reference:
             InputError: they are not kept, or damaged.
         """
         if self.statistics.rows is None:
+            others = "".join(f"{name}, " for name in _with_features(self.extractor))
             raise InputError(
-                f"reference {self.id} keeps no features; make it again with "
-                "'samplebench reference make --keep features'"
+                f"reference {self.id} keeps no features; give --reference {others}images, or make "
+                "it again with 'samplebench reference make --keep features'"
             )
         try:
             return self.statistics.rows()
@@ -215,6 +216,13 @@ def shipped() -> list[str]:
     """Ids of the references that ship with the package."""
     folder = packaged("references")
     return sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))
+
+
+def _with_features(extractor: str) -> list[str]:
+    """Ids of the references that have an extractor's features, or images to make them of."""
+    tables = _released().items()
+    released = [name for name, table in tables if table.get("features") or table.get("images")]
+    return list(_IMAGES) if extractor == "digits" else released if extractor == FEATURES else []
 
 
 def load(source: str, home: str = "") -> Reference:

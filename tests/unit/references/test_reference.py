@@ -210,7 +210,9 @@ def test_features_that_are_kept_are_mapped(tmp_path, rows):
 
 def test_features_that_are_not_kept(saved):
     assert saved.keeps_rows is False and saved.describe()["features"] == "not kept"
-    message = "toy keeps no features; make it again with 'samplebench reference make --keep feat"
+    message = (
+        "toy keeps no features; give --reference images, or make it again with 'samplebench ref"
+    )
     with pytest.raises(InputError, match=message):
         saved.statistic("features")
 

@@ -65,7 +65,9 @@ def test_equal_to_one_that_was_made_by_hand(array, stored, tmp_path):
 
 def test_rows_are_kept_where_they_are_needed(array, stored, counting, forgetful):
     source = stored(array, "npy")
-    with pytest.raises(InputError, match=r"images\.npy keeps no features; make it again"):
+    with pytest.raises(
+        InputError, match=r"images\.npy keeps no features; give --reference images, or"
+    ):
         fetched(source).statistic("features")
     first = fetched(source, features=True).statistic("features")
     assert first.dtype == np.float32

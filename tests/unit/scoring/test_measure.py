@@ -111,7 +111,7 @@ def test_names_that_no_table_can_have(statistics, stored, array, name):
         (
             ["rows"],
             ["digits-kde"],
-            "digits-kde keeps no features; make it again with .*--keep features",
+            "digits-kde keeps no features; give --reference digits, images, or make .*--keep feat",
         ),
         (
             ["rows"],
@@ -164,3 +164,55 @@ def test_another_extractor_of_that_name_is_refused():
     extractor.weights_sha256 = "other"
     with pytest.raises(InputError, match="made with other weights of extractor digits"):
         check_extractor(found, extractor)
+
+
+def test_one_that_compares_with_nothing_needs_no_reference(metric, statistics):
+    metric("alone", extractor="digits", statistic="features", against="nothing")
+    (found,) = measures(["alone"], [])
+    assert found.known and found.label == "" and found.reference.statistic("nothing") is None
+    assert ready([found], offline=True, quiet=True) == (found,)
+    mine = statistics("mine")
+    assert pairs(measures(["alone", "fd-pixels"], [mine])) == [("mine", "fd-pixels"), ("", "alone")]
+    with pytest.raises(UsageError, match="no metric here compares"):
+        measures(["alone"], ["digits"])
+
+
+def test_features_are_taken_of_the_reference_that_has_them(metric, statistics):
+    """The statistics of others serve the metrics that need no more."""
+    metric("rows", extractor="pixels", statistic="features")
+    metric("shape", extractor="pixels", statistic="features", against="moments")
+    bare, kept = statistics("bare"), statistics("kept", keep=True)
+    found = pairs(measures(["fd-pixels", "rows", "shape"], [bare, kept]))
+    assert found == [
+        *((name, each) for name, each in (("bare", "fd-pixels"), ("bare", "shape"))),
+        *(("kept", each) for each in ("fd-pixels", "rows", "shape")),
+    ]
+    assert pairs(measures(["shape"], [bare])) == [("bare", "shape")]
+
+
+def test_features_of_images_beside_statistics(metric, tmp_path, monkeypatch):
+    """As in OpenAI's files; statistics are those of the file, whatever the images."""
+    from samplebench.embedded import load_digits
+
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path / "cache"))
+    metric("rows", extractor="inception", statistic="features")
+    images = load_digits()[0][:30].transpose(0, 2, 3, 1)
+    path = tmp_path / "VIRTUAL_mine.npz"
+    np.savez(path, mu=np.arange(2048.0), sigma=np.eye(2048), arr_0=images)
+    (found,) = measures(["rows"], [str(path)])
+    assert found.reference.keeps_rows and found.reference.mean[7] == 7
+    assert found.reference.images == path
+    np.savez(path, mu=np.zeros(2048), sigma=np.eye(2048))
+    with pytest.raises(InputError, match="mine.npz keeps no features; give --reference openai"):
+        measures(["rows"], [str(path)])
+
+
+def test_the_digits_are_their_own_features(metric, tmp_path, monkeypatch):
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path / "cache"))
+    metric("rows", extractor="digits", statistic="features")
+    found = ready(measures(["fd-digits", "rows"], ["digits"]), offline=True, quiet=True)
+    assert len({each.label for each in found}) == 1
+    rows = found[1].reference.statistic("features")
+    assert rows.shape == (1797, 64) and not rows.flags.writeable
+    assert np.allclose(rows.mean(0, dtype=np.float64), found[0].reference.mean, rtol=1e-6)
+    assert found[1].reference.blocked("features") is found[1].reference.blocked("features")
