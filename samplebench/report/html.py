@@ -28,6 +28,17 @@ from samplebench.results.tables import to_csv
 from samplebench.results.view import View, caveats
 
 
+# How a family's metrics begin on other features -> what they are not, the longer name first.
+_FIELD = {
+    "fd-infinity-": "FID∞",
+    "fd-": "FID",
+    "kd-": "KID",
+    **{f"{name}-": f"{name} on Inception's features" for name in (
+        "precision", "recall", "density", "coverage", "mind",
+    )},
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class CellFacts:
     """What the page says of a cell: whose it is, and its record and scores as sections of
@@ -102,10 +113,10 @@ def _scores_by_cell(view: View) -> dict[str, dict[str, Score]]:
 
 
 def _notes(view: View) -> list[dict[str, object]]:
-    """What a Fréchet distance on other features than Inception's is, for each that occurs."""
+    """Of each metric on other features than those that papers mean by a like name, which."""
     notes: list[dict[str, object]] = []
     for name in metrics_of(view.rows):
-        if name.startswith("fd-"):
+        if prefix := next((one for one in _FIELD if name.startswith(one)), ""):
             rows = [row for row in view.rows if row.get(name) is not None]
             scores = (score for row in rows for score in view.scores_of(row, name))
             found = (score["conditions"].get("extractor") for score in scores)
@@ -113,7 +124,8 @@ def _notes(view: View) -> list[dict[str, object]]:
             notes.append(
                 {
                     "metric": printable(name),
-                    "extractor": printable(extractor.get("name") or "") or name.removeprefix("fd-"),
+                    "field": _FIELD[prefix],
+                    "extractor": printable(extractor.get("name") or name.removeprefix(prefix)),
                     "dim": extractor.get("feature_dim"),
                     "references": references_of(rows),
                 }
