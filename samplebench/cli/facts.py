@@ -31,5 +31,5 @@ def papers(keys: Iterable[str]) -> str | None:
         keys: of citations.bib; others are left out.
     """
     known = bibliography()
-    found = (f"{author_year(known[key])} [{key}]" for key in keys if key in known)
+    found = (f"{author_year(known[key])} [{key}]" for key in dict.fromkeys(keys) if key in known)
     return "; ".join(found) or None

@@ -31,7 +31,7 @@ def facts(entry: MetricEntry) -> dict[str, Any]:
         "better": entry.better,
         "error bar": _error_bar(entry),
         "order": "the order of the samples matters" if entry.ordered else None,
-        "to score later": f"--keep {entry.statistic} with these features, or --keep images",
+        "to score later": f"--keep {entry.statistic} in a run on this extractor, or --keep images",
         "at N = 50,000": entry.cost or None,
         "papers": papers(entry.cite),
     }
