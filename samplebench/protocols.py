@@ -105,15 +105,11 @@ _SCORE_SDE = Protocol(
     metrics=("fid",),
 )
 
-_CUSTOM = Protocol(
+_CUSTOM = replace(
+    _EDM,
     name="custom",
     summary="of a network of one's own: N is said, rounded half up, state in float64",
     num_samples=0,
-    noise="portable",
-    state_dtype="float64",
-    quantization="edm",
-    extractor="inception",
-    metrics=("fid",),
 )
 
 PROTOCOLS: Mapping[str, Protocol] = {

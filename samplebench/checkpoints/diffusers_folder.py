@@ -20,8 +20,8 @@ from samplebench.checkpoints.safetensors_file import header
 from samplebench.download import hub
 from samplebench.download.artefact import safe
 from samplebench.errors import EnvironmentError_, InputError
-from samplebench.files import texts
 from samplebench.files.atomic import sha256
+from samplebench.files.texts import read_json
 from samplebench.processes.diffusers import law_of
 
 FORMAT = "diffusers"
@@ -116,10 +116,12 @@ def _facts(
     """(config, shape, number of classes) from the JSON files."""
     try:
         if found.index:
-            check_index(_json(path_of(found.index), INDEX))
+            check_index(read_json(path_of(found.index), INDEX, most=MOST_JSON))
         # diffusers writes infinities there, of words that decide nothing here.
-        law = law_of(_json(path_of(found.scheduler), found.scheduler, lenient=True))
-        unet = unet_arguments(_json(path_of(found.unet), found.unet))
+        law = law_of(
+            read_json(path_of(found.scheduler), found.scheduler, most=MOST_JSON, lenient=True)
+        )
+        unet = unet_arguments(read_json(path_of(found.unet), found.unet, most=MOST_JSON))
         shape, number = image_shape(unet), classes(unet)
         _check_match(unet, law, shape[0])
     except InputError as error:
@@ -182,15 +184,6 @@ def _entry(
         config={**config, "dtype": dtype},
         dtype=dtype,
     )
-
-
-def _json(path: Path, name: str, *, lenient: bool = False) -> Any:
-    try:
-        return texts.json_value(texts.read_bytes(path, MOST_JSON), lenient=lenient)
-    except OSError as error:
-        raise InputError(f"{name} cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise InputError(f"{name} is not JSON: {error}") from None
 
 
 def _names(path: Path) -> list[str]:

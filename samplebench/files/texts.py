@@ -1,7 +1,7 @@
 """Reading text files that others wrote: UTF-8, TOML and JSON, in bounded time.
 
-Every fault is a ValueError whose text says in a few words what is wrong with the content; whoever
-reads a file knows what it is called and what to do then.
+Every fault but those of `read_json` is a ValueError whose text says in a few words what is wrong
+with the content; whoever reads a file knows what it is called and what to do then.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NoReturn
 
+from samplebench.errors import InputError
 from samplebench.files.atomic import regular
 
 # tomllib takes the square of a key's parts.
@@ -134,6 +135,26 @@ def json_value(data: bytes, *, lenient: bool = False) -> Any:
         raise ValueError("nested too deeply") from None
     check(content)
     return content
+
+
+def read_json(path: Path, what: str, *, most: int = MOST_TEXT, lenient: bool = False) -> Any:
+    """The value of a JSON file.
+
+    Args:
+        path: of the file.
+        what: it is, for messages.
+        most: bytes.
+        lenient: as of `json_value`.
+
+    Raises:
+        InputError: it cannot be read, or is no JSON.
+    """
+    try:
+        return json_value(read_bytes(path, most), lenient=lenient)
+    except OSError as error:
+        raise InputError(f"{what} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"{what} is not JSON: {error}") from None
 
 
 def check(content: Any, *, dates: bool = False) -> None:

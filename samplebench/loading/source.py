@@ -163,12 +163,7 @@ def is_file(path: Path) -> bool:
 def config_of(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         return dict(plain(given))
-    try:
-        content = texts.json_value(texts.read_bytes(expanded(str(given)), texts.MOST_TEXT))
-    except OSError as error:
-        raise InputError(f"config {given} cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise InputError(f"config {given} is not JSON: {error}") from None
+    content = texts.read_json(expanded(str(given)), f"config {given}")
     if not isinstance(content, dict):
         raise InputError(f"config {given} is not a JSON object; write {{...}}")
     return content
