@@ -163,7 +163,9 @@ def _metrics() -> list[dict[str, object]]:
         for entry in metrics
     ]
     (*others, last) = forms()
-    text = f"{', '.join(others)}{' and ' if others else ''}{last}: on any other extractor's features"
+    text = (
+        f"{', '.join(others)}{' and ' if others else ''}{last}: on any other extractor's features"
+    )
     return _forms(metrics, [*rows, {**dict.fromkeys(rows[0]), "name": _FAMILY, "summary": text}])
 
 

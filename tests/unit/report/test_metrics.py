@@ -9,11 +9,14 @@ from dataclasses import replace
 
 import pytest
 
+import samplebench as sb
 from samplebench.report import terminal, write_report
 from samplebench.report.best import marks_of
 from samplebench.report.curves import plots_of
 from samplebench.report.html import render_html
 from samplebench.report.plots import draw
+from samplebench.results.fields import metrics_of
+from samplebench.results.store import Store
 from samplebench.results.view import key_of
 
 BETTER = {"fd-toy": "lower", "recall-toy": "higher", "kd-toy": "lower"}
@@ -147,3 +150,34 @@ def test_columns_of_several_metrics_say_the_error_bar_once(view):
     assert len(small) == 48 and {cell.rpartition("e")[2] for cell in small} == {"-04"}
     # The best of a budget reads as the table does.
     assert {c for c in small if f'<td class="value">{c}</td>' in text.partition('id="values"')[0]}
+
+
+FOUR = {"recall-digits": max, "fd-digits": min, "kd-digits": min, "precision-digits": max}
+
+
+def test_a_sweep_of_four_metrics_is_one_page(tmp_path):
+    """From samples to the page: in the order of asking, each metric by its direction."""
+    out = tmp_path / "four"
+    words = {"model": "digits-exact", "sampler": ["euler", "heun"], "nfe": [5, 9]}
+    frame = sb.run(**words, metric=list(FOUR), reference="digits", num_samples=64, out=out)
+    made = Store(out).view()
+    assert metrics_of(made.rows) == list(FOUR) == [c for c in frame if c in FOUR]
+    text = (out / "report.html").read_text("utf-8")
+    chart = chart_in(text)
+    assert [figure["facets"]["metric"] for figure in chart["figures"]] == list(FOUR)
+    for name, best_of in FOUR.items():
+        points = [
+            point["y"]
+            for one in chart["series"]
+            if one["facets"]["metric"] == name
+            for point in one["points"]
+        ]
+        assert sorted(points) == pytest.approx(sorted(frame[name]), rel=1e-11)
+        best = [index for index, mark in marks_of(made, name).items() if mark == "best"]
+        assert best
+        for index in best:
+            rivals = [
+                r for r in made.rows if r["nfe_requested"] == made.rows[index]["nfe_requested"]
+            ]
+            assert made.rows[index][name] == best_of(r[name] for r in rivals)
+        assert f"{name} ({'higher' if best_of is max else 'lower'} is better)" in text
