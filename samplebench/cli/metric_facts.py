@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from samplebench.cli.facts import papers
-from samplebench.metrics.blocks import BLOCKS
+from samplebench.metrics.blocks import BLOCKS, WithoutErrorBar
 from samplebench.registry import MetricEntry
 from samplebench.registry.entry import NOTHING
 
@@ -38,6 +38,8 @@ def facts(entry: MetricEntry) -> dict[str, Any]:
 
 
 def _error_bar(entry: MetricEntry) -> str:
-    """Where it comes from."""
+    """Where it comes from, or that there is none."""
+    if isinstance(entry.blocked, WithoutErrorBar):
+        return "none"
     how = "computed with the value" if entry.blocked else f"the function {BLOCKS} times more"
     return f"jackknife over {BLOCKS} blocks, {how}"

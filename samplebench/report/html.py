@@ -27,7 +27,6 @@ from samplebench.results.record import ExtractorCondition, Score
 from samplebench.results.tables import to_csv
 from samplebench.results.view import View, caveats
 
-
 # How a family's metrics begin on other features -> what they are not, the longer name first.
 _FIELD = {
     "fd-infinity-": "FID∞",

@@ -101,9 +101,8 @@ def test_what_a_log_axis_does_not_show_is_said(page_of_three, opened):
     with opened(page_of_three) as page:
         # An error bar of the second model's reaches zero: its axis is plain until it is switched.
         first, second = (page.locator("figure:not([hidden])").nth(place) for place in (0, 1))
-        assert [f.locator('.scale [aria-pressed="true"]').inner_text() for f in (first, second)] == [
-            "log", "linear",
-        ]  # fmt: skip
+        for figure, scale in ((first, "log"), (second, "linear")):
+            assert figure.locator('.scale [aria-pressed="true"]').inner_text() == scale
         assert page.locator(".unseen:visible").count() == 0
         second.locator(".scale button", has_text="log").click()
         second.locator(".unseen:visible").wait_for()

@@ -10,6 +10,7 @@ from samplebench.citations import author_year
 from samplebench.cli import main
 from samplebench.cli.metric_facts import facts
 from samplebench.cli.sampler_facts import formula
+from samplebench.metrics.blocks import WithoutErrorBar
 from samplebench.metrics.family import forms
 from samplebench.registry import discretizations, metrics, samplers
 from samplebench.sampling.solver import Solver
@@ -68,6 +69,7 @@ def test_what_a_metric_needs_is_told_by_what_it_declares(told):
     assert found["to score later"].startswith("--keep moments")
     assert (found["better"], found["order"], found["at N = 50,000"]) == (None, None, "1 s")
     assert "with the value" in found["error bar"]
+    assert told(blocked=WithoutErrorBar(max))["error bar"] == "none"
 
 
 def test_families_are_listed_by_their_form(capsys):
