@@ -94,3 +94,23 @@ class BlockedRows:
             return
         for block in self.blocks:
             yield np.concatenate([self.rows[: block.start], self.rows[block.stop :]])
+
+
+@dataclass(frozen=True)
+class WithoutErrorBar:
+    """What a metric declares as `blocked` whose value without a block says nothing of its error.
+
+    Attributes:
+        function: the metric.
+    """
+
+    function: Callable[[Any, Any], Any]
+
+    def __post_init__(self) -> None:
+        # Whose code it is, is that of the function.
+        object.__setattr__(self, "__module__", self.function.__module__)
+
+    def __call__(self, statistic: Blocked, reference: Any) -> tuple[Any, list[float]]:
+        """What the function says of all samples, and no delete-one value."""
+        given = reference.total if isinstance(reference, BlockedRows) else reference
+        return self.function(statistic.total, given), []

@@ -97,11 +97,17 @@ def _without_error(score: Score) -> str:
     if value["value"] is None or value["stderr"] is not None:
         return ""
     metric = score["conditions"]["metric"]
-    return f"{metric} has no standard error: too few samples, or only their totals were kept"
+    return (
+        f"{metric} has no standard error: the metric gives none, there are too few samples, or "
+        "only their totals were kept"
+    )
 
 
 def few_samples(record: Record, score: Score) -> str:
-    """That a cell has no more samples than features, a line; "" where it has."""
+    """That a cell has no more samples than features, of a value that needs their covariance, a
+    line; "" where it has, or the value needs none."""
+    if score["conditions"].get("statistic", "moments") != "moments":
+        return ""
     n = record["conditions"].get("num_samples", 0)
     dim = score["conditions"].get("extractor", {}).get("feature_dim", 0)
     if not 0 < n <= dim:
