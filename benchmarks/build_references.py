@@ -43,7 +43,7 @@ def main() -> None:
     extractor = DigitsExtractor()
     for name, images in sets.items():
         path = packaged("references") / f"{name}.reference.npz"
-        moments = statistics_of(images, extractor, device="cpu").moments
+        moments = statistics_of(images, [(extractor, False)], device="cpu")[0].moments
         made = references.save(path, moments, extractor, images.description)
         print(f"{path.name}: {made.num_images} images, sha256 {made.sha256}")
 

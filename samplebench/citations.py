@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,12 @@ from samplebench.results.fields import metrics_of
 from samplebench.results.view import View
 
 OWN = "samplebench"
+_LETTERS = {"l": "ł", "o": "ø", "ss": "ß", "ae": "æ", "aa": "å", "i": "ı"}
+_ACCENTS = {
+    "'": "\u0301", "`": "\u0300", "^": "\u0302", '"': "\u0308", "~": "\u0303", "c": "\u0327",
+    "v": "\u030c",
+}  # fmt: skip
+_ACCENT = re.compile(r"""\\(['`^"~]|[cv](?=[ {]))[ {]*(\w)""")
 _NOT_A_VERSION = re.compile(r"[^\w.+-]", re.ASCII)
 # (kind, name), e.g. ("sampler", "heun").
 Use = tuple[str, str]
@@ -74,9 +81,17 @@ def author_year(entry: str) -> str:
     )
     if authors is None or year is None:
         raise ValueError(f"no author or year in {entry}")
-    names = [name.split(",")[0] for name in re.split(r"\s+and\s+", authors[1])]
+    names = [name.split(",")[0] for name in re.split(r"\s+and\s+", _plain(authors[1]))]
     who = " & ".join(names) if len(names) < 3 else f"{names[0]} et al."
     return f"{who} {year[1]}"
+
+
+def _plain(text: str) -> str:
+    """TeX's accents and letters as Unicode, without braces."""
+    for name, letter in _LETTERS.items():
+        text = text.replace(f"{{\\{name}}}", letter)
+    text = _ACCENT.sub(lambda found: found[2] + _ACCENTS[found[1]], text)
+    return unicodedata.normalize("NFC", text.replace("{", "").replace("}", ""))
 
 
 def named() -> dict[Use, tuple[str, ...]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +14,13 @@ from typing import Any
 from samplebench.errors import EnvironmentError_, in_one_line
 
 
-def extra(name: str, who: str) -> Any:
-    """A package of the extra `diffusers`.
+def extra(name: str, who: str, group: str = "diffusers") -> Any:
+    """A package of one of the extras.
 
     Args:
         name: of the module.
         who: needs it, for the message, e.g. "diffusers' schedulers".
+        group: the extra.
 
     Raises:
         EnvironmentError_: it is not installed, or lacks what it needs itself.
@@ -28,8 +31,30 @@ def extra(name: str, who: str) -> Any:
     except ImportError as error:
         why = in_one_line(f"{type(error).__name__}: {error}")
         raise EnvironmentError_(
-            f'{who} need {name} ({why}): pip install "samplebench[diffusers]"'
+            f'{who} need {name} ({why}): pip install "samplebench[{group}]"'
         ) from error
+
+
+@contextmanager
+def absent_where_broken(name: str) -> Iterator[None]:
+    """Within the block a package that cannot be imported counts as not installed.
+
+    One that others look for without needing it: built for another torch it fails as it is imported.
+    """
+    if name in sys.modules or importlib.util.find_spec(name) is None:
+        yield
+        return
+    try:
+        with hushed():
+            importlib.import_module(name)
+    except Exception:
+        # What is None here is not found, and not looked for.
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if sys.modules.get(name, name) is None:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -17,10 +17,10 @@ import numpy as np
 from samplebench.answers.blame import Failed
 from samplebench.bench.guides import classes_of
 from samplebench.bench.loaded import Bench, LoadedExtractor
-from samplebench.bench.steady import watched_extractor, watched_sampling
+from samplebench.bench.steady import watched_sampling
 from samplebench.devices import resolve_dtype, synchronize
 from samplebench.errors import UsageError
-from samplebench.features.judged import features
+from samplebench.features.judged import features, watched_extractor
 from samplebench.images import to_uint8
 from samplebench.models.bound import Bound
 from samplebench.noise.streams import stream

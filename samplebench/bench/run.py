@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from samplebench.answers.blame import Failed
 from samplebench.answers.draws import watched_generators
 from samplebench.answers.memory import memory_of
 from samplebench.bench.cell import run_cell
 from samplebench.bench.estimate import estimate
 from samplebench.bench.keep import check_room
-from samplebench.bench.loaded import Bench, LoadedExtractor, load_extractors, score_key
+from samplebench.bench.loaded import Bench, load_extractors
 from samplebench.bench.pictures import Pictures
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
 from samplebench.bench.rehearsal import probed, try_extractors
-from samplebench.bench.scores import Scoring, kept_statistic, kind_of, score_of
+from samplebench.bench.remade import Remade, remade
+from samplebench.bench.scores import (
+    Scoring,
+    kept_statistic,
+    kind_of,
+    lacks_rows,
+    score_of,
+)
 from samplebench.bench.sources import Source
 from samplebench.bench.stop import Stop
 from samplebench.bench.work import Work, work_of
 from samplebench.devices import resolve_device
-from samplebench.metrics.blocks import Blocked
 from samplebench.results.cell import Cell, PlannedScore
 from samplebench.results.record import Score
 from samplebench.results.store import Store
@@ -153,37 +158,33 @@ def score_kept(
     progress: Progress,
 ) -> list[Score]:
     """Scores a finished cell from what was kept of its images, and files the scores."""
-    record, statistics = store.cell(cell.hash), dict[tuple[str, str], tuple[Blocked, list[str]]]()
+    record = store.cell(cell.hash)
+    failed = str(record.get("failed", ""))
+    wanted = {} if failed else {kind_of(planned): planned for planned in scores}
+    lacking = [p for kind, p in wanted.items() if lacks_rows(store, cell.hash, kind)]
+    made = Remade({}, {})
+    if lacking:
+        with watched_generators(0, scoring.device):
+            extractors = load_extractors(lacking, scoring.measures, scoring.device)
+        made = remade(store, cell.hash, extractors, cell.conditions, quiet=progress.quiet)
+    statistics = dict(made.statistics)
     found = []
     for planned in scores:
-        kind, failed = kind_of(planned), str(record.get("failed", ""))
-        if not failed and kind not in statistics:
-            try:
-                statistics[kind] = kept_statistic(
-                    store,
-                    cell.hash,
-                    kind,
-                    _extractor(planned, scoring),
-                    cell.conditions,
-                    quiet=progress.quiet,
-                )
-            except Failed as error:
-                failed = str(error)
-        seed = cell.conditions["seed"]
+        kind = kind_of(planned)
+        why = failed or made.failed.get(kind[0], "")
+        if not why and kind not in statistics:
+            statistics[kind] = kept_statistic(store, cell.hash, kind)
         statistic, doubts = statistics.get(kind, (None, []))
         score = score_of(
-            planned, scoring.measure(planned), statistic, failed, seed, scoring.device, doubts
+            planned,
+            scoring.measure(planned),
+            statistic,
+            why,
+            cell.conditions["seed"],
+            scoring.device,
+            doubts,
         )
         store.write_score(score)
         found.append(score)
     progress.scored(record, found)
     return found
-
-
-def _extractor(planned: PlannedScore, scoring: Scoring) -> Callable[[], LoadedExtractor]:
-    def made() -> LoadedExtractor:
-        with watched_generators(0, scoring.device):
-            found = load_extractors([planned], scoring.measures, scoring.device)
-        return next(one for one in found if one.key == score_key(planned))
-
-    return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,19 +12,17 @@ import torch
 from samplebench.answers.blame import Failed
 from samplebench.bench.loaded import LoadedExtractor, score_key
 from samplebench.bench.provenance import score_provenance
-from samplebench.bench.steady import watched_extractor, watched_metric
+from samplebench.bench.steady import watched_metric
 from samplebench.errors import UsageError
-from samplebench.features.judged import features
 from samplebench.metrics.blocks import Blocked, BlockedRows
 from samplebench.metrics.moments import BlockedMoments
 from samplebench.metrics.scored import scored
 from samplebench.results.cell import PlannedScore
 from samplebench.results.damage import Damaged
 from samplebench.results.kept import FEATURES
-from samplebench.results.record import Conditions, Record, Score, Value
+from samplebench.results.record import Record, Score, Value
 from samplebench.results.store import SCHEMA, Store
 from samplebench.scoring.measure import Measure
-from samplebench.ticker import bar
 
 # (extractor's key, "moments" or "features").
 Kind = tuple[str, str]
@@ -138,21 +136,15 @@ def can_score(store: Store, cell: str, kind: Kind) -> bool:
     )
 
 
-def kept_statistic(
-    store: Store,
-    cell: str,
-    kind: Kind,
-    extractor: Callable[[], LoadedExtractor],
-    conditions: Conditions,
-    *,
-    quiet: bool = True,
-) -> tuple[Blocked, list[str]]:
-    """A statistic of a finished cell, of what was kept; what had to be made is kept, too.
+def lacks_rows(store: Store, cell: str, kind: Kind) -> bool:
+    """Whether features must be made of the images that were kept."""
+    key, statistic = kind
+    there = store.kept.has(cell, "features", key) or store.kept.has(cell, statistic, key)
+    return not there and store.kept.has(cell, "images")
 
-    Args:
-        extractor: loads it, where features must be made of the images.
-        conditions: of the cell; images come in blocks as when they were sampled.
-        quiet: no progress over kept images.
+
+def kept_statistic(store: Store, cell: str, kind: Kind) -> tuple[Blocked, list[str]]:
+    """A statistic of a finished cell, of the features or moments that were kept.
 
     Returns:
         The statistic, and reasons why the same images give another one, each a line, where it was
@@ -160,57 +152,23 @@ def kept_statistic(
 
     Raises:
         Damaged: what was kept is not what was written.
-        Failed: the extractor's features are not finite.
-        UsageError: an extractor of others fails or answers wrongly.
     """
     key, statistic = kind
-    if statistic == "features" and store.kept.has(cell, "features", key):
+    if statistic == "features":
         return BlockedRows(store.kept.features(cell, key)), store.kept.doubts(cell, statistic, key)
-    if statistic == "moments" and store.kept.has(cell, "moments", key):
-        doubts = store.kept.doubts(cell, statistic, key)
-        try:
-            found = BlockedMoments.load(store.kept.moments(cell, key))
-        except (KeyError, ValueError) as error:
-            path = store.kept.path(cell, "moments", key)
-            raise Damaged(path, str(error), "delete it; its cell is sampled again") from None
-        if found.parts or not store.kept.has(cell, "features", key):
-            return found, doubts
-        # Blocks too large to be kept are made of the rows.
-        return found.parted(store.kept.features(cell, key)), doubts
-    if store.kept.has(cell, "images"):
-        return _of_images(store, cell, kind, extractor(), conditions, quiet)
-    doubts = store.kept.doubts(cell, "features", key)
-    return BlockedMoments.of(store.kept.features(cell, key)), doubts
-
-
-def _of_images(
-    store: Store,
-    cell: str,
-    kind: Kind,
-    extractor: LoadedExtractor,
-    conditions: Conditions,
-    quiet: bool,
-) -> tuple[Blocked, list[str]]:
-    """Features of kept images, kept as those of the other extractors; and doubts about them."""
-    doubts = dict[str, None]()
-    images, block = store.kept.images(cell), conditions["block"]
-    rows = store.rows(cell, f"{extractor.key}.made", (extractor.dim,), np.float64)
-    title = f"{extractor.name} features of {conditions['model']} {conditions['sampler']}"
+    if not store.kept.has(cell, "moments", key):
+        doubts = store.kept.doubts(cell, "features", key)
+        return BlockedMoments.of(store.kept.features(cell, key)), doubts
+    doubts = store.kept.doubts(cell, statistic, key)
     try:
-        with bar(len(images), title, "image", quiet) as advance:
-            for first in range(0, len(images), block):
-                seed = conditions["seed"] + first
-                found = _features(extractor, images[first : first + block], block, seed, doubts)
-                rows.write(first, found)
-                advance(len(found))
-        made = rows.mapped(len(images))
-        moments = BlockedMoments.of(made)
-        keep_statistics(store, cell, extractor, moments, made, doubts)
-    finally:
-        rows.drop()
-    if kind[1] == "moments":
-        return moments, list(doubts)
-    return BlockedRows(store.kept.features(cell, extractor.key)), list(doubts)
+        found = BlockedMoments.load(store.kept.moments(cell, key))
+    except (KeyError, ValueError) as error:
+        path = store.kept.path(cell, "moments", key)
+        raise Damaged(path, str(error), "delete it; its cell is sampled again") from None
+    if found.parts or not store.kept.has(cell, "features", key):
+        return found, doubts
+    # Blocks too large to be kept are made of the rows.
+    return found.parted(store.kept.features(cell, key)), doubts
 
 
 def keep_statistics(
@@ -240,25 +198,3 @@ def keep_statistics(
         store.kept.write(cell, "features", extractor.key, arrays, **facts)
     finally:
         narrow.drop()
-
-
-def _features(
-    extractor: LoadedExtractor,
-    images: np.ndarray,
-    block: int,
-    seed: int,
-    doubts: dict[str, None],
-) -> np.ndarray:
-    """Features of uint8 images [n, H, W, C], in a batch filled up to a whole block."""
-    n = len(images)
-    filled = np.zeros((block, *images.shape[1:]), np.uint8)
-    filled[:n] = images
-    batch = torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous()
-    with watched_extractor(
-        extractor.name,
-        extractor.function,
-        seed,
-        extractor.device,
-        lambda text: doubts.setdefault(text),
-    ):
-        return features(extractor.function, batch, extractor.name, extractor.dim, n)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from samplebench.answers.blame import ours
 from samplebench.answers.draws import watched_generators
 from samplebench.models.bound import Bound
 from samplebench.models.model import in_training
@@ -14,7 +13,7 @@ from samplebench.registry import metrics
 from samplebench.sampling.setting import Setting
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 # What is told of each reason for doubt, a line.
 Doubt = Callable[[str], None]
@@ -41,20 +40,6 @@ def watched_sampling(setting: Setting, bound: Bound, doubt: Doubt, seed: int) ->
     if draws.of:
         foreign = next((each.name for each in networks if each.foreign), bound.name)
         doubt(f"{'the sampler' if of_others else foreign} draws from {draws}")
-
-
-@contextmanager
-def watched_extractor(
-    name: str, extractor: Any, seed: int, device: torch.device, doubt: Doubt
-) -> Iterator[None]:
-    """Tells when an extractor of others is random."""
-    if ours(extractor):
-        yield
-        return
-    with watched_generators(seed, device) as draws:
-        yield
-    if draws.of:
-        doubt(f"extractor {name} draws from {draws}")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from samplebench import regression
+    from samplebench.metrics.direction import declared
     from samplebench.regression.junit import to_junit
     from samplebench.regression.markdown import to_markdown
     from samplebench.regression.tolerance import parse
@@ -79,7 +80,8 @@ def _check(args: argparse.Namespace) -> int:
     names = metrics_of([*baseline.rows, *current.rows])
     gate = regression.Gate(
         parse(args.tolerance, names),
-        _directions(names) if args.allow_better else {},
+        {name: better for name in names if (better := declared(name))},
+        args.allow_better,
         args.subset,
         args.retrained,
     )
@@ -148,13 +150,6 @@ def _print_update(baseline: Path, verdicts: Sequence[Verdict]) -> None:
     rows = sum(verdict.status != MISSING for verdict in verdicts)
     found = ", ".join(f"{count} {word}" for word, count in counts.items())
     print(f"{baseline}: {counted(rows, 'row')} ({found})")
-
-
-def _directions(names: Iterable[str]) -> dict[str, str]:
-    """Which way is better, of the metrics that declare it."""
-    from samplebench.registry import metrics
-
-    return {e.name: e.better for e in metrics if e.name in set(names) and e.better}
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,6 +19,7 @@ SAMPLEBENCH_CACHE=/data/samplebench samplebench fetch edm-imagenet64
 SAMPLEBENCH_MIRROR=https://mirror.example/weights samplebench fetch vp-cifar10
 samplebench fetch vp-cifar10-scoresde --file downloads/checkpoint_8.pth
 samplebench fetch hf:google/ddpm-cifar10-32
+samplebench fetch edm-cifar10-cond-vp --metric fid,fd-dinov2
 """
 
 
@@ -27,6 +28,9 @@ def add(commands: Any) -> None:
     parser = command(commands, "fetch", main, text, _EXAMPLES)
     parser.add_argument(
         "ids", metavar="ID", nargs="+", help="models of the catalogue or hf:ORG/NAME"
+    )
+    parser.add_argument(
+        "--metric", metavar="NAME,...", help="whose extractors are fetched, too (see list metrics)"
     )
     parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models")
     parser.add_argument("--file", metavar="PATH", help="check this file of the one model named")
@@ -40,7 +44,8 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.errors import UsageError
     from samplebench.loading import load, load_classifier
 
-    entries = _entries(args)
+    # Names first: a typo is told before gigabytes are on their way.
+    entries, extractors = _entries(args), _extractors(args)
     if args.file:
         if len(entries) > 1:
             raise UsageError(f"--file {args.file}: name the one model that it is")
@@ -60,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
             load_classifier(entry, device="cpu", offline=True)
             rows.append(_released(entry.classifier, path))
     if not args.file:
-        rows += _measures(entries, args)
+        rows += _measures(entries, extractors, args)
     print_table(rows, args.json)
     return 0
 
@@ -80,17 +85,34 @@ def _entries(args: argparse.Namespace) -> list[Checkpoint]:
     ]
 
 
-def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[dict[str, object]]:
-    """A row for each reference and extractor that had to be fetched."""
+def _extractors(args: argparse.Namespace) -> list[str]:
+    """Those of the metrics that are named."""
+    from samplebench.registry import metrics
+
+    names = (name.strip() for name in (args.metric or "").split(","))
+    return [str(metrics.entry(name).extractor) for name in names if name]
+
+
+def _measures(
+    entries: Sequence[Checkpoint], further: Sequence[str], args: argparse.Namespace
+) -> list[dict[str, object]]:
+    """A row for each reference and extractor that had to be fetched.
+
+    Args:
+        further: extractors beside those of the models' protocols.
+    """
     from samplebench.protocols import protocol
     from samplebench.references.reference import load
     from samplebench.registry import extractors
     from samplebench.scoring.extract import fetch_extractor
 
     how = {"offline": args.offline, "quiet": args.quiet}
-    rows = []
-    for name in dict.fromkeys(protocol(entry.protocol).extractor for entry in entries):
-        if path := fetch_extractor(name, **how):
+    rows: list[dict[str, object]] = []
+    names = [*(protocol(entry.protocol).extractor for entry in entries), *further]
+    for name in dict.fromkeys(names):
+        path = fetch_extractor(name, **how)
+        # Layers of one network come from one file.
+        if path and str(path) not in (row["path"] for row in rows):
             digest = extractors.get(name).weights_sha256
             rows.append(_row(name, path, digest, "published", "as released"))
     asked = dict.fromkeys((entry.reference, entry.home) for entry in entries if entry.reference)
@@ -100,10 +122,11 @@ def _measures(entries: Sequence[Checkpoint], args: argparse.Namespace) -> list[d
             continue
         path = reference.fetch(**how)
         # Loaded again its hash is known; its statistics are read, and so checked.
-        found = load(name, home)
-        structure = f"mean and covariance of {len(found.mean)} features"
+        every = [load(name, home, extractor) for extractor in reference.holds]
+        dims = " and ".join(str(len(each.mean)) for each in every)
+        structure = f"mean and covariance of {dims} features"
         known = "published" if artefact.sha256 else "of the first download"
-        rows.append(_row(name, path, found.sha256, known, structure))
+        rows.append(_row(name, path, every[0].sha256, known, structure))
     return rows
 
 

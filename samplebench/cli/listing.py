@@ -15,8 +15,10 @@ _EXAMPLES = """
 samplebench list
 samplebench list samplers --verbose
 samplebench list samplers heun edm --verbose --json
+samplebench list metrics --verbose
 """
 
+_FAMILY = "FAMILY-EXTRACTOR"
 # Words of models that are no ids, as `loading/source.py` reads them.
 _MODELS = {
     "FOLDER": "a folder in diffusers' layout: UNet2DModel, safetensors, scheduler_config.json",
@@ -32,7 +34,7 @@ def add(commands: Any) -> None:
     parser = command(commands, "list", main, text, _EXAMPLES)
     parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_ALL))
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these of the kind")
-    text = "of samplers: order, evaluations, where grids end, draws, papers"
+    text = "of samplers and metrics: all that is known of each, with its papers"
     parser.add_argument("--verbose", action="store_true", help=text)
     output_flags(parser)
 
@@ -42,18 +44,21 @@ def main(args: argparse.Namespace) -> int:
 
     if args.kind is not None and args.kind not in _ALL:
         raise unknown("kind", args.kind, _ALL)
-    if args.verbose and args.kind != "samplers":
-        raise UsageError("--verbose tells more of samplers: samplebench list samplers --verbose")
+    told = {"samplers": _sampler_facts, "metrics": _metric_facts}
+    if args.verbose and args.kind not in told:
+        raise UsageError(
+            "--verbose tells more of samplers and metrics: samplebench list samplers --verbose"
+        )
     kinds = [args.kind] if args.kind else list(_TABLES)
-    made = {**_ALL, "samplers": _sampler_facts} if args.verbose else _ALL
+    made = {**_ALL, **told} if args.verbose else _ALL
     tables = {kind: _only(kind, args.names, made[kind]()) for kind in kinds}
     if args.json:
         print_json(tables[args.kind] if args.kind else tables)
         return 0
     if args.verbose:
-        from samplebench.cli.sampler_facts import block
+        from samplebench.cli.facts import block
 
-        print("\n\n".join(map(block, tables["samplers"])))
+        print("\n\n".join(map(block, tables[args.kind])))
         return 0
     for i, kind in enumerate(kinds):
         if len(kinds) > 1:
@@ -145,12 +150,30 @@ def _discretizations() -> list[dict[str, object]]:
 
 
 def _metrics() -> list[dict[str, object]]:
+    from samplebench.metrics.family import forms
     from samplebench.registry import metrics
 
-    return [
-        {"name": entry.name, "features": entry.extractor, "summary": entry.summary}
+    rows: list[dict[str, object]] = [
+        {
+            "name": entry.name,
+            "features": entry.extractor,
+            "better": entry.better,
+            "summary": entry.summary,
+        }
         for entry in metrics
     ]
+    (*others, last) = forms()
+    text = (
+        f"{', '.join(others)}{' and ' if others else ''}{last}: on any other extractor's features"
+    )
+    return _forms(metrics, [*rows, {**dict.fromkeys(rows[0]), "name": _FAMILY, "summary": text}])
+
+
+def _metric_facts() -> list[dict[str, object]]:
+    from samplebench.cli.metric_facts import facts
+    from samplebench.registry import metrics
+
+    return [facts(entry) for entry in metrics]
 
 
 def _extractors() -> list[dict[str, object]]:

@@ -48,6 +48,8 @@ def main(args: argparse.Namespace) -> int:
         )
     if args.action == "list":
         rows = [references.load(name).facts() for name in references.names()]
+        for row in rows:
+            row["extractor"] = row.get("holds", row["extractor"])
         keys = ("id", "num_images", "extractor", "feature_dim", "made_from")
         print_table([{key: row[key] for key in keys} for row in rows], args.json)
         return 0
@@ -86,7 +88,8 @@ def _make(args: argparse.Namespace) -> None:
         for note in (*images.notes, *few):
             say(f"note: {note}")
     rows = args.keep == "features"
-    found = statistics_of(images, extractor, rows=rows, device=args.device, quiet=args.quiet)
+    wanted = [(extractor, rows)]
+    (found,) = statistics_of(images, wanted, device=args.device, quiet=args.quiet)
     for doubt in () if args.quiet else found.doubts:
         say(f"note: {doubt}")
     with writing(target, "choose another --out"):

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from samplebench.answers.parameters import label
-from samplebench.citations import author_year, bibliography
+from samplebench.cli.facts import papers
 from samplebench.registry import SamplerEntry
-from samplebench.results.fields import printable
 from samplebench.sampling.solver import Solver
 
 # Enough steps for any method; a rule that is a line through these is one.
 _PROBED = (24, 25, 40, 63)
-_WIDTH = 100
 
 
 def facts(entry: SamplerEntry) -> dict[str, Any]:
     """By what readers call them; None where a sampler has no such thing."""
     solver = Solver.of(entry.name)
-    order, papers = solver.order(), bibliography()
+    order = solver.order()
     return {
         "name": entry.name,
         "summary": entry.summary,
@@ -32,24 +29,9 @@ def facts(entry: SamplerEntry) -> dict[str, Any]:
         "draws": _draws(solver),
         "batch": "a sample depends on its batch mates" if entry.coupled else None,
         "defaults as in": entry.code or None,
-        "papers": "; ".join(
-            f"{author_year(papers[key])} [{key}]" for key in entry.cite if key in papers
-        )
-        or None,
+        "papers": papers(entry.cite),
         "parameters": label(solver.defaults) or None,
     }
-
-
-def block(found: Mapping[str, Any]) -> str:
-    """The facts of one sampler for a terminal."""
-    lines = [str(found["name"]), *textwrap.wrap(str(found["summary"]), _WIDTH - 2)]
-    shown = {k: v for k, v in found.items() if k not in ("name", "summary") and v is not None}
-    width = max(map(len, shown))
-    for name, value in shown.items():
-        text = f"{value:g}" if isinstance(value, float) else str(value)
-        rest = textwrap.wrap(text, _WIDTH - width - 4, break_on_hyphens=False)
-        lines += [f"{name:{width}}  {rest[0]}", *(" " * (width + 2) + more for more in rest[1:])]
-    return printable(lines[0]) + "".join(f"\n  {printable(line)}" for line in lines[1:])
 
 
 def formula(counts: Mapping[int, int]) -> str:

@@ -6,17 +6,11 @@ gets a copy that was written here.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samplebench.checkpoints.structure import structure
-from samplebench.checkpoints.torch_file import read_torch_file
-from samplebench.download.announce import announce_artefact
 from samplebench.download.artefact import Artefact
-from samplebench.download.fetch import fetch, verify
-from samplebench.errors import InputError
+from samplebench.features.weights import checked, named_tensors, verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,26 +30,12 @@ LICENCE = "Apache-2.0"
 STRUCTURE = "50e9a2d761bfa13f69a95a0a5ba08b27eb36b9f157cc0b3509410debc9b8cc7b"
 # Batches seen in training: some writers keep the number, inference never reads it.
 _COUNTER = ".num_batches_tracked"
+_WHOSE = "the 2015-12-05 Inception"
 
 
 def weights_file(*, offline: bool = False, quiet: bool = True) -> Path:
-    """The verified file: the one that SAMPLEBENCH_INCEPTION names, else the cache's.
-
-    Args:
-        offline: open no connection.
-        quiet: nothing on stderr.
-
-    Raises:
-        InputError: it is another file.
-        EnvironmentError_: it cannot be fetched.
-    """
-    if own := os.environ.get(VARIABLE):
-        path = Path(own).expanduser()
-        verify(WEIGHTS, path)
-        return path
-    if not (quiet or offline):
-        announce_artefact(WEIGHTS.name, WEIGHTS, LICENCE, sys.stderr)
-    return fetch(WEIGHTS, offline=offline, progress=not quiet)
+    """The verified file; see `weights.verified`."""
+    return verified(WEIGHTS, VARIABLE, LICENCE, offline=offline, quiet=quiet)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -64,19 +44,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: it is no file of torch.save, or its tensors are not those of Inception.
     """
-    import torch
-
-    found = read_torch_file(path)
-    if not isinstance(found, dict) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in found.items()
-    ):
-        raise InputError(f"{path} holds something else than named tensors; not Inception's weights")
+    found = named_tensors(path, _WHOSE)
     kept = {name: value for name, value in found.items() if not name.endswith(_COUNTER)}
-    if structure((name, value.shape) for name, value in kept.items()) != STRUCTURE:
-        raise InputError(
-            f"{path} holds {len(kept)} tensors that are not those of the 2015-12-05 Inception; "
-            f"give the released {WEIGHTS.file_name}"
-        )
-    if wrong := next((name for name, v in kept.items() if not v.is_floating_point()), None):
-        raise InputError(f"{path}: {wrong} holds whole numbers; not Inception's weights")
-    return {name: value.float() for name, value in kept.items()}
+    return checked(kept, STRUCTURE, path, _WHOSE, WEIGHTS.file_name)

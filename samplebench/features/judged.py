@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from samplebench.answers.blame import Blame, Failed, blame, line_of, ours
+from samplebench.answers.draws import watched_generators
 from samplebench.answers.tensors import described
 from samplebench.errors import UsageError
 from samplebench.registry import extractors
@@ -73,6 +76,20 @@ def features(extractor: Any, images: Tensor, name: str, dim: int, count: int) ->
     if lost:
         raise Failed(f"{who}: the features of {lost} of {count} images are not finite")
     return rows
+
+
+@contextmanager
+def watched_extractor(
+    name: str, extractor: Any, seed: int, device: torch.device, doubt: Callable[[str], None]
+) -> Iterator[None]:
+    """Tells when an extractor of others is random."""
+    if ours(extractor):
+        yield
+        return
+    with watched_generators(seed, device) as draws:
+        yield
+    if draws.of:
+        doubt(f"extractor {name} draws from {draws}")
 
 
 def _rows(who: str, answer: Any, shape: tuple[int, int]) -> np.ndarray:

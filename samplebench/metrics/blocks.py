@@ -61,6 +61,11 @@ class BlockedRows:
         """The rows' blocks, by their indices."""
         return ranges(self.count)
 
+    @property
+    def left(self) -> np.ndarray:
+        """How many rows there are without each block in turn."""
+        return self.count - np.array([block.stop - block.start for block in self.blocks])
+
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What several metrics need of these rows, made by the first of them.
 
@@ -85,9 +90,27 @@ class BlockedRows:
 
     def left_out(self) -> Iterator[np.ndarray]:
         """The rows without each block in turn, copied."""
-        blocks = self.blocks
-        largest = max((b.stop - b.start for b in blocks), default=0)
-        if len(blocks) < 2 or self.count - largest < 2:
+        if len(self.blocks) < 2 or self.left.min() < 2:
             return
-        for block in blocks:
+        for block in self.blocks:
             yield np.concatenate([self.rows[: block.start], self.rows[block.stop :]])
+
+
+@dataclass(frozen=True)
+class WithoutErrorBar:
+    """What a metric declares as `blocked` whose value without a block says nothing of its error.
+
+    Attributes:
+        function: the metric.
+    """
+
+    function: Callable[[Any, Any], Any]
+
+    def __post_init__(self) -> None:
+        # Whose code it is, is that of the function.
+        object.__setattr__(self, "__module__", self.function.__module__)
+
+    def __call__(self, statistic: Blocked, reference: Any) -> tuple[Any, list[float]]:
+        """What the function says of all samples, and no delete-one value."""
+        given = reference.total if isinstance(reference, BlockedRows) else reference
+        return self.function(statistic.total, given), []

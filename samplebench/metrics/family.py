@@ -18,10 +18,14 @@ LISTED = {
     "dinov2": "on DINOv2's features, images resized as EDM2 does",
 }
 # What the features themselves are cited by, keys of citations.bib.
+_INCEPTION, _DINOV2 = ("obukhov2020torchfidelity",), ("oquab2024dinov2", "stein2023exposing")
 _SOURCES = {
-    INCEPTION: ("obukhov2020torchfidelity",),
+    INCEPTION: _INCEPTION,
+    "inception-logits": _INCEPTION,
+    "inception-spatial": _INCEPTION,
     "digits": ("alpaydin1998digits",),
-    "dinov2": ("oquab2024dinov2", "stein2023exposing"),
+    "dinov2": _DINOV2,
+    "dinov2-pil": _DINOV2,
 }
 # By its first word: how a family makes a metric on an extractor.
 _FAMILIES: dict[str, Callable[[str], MetricEntry]] = {}

@@ -14,6 +14,7 @@ import numpy as np
 from samplebench.answers.blame import Failed, blame, line_of, said
 from samplebench.answers.tensors import described
 from samplebench.errors import UsageError
+from samplebench.metrics.pairs import Unfit
 from samplebench.registry import MetricEntry
 
 
@@ -69,6 +70,8 @@ def _asked(who: str, function: Any) -> Iterator[None]:
     with blame(who, function):
         try:
             yield
+        except Unfit as error:
+            raise Failed(f"{who}: {error}") from error
         except numerical as error:
             raise Failed(f"{who} failed ({said(error)})") from error
 

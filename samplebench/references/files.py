@@ -14,17 +14,21 @@ from samplebench.errors import InputError
 from samplebench.files.archives import Arrays, Stored, Unreadable
 from samplebench.files.sealed import facts_of
 from samplebench.metrics.moments import Moments
-from samplebench.references.pickled import gaussian, is_pickle
+from samplebench.references.pickled import gaussian, held, is_pickle
 
 # Whatever was released without saying so was made with Inception's pooled features.
-FEATURES, DIM = "inception", 2048
+FEATURES = "inception"
+# Features of an image, of the extractors whose statistics others have released.
+DIMS = {FEATURES: 2048, "inception-spatial": 2023, "dinov2": 1024}
 # Names of mean and covariance: of the first FID code, EDM, OpenAI; of pytorch-fid; spelled out.
-_PAIRS = (("mu", "sigma"), ("m", "s"), ("mean", "cov"))
+_POOLED = (("mu", "sigma"), ("m", "s"), ("mean", "cov"))
+# Of all pairs of names: whose features they are of. The last one is OpenAI's, for sFID.
+_PAIRS = {**dict.fromkeys(_POOLED, FEATURES), ("mu_s", "sigma_s"): "inception-spatial"}
 _IMAGES = ("arr_0", "images")
 # Ours and score-SDE's name of the features themselves.
 _KEPT, _ACTIVATIONS = "features", "pool_3"
-# EDM2's name of the metric on Inception's features.
-_FID = "fid"
+# EDM2's names of the metrics on an extractor's features.
+_METRICS = {FEATURES: "fid", "dinov2": "fd_dinov2"}
 # Rows of activations that are in memory as float64 at a time.
 _ROWS = 4096
 
@@ -42,6 +46,7 @@ class Statistics:
         rows: gives the features themselves [M, D], mapped from the file where it has them as they
             are; None where they are not kept. Raises `Unreadable` where they are damaged.
         imaged: whether the file holds images, too.
+        holds: the extractors whose statistics the file holds, this one among them.
     """
 
     mean: np.ndarray
@@ -52,23 +57,34 @@ class Statistics:
     made_from: str
     rows: Callable[[], np.ndarray] | None = None
     imaged: bool = False
+    holds: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.holds:
+            object.__setattr__(self, "holds", (self.extractor,))
 
 
-def read(path: Path) -> Statistics:
+def read(path: Path, extractor: str = "") -> Statistics:
     """Reads a file of one of five forms; no array is read before its shape is known to fit.
 
     * ours: mu, sigma and facts, and features [N, D] where they were kept;
     * mean and covariance, as mu and sigma (EDM, the first FID code), m and s or mean and cov;
-    * OpenAI's VIRTUAL_*: mu, sigma over the whole training set, beside arr_0, 10,000 of its images,
-      which say nothing about them and are not read;
+    * OpenAI's VIRTUAL_*: mu, sigma over the whole training set, and mu_s, sigma_s of sFID's
+      features, beside arr_0, 10,000 of its images, which say nothing about them and are not read;
     * score-SDE's and gDDIM's: pool_3, the features themselves [N, 2048];
-    * EDM2's pickle of plain data: of each metric's features mu and sigma; that of FID is taken.
+    * EDM2's pickle of plain data: of each metric's features mu and sigma.
+
+    Args:
+        path: of the file.
+        extractor: whose statistics are taken where the file holds them; else the first it holds.
 
     Raises:
         InputError: it is none of these, or its numbers are no mean and covariance.
     """
     try:
-        return _checked(_of_edm2(path) if is_pickle(path) else _read(Arrays(path)))
+        if is_pickle(path):
+            return _checked(_of_edm2(path, extractor))
+        return _checked(_read(Arrays(path), extractor))
     except Unreadable as error:
         images = _images(path)
         make = f"make one with 'samplebench reference make --images {path if images else 'PATH'}'"
@@ -87,20 +103,23 @@ def holds_statistics(path: Path) -> bool:
     return _ACTIVATIONS in keys or any(set(pair) <= keys for pair in _PAIRS)
 
 
-def _read(arrays: Arrays) -> Statistics:
+def _read(arrays: Arrays, extractor: str) -> Statistics:
     keys = set(arrays.keys)
-    pair = next((pair for pair in _PAIRS if set(pair) <= keys), None)
-    if "facts" in keys and pair == _PAIRS[0]:
-        mean, cov = _gaussian(arrays, pair)
+    pairs = {whose: pair for pair, whose in reversed(_PAIRS.items()) if set(pair) <= keys}
+    if "facts" in keys and pairs.get(FEATURES) == _POOLED[0]:
+        mean, cov = _gaussian(arrays, _POOLED[0])
         facts = _facts(arrays["facts"])
         rows = _kept(arrays, (facts["num_images"], len(mean)))
         return Statistics(mean, cov, **facts, rows=rows)
-    if pair:
-        if arrays[pair[0]].shape != (DIM,):
+    if pairs:
+        holds = tuple(name for name in DIMS if name in pairs)
+        whose = extractor if extractor in pairs else holds[0]
+        pair, dim = pairs[whose], DIMS[whose]
+        if arrays[pair[0]].shape != (dim,):
             shape = list(arrays[pair[0]].shape)
-            raise Unreadable(f"without facts, {pair[0]} has {DIM} numbers, not the shape {shape}")
+            raise Unreadable(f"without facts, {pair[0]} has {dim} numbers, not the shape {shape}")
         mean, cov = (_floats(array) for array in _gaussian(arrays, pair))
-        return replace(_released(mean, cov, None), imaged=_imaged(arrays))
+        return _released(mean, cov, None, whose, holds, imaged=_imaged(arrays))
     if _ACTIVATIONS in keys:
         return _of_activations(arrays[_ACTIVATIONS])
     if not keys:
@@ -109,7 +128,7 @@ def _read(arrays: Arrays) -> Statistics:
         raise Unreadable(f"it is {kind}, not an .npz with mu and sigma")
     if keys == {""}:
         raise Unreadable(f"it is a bare array, {arrays[''].text}, not mu and sigma in an .npz")
-    wanted = "; or ".join(" and ".join(pair) for pair in (*_PAIRS, (_ACTIVATIONS,)))
+    wanted = "; or ".join(" and ".join(pair) for pair in (*_POOLED, (_ACTIVATIONS,)))
     raise Unreadable(f"it holds {arrays.named()}; needed are {wanted}")
 
 
@@ -150,28 +169,40 @@ def _facts(stored: Stored) -> dict[str, Any]:
     return facts
 
 
-def _released(mean: np.ndarray, cov: np.ndarray, num_images: int | None) -> Statistics:
+def _released(
+    mean: np.ndarray,
+    cov: np.ndarray,
+    num_images: int | None,
+    extractor: str = FEATURES,
+    holds: tuple[str, ...] = (),
+    imaged: bool = False,
+) -> Statistics:
     mean, cov = mean.astype(np.float64), cov.astype(np.float64)
-    return Statistics(mean, cov, num_images, FEATURES, "", "statistics as released")
+    said = "statistics as released"
+    return Statistics(mean, cov, num_images, extractor, "", said, imaged=imaged, holds=holds)
 
 
 def _of_activations(stored: Stored) -> Statistics:
+    dim = DIMS[FEATURES]
     if stored.ndim != 2 or stored.shape[0] < 2:
-        raise Unreadable(f"pool_3 is [N, {DIM}], not of shape {list(stored.shape)}")
-    if stored.shape[1] != DIM:
-        raise Unreadable(f"without facts, mu has {DIM} numbers, pool_3 {stored.shape[1]:,}")
+        raise Unreadable(f"pool_3 is [N, {dim}], not of shape {list(stored.shape)}")
+    if stored.shape[1] != dim:
+        raise Unreadable(f"without facts, mu has {dim} numbers, pool_3 {stored.shape[1]:,}")
     stored.refuse_bomb()
-    moments = Moments.zeros(DIM)
+    moments = Moments.zeros(dim)
     for rows in stored.pieces(_ROWS):
         moments.add(_floats(rows))
     return replace(_released(moments.mean, moments.cov, moments.count), rows=stored.mapped)
 
 
-def _of_edm2(path: Path) -> Statistics:
-    num_images, mean, cov = gaussian(path, _FID)
-    if mean.shape != (DIM,):
-        raise Unreadable(f"without facts, mu has {DIM} numbers, not the shape {list(mean.shape)}")
-    return _released(mean, cov, num_images)
+def _of_edm2(path: Path, extractor: str) -> Statistics:
+    named = held(path)
+    holds = tuple(name for name, metric in _METRICS.items() if metric in named)
+    whose = extractor if extractor in holds else next(iter(holds), FEATURES)
+    num_images, mean, cov = gaussian(path, _METRICS[whose])
+    if mean.shape != (dim := DIMS[whose],):
+        raise Unreadable(f"without facts, mu has {dim} numbers, not the shape {list(mean.shape)}")
+    return _released(mean, cov, num_images, whose, holds)
 
 
 def _floats(array: np.ndarray) -> np.ndarray:

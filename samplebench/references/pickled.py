@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,16 @@ def is_pickle(path: Path) -> bool:
         return file.read(1) == b"\x80"
 
 
+def held(path: Path) -> list[str]:
+    """The metrics that the file has statistics for, as it calls them; none where it is another."""
+    try:
+        with _loaded(path) as data:
+            known = data if type(data) is dict else {}
+            return [name for name in known if isinstance(name, str)]
+    except Refused:
+        return []
+
+
 def gaussian(path: Path, metric: str) -> tuple[int, np.ndarray, np.ndarray]:
     """The number of images, and mean [D] and covariance [D, D] of a metric's features.
 
@@ -37,16 +49,23 @@ def gaussian(path: Path, metric: str) -> tuple[int, np.ndarray, np.ndarray]:
             statistics.
     """
     try:
-        with regular(path).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            machine = Machine(file, size, ARRAYS)
-            data = machine.load()
-            if machine.position != size:
-                raise Refused(f"{size - machine.position} bytes follow its end")
+        with _loaded(path) as data:
             count, found = _checked(data, metric)
             return count, found[0].load(), found[1].load()
     except Refused as error:
         raise Unreadable(f"it is a pickle, not EDM2's statistics for {metric}: {error}") from None
+
+
+@contextmanager
+def _loaded(path: Path) -> Iterator[Any]:
+    """What the pickle says; its arrays are read from it when they are asked for."""
+    with regular(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        machine = Machine(file, size, ARRAYS)
+        data = machine.load()
+        if machine.position != size:
+            raise Refused(f"{size - machine.position} bytes follow its end")
+        yield data
 
 
 def _checked(data: Any, metric: str) -> tuple[int, tuple[NumpyArray, NumpyArray]]:

@@ -25,7 +25,7 @@ from samplebench.files.atomic import atomic, expanded, regular, sha256
 from samplebench.metrics.blocks import BlockedRows
 from samplebench.metrics.frechet import symmetric_root
 from samplebench.metrics.moments import Moments
-from samplebench.references.files import DIM, FEATURES, Statistics, read
+from samplebench.references.files import DIMS, FEATURES, Statistics, read
 from samplebench.registry.entry import NOTHING
 from samplebench.results.fields import visible
 
@@ -57,6 +57,7 @@ class Reference:
         licence: of what is fetched.
         images: of which features are made where a metric needs them and none are kept.
         kept: whether a released file keeps features, as its table says.
+        holds: the extractors whose statistics the file holds.
         given: what the file holds, where it has been read already.
     """
 
@@ -73,11 +74,16 @@ class Reference:
     licence: str = ""
     images: Path | None = None
     kept: bool = False
+    holds: tuple[str, ...] = ()
     given: Statistics | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.holds:
+            object.__setattr__(self, "holds", (self.extractor,))
 
     @cached_property
     def statistics(self) -> Statistics:
-        """What the file holds, fetched first where it has to be.
+        """What the file holds of the extractor, fetched first where it has to be.
 
         Raises:
             InputError: it is not what it should be.
@@ -87,7 +93,11 @@ class Reference:
             return self.given
         path = self.fetch(offline=False, quiet=True)
         try:
-            return read(path)
+            found = read(path, self.extractor)
+            if found.extractor != self.extractor:
+                held, wanted = ", ".join(found.holds), self.extractor
+                raise InputError(f"{path} holds {held} features, not {wanted} ones")
+            return found
         except InputError as error:
             raise (reject(self.artefact, path, error) if self.artefact else error) from None
 
@@ -175,7 +185,7 @@ class Reference:
     def fetched(self, *, offline: bool, quiet: bool) -> Reference:
         """The same with its file here and all of it known, its hash too; see `fetch`."""
         self.fetch(offline=offline, quiet=quiet)
-        return self if self.sha256 else load(self.id)
+        return self if self.sha256 else load(self.id, extractor=self.extractor)
 
     def facts(self) -> dict[str, Any]:
         """What is known without the file, in plain values."""
@@ -186,6 +196,7 @@ class Reference:
             **{key: value for key, value in released.items() if value},
             "num_images": "not stated" if self.num_images is None else self.num_images,
             "extractor": self.extractor,
+            **({"holds": ", ".join(self.holds)} if len(self.holds) > 1 else {}),
             "feature_dim": self.feature_dim,
             "weights_sha256": self.weights_sha256 or "not stated",
             "sha256": self.sha256 or "not known before it is fetched",
@@ -220,24 +231,26 @@ def shipped() -> list[str]:
 
 def _with_features(extractor: str) -> list[str]:
     """Ids of the references that have an extractor's features, or images to make them of."""
-    tables = _released().items()
-    released = [name for name, table in tables if table.get("features") or table.get("images")]
-    return list(_IMAGES) if extractor == "digits" else released if extractor == FEATURES else []
+    if extractor == "digits":
+        return list(_IMAGES)
+    found = (_of_table(name, table, extractor) for name, table in _released().items())
+    return [each.id for each in found if each.extractor == extractor and (each.kept or each.images)]
 
 
-def load(source: str, home: str = "") -> Reference:
+def load(source: str, home: str = "", extractor: str = "") -> Reference:
     """A reference by id or by path; nothing is fetched yet.
 
     Args:
         source: its id or path.
         home: a folder in which the file may lie, too.
+        extractor: whose statistics are meant where it holds them; else the first that it holds.
 
     Raises:
         UsageError: neither an id nor a file.
         InputError: the file holds no reference statistics, or cannot be read.
     """
     if source in _released():
-        return _of_table(source, _released()[source])
+        return _of_table(source, _released()[source], extractor)
     path = expanded(source)
     if home and (beside := Path(home) / path).is_file():
         path = beside
@@ -253,7 +266,7 @@ def load(source: str, home: str = "") -> Reference:
             f"'samplebench reference make --images {path}'"
         )
     try:
-        found = read(regular(path))
+        found = read(regular(path), extractor)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     return Reference(
@@ -267,6 +280,7 @@ def load(source: str, home: str = "") -> Reference:
         made_from=found.made_from,
         made_with="" if found.weights_sha256 else "not stated",
         images=path if found.imaged else images,
+        holds=found.holds,
         given=found,
     )
 
@@ -320,7 +334,7 @@ def _released() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(text)
 
 
-def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
+def _of_table(name: str, table: Mapping[str, Any], extractor: str) -> Reference:
     location = table["location"]
     file = table.get("file") or location.rpartition("/")[2]
     artefact = Artefact(
@@ -333,18 +347,21 @@ def _of_table(name: str, table: Mapping[str, Any]) -> Reference:
         container="pickle" if file.endswith(".pkl") else "npz",
         most=_MOST,
     )
+    holds = tuple(table.get("extractors", (FEATURES,)))
+    whose = extractor if extractor in holds else holds[0]
     return Reference(
         id=name,
         path=path_of(artefact),
         sha256=known_sha256(artefact) or "",
-        feature_dim=DIM,
+        feature_dim=DIMS[whose],
         num_images=table.get("num_images"),
-        extractor=FEATURES,
+        extractor=whose,
         weights_sha256="",
         made_from=table["made_from"],
         made_with=table["made_with"],
         artefact=artefact,
         licence=table["licence"],
         images=path_of(artefact) if table.get("images") else None,
-        kept=table.get("features", False),
+        kept=whose == FEATURES and table.get("features", False),
+        holds=holds,
     )

@@ -104,7 +104,8 @@ def _change(column: str, old: CurvePoint, new: CurvePoint, rule: Tolerance) -> C
     elif a is None or b is None or not (abs(a) < _MOST and abs(b) < _MOST):
         moved = True
     else:
-        moved = rule.kind != SIGMA and a != b and not rule.holds(a, b)
+        least = min(number(one) or 0.0 for one in errors)
+        moved = rule.kind != SIGMA and a != b and not rule.holds(a, b, least)
     return Change(column, a, b, error, rule, moved or (stderr and (_negative(a) or _negative(b))))
 
 

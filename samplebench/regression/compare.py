@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from samplebench.errors import InputError, UsageError
 from samplebench.regression import verdict as status
@@ -16,7 +16,7 @@ from samplebench.regression.statistical import HolmFamily, decide
 from samplebench.regression.summary import Summary
 from samplebench.regression.tolerance import STRICT, Rules
 from samplebench.regression.unpaired import added, differing
-from samplebench.regression.verdict import Change, Verdict
+from samplebench.regression.verdict import BETTER, Change, Verdict
 from samplebench.results.fields import metrics_of, number
 from samplebench.results.row import COUNTED, STDERR
 
@@ -27,13 +27,15 @@ class Gate:
 
     Attributes:
         rules: of --tolerance.
-        better: metric -> "lower" or "higher": moves that way do not fail; empty: both do.
+        better: metric -> "lower" or "higher".
+        allow_better: whether moves that way pass.
         subset: whether rows of the baseline may be left out.
         retrained: whether the checkpoint may be another file, of the same training.
     """
 
     rules: Rules = field(default_factory=Rules)
     better: Mapping[str, str] = field(default_factory=dict)
+    allow_better: bool = False
     subset: bool = False
     retrained: bool = False
 
@@ -102,7 +104,8 @@ def _judged(
     decided, families = decide(comparable, compared)
     for (old, new), numbers in zip(comparable, decided, strict=True):
         outside = bounds(old, new, gate.rules, concerned[old.row["model"]])
-        found[id(old)] = _verdict(old, new, [*numbers, *outside], gate)
+        told = [replace(c, better=gate.better.get(c.column, "")) for c in [*numbers, *outside]]
+        found[id(old)] = _verdict(old, new, told, gate)
     strict = any(
         c.rule == STRICT for numbers in compared for c in numbers if c.column not in COUNTED
     )
@@ -178,18 +181,17 @@ def _verdict(old: CurvePoint, new: CurvePoint, changes: Sequence[Change], gate: 
         return Verdict(status.OUTSIDE, old, changes=tuple(changes))
     if all(c.empty for c in moves) and any(not c.column.endswith(STDERR) for c in moves):
         return Verdict(status.NO_VALUE, old, changes=tuple(changes))
-    if _all_better(moves, gate.better):
+    if gate.allow_better and _all_better(moves):
         return Verdict(status.BETTER, old, changes=tuple(changes))
     return Verdict(status.MOVED, old, _cause(old, new), tuple(changes))
 
 
-def _all_better(moves: Iterable[Change], better: Mapping[str, str]) -> bool:
+def _all_better(moves: Iterable[Change]) -> bool:
     """Whether values moved the good way; their error bars may follow, an NFE may not."""
     if any(c.rule.absolute or number(c.old) is None or number(c.new) is None for c in moves):
         return False
     values = [c for c in moves if not c.column.endswith(STDERR)]
-    signs = {"lower": -1, "higher": 1}
-    good = {c.column for c in values if c.relative * signs.get(better.get(c.column, ""), 0) > 0}
+    good = {c.column for c in values if c.course == BETTER}
     followers = {c.column.removesuffix(STDERR) for c in moves if c.column.endswith(STDERR)}
     return bool(values) and good == {c.column for c in values} and followers <= good
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from samplebench.regression.verdict import Change, Verdict
+from samplebench.regression.verdict import BETTER, Change, Verdict
 from samplebench.results.row import COUNTED, STDERR
 
 
@@ -28,7 +28,7 @@ def lines(
                     "status": (words or {}).get(verdict.status, verdict.status),
                     **{column: _short(value) for column, value in verdict.columns.items()},
                     **_numbers(change),
-                    "note": "; ".join(filter(None, [change.why() if change else "", verdict.note])),
+                    "note": "; ".join(filter(None, [*_said(change, verdict), verdict.note])),
                 }
             )
     used = [key for key in (found[0] if found else ()) if any(_filled(line[key]) for line in found)]
@@ -44,6 +44,13 @@ def plain(verdict: Verdict) -> dict[str, object]:
         "detail": verdict.detail,
         "changes": [change.plain() for change in verdict.changes],
     }
+
+
+def _said(change: Change | None, verdict: Verdict) -> tuple[str, ...]:
+    """Of a move which way it went, where the status does not say it, and the rule that it broke."""
+    if change is None or not change.moved:
+        return ()
+    return ("" if verdict.status == BETTER else change.course, change.why())
 
 
 def _numbers(change: Change | None) -> dict[str, str]:

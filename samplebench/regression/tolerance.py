@@ -31,8 +31,9 @@ class Tolerance:
     """One limit.
 
     Attributes:
-        kind: RELATIVE to the baseline's value, ABSOLUTE, SIGMA: a family-wise error rate; CEILING
-            or FLOOR of the value, whatever the baseline's is; FACTOR, up or down.
+        kind: RELATIVE to the baseline's value, or to the standard error where that is larger, as
+            it is around 0; ABSOLUTE, SIGMA: a family-wise error rate; CEILING or FLOOR of the
+            value, whatever the baseline's is; FACTOR, up or down.
         limit: a fraction, a distance, N of Nsigma, a value, or a factor above 1.
         text: as the user wrote it.
     """
@@ -41,8 +42,12 @@ class Tolerance:
     limit: float
     text: str
 
-    def holds(self, old: float, new: float) -> bool:
-        """Whether two finite values may follow each other; the edge is inside. Not of SIGMA."""
+    def holds(self, old: float, new: float, error: float = 0.0) -> bool:
+        """Whether two finite values may follow each other; the edge is inside. Not of SIGMA.
+
+        Args:
+            error: the smaller of their standard errors, 0 where one has none.
+        """
         if self.kind == CEILING:
             return new <= self.limit
         if self.kind == FLOOR:
@@ -50,7 +55,8 @@ class Tolerance:
         if self.kind == FACTOR:
             return 0 < old <= new * self.limit and new <= old * self.limit
         change = abs(new - old)
-        return change <= (self.limit * abs(old) if self.kind == RELATIVE else self.limit)
+        scale = max(abs(old), error) if self.kind == RELATIVE else 1.0
+        return change <= self.limit * scale
 
     @property
     def absolute(self) -> bool:

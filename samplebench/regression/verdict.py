@@ -11,7 +11,7 @@ from samplebench.results.fields import grid_label, number, printable, sampler_la
 from samplebench.results.row import Row
 
 SAME, MOVED, MISSING, NEW = "same", "moved", "missing", "new"
-DIFFER, BETTER = "conditions differ", "better"
+DIFFER, BETTER, WORSE = "conditions differ", "better", "worse"
 NO_VALUE, OUTSIDE = "no value", "out of bounds"
 # In the order in which they are counted.
 STATUSES = (MOVED, NO_VALUE, OUTSIDE, MISSING, DIFFER, BETTER, NEW, SAME)
@@ -29,6 +29,7 @@ class Change:
         error: standard error of new - old, of independent draws; None where unknown.
         rule: that it was held to.
         moved: whether it broke the rule.
+        better: "lower" or "higher" as its metric declares; "" where nobody says.
     """
 
     column: str
@@ -37,6 +38,15 @@ class Change:
     error: float | None
     rule: Tolerance
     moved: bool
+    better: str = ""
+
+    @property
+    def course(self) -> str:
+        """ "better" or "worse"; "" where nobody says, or neither."""
+        if self.old is None or self.new is None or not self.better:
+            return ""
+        gain = (self.new - self.old) * (1 if self.better == "higher" else -1)
+        return BETTER if gain > 0 else WORSE if gain < 0 else ""
 
     @property
     def relative(self) -> float:
@@ -76,19 +86,21 @@ class Change:
         return _digits(self.old, digits), _digits(self.new, digits)
 
     def percent(self) -> str:
-        """E.g. "+1.3 %"; "" where there is no such figure."""
-        return f"{100 * self.relative:+.3g} %" if math.isfinite(self.relative) else ""
+        """E.g. "+1.3 %"; "" where there is no such figure: from 0, or through it."""
+        through = self.old is not None and self.new is not None and self.old * self.new < 0
+        known = math.isfinite(self.relative) and not through
+        return f"{100 * self.relative:+.3g} %" if known else ""
 
     def sigmas(self) -> str:
         """E.g. "+2.1"; "" where there is no such figure."""
         return f"{self.sigma:+.2g}" if math.isfinite(self.sigma) else ""
 
     def words(self) -> str:
-        """E.g. "fd-digits 2.324 -> 2.351 (+1.16 %, +0.4 sigma)"."""
+        """E.g. "fd-digits 2.324 -> 2.351 (+1.16 %, +0.4 sigma, worse)"."""
         old, new = self.pair()
         sigmas = self.sigmas()
         figures = ("", "") if self.rule.absolute else (self.percent(), sigmas and f"{sigmas} sigma")
-        notes = [note for note in (*figures, self.why()) if note]
+        notes = [note for note in (*figures, self.course, self.why()) if note]
         return f"{self.column} {old} -> {new}" + (f" ({', '.join(notes)})" if notes else "")
 
     def plain(self) -> dict[str, object]:
@@ -99,6 +111,7 @@ class Change:
             "new": number(self.new),
             "relative": number(self.relative),
             "sigma": number(self.sigma),
+            "course": self.course or None,
             "rule": self.rule.text,
             "moved": self.moved,
         }

@@ -34,6 +34,7 @@ def write_report(view: View, out: Path, uncertain: bool = False) -> dict[str, Pa
 
     out = Path(out)
     paths = [write_csv(view.rows, out / "results.csv"), *write_figures(view, out / "figures")]
-    page = render_html(view, uncertain).encode("utf-8")
+    drawn = {path.stem: path.read_bytes() for path in paths if path.suffix == ".svg"}
+    page = render_html(view, uncertain, drawn).encode("utf-8")
     paths.append(write_atomic(out / "report.html", page, sync=False))
     return {path.relative_to(out).as_posix(): path for path in paths}

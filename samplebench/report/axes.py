@@ -42,6 +42,16 @@ def _value_ticks(low: float, high: float) -> list[float]:
     return [float(t) for t in MaxNLocator(5).tick_values(low, high) if low <= t <= high]
 
 
+def tick_text(tick: float, largest: float) -> str:
+    """A tick's label, e.g. "0.35", or "3.5e-4" where `largest` is below 1e-3."""
+    if abs(tick) < 1e-9 * abs(largest):
+        tick = 0.0  # what the locator's rounding leaves of it
+    if tick and not 1e-3 <= abs(largest) < 1e6:
+        mantissa, _, exponent = f"{tick:.5e}".partition("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{tick:.6g}"
+
+
 def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
     """Axes that fit the plot, log where its values are, with ticks at the NFE that occur.
 
@@ -57,13 +67,17 @@ def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
     errors = [number(row.get(plot.metric + STDERR)) or 0.0 for row in rows]
     axes.set(xscale="log")
     if plot.log:
-        # A bar that reaches zero has no end on a log axis: it is cut at a third of its value.
-        low = min(max(v - e, v / 3) for v, e in zip(values, errors, strict=True)) / 1.12
+        low = min(v - e for v, e in zip(values, errors, strict=True)) / 1.12
         high = max(v + e for v, e in zip(values, errors, strict=True)) * 1.12
         axes.set(yscale="log", ylim=(low, high))
         axes.yaxis.set_major_locator(FixedLocator(_value_ticks(low, high)))
         axes.yaxis.set_minor_locator(FixedLocator([]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:.6g}"))
+    axes.yaxis.set_major_formatter(
+        # On a plain axis all ticks are written alike, as the largest is.
+        FuncFormatter(
+            lambda tick, _: tick_text(tick, tick if plot.log else max(map(abs, axes.get_ylim())))
+        )
+    )
 
     nfe = sorted({value(row, "nfe") for row in rows})
     axes.set_xlim(nfe[0] / 1.15, nfe[-1] * 1.15)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from samplebench.errors import SamplebenchError
 from samplebench.metrics.uncertainty import spread
 from samplebench.results.fields import number
 from samplebench.results.row import STDERR, Row, value
@@ -40,19 +38,13 @@ class Contest:
 
 
 def direction(metric: str, view: View) -> str | None:
-    """Which way is better, "lower" or "higher"; None where neither metric nor score says so.
+    """Which way is better, "lower" or "higher"; None where neither metric nor score says so."""
+    from samplebench.metrics.direction import declared
 
-    Names are looked up only, never imported: what is in a file must not run code.
-    """
-    from samplebench.registry import metrics
-
-    with suppress(SamplebenchError):  # a broken plugin is not in the way of a report
-        metrics.names()
-    if metric in metrics:
-        words = [metrics.entry(metric).better]
-    else:
-        values = (score["value"] for (_, name, _), score in view.scores.items() if name == metric)
-        words = [found["better"] for found in values if "better" in found]
+    if (better := declared(metric)) in _SIGNS:
+        return better
+    values = (score["value"] for (_, name, _), score in view.scores.items() if name == metric)
+    words = [found["better"] for found in values if "better" in found]
     found = [word for word in _SIGNS if word in words]
     return found[0] if len(found) == 1 else None
 

@@ -16,7 +16,7 @@ class Axis:
     Attributes:
         key: of `Mark.x`, e.g. "nfe".
         title: what the axis says, with its unit.
-        log: whether it starts logarithmic.
+        log: whether it starts logarithmic; a vertical one can be switched.
     """
 
     key: str
@@ -26,12 +26,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Facet:
-    """Something by which a reader switches series, rows of the table and pictures.
+    """Something by which a reader switches figures, series, rows of the table and pictures.
 
     Attributes:
-        key: of the `facets` of series, rows and pictures.
+        key: of the `facets` of figures, series, rows and pictures.
         title: e.g. "sampler".
-        single: one value at a time, from a list (a checkpoint); else each value has a toggle.
+        single: one value at a time (a metric, a checkpoint); else each value has a toggle.
         start: the values that are on when the page opens; empty for all of them (a single facet:
             the first).
     """
@@ -103,6 +103,7 @@ class Figure:
         x: horizontal axes to choose from, the default first.
         caption: below the axes: conditions, what the bands are.
         name: of a downloaded SVG file, without suffix.
+        facets: by facet key; it is shown where all of them are on.
     """
 
     key: str
@@ -111,6 +112,7 @@ class Figure:
     x: Sequence[Axis]
     caption: str = ""
     name: str = "figure"
+    facets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

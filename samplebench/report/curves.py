@@ -25,7 +25,7 @@ from samplebench.results.fields import (
     rho_label,
     sampler_label,
 )
-from samplebench.results.row import Row, value
+from samplebench.results.row import STDERR, Row, value
 from samplebench.results.view import View
 
 
@@ -74,9 +74,12 @@ class Plot:
 
     @property
     def log(self) -> bool:
-        """Whether its values belong on a log axis: distances do, where all are positive."""
-        values = (value(row, self.metric) for curve in self.curves for row in curve.rows)
-        return self.better != "higher" and all(one > 0 for one in values)
+        """Whether its values belong on a log axis: distances do, where all are positive, and so
+        are the lower ends of their error bars."""
+        rows = [row for curve in self.curves for row in curve.rows]
+        errors = (number(row.get(self.metric + STDERR)) or 0.0 for row in rows)
+        low = (value(row, self.metric) - error for row, error in zip(rows, errors, strict=True))
+        return self.better != "higher" and all(one > 0 for one in low)
 
 
 def _variant(row: Row) -> tuple[Hashable, ...]:
@@ -137,10 +140,10 @@ def _drawable(row: Row, metric: str) -> bool:
 
 
 def plots_of(view: View) -> list[Plot]:
-    """One plot for each model and metric that has a point, by first appearance."""
+    """One plot for each metric and model that has a point, by first appearance."""
     plots = []
-    for model in dict.fromkeys(row.get("model") for row in view.rows):
-        for metric in metrics_of(view.rows):
+    for metric in metrics_of(view.rows):
+        for model in dict.fromkeys(row.get("model") for row in view.rows):
             rows = [r for r in view.rows if r.get("model") == model and r.get(metric) is not None]
             shown = [row for row in rows if _drawable(row, metric)]
             if shown:

@@ -27,6 +27,16 @@ from samplebench.results.record import ExtractorCondition, Score
 from samplebench.results.tables import to_csv
 from samplebench.results.view import View, caveats
 
+# How a family's metrics begin on other features -> what they are not, the longer name first.
+_FIELD = {
+    "fd-infinity-": "FID∞",
+    "fd-": "FID",
+    "kd-": "KID",
+    **{f"{name}-": f"{name} on Inception's features" for name in (
+        "precision", "recall", "density", "coverage", "mind",
+    )},
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class CellFacts:
@@ -68,12 +78,17 @@ def summary_of(view: View) -> str:
     references = references_of(view.rows)
     measured = ", ".join(
         [
-            " and ".join(map(printable, metrics_of(view.rows))) or "no metric",
+            _listed(list(map(printable, metrics_of(view.rows)))) or "no metric",
             *conditions_of(view.rows, ("num_samples", "protocol")),
             *([f"reference {' or '.join(references)}"] if references else []),
         ]
     )
     return f"{', '.join(parts)}: {counted(len(view.rows), 'point')} measured by {measured}."
+
+
+def _listed(names: list[str]) -> str:
+    """E.g. "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _caveats(view: View) -> list[tuple[str, str]]:
@@ -97,10 +112,10 @@ def _scores_by_cell(view: View) -> dict[str, dict[str, Score]]:
 
 
 def _notes(view: View) -> list[dict[str, object]]:
-    """What a Fréchet distance on other features than Inception's is, for each that occurs."""
+    """Of each metric on other features than those that papers mean by a like name, which."""
     notes: list[dict[str, object]] = []
     for name in metrics_of(view.rows):
-        if name.startswith("fd-"):
+        if prefix := next((one for one in _FIELD if name.startswith(one)), ""):
             rows = [row for row in view.rows if row.get(name) is not None]
             scores = (score for row in rows for score in view.scores_of(row, name))
             found = (score["conditions"].get("extractor") for score in scores)
@@ -108,7 +123,8 @@ def _notes(view: View) -> list[dict[str, object]]:
             notes.append(
                 {
                     "metric": printable(name),
-                    "extractor": printable(extractor.get("name") or "") or name.removeprefix("fd-"),
+                    "field": _FIELD[prefix],
+                    "extractor": printable(extractor.get("name") or name.removeprefix(prefix)),
                     "dim": extractor.get("feature_dim"),
                     "references": references_of(rows),
                 }
@@ -149,12 +165,15 @@ def _provenance(view: View) -> list[CellFacts]:
     return list(made.values())
 
 
-def render_html(view: View, uncertain: bool = False) -> str:
+def render_html(
+    view: View, uncertain: bool = False, drawn: Mapping[str, bytes] | None = None
+) -> str:
     """The whole page; the same text for the same view.
 
     Args:
         view: what was measured.
         uncertain: whether published values of certainty C are laid over the curves too.
+        drawn: SVG files by the names of their figures, for browsers without JavaScript.
     """
     csv, view = to_csv(view.rows), labelled(view)
     table, sheets = table_of(view), sheets_of(view)
@@ -165,10 +184,11 @@ def render_html(view: View, uncertain: bool = False) -> str:
         chart=chart_of(view, csv, overlay(view, known, uncertain)),
         table=table,
         template="report.html.j2",
+        drawn=drawn or {},
         pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],
         pending=view.pending,
         notes=_notes(view),
-        best=groups_of(standings(view)),
+        best=groups_of(standings(view), metrics_of(view.rows)),
         caveats=_caveats(view),
         labels=stands_for(view),
         sheets=sheets,

@@ -14,7 +14,7 @@ from samplebench.results.fields import (
     metrics_of,
     printable,
     sampler_label,
-    value_text,
+    value_texts,
 )
 from samplebench.results.row import COUNTED, INTEGERS, STDERR, Row
 
@@ -88,6 +88,6 @@ def condense(
     if len(set(zip(*(column.cells for column in columns), strict=True))) < len(rows):
         columns.append(Column("steps", "steps", _texts(rows, "steps", symbol)))
     for name in metrics_of(rows):
-        cells = [value_text(row.get(name), row.get(name + STDERR)) for row in rows]
+        cells = value_texts([(row.get(name), row.get(name + STDERR)) for row in rows])
         columns.append(Column(name, printable(name), cells, metric=True))
     return facts, columns

@@ -21,7 +21,7 @@ from samplebench.report.match import (
     guided_alike,
     mismatches,
 )
-from samplebench.report.sweep import figure_key
+from samplebench.report.sweep import METRIC, figure_key
 from samplebench.results.fields import called, number, printable, reference_name, sampler_label
 from samplebench.results.view import View
 from samplebench.sampling.guided import acts
@@ -160,6 +160,7 @@ def _guidance(column: str) -> str:
 def _series(model: str, curve: StyledCurve, row: Published, summary: str) -> Series:
     label, guidance = sampler_label(curve.rows[0]), curve.rows[0].get("guidance")
     facets = {
+        METRIC: _METRIC,
         "model": called(curve.rows[0], "model"),
         "sampler": label,
         "protocol": row.family,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ def render_page(
     table: DataTable | None = None,
     template: str = "page.html.j2",
     pictures: Sequence[Mapping[str, object]] = (),
+    drawn: Mapping[str, bytes] | None = None,
     **context: Any,
 ) -> str:
     """The whole page; the same text for the same arguments.
@@ -36,6 +38,7 @@ def render_page(
         chart: figures and their switches.
         table: its rows follow the same switches.
         template: of `templates/`; one that extends "page.html.j2" may add sections.
+        drawn: SVG files by the names of figures, shown where no script runs.
         pictures: "facets" and "at" of each element that the template marks with `data-picture`.
         context: what else the template names.
     """
@@ -58,6 +61,7 @@ def render_page(
         lead=lead,
         chart=chart,
         table=table,
+        drawn={name: b64encode(svg).decode("ascii") for name, svg in (drawn or {}).items()},
         style=_raw(_source("page.css") + _palette_css()),
         looks=_json(
             {"hues": [light for light, _ in PALETTE], "symbols": SYMBOLS, "strokes": STROKES}

@@ -15,7 +15,7 @@ from samplebench.results.fields import (
     metrics_of,
     number,
     printable,
-    value_text,
+    value_texts,
 )
 from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
@@ -32,6 +32,7 @@ class Outcome:
     """How one contest ended.
 
     Attributes:
+        metric: by its name.
         facts: what its rows share, by the names of `_FACTS`.
         budget: NFE asked for.
         best: the curve with the best value, or that there is none.
@@ -39,6 +40,7 @@ class Outcome:
         tied: the curves that are tied with it.
     """
 
+    metric: str
     facts: dict[str, str]
     budget: str
     best: str
@@ -68,22 +70,26 @@ def standings(view: View, symbol: str = "ρ") -> list[Outcome]:
     for rivals in fields.values():
         for curve in curves_of(rivals, view, symbol):
             names |= {id(row): curve.label for row in curve.rows}
-    return [
-        _standing(contest, view, metric, names)
-        for metric in metrics_of(view.rows)
-        for contest in contests(view, metric)
-    ]
+    found = []
+    for metric in metrics_of(view.rows):
+        pairs = [(row.get(metric), row.get(metric + STDERR)) for row in view.rows]
+        texts = value_texts(pairs)  # as in the table
+        found += [_standing(each, view, metric, names, texts) for each in contests(view, metric)]
+    return found
 
 
-def _standing(contest: Contest, view: View, metric: str, names: dict[int, str]) -> Outcome:
-    rows = [view.rows[index] for index in (*contest.best, *contest.tied)]
+def _standing(
+    contest: Contest, view: View, metric: str, names: dict[int, str], texts: Sequence[str]
+) -> Outcome:
+    places = (*contest.best, *contest.tied)
+    rows = [view.rows[index] for index in places]
     labels = [_label(row, contest.budget, names[id(row)]) for row in rows]
     first, facts = rows[0], {key: printable(rows[0].get(key, "")) for key in _FACTS}
     facts["model"] = called(first, "model")
     facts["metric"] = printable(metric) + better_words(direction(metric, view))
     best = labels.pop(0) if contest.best else "none, all are equal"
-    value = value_text(first.get(metric), first.get(metric + STDERR))
-    return Outcome(facts, f"{contest.budget:g}", best, value, tuple(labels))
+    value = texts[places[0]]
+    return Outcome(metric, facts, f"{contest.budget:g}", best, value, tuple(labels))
 
 
 def _label(row: Row, budget: float, name: str) -> str:
@@ -99,13 +105,29 @@ def shared(found: Sequence[Outcome]) -> tuple[list[str], list[str]]:
     return [key for key in same if found[0].facts[key]], [k for k in _FACTS if k not in same]
 
 
-def groups_of(found: Sequence[Outcome]) -> tuple[str, list[tuple[str, list[Outcome]]]]:
-    """What holds at every budget in words, and what else, with the budgets at which it holds."""
+def groups_of(
+    found: Sequence[Outcome], metrics: Sequence[str]
+) -> tuple[str, list[tuple[str, str, list[Outcome]]]]:
+    """What holds at every budget in words, and (metric, what else, the budgets at which it holds).
+
+    Args:
+        found: `standings`.
+        metrics: those of the rows; of several each has a group, and one without a contest no
+            budget in it.
+    """
+    if not found:
+        return "", []
     same, differing = shared(found)
-    groups: dict[str, list[Outcome]] = {}
-    for one in found:
-        groups.setdefault(_said(one, differing), []).append(one)
-    return _said(found[0], same) if found else "", list(groups.items())
+    if len(metrics) > 1 and "metric" in same:
+        same, differing = [key for key in same if key != "metric"], ["metric", *differing]
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for metric in metrics:
+        own = [one for one in found if one.metric == metric]
+        for one in own:
+            groups.setdefault((printable(metric), _said(one, differing)), []).append(one)
+        if not own:
+            groups[printable(metric), printable(metric)] = []
+    return _said(found[0], same), [(*names, ones) for names, ones in groups.items()]
 
 
 def _said(one: Outcome, keys: Sequence[str]) -> str:

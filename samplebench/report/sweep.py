@@ -42,8 +42,11 @@ _AXES = (
     Axis("gflop", "network GFLOP per image"),
     Axis("seconds", "seconds per image"),
 )
+# One at a time: the page shows the figures, the best and the notes of this metric alone.
+METRIC = "metric"
 # What a reader switches by; those with a single value are not offered.
 _FACETS = {
+    METRIC: "metric",
     "model": "model",
     "sampler": "sampler",
     "rho": "rho",
@@ -91,13 +94,14 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
             caption=plot.caption.replace("Error bars", "Bands")
             + (_PUBLISHED if figure_key(plot.model, plot.metric) in beside else ""),
             name=figure_stem(plot.model, plot.metric),
+            facets={METRIC: printable(plot.metric)},
         )
         for plot in plots
     ]
     series = [_series(plot, curve, view) for plot in plots for curve in plot.curves]
     series += more
     used = {key for one in series for key in one.facets}
-    facets = [Facet(key, title) for key, title in _FACETS.items() if key in used]
+    facets = [Facet(k, title, k == METRIC) for k, title in _FACETS.items() if k in used]
     if "published" in used:
         # It has one value, which is offered because it is named.
         facets.append(Facet("published", "published values", start=("published",)))
@@ -114,7 +118,7 @@ def _series(plot: Plot, curve: StyledCurve, view: View) -> Series:
     return Series(
         figure=figure_key(plot.model, plot.metric),
         name=curve.label,
-        facets=facets_of(curve.rows[0]),
+        facets={METRIC: printable(plot.metric), **facets_of(curve.rows[0])},
         points=[_point(row, curve, plot.metric, view) for row in curve.rows],
         colour=curve.colour,
         variant=curve.variant,
@@ -175,6 +179,8 @@ def table_of(view: View) -> DataTable | None:
     if not view.rows:
         return None
     facts, columns = condense(view.rows, "ρ")
+    several = sum(column.metric for column in columns) > 1
+    facts += [("values", "± 1 standard error")] if several else []
     marks = {c.key: marks_of(view, c.key) for c in columns if c.metric}
     rows = []
     for index, row in enumerate(view.rows):
@@ -196,7 +202,7 @@ def table_of(view: View) -> DataTable | None:
             )
         rows.append(TableRow(cells, facets_of(row)))
     heads = [
-        (f"{column.head} (± 1 standard error)" if column.metric else column.head, column.kind)
-        for column in columns
+        (c.head + (" (± 1 standard error)" if c.metric and not several else ""), c.kind)
+        for c in columns
     ]
     return DataTable(heads, rows, facts)

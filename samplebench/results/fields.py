@@ -19,6 +19,8 @@ _ORDER = re.compile(r"^\s*::|##(?=\w*\[)")
 _FORMULA = re.compile(r"[\s']*[=+\-@]|'*[\t\r\n]")
 _GUARD = "'"
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+# Of a column of small values; from more on they share a power of ten.
+_MOST_DECIMALS = 6
 
 
 def metrics_of(rows: Iterable[Row]) -> list[str]:
@@ -150,22 +152,49 @@ def count_text(count: object) -> str:
 
 def value_text(value: object, stderr: object = None) -> str:
     """A value rounded to the two leading digits of its standard error, e.g. "12.35 ± 0.12"."""
+    return value_texts([(value, stderr)])[0]
+
+
+def value_texts(pairs: Sequence[tuple[object, object]]) -> list[str]:
+    """`value_text` of each (value, standard error) of a column; small ones share a power of ten.
+
+    E.g. "(6.07 ± 0.20)e-04" above "(-0.12 ± 0.15)e-04".
+    """
+    both = [(number(value) or 0.0, number(error) or 0.0) for value, error in pairs]
+    known = [(mean, error) for mean, error in both if mean or error]
+    top = max((_exponent(max(abs(mean), error)) for mean, error in known), default=0)
+    last = min((_last(mean, error) for mean, error in known), default=0)
+    power = top if top < -3 and last < -_MOST_DECIMALS else None
+    return [_value_text(value, error, power) for value, error in pairs]
+
+
+def _value_text(value: object, stderr: object, power: int | None) -> str:
+    """As `value_texts` says.
+
+    Args:
+        power: of ten, that small values share; None where they are written out.
+    """
     if value is None:
         return "-"
     mean, error = number(value), number(stderr)
     if mean is None:
         return printable(value)
-    if error is None:
-        return f"{mean:.4g}" if stderr is None else f"{mean:.4g} ± {printable(stderr)}"
-    if error <= 0:
-        return f"{mean:.4g} ± {error:g}"
-    place = _exponent(error) - 1
-    top = max(_exponent(mean), _exponent(error))
-    if -5 < top < 7:
+    if error is None or error <= 0:
+        text = f"{mean:.4g}" if power is None else f"{mean / 10.0**power:.3f}e{power:+03d}"
+        after = printable(stderr) if error is None else f"{error:g}"
+        return text if stderr is None else f"{text} ± {after}"
+    place, top = _last(mean, error), _exponent(max(abs(mean), error))
+    if power is None and (-5 < top < 7 or -_MOST_DECIMALS - 2 <= place < 0):
         digits = max(0, -place)
         return f"{mean:.{digits}f} ± {error:.{digits}f}"
+    top = top if power is None else power
     digits, scale = min(15, max(0, top - place)), 10.0**top
     return f"({mean / scale:.{digits}f} ± {error / scale:.{digits}f})e{top:+03d}"
+
+
+def _last(mean: float, error: float) -> int:
+    """Power of ten of the last digit that is shown."""
+    return _exponent(error) - 1 if error > 0 else _exponent(mean) - 3
 
 
 def _exponent(value: float) -> int:

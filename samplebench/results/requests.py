@@ -105,13 +105,14 @@ def read_all(folder: Path, schema: int) -> list[Asked]:
 
 
 def merged(requests: Iterable[Asked]) -> list[AskedRow]:
-    """The rows of all requests, each metric of a point once, sorted.
+    """The rows of all requests, sorted, each metric of a point once, in the order of asking.
 
     A metric that was asked for again, of other code or another block, is the newer row's.
 
     Args:
         requests: in the order of asking.
     """
+    requests = list(requests)
     points: dict[str, list[AskedRow]] = {}
     for row in (row for asked in requests for row in asked.rows):
         columns = {key: value for key, value in row["columns"].items() if key not in COUNTED}
@@ -125,7 +126,22 @@ def merged(requests: Iterable[Asked]) -> list[AskedRow]:
             elif left:
                 kept.append(AskedRow({**older, "scores": left}))
         point[:] = [*kept, row]
-    return sorted((row for point in points.values() for row in point), key=_order)
+    asked = _asked_metrics(requests)
+    found = (_with_metrics_of(row, asked) for point in points.values() for row in point)
+    return sorted(found, key=_order)
+
+
+def _asked_metrics(requests: Iterable[Asked]) -> list[str]:
+    """The metrics in the order of asking: a file has them sorted."""
+    given = (asked.words.get("metric") for asked in requests)
+    lists = (names if isinstance(names, list) else [names] for names in given)
+    return [name for names in lists for name in names if isinstance(name, str)]
+
+
+def _with_metrics_of(row: AskedRow, asked: list[str]) -> AskedRow:
+    """A row with its metrics in that order, then those that nobody asked for by name."""
+    scores, known = row["scores"], [name for name in asked if name in row["scores"]]
+    return {**row, "scores": {name: scores[name] for name in dict.fromkeys((*known, *scores))}}
 
 
 def _fault(row: Any) -> str:

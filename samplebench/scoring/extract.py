@@ -1,20 +1,20 @@
-"""An extractor over a set of images, in one pass."""
+"""Extractors over a set of images, in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samplebench.answers.blame import Failed, blame, ours
+from samplebench.answers.blame import Failed, blame
 from samplebench.answers.draws import watched_generators
 from samplebench.answers.memory import memory_of
 from samplebench.devices import resolve_device
 from samplebench.errors import InputError, UsageError
-from samplebench.features.judged import features
+from samplebench.features.judged import features, watched_extractor
 from samplebench.image_sets import ImageSet
 from samplebench.metrics.moments import Moments
 from samplebench.registry import extractors
@@ -22,52 +22,75 @@ from samplebench.scoring.content import Content
 from samplebench.scoring.rows import Rows
 from samplebench.ticker import bar
 
+if TYPE_CHECKING:
+    import torch
+
 # Raised when a change of samplebench's own extractors or metrics changes values: scores, and cached
 # statistics of images, are then made anew.
 SCORING = 2
-# Images uint8 [n, C, H, W] and their features float64 [n, D].
-Take = Callable[[np.ndarray, np.ndarray], None]
+# Images uint8 [n, C, H, W], and their features of each extractor, float64 [n, D].
+Take = Callable[[np.ndarray, list[np.ndarray]], None]
 
 
 def extract(
-    images: ImageSet, extractor: Any, take: Take, *, device: Any = None, quiet: bool = False
-) -> tuple[str, ...]:
-    """Hands every batch of images and its features on, in order.
+    images: ImageSet,
+    extractors: Sequence[Any],
+    take: Take,
+    *,
+    device: Any = None,
+    quiet: bool = False,
+) -> list[tuple[str, ...]]:
+    """Hands every batch of images and its features on, in order; the images are read once.
 
     Args:
-        extractor: callable on uint8 [N, C, H, W], with feature_dim.
+        extractors: each callable on uint8 [N, C, H, W], with feature_dim.
         take: is given them.
-        device: that the extractor was made for, by name; None for the best there is.
+        device: that the extractors were made for, by name; None for the best there is.
         quiet: no progress.
 
     Returns:
-        Lines on what makes the features irreproducible.
+        Of each extractor lines on what makes its features irreproducible.
 
     Raises:
-        InputError: fewer than 2 images, or the extractor fails on them or returns something else
+        InputError: fewer than 2 images, or an extractor fails on them or returns something else
             than a row of finite numbers for each.
         EnvironmentError_: memory ran out.
     """
-    import torch
-
     enough(images)
-    dim, name = extractor.feature_dim, getattr(extractor, "name", type(extractor).__name__)
-    where = resolve_device(device)
+    where, first = resolve_device(device), 0
+    doubts = [dict[str, None]() for _ in extractors]
     with (
-        watched_generators(0, where) as draws,
+        watched_generators(0, where),
         memory_of(where, "free some, or take --device cpu"),
         bar(images.count, images.description, "image", quiet) as advance,
     ):
         for batch in images.batches():
-            try:
-                rows = features(extractor, torch.from_numpy(batch), name, dim, len(batch))
-            except (Failed, UsageError) as error:
-                raise InputError(f"{images.description}: {error}") from None
-            take(batch, rows)
+            found = []
+            for extractor, own in zip(extractors, doubts, strict=True):
+                try:
+                    found.append(_features(extractor, batch, first, where, own))
+                except (Failed, UsageError) as error:
+                    raise InputError(f"{images.description}: {error}") from None
+            take(batch, found)
             advance(len(batch))
-    if draws.of and not ours(extractor):
-        return (f"extractor {name} draws from {draws}: the same images give other features",)
-    return ()
+            first += len(batch)
+    return [tuple(own) for own in doubts]
+
+
+def _features(
+    extractor: Any, batch: np.ndarray, first: int, device: torch.device, doubts: dict[str, None]
+) -> np.ndarray:
+    """Features of uint8 images [n, C, H, W], the first of which is image `first`."""
+    import torch
+
+    name = getattr(extractor, "name", type(extractor).__name__)
+
+    def doubt(text: str) -> None:
+        doubts.setdefault(f"{text}: the same images give other features")
+
+    with watched_extractor(name, extractor, first, device, doubt):
+        given = torch.from_numpy(batch)
+        return features(extractor, given, name, extractor.feature_dim, len(batch))
 
 
 @dataclass(frozen=True)
@@ -89,26 +112,36 @@ class Extracted:
 
 def statistics_of(
     images: ImageSet,
-    extractor: Any,
+    wanted: Sequence[tuple[Any, bool]],
     *,
-    rows: bool = False,
     device: Any = None,
     quiet: bool = False,
-) -> Extracted:
-    """Statistics of an extractor's features over all images; see `extract`."""
-    dim, content = extractor.feature_dim, Content(images.count)
-    moments = Moments.zeros(dim)
-    kept = Rows(images.count, dim, np.float32) if rows else None
+) -> list[Extracted]:
+    """Statistics of each extractor's features over all images, in one pass; see `extract`.
 
-    def take(batch: np.ndarray, found: np.ndarray) -> None:
+    Args:
+        wanted: extractors, and whether the features themselves are kept.
+    """
+    content = Content(images.count)
+    moments = [Moments.zeros(extractor.feature_dim) for extractor, _ in wanted]
+    kept = [
+        Rows(images.count, extractor.feature_dim, np.float32) if rows else None
+        for extractor, rows in wanted
+    ]
+
+    def take(batch: np.ndarray, found: list[np.ndarray]) -> None:
         content.add(batch)
-        moments.add(found)
-        if kept is not None:
-            kept.add(found)
+        for own, sums, rows in zip(found, moments, kept, strict=True):
+            sums.add(own)
+            if rows is not None:
+                rows.add(own)
 
-    doubts = extract(images, extractor, take, device=device, quiet=quiet)
-    whole = None if kept is None else kept.whole()
-    return Extracted(moments, whole, content.sha256, doubts)
+    extractors = [extractor for extractor, _ in wanted]
+    doubts = extract(images, extractors, take, device=device, quiet=quiet)
+    return [
+        Extracted(sums, None if rows is None else rows.whole(), content.sha256, lines)
+        for sums, rows, lines in zip(moments, kept, doubts, strict=True)
+    ]
 
 
 def enough(images: ImageSet) -> None:

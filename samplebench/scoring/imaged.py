@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from samplebench.references.reference import Reference
-from samplebench.scoring.made import OfImages
+from samplebench.scoring.made import OfImages, make
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,32 @@ class Imaged(Reference):
     @cached_property
     def rows(self) -> np.ndarray:
         """The features [M, D] of its images, read-only."""
-        return self._of_images(offline=False, quiet=True).rows
+        return self.planned().fetched(offline=False, quiet=True).rows
 
     def fetched(self, *, offline: bool, quiet: bool) -> Reference:
         """The same with its file here and its features made."""
         found = super().fetched(offline=offline, quiet=quiet)
         here = Imaged.of(found, self.device)
-        here._of_images(offline=offline, quiet=quiet)
+        here.planned().fetched(offline=offline, quiet=quiet)
         return here
 
-    def _of_images(self, *, offline: bool, quiet: bool) -> Reference:
+    def planned(self) -> Reference:
+        """Its images as a reference; the file is here."""
         assert self.images is not None
-        made = OfImages.at(self.images, self.extractor, rows=True, device=self.device)
-        return made.fetched(offline=offline, quiet=quiet)
+        return OfImages.at(self.images, self.extractor, rows=True, device=self.device)
+
+
+def make_together(wanted: Iterable[Reference], *, offline: bool, quiet: bool) -> None:
+    """Makes what is missing of references that are images or have some, one pass over each set.
+
+    Raises:
+        InputError, EnvironmentError_, UsageError: as `Reference.fetched` does.
+    """
+    found = list[OfImages]()
+    for each in wanted:
+        if isinstance(each, Imaged):
+            each.fetch(offline=offline, quiet=quiet)
+            each = each.planned()
+        if isinstance(each, OfImages):
+            found.append(each)
+    make(found, offline=offline, quiet=quiet)

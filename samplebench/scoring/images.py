@@ -55,7 +55,7 @@ class ImageScore:
 def score_images(
     images: ImageSet, measures: Sequence[Measure], *, device: Any = None, quiet: bool = False
 ) -> tuple[ImageScore, ...]:
-    """Scores of images against references, one pass over the images for each extractor.
+    """Scores of images against references, one pass over the images for all extractors.
 
     Args:
         images: the set.
@@ -72,32 +72,38 @@ def score_images(
     enough(images)
     for measure in measures:
         rehearse(measure, images.count)
-    found: dict[Measure, ImageScore] = {}
-    for name in dict.fromkeys(measure.extractor for measure in measures):
-        own = [measure for measure in measures if measure.extractor == name]
-        statistics, doubts = _statistics(images, name, own, device, quiet)
-        for measure in own:
-            found[measure] = _score(images, measure, statistics[measure.metric.statistic], doubts)
-    return tuple(found[measure] for measure in measures)
+    statistics, doubts = _statistics(images, measures, device, quiet)
+    return tuple(
+        _score(
+            images,
+            measure,
+            statistics[measure.extractor, measure.metric.statistic],
+            doubts[measure.extractor],
+        )
+        for measure in measures
+    )
 
 
 def _statistics(
-    images: ImageSet, name: str, measures: Sequence[Measure], device: Any, quiet: bool
-) -> tuple[dict[str, Blocked], tuple[str, ...]]:
-    """What the metrics on one extractor's features are given of the images, and doubts."""
-    extractor = extractor_of(name, resolve_device(device))
-    kinds = dict.fromkeys(measure.metric.statistic for measure in measures)
+    images: ImageSet, measures: Sequence[Measure], device: Any, quiet: bool
+) -> tuple[dict[tuple[str, str], Blocked], dict[str, tuple[str, ...]]]:
+    """By extractor and kind what the metrics are given of the images; doubts by extractor."""
+    names = list(dict.fromkeys(measure.extractor for measure in measures))
+    extractors = [extractor_of(name, resolve_device(device)) for name in names]
+    dims = {name: each.feature_dim for name, each in zip(names, extractors, strict=True)}
     for measure in measures:
-        check_extractor(measure.reference, extractor)
-    dim = extractor.feature_dim
-    rows = {kind: Rows(images.count, dim, _PRECISION[kind]) for kind in kinds}
+        check_extractor(measure.reference, extractors[names.index(measure.extractor)])
+    kinds = dict.fromkeys((measure.extractor, measure.metric.statistic) for measure in measures)
+    rows = {kind: Rows(images.count, dims[kind[0]], _PRECISION[kind[1]]) for kind in kinds}
 
-    def take(_: np.ndarray, found: np.ndarray) -> None:
-        for each in rows.values():
-            each.add(found)
+    def take(_: np.ndarray, found: list[np.ndarray]) -> None:
+        of = dict(zip(names, found, strict=True))
+        for (name, _kind), each in rows.items():
+            each.add(of[name])
 
-    doubts = extract(images, extractor, take, device=device, quiet=quiet)
-    return {kind: _blocked(kind, each.whole()) for kind, each in rows.items()}, doubts
+    doubts = extract(images, extractors, take, device=device, quiet=quiet)
+    statistics = {kind: _blocked(kind[1], each.whole()) for kind, each in rows.items()}
+    return statistics, dict(zip(names, doubts, strict=True))
 
 
 def _blocked(kind: str, rows: np.ndarray) -> Blocked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -102,25 +103,17 @@ class OfImages(Reference):
             EnvironmentError_: what the extractor needs cannot be fetched.
             UsageError: an extractor of others that cannot be made.
         """
-        if found := self._found():
-            return found
-        fetch_extractor(self.extractor, offline=offline, quiet=quiet)
-        content = _content(self.path, self.mark)
-        entry = extractors.entry(self.extractor)
-        # Before it is run: what it keeps for itself then is no part of it.
-        code = None if entry.builtin else entry.obj
-        cached = Cached.of(content, code)
-        extractor = extractor_of(self.extractor, resolve_device(self.device))
-        images = _images(self.path, self.mark)
-        statistics = cached.read(images, extractor, self.wants_rows)
-        if statistics is None:
-            made = self._computed(images, extractor, content, quiet)
-            notes = made.doubts or cached.write(made, extractor, images.description)
-            for note in () if quiet else notes:
-                say(printable(f"note: {note}"))
-            statistics = _statistics(made, extractor, images.description)
+        make([self], offline=offline, quiet=quiet)
+        return _made[self._key]
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return self.path, self.mark, self.extractor, extractors.get(self.extractor)
+
+    def _with(self, content: str, extractor: Any, statistics: Statistics) -> Reference:
+        """The reference with all of it known."""
         facts = {key: getattr(self, key) for key in ("id", "path", "num_images", "made_from")}
-        _made[self._key] = Reference(
+        return Reference(
             **facts,
             sha256=content,
             feature_dim=extractor.feature_dim,
@@ -128,25 +121,58 @@ class OfImages(Reference):
             weights_sha256=extractor.weights_sha256,
             given=statistics,
         )
-        return _made[self._key]
-
-    @property
-    def _key(self) -> tuple[Any, ...]:
-        return self.path, self.mark, self.extractor, extractors.get(self.extractor)
 
     def _found(self) -> Reference | None:
         """What was made before in this process."""
         found = _made.get(self._key)
         return found if found and (found.keeps_rows or not self.wants_rows) else None
 
-    def _computed(self, images: ImageSet, extractor: Any, content: str, quiet: bool) -> Extracted:
+
+def make(wanted: Iterable[OfImages], *, offline: bool, quiet: bool) -> None:
+    """Makes what is missing of references that are images, one pass over each set of them.
+
+    Raises:
+        InputError, EnvironmentError_, UsageError: as `OfImages.fetched` does.
+    """
+    sets: dict[tuple[Path, str], list[OfImages]] = {}
+    for each in wanted:
+        if not each._found():
+            sets.setdefault((each.path, each.mark), []).append(each)
+    for planned in sets.values():
+        _make(planned, offline=offline, quiet=quiet)
+
+
+def _make(planned: Sequence[OfImages], *, offline: bool, quiet: bool) -> None:
+    """Makes, or reads from the cache, the statistics of one set of images for its extractors."""
+    one, names = planned[0], dict.fromkeys(each.extractor for each in planned)
+    for name in names:
+        fetch_extractor(name, offline=offline, quiet=quiet)
+    images, content = _images(one.path, one.mark), _content(one.path, one.mark)
+    cached, extractor, found = dict[str, Cached](), dict[str, Any](), dict[str, Statistics]()
+    rows = {n: any(p.wants_rows for p in planned if p.extractor == n) for n in names}
+    for name in names:
+        entry = extractors.entry(name)
+        # Before it is run: what it keeps for itself then is no part of it.
+        cached[name] = Cached.of(content, None if entry.builtin else entry.obj)
+        extractor[name] = extractor_of(name, resolve_device(one.device))
+        if there := cached[name].read(images, extractor[name], rows[name]):
+            found[name] = there
+    missing = [name for name in names if name not in found]
+    if missing:
         for note in () if quiet else images.notes:
             say(printable(f"note: {note}"))
-        rows, device = self.wants_rows, self.device
-        found = statistics_of(images, extractor, rows=rows, device=device, quiet=quiet)
-        if found.content != content:
-            raise InputError(f"{self.path} changed while it was read; give the command again")
-        return found
+        pairs = [(extractor[name], rows[name]) for name in missing]
+        every = statistics_of(images, pairs, device=one.device, quiet=quiet)
+        for name, made in zip(missing, every, strict=True):
+            if made.content != content:
+                raise InputError(f"{one.path} changed while it was read; give the command again")
+            write = cached[name].write
+            for note in made.doubts or write(made, extractor[name], images.description):
+                if not quiet:
+                    say(printable(f"note: {note}"))
+            found[name] = _statistics(made, extractor[name], images.description)
+    for each in planned:
+        _made[each._key] = each._with(content, extractor[each.extractor], found[each.extractor])
 
 
 @lru_cache(maxsize=16)

@@ -14,6 +14,7 @@ from samplebench.registry.entry import NOTHING
 from samplebench.results.record import ExtractorCondition
 from samplebench.results.row import reference_label
 from samplebench.scoring.extract import fetch_extractor
+from samplebench.scoring.imaged import make_together
 from samplebench.scoring.references import reference_for
 
 
@@ -90,10 +91,11 @@ def measures(
     for source, of_source in zip(given, fits, strict=False):
         if not of_source:
             held = load(source)
+            features = " and ".join(held.holds)
             used = ", ".join(f"{entry.name} {entry.extractor}" for entry in entries)
             raise UsageError(
-                f"reference {held.id} holds {held.extractor} features, which no metric here "
-                f"compares ({used} features); leave it out or add a metric on them"
+                f"reference {held.id} holds {features} features, which no metric here compares "
+                f"({used} features); leave it out or add a metric on them"
             )
     return tuple(found.values())
 
@@ -107,6 +109,8 @@ def ready(
         EnvironmentError_: something cannot be fetched.
         InputError: a file is not the released one, or keeps no features where a metric needs them.
     """
+    found = tuple(found)
+    make_together((each.reference for each in found), offline=offline, quiet=quiet)
     fetched: dict[int, Reference] = {}
     here: dict[tuple[str, str, str], Measure] = {}
     for measure in found:
@@ -224,7 +228,7 @@ def _by_default(
 
 def _unfit(entry: MetricEntry, held: Sequence[Reference]) -> UsageError:
     """What is said of a metric that none of the references fits."""
-    texts = [f"reference {each.id} holds {each.extractor} features" for each in held]
+    texts = [f"reference {each.id} holds {' and '.join(each.holds)} features" for each in held]
     return UsageError(
         f"{', '.join(texts)}, {entry.name} compares {entry.extractor} features; {make_one(entry)}"
     )

@@ -53,7 +53,7 @@ def reference_for(
         device: on which features of images are computed; None for the best there is.
 
     Returns:
-        None where it is statistics of another extractor.
+        None where it holds statistics of other extractors alone.
 
     Raises:
         UsageError: neither an id nor a path, or no such extractor.
@@ -61,7 +61,7 @@ def reference_for(
     """
     if path := images_at(source, home):
         return OfImages.at(path, extractor, rows=features, device=device)
-    found = references.load(source, home)
+    found = references.load(source, home, extractor)
     if found.extractor != extractor:
         return None
     lacks = features and found.images is not None and found.keeps_rows is False

@@ -38,6 +38,7 @@ from samplebench.download.address import address
 from samplebench.embedded import packaged
 from samplebench.features import inception_weights
 from samplebench.features.inception import InceptionExtractor
+from samplebench.metrics import family
 from samplebench.references import reference as references
 from samplebench.regression import load_rows
 from samplebench.results.tables import read_csv
@@ -159,6 +160,7 @@ def reader(request, tmp_path, monkeypatch, capsys):
                 registry.extractors, registry.adapters, registry.timelines):  # fmt: skip
         one.names()
         monkeypatch.setattr(one, "_entries", dict(one._entries))
+    monkeypatch.setattr(family, "_FAMILIES", dict(family._FAMILIES))
     run = samplebench.run
 
     def fewer(**words):
@@ -304,7 +306,7 @@ def test_every_block_is_of_a_known_kind():
     """Nothing is left out in silence: what is no command and no code is a listing, counted here."""
     counts = {name: Counter(p.kind for p in parts_of(ROOT / name)) for name in NAMES}
     listings = {name: found["listing"] for name, found in counts.items() if found["listing"]}
-    assert listings == {"docs/results.md": 2, "docs/trajectory.md": 1}
+    assert listings == {"docs/metrics.md": 6, "docs/results.md": 2, "docs/trajectory.md": 1}
     for name in NAMES:
         text = (ROOT / name).read_text(encoding="utf-8")
         fenced = re.findall(r"^```\w+\n(.*?)^```$", text, re.M | re.S)

@@ -1,7 +1,7 @@
 // Wires the page: switches, figures, table, pictures, downloads. Its data is in #chart.
 
 const chart = JSON.parse(document.getElementById("chart").textContent);
-const state = { on: {}, x: {}, zoom: {}, bands: true };
+const state = { on: {}, x: {}, log: {}, zoom: {}, bands: true };
 
 const make = (tag, attributes = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), attributes);
@@ -11,9 +11,9 @@ const make = (tag, attributes = {}, ...children) => {
 
 // Facets: what may be switched, and what each value looks like.
 
-const carriers = [...chart.series, ...chart.rows, ...chart.pictures];
+const carriers = [...chart.figures, ...chart.series, ...chart.rows, ...chart.pictures];
 const valuesOf = (facet) => [...new Set(carriers.map((c) => c.facets[facet.key]).filter((v) => v !== undefined))];
-const facets = chart.facets.map((f) => ({ ...f, values: valuesOf(f) })).filter((f) => f.values.length > 1 || f.start.length);
+const facets = chart.facets.map((f) => ({ ...f, values: valuesOf(f), paints: [] })).filter((f) => f.values.length > 1 || f.start.length);
 for (const facet of facets) {
   const start = facet.start.filter((v) => facet.values.includes(v));
   state.on[facet.key] = new Set(start.length ? start : facet.single ? facet.values.slice(0, 1) : facet.start.length ? [] : facet.values);
@@ -75,11 +75,26 @@ function sample(stroke, variant, symbol) {
   return svg;
 }
 
-function choice(facet) {
-  const select = make("select", { id: `facet-${facet.key}` });
-  for (const value of facet.values) select.append(make("option", { value, textContent: value, selected: state.on[facet.key].has(value) }));
-  select.addEventListener("change", () => { state.on[facet.key] = new Set([select.value]); state.zoom = {}; refresh(); });
-  return make("div", { className: "facet" }, make("label", { htmlFor: select.id, textContent: facet.title }), select);
+const choose = (facet, value) => { state.on[facet.key] = new Set([value]); state.zoom = {}; refresh(); };
+const FEW = 8; // as many values of a single facet stand side by side, more in a list
+
+function choice(facet, place) {
+  const id = `facet-${facet.key}${place || ""}`;
+  if (facet.values.length <= FEW) return tabs(facet, id);
+  const select = make("select", { id }, ...facet.values.map((value) => make("option", { value, textContent: value })));
+  select.addEventListener("change", () => choose(facet, select.value));
+  facet.paints.push(() => { [select.value] = state.on[facet.key]; });
+  return make("div", { className: "facet" }, make("label", { htmlFor: id, textContent: facet.title }), select);
+}
+
+function tabs(facet, name) {
+  const inputs = facet.values.map((value) => make("input", { type: "radio", className: "hidden", name, value }));
+  for (const input of inputs) input.addEventListener("change", () => choose(facet, input.value));
+  facet.paints.push(() => inputs.forEach((input) => { input.checked = state.on[facet.key].has(input.value); }));
+  const box = make("div", { className: "facet", role: "radiogroup" }, make("div", { className: "head" }, make("span", { textContent: facet.title })),
+    make("div", { className: "chips" }, ...inputs.map((input) => make("label", { className: "tab" }, input, input.value))));
+  box.setAttribute("aria-label", facet.title);
+  return box;
 }
 
 function toggles(facet) {
@@ -95,12 +110,12 @@ function toggles(facet) {
   const none = make("button", { type: "button", className: "all", textContent: "none" });
   all.addEventListener("click", () => { facet.values.forEach((v) => on.add(v)); refresh(); });
   none.addEventListener("click", () => { on.clear(); refresh(); });
-  facet.paint = () => {
+  facet.paints.push(() => {
     for (const chip of chips) {
       chip.setAttribute("aria-pressed", on.has(chip.dataset.value));
       chip.hidden = !carriers.some((c) => c.facets[facet.key] === chip.dataset.value && facets.every((f) => !f.single || c.facets[f.key] === undefined || state.on[f.key].has(c.facets[f.key])));
     }
-  };
+  });
   const box = make("div", { className: "facet", role: "group" }, make("div", { className: "head" }, make("span", { textContent: facet.title }), all, none), make("div", { className: "chips" }, ...chips));
   box.setAttribute("aria-label", facet.title);
   return box;
@@ -113,8 +128,11 @@ const plots = chart.figures.map((figure) => {
   const mine = chart.series.filter((s) => s.figure === figure.key);
   const known = figure.x.filter((axis) => mine.some((s) => s.points.some((p) => p.x[axis.key] != null)));
   state.x[figure.key] = known[0]?.key ?? figure.x[0].key;
-  return { figure, box, mine, known, area: box.querySelector(".plot"), legend: box.querySelector(".legend") };
+  state.log[figure.key] = figure.y.log;
+  const [area, legend, unseen] = [".plot", ".legend", ".unseen"].map((part) => box.querySelector(part));
+  return { figure, box, mine, known, area, legend, unseen, wired: false };
 });
+const figureNow = ({ figure }) => ({ ...figure, y: { ...figure.y, log: state.log[figure.key] } });
 const axisNow = (plot) => plot.figure.x.find((axis) => axis.key === state.x[plot.figure.key]);
 const visible = (plot) => plot.mine.filter((s) => passes(s.facets));
 const sizeOf = (area) => ({ width: area.clientWidth, height: area.clientWidth < 600 ? 340 : 460 });
@@ -124,27 +142,55 @@ const PAPER = { width: 680, height: 420 }; // CSS pixels between the margins of 
 const entry = (s) => sample(`var(--hue${s.colour % HUES})`, s.line && s.points.length > 1 ? s.variant : null, symbolOf(s, s.points[0]));
 
 async function paint(plot, printed = false) {
+  plot.box.hidden = !passes(plot.figure.facets);
+  if (plot.box.hidden) return; // drawn when it is switched on: before, it has no size
   const list = visible(plot), size = printed ? PAPER : sizeOf(plot.area), look = printed ? PRINT : theme();
-  const { traces, layout } = drawing(plot.figure, list, axisNow(plot), look, state.bands, size, state.zoom[plot.figure.key]);
+  const { traces, layout } = drawing(figureNow(plot), list, axisNow(plot), look, state.bands, size, state.zoom[plot.figure.key]);
   if (printed) Object.assign(layout, { ...size, autosize: false });
   await Plotly.react(plot.area, traces, layout, { displayModeBar: false, doubleClick: false });
   const entries = list.filter((s) => s.band !== "range" && placed(s, axisNow(plot)).length);
   plot.legend.replaceChildren(...entries.map((s) => make("li", {}, entry(s), make("span", { textContent: s.name }))));
   plot.area.dataset.series = entries.length;
   plot.area.dataset.axis = state.x[plot.figure.key];
+  plot.unseen.textContent = state.log[plot.figure.key] ? unseen(list, axisNow(plot), state.bands) : "";
+  plot.unseen.hidden = !plot.unseen.textContent;
+  if (!plot.wired) wireArea(plot);
+}
+
+// Buttons of which one is pressed: [key, text] each.
+function pressed(box, choices, now, press) {
+  const buttons = choices.map(([key, text]) => {
+    const button = make("button", { type: "button", textContent: text });
+    button.dataset.axis = key;
+    button.addEventListener("click", () => { press(key); mark(); });
+    return button;
+  });
+  const mark = () => buttons.forEach((b) => b.setAttribute("aria-pressed", b.dataset.axis === now()));
+  mark();
+  box.append(...buttons);
 }
 
 function wireFigure(plot) {
-  const { figure, box, area } = plot;
-  const choices = box.querySelector(".axes");
-  if (plot.known.length > 1) for (const axis of plot.known) {
-    const button = make("button", { type: "button", textContent: axis.title });
-    button.dataset.axis = axis.key;
-    button.addEventListener("click", () => { state.x[figure.key] = axis.key; delete state.zoom[figure.key]; mark(); paint(plot); });
-    choices.append(button);
-  }
-  const mark = () => choices.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", b.dataset.axis === state.x[figure.key]));
-  mark();
+  const { figure, box } = plot;
+  const [across, up] = box.querySelectorAll(".axes");
+  const anew = () => { delete state.zoom[figure.key]; paint(plot); };
+  if (plot.known.length > 1) pressed(across, plot.known.map((axis) => [axis.key, axis.title]), () => state.x[figure.key], (key) => { state.x[figure.key] = key; anew(); });
+  pressed(up, [["log", "log"], ["linear", "linear"]], () => (state.log[figure.key] ? "log" : "linear"), (key) => { state.log[figure.key] = key === "log"; anew(); });
+  box.querySelector(".svg").addEventListener("click", async () => {
+    const { traces, layout } = drawing(figureNow(plot), visible(plot), axisNow(plot), PRINT, state.bands, { width: 900, height: 560 }, state.zoom[figure.key]);
+    const names = 20 * traces.filter((t) => t.showlegend !== false).length; // below the axes, however many and long
+    const size = { width: 900, height: 580 + names };
+    Object.assign(layout, { ...size, autosize: false, showlegend: true, title: { text: escaped(figure.title), font: { size: 16 } }, margin: { l: 12, r: 14, t: 48, b: 72 + names } });
+    layout.legend = { orientation: "h", entrywidthmode: "fraction", entrywidth: 1, x: 0, yref: "container", y: 0.01, yanchor: "bottom", maxheight: names + 20, font: { color: PRINT.ink, size: 12 } };
+    const uri = await Plotly.toImage({ data: traces, layout }, { format: "svg", ...size });
+    save(uri, `${figure.name}.svg`);
+  });
+}
+
+// What Plotly tells of a figure, once it is drawn.
+function wireArea(plot) {
+  const { figure, area } = plot;
+  plot.wired = true;
   area.on("plotly_click", (event) => { const to = event.points[0]?.customdata; if (to) open(to); });
   area.on("plotly_doubleclick", () => { delete state.zoom[figure.key]; paint(plot); });
   area.on("plotly_relayout", (change) => {
@@ -152,15 +198,6 @@ function wireFigure(plot) {
     const { xaxis, yaxis } = area._fullLayout; // own ticks are laid out anew for the new range
     state.zoom[figure.key] = { x: [...xaxis.range], y: [...yaxis.range] };
     paint(plot);
-  });
-  box.querySelector(".svg").addEventListener("click", async () => {
-    const { traces, layout } = drawing(figure, visible(plot), axisNow(plot), PRINT, state.bands, { width: 900, height: 560 }, state.zoom[figure.key]);
-    const names = 20 * traces.filter((t) => t.showlegend !== false).length; // below the axes, however many and long
-    const size = { width: 900, height: 580 + names };
-    Object.assign(layout, { ...size, autosize: false, showlegend: true, title: { text: escaped(figure.title), font: { size: 16 } }, margin: { l: 12, r: 14, t: 48, b: 72 + names } });
-    layout.legend = { orientation: "h", entrywidthmode: "fraction", entrywidth: 1, x: 0, yref: "container", y: 0.01, yanchor: "bottom", maxheight: names + 20, font: { color: PRINT.ink, size: 12 } };
-    const uri = await Plotly.toImage({ data: traces, layout }, { format: "svg", ...size });
-    save(uri, `${figure.name}.svg`);
   });
 }
 
@@ -179,11 +216,13 @@ function open(id) {
 
 const table = document.querySelector("table.sortable");
 const updateTable = table ? wireTable(table, (i) => passes(chart.rows[i].facets)) : () => {};
+const told = [...document.querySelectorAll("[data-metric]")]; // what stands for one metric
 const pictures = [...document.querySelectorAll("[data-picture]")];
 
 function refresh() {
-  facets.forEach((f) => f.paint?.());
+  facets.forEach((f) => f.paints.forEach((paints) => paints()));
   updateTable();
+  told.forEach((part) => { part.hidden = !passes({ metric: part.dataset.metric }); });
   pictures.forEach((picture, i) => { picture.hidden = !passes(chart.pictures[i].facets) || !pictured(chart.pictures[i]); });
   return Promise.all(plots.map((plot) => paint(plot)));
 }
@@ -192,10 +231,14 @@ const budget = document.getElementById("budget");
 const pictured = (picture) => !budget || budget.value === "" || picture.at === budget.value;
 budget?.addEventListener("change", refresh);
 
+for (const place of document.querySelectorAll("[data-single]")) {
+  const wanted = facets.filter((f) => f.single && [f.key, ""].includes(place.dataset.single));
+  place.append(...wanted.map((f) => choice(f, place.dataset.single && "-above")));
+}
 const controls = document.getElementById("controls");
 if (controls) {
   controls.parentElement.open = matchMedia("(min-width: 60rem)").matches; // on a phone the figure comes first
-  controls.append(...facets.map((f) => (f.single ? choice(f) : toggles(f))));
+  controls.append(...facets.filter((f) => !f.single).map(toggles));
   const ranged = chart.series.some((s) => s.points.some((p) => p.low !== null));
   if (ranged) {
     const box = make("input", { type: "checkbox", checked: true, id: "bands" });
@@ -215,6 +258,6 @@ const repaint = (printed) => { clearTimeout(resized); plots.forEach((plot) => pa
 addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => repaint(matchMedia("print").matches), 100); });
 addEventListener("beforeprint", () => repaint(true));
 addEventListener("afterprint", () => repaint(false));
-await refresh();
 plots.forEach(wireFigure);
+await refresh();
 document.documentElement.dataset.ready = "true";

@@ -19,6 +19,13 @@ const escaped = (text) => text.replace(/[&<>$]/g, (c) => `&#${c.charCodeAt(0)};`
 const alpha = (hex, share) => hex + Math.round(255 * share).toString(16).padStart(2, "0");
 const floored = (low, y, log) => (low > 0 || !log ? low : y / 3); // a log axis has no zero
 
+// Pieces of a line, parted where a point is not drawn.
+function pieces(points) {
+  const found = [[]];
+  for (const p of points) p.y === null ? found.push([]) : found.at(-1).push(p);
+  return found.filter((piece) => piece.length > 1);
+}
+
 function band(points, hue, log, share) {
   const low = points.map((p) => floored(p.low ?? p.y, p.y, log));
   const high = points.map((p) => p.high ?? p.y);
@@ -43,12 +50,13 @@ function symbolOf(series, point) {
 }
 
 function tracesOf(series, axis, log, look, bands, share) {
-  const points = placed(series, axis);
-  if (!points.length) return [];
+  // A log axis has no place for what is not above zero: the line has a gap there.
+  const points = placed(series, axis).map((p) => (p.y > 0 || !log ? p : { ...p, y: null }));
+  if (points.every((p) => p.y === null)) return [];
   const hue = look.hues[series.colour % HUES];
   const ranged = points.some((p) => p.low !== null || p.high !== null);
   const traces = [];
-  if (bands && ranged && series.line && points.length > 1) traces.push(band(points, hue, log, share));
+  if (bands && ranged && series.line) traces.push(...pieces(points).map((piece) => band(piece, hue, log, share)));
   const bars = bands && ranged && (!series.line || points.length === 1);
   const spread = series.band === "range";
   traces.push({
@@ -65,6 +73,17 @@ function tracesOf(series, axis, log, look, bands, share) {
     } : undefined,
   });
   return traces;
+}
+
+// What of these series a log axis does not show, in words.
+function unseen(list, axis, bands) {
+  const points = list.flatMap((s) => placed(s, axis));
+  const values = points.filter((p) => p.y <= 0).length;
+  const cut = bands ? points.filter((p) => p.y > 0 && p.low !== null && p.low <= 0).length : 0;
+  return [
+    values ? `Not shown on a log axis: ${values} value${values === 1 ? "" : "s"} at or below 0.` : "",
+    cut ? `${cut} error band${cut === 1 ? " reaches" : "s reach"} 0 or below and ${cut === 1 ? "is" : "are"} cut off.` : "",
+  ].filter(Boolean).join(" ");
 }
 
 // Round numbers between two powers of ten, at most about `room` of them.
@@ -98,6 +117,7 @@ function axisOf(axis, values, pixels, look, range) {
     title: { text: escaped(axis.title), font: { color: look.ink, size: 13 }, standoff: 12 },
     gridcolor: look.rule, linecolor: look.faint, tickcolor: look.faint, zeroline: false, showline: true,
     tickfont: { color: look.ink, size: 12 }, ticks: "outside", ticklen: 4, automargin: true,
+    exponentformat: "e", // 2e-5, not 20 of a unit's prefix
   };
   if (!axis.log || !values.length) return { ...base, ...(range ? { range } : {}) };
   const logs = values.map(Math.log10);
@@ -115,7 +135,7 @@ function drawing(figure, list, axis, look, bands, size, ranges = {}) {
   const xs = drawn.flatMap((t) => t.x).filter((v) => v > 0);
   const ys = traces.flatMap((t) => t.y.flatMap((y, i) => {
     const bar = t.error_y;
-    return bar ? [y, y + bar.array[i], y - bar.arrayminus[i]] : [y];
+    return bar && y !== null ? [y, y + bar.array[i], y - bar.arrayminus[i]] : [y];
   })).filter((v) => v > 0);
   const layout = {
     autosize: true, height: size.height, margin: { l: 12, r: 14, t: 8, b: 12 },

@@ -122,7 +122,7 @@ class TestFailures:
 
     LINE = (
         "moved: digits-exact mine:s\u00f6lver, edm rho=7, NFE 9, seed 0: "
-        "fd-digits 1 -> 2 (+100 %, +7.1 sigma)\n"
+        "fd-digits 1 -> 2 (+100 %, +7.1 sigma, worse)\n"
     )
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`samplebench list`: what is told of a sampler, one by one and in a table."""
+"""`samplebench list`: what is told of samplers and metrics, one by one and in a table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import pytest
 
 from samplebench.citations import author_year
 from samplebench.cli import main
+from samplebench.cli.metric_facts import facts
 from samplebench.cli.sampler_facts import formula
-from samplebench.registry import discretizations, samplers
+from samplebench.metrics.blocks import WithoutErrorBar
+from samplebench.metrics.family import forms
+from samplebench.registry import discretizations, metrics, samplers
 from samplebench.sampling.solver import Solver
 
 
@@ -31,10 +34,56 @@ def test_verbose_tells_every_registered_fact(capsys):
         assert (facts["draws"] is None) <= (not Solver.of(entry.name).stochastic({}))
 
 
-def test_the_blocks_fit_a_terminal(capsys):
-    text = listed(capsys, "samplers", "--verbose")
+def test_verbose_tells_every_registered_fact_of_a_metric(capsys):
+    text = listed(capsys, "metrics", "--verbose", "--json")
+    found = {each["name"]: each for each in json.loads(text)}
+    assert list(found) == metrics.names()
+    for entry in metrics:
+        facts = found[entry.name]
+        assert (facts["extractor"], facts["better"]) == (entry.extractor, entry.better)
+        assert (facts["at N = 50,000"] or "") == entry.cost
+        assert (facts["order"] is not None) == entry.ordered
+        assert len((facts["papers"] or "").split("; ")) == max(len(set(entry.cite)), 1)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """`told(**facts)`: what is told of a metric that declares these."""
+
+    def of(**declared):
+        monkeypatch.setattr(metrics, "_entries", dict(metrics._entries))
+        metrics.register("toy", summary="a toy", extractor="pixels", **declared)(max)
+        return facts(metrics.entry("toy"))
+
+    return of
+
+
+def test_what_a_metric_needs_is_told_by_what_it_declares(told):
+    found = told(statistic="features", against="nothing", better="higher", ordered=True)
+    assert (found["computed on"], found["against"]) == ("feature rows", "nothing")
+    assert found["to score later"].startswith("--keep features in a run on this")
+    assert found["better"] == "higher" and "order" in found["order"]
+    assert "20 times more" in found["error bar"]
+    found = told(blocked=max, cost="1 s")
+    assert found["computed on"] == "mean and covariance" and "reference" in found["against"]
+    assert found["to score later"].startswith("--keep moments")
+    assert (found["better"], found["order"], found["at N = 50,000"]) == (None, None, "1 s")
+    assert "with the value" in found["error bar"]
+    assert told(blocked=WithoutErrorBar(max))["error bar"] == "none"
+
+
+def test_families_are_listed_by_their_form(capsys):
+    rows = json.loads(listed(capsys, "metrics", "--json"))
+    (form,) = [row for row in rows if row["name"] == "FAMILY-EXTRACTOR"]
+    assert all(one in form["summary"] for one in forms()) and "fd-EXTRACTOR" in forms()
+    assert {row["name"]: row["better"] for row in rows}["fd-digits"] == "lower"
+
+
+@pytest.mark.parametrize("known", [samplers, metrics], ids=lambda known: known.kind)
+def test_the_blocks_fit_a_terminal(known, capsys):
+    text = listed(capsys, f"{known.kind}s", "--verbose")
     blocks = text.rstrip("\n").split("\n\n")
-    assert [block.splitlines()[0] for block in blocks] == samplers.names()
+    assert [block.splitlines()[0] for block in blocks] == known.names()
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -101,6 +150,10 @@ def test_a_rule_as_a_formula(rule, text):
         ("Zhang, Qinsheng and Chen, Yongxin", "Zhang & Chen 2020"),
         ("Xu, Y. and Deng, M. and\n            Cheng, X.", "Xu et al. 2020"),
         ("{The samplebench authors}", "The samplebench authors 2020"),
+        (r"Bi{\'n}kowski, M. and Kynk{\"a}{\"a}nniemi, T.", "Bińkowski & Kynkäänniemi 2020"),
+        (r"{\v C}apek, K. and Vil{\c{c}}, {\L}. and Lo{\l}a", "Čapek et al. 2020"),
+        (r"Vil{\c{c}}, A. and Fran{\c c}ois, B", "Vilç & François 2020"),
+        (r"Ho{\l}y, A. and S{\o}ren{\^e}, B.", "Hoły & Sørenê 2020"),
     ],
 )
 def test_an_entry_in_a_line(authors, text):

@@ -25,7 +25,7 @@ def random_inception(seed: int = 0) -> dict[str, Tensor]:
         tensors[f"{unit}.bn.running_mean"] = 0.1 * torch.randn(out, generator=draw)
         tensors[f"{unit}.bn.running_var"] = torch.rand(out, generator=draw) + 0.5
     tensors["fc.weight"] = 0.02 * torch.randn(1008, 2048, generator=draw)
-    tensors["fc.bias"] = torch.zeros(1008)
+    tensors["fc.bias"] = 0.1 * torch.randn(1008, generator=draw)
     return tensors
 
 

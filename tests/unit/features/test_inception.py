@@ -2,57 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import pickle
 import sys
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from samplebench.errors import EnvironmentError_, InputError
-from samplebench.features import inception, inception_weights
-from samplebench.features.inception import InceptionExtractor, inception_class
-
-_made = Path(__file__).with_name("random_inception.py")
-_spec = importlib.util.spec_from_file_location("random_inception", _made)
-_random = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_random)
+from samplebench.features import inception_network, inception_weights
+from samplebench.features.inception import InceptionExtractor
+from samplebench.features.inception_network import inception_class
+from tests.unit.features.conftest import published
+from tests.unit.features.random_inception import UNITS
 
 DRAW = torch.Generator().manual_seed(0)
 IMAGES = torch.randint(256, (3, 3, 32, 32), generator=DRAW, dtype=torch.uint8)
 
 
 @pytest.fixture(scope="module")
-def tensors():
-    return _random.random_inception()
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory, tensors):
-    """The file, and the module's facts about the released one set to this one's."""
-    path = tmp_path_factory.mktemp("inception") / "random.pth"
-    torch.save(tensors, path)
-    assert 95_500_000 < path.stat().st_size < 95_900_000
-    patch = pytest.MonkeyPatch()
-    patch.setattr(inception_weights, "WEIGHTS", published(path))
-    # Padding to 64 images would take most of these tests' time and change nothing in them.
-    patch.setattr(inception, "BATCH", 2)
-    patch.setenv("SAMPLEBENCH_INCEPTION", str(path))
-    yield path
-    patch.undo()
-
-
-@pytest.fixture(scope="module")
 def extractor(weights):
     return InceptionExtractor()
-
-
-def published(path):
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return replace(inception_weights.WEIGHTS, size=path.stat().st_size, sha256=digest)
 
 
 def test_features_are_those_of_torch_fidelity(extractor, weights):
@@ -82,7 +52,9 @@ def test_features_do_not_depend_on_the_batch(extractor):
 
 def test_the_network_sees_full_batches_only(extractor, monkeypatch):
     seen = []
-    hook = extractor._net.register_forward_pre_hook(lambda _, words: seen.append(len(words[0])))
+    hook = extractor._network.net.register_forward_pre_hook(
+        lambda _, words: seen.append(len(words[0]))
+    )
     extractor(IMAGES)
     hook.remove()
     assert seen == [2, 2]
@@ -106,9 +78,9 @@ def test_hash_and_width_are_known_before_the_file_is_here():
 
 @pytest.mark.slow
 def test_the_real_batch(weights, monkeypatch):
-    monkeypatch.setattr(inception, "BATCH", 64)
+    monkeypatch.setattr(inception_network, "BATCH", 64)
     found = InceptionExtractor()(IMAGES[:3])
-    monkeypatch.setattr(inception, "BATCH", 2)
+    monkeypatch.setattr(inception_network, "BATCH", 2)
     expected = InceptionExtractor()(IMAGES[:3])
     assert (found - expected).abs().max() < 1e-4
 
@@ -191,7 +163,7 @@ def test_other_contents_are_refused(tmp_path, tensors, change, message):
 def test_half_precision_and_counters_are_read_too(tmp_path, tensors):
     path = tmp_path / "half.pth"
     half = {name: value.half() for name, value in tensors.items()}
-    counters = {f"{unit}.bn.num_batches_tracked": torch.tensor(0) for unit in _random.UNITS}
+    counters = {f"{unit}.bn.num_batches_tracked": torch.tensor(0) for unit in UNITS}
     torch.save(half | counters, path)
     found = inception_weights.read_weights(path)
     assert found.keys() == tensors.keys()

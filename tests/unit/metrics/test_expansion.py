@@ -10,7 +10,7 @@ import pytest
 from samplebench.metrics import frechet as metric
 from samplebench.metrics.expansion import Expansion
 from samplebench.metrics.gaussians import frechet_terms, symmetric_root
-from samplebench.metrics.moments import BlockedMoments, Moments, Parts
+from samplebench.metrics.moments import BlockedMoments, Moments, BlockSums
 from samplebench.metrics.uncertainty import delete_one, spread
 
 
@@ -80,7 +80,7 @@ def test_it_is_the_derivative(order):
             Moments(rest.count * scale, *(scale * x for x in (rest.total, rest.outer))),
         )
         total = total + part
-        (found, _) = Expansion.of(total, ref).deleted(Parts.of([part, part]), order)
+        (found, _) = Expansion.of(total, ref).deleted(BlockSums.of([part, part]), order)
         errors.append(abs(found - metric.frechet(total - part, ref)["value"]))
     ratios = np.array(errors[:-1]) / errors[1:]
     assert ratios == pytest.approx([2 ** (order + 1)] * 3, rel=0.1)

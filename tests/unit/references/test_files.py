@@ -37,31 +37,60 @@ def test_edm(tmp_path, gaussian):
 
 def test_openai_is_never_recomputed_from_its_images(tmp_path, gaussian):
     """arr_0 is not even looked at: here it is no array that could be read."""
-    np.savez(
-        tmp_path / "VIRTUAL_toy.npz",
-        arr_0=np.array([object()]),
-        mu=gaussian[0],
-        sigma=gaussian[1],
-        mu_s=np.zeros(2023),
-        sigma_s=np.zeros((2, 2)),
-    )
-    found = read(tmp_path / "VIRTUAL_toy.npz")
+    path, spatial = tmp_path / "VIRTUAL_toy.npz", np.arange(2023.0)
+    arrays = {"mu": gaussian[0], "sigma": gaussian[1], "arr_0": np.array([object()])}
+    np.savez(path, **arrays, mu_s=spatial, sigma_s=np.diag(spatial))
+    found = read(path)
     assert np.array_equal(found.mean, gaussian[0]) and np.array_equal(found.cov, gaussian[1])
     assert found.num_images is None
+    assert found.holds == ("inception", "inception-spatial")
+    other = read(path, "inception-spatial")
+    assert other.extractor == "inception-spatial" and np.array_equal(other.mean, spatial)
+    assert np.array_equal(other.cov, np.diag(spatial)) and other.holds == found.holds
+    # What it does not hold is not made up.
+    assert read(path, "dinov2").extractor == "inception"
+    for wanted, dim in (("inception", 2048), ("inception-spatial", 2023)):
+        reference = reference_for(str(path), wanted)
+        assert (reference.extractor, reference.feature_dim) == (wanted, dim)
+    assert reference_for(str(path), "dinov2") is None
+
+
+def test_sfids_statistics_alone(tmp_path):
+    np.savez(tmp_path / "s.npz", mu_s=np.zeros(2023), sigma_s=np.eye(2023))
+    assert read(tmp_path / "s.npz").holds == ("inception-spatial",)
+    assert reference_for(str(tmp_path / "s.npz"), "inception") is None
+    np.savez(tmp_path / "s.npz", mu_s=np.zeros(7), sigma_s=np.eye(7))
+    with pytest.raises(InputError, match="without facts, mu_s has 2023 numbers, not the shape"):
+        read(tmp_path / "s.npz")
+
+
+def test_a_half_of_sfids_statistics_is_told_where_it_is_asked_for(tmp_path, gaussian):
+    arrays = {"mu": gaussian[0], "sigma": gaussian[1], "mu_s": np.zeros(2023)}
+    np.savez(tmp_path / "VIRTUAL_toy.npz", **arrays, sigma_s=np.zeros((2, 2)))
+    assert read(tmp_path / "VIRTUAL_toy.npz").extractor == "inception"
+    with pytest.raises(InputError, match=r"mu_s of shape \[2023\], sigma_s of \[2, 2\]"):
+        read(tmp_path / "VIRTUAL_toy.npz", "inception-spatial")
 
 
 def test_edm2(tmp_path, gaussian):
-    """A pickle of plain data; of its metrics FID's is taken."""
+    """A pickle of plain data, with the statistics of two extractors."""
     moments = {"mu": gaussian[0], "sigma": gaussian[1]}
-    other = {"mu": np.zeros(4), "sigma": np.eye(4)}
+    other = {"mu": np.arange(1024.0), "sigma": np.eye(1024)}
     path = tmp_path / "img64.pkl"
     path.write_bytes(pickle.dumps({"num_images": 300, "fid": moments, "fd_dinov2": other}, 4))
     found = read(path)
     assert np.array_equal(found.mean, gaussian[0]) and np.array_equal(found.cov, gaussian[1])
     assert (found.extractor, found.num_images, found.rows) == ("inception", 300, None)
     assert reference_for(str(path), "inception").num_images == 300
+    dino = reference_for(str(path), "dinov2")
+    assert (dino.extractor, dino.feature_dim, dino.num_images) == ("dinov2", 1024, 300)
+    assert np.array_equal(dino.mean, other["mu"]) and dino.holds == ("inception", "dinov2")
+    # Another way of resizing, other features.
+    assert reference_for(str(path), "dinov2-pil") is None
     path.write_bytes(pickle.dumps({"num_images": 300, "fd_dinov2": other}, 4))
-    with pytest.raises(InputError, match="statistics for fid: it holds fd_dinov2"):
+    assert read(path).holds == ("dinov2",) and reference_for(str(path), "inception") is None
+    path.write_bytes(pickle.dumps({"num_images": 300, "kid": other}, 4))
+    with pytest.raises(InputError, match="statistics for fid: it holds kid"):
         read(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -110,6 +111,34 @@ def test_a_released_reference_is_known_before_it_is_fetched(name):
     assert all(isinstance(value, str | int | float) for value in facts.values())
     with pytest.raises(EnvironmentError_, match=f"{name}/.*offline.*give its path with --refer"):
         found.fetch(offline=True, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "extractor", "dim"),
+    [
+        ("edm2-img64", "dinov2", 1024),
+        ("openai-VIRTUAL_imagenet64_labeled", "inception-spatial", 2023),
+        ("openai-VIRTUAL_imagenet128_labeled", "inception-spatial", 2023),
+    ],
+)
+def test_a_released_file_of_two_extractors(tmp_path, monkeypatch, name, extractor, dim):
+    monkeypatch.setenv("SAMPLEBENCH_CACHE", str(tmp_path))
+    first, second = references.load(name), references.load(name, extractor=extractor)
+    assert (first.extractor, second.extractor) == ("inception", extractor)
+    assert second.feature_dim == dim and second.path == first.path
+    assert first.holds == second.holds == ("inception", extractor)
+    assert first.facts()["holds"] == f"inception, {extractor}"
+    assert references.load("edm-cifar10-32x32", extractor=extractor).extractor == "inception"
+    # The file is another than the table says, as is seen once it is here.
+    second.path.parent.mkdir(parents=True)
+    moments = {"mu": np.zeros(2048), "sigma": np.eye(2048)}
+    with second.path.open("wb") as file:
+        if file.name.endswith(".pkl"):
+            pickle.dump({"num_images": 9, "fid": moments}, file, 4)
+        else:
+            np.savez(file, **moments)
+    with pytest.raises(InputError, match=f"holds inception features, not {extractor} ones"):
+        _ = references.load(name, extractor=extractor).statistics
 
 
 def test_the_hash_of_a_released_reference():

@@ -156,23 +156,64 @@ class TestBetter:
     )
     def test_moves_of_the_good_way_pass_where_asked(self, rows, value, better, status):
         current = changed(rows, **{"fd-digits": value})
-        first = judged(current, rows, better=better)[0]
+        assert statuses(current, rows, better=better)[0] == "moved"  # where it is not asked
+        first = judged(current, rows, better=better, allow_better=True)[0]
         assert (first.status, first.failed) == (status, status == "moved")
 
     def test_an_error_bar_may_follow_its_value(self, rows):
         current = changed(rows, **{"fd-digits": 1.5, "fd-digits_stderr": 0.2})
-        assert statuses(current, rows, None, better=self.LOWER)[0] == "better"
+        assert statuses(current, rows, None, better=self.LOWER, allow_better=True)[0] == "better"
         alone = changed(rows, **{"fd-digits_stderr": 0.2})
-        assert statuses(alone, rows, None, better=self.LOWER)[0] == "moved"
+        assert statuses(alone, rows, None, better=self.LOWER, allow_better=True)[0] == "moved"
 
     def test_one_that_is_lost_may_not(self, rows):
         for error in (None, math.nan, math.inf):
             current = changed(rows, **{"fd-digits": 1.5, "fd-digits_stderr": error})
-            assert statuses(current, rows, None, better=self.LOWER)[0] == "moved"
+            assert statuses(current, rows, None, better=self.LOWER, allow_better=True)[0] == "moved"
 
     def test_evaluations_may_not(self, rows):
         current = changed(rows, nfe=8, **{"fd-digits": 1.5})
-        assert statuses(current, rows, better=self.LOWER)[0] == "moved"
+        assert statuses(current, rows, better=self.LOWER, allow_better=True)[0] == "moved"
+
+
+class TestAroundZero:
+    """An unbiased estimate of a small distance may be 0 or negative."""
+
+    @pytest.mark.parametrize(
+        ("old", "new", "better", "words"),
+        [
+            (-0.5, -0.6, "lower", "fd-digits -0.5 -> -0.6 (-20 %, -0.71 sigma, better)"),
+            (-0.5, -0.4, "lower", "fd-digits -0.5 -> -0.4 (+20 %, +0.71 sigma, worse)"),
+            (-0.5, -0.4, "higher", "fd-digits -0.5 -> -0.4 (+20 %, +0.71 sigma, better)"),
+            (-0.5, 0.25, "lower", "fd-digits -0.5 -> 0.25 (+5.3 sigma, worse)"),
+            (0.5, -0.25, "lower", "fd-digits 0.5 -> -0.25 (-5.3 sigma, better)"),
+            (0.0, -0.25, "lower", "fd-digits 0 -> -0.25 (-1.8 sigma, better)"),
+            (0.25, 0.0, "higher", "fd-digits 0.25 -> 0 (-100 %, -1.8 sigma, worse)"),
+            (-0.5, -0.4, None, "fd-digits -0.5 -> -0.4 (+20 %, +0.71 sigma)"),
+        ],
+    )
+    @pytest.mark.parametrize("allowed", [False, True])
+    def test_a_move_is_better_or_worse_by_its_sign(self, rows, old, new, better, words, allowed):
+        gate = {"better": {"fd-digits": better} if better else {}, "allow_better": allowed}
+        before = changed(rows, **{"fd-digits": old, "fd-digits_stderr": 0.1})
+        after = changed(rows, **{"fd-digits": new, "fd-digits_stderr": 0.1})
+        first = judged(after, before, **gate)[0]
+        assert first.detail == words
+        assert first.failed == (not allowed or not words.endswith("better)"))
+        (value,) = [c.plain() for c in first.changes if c.column == "fd-digits"]
+        assert value["course"] == (words.rpartition(" ")[2].strip(")") if better else None)
+
+    @pytest.mark.parametrize("old", [1e-12, 0.0, -1e-12, 0.01, -0.01])
+    def test_a_tolerance_is_relative_to_the_error_bar_where_that_is_larger(self, rows, old):
+        before = changed(rows, **{"fd-digits": old, "fd-digits_stderr": 0.02})
+        for change, status in ((1.9e-8, "same"), (-1.9e-8, "same"), (2.1e-8, "moved")):
+            after = changed(rows, **{"fd-digits": old + change, "fd-digits_stderr": 0.02})
+            assert statuses(after, before, "1e-6")[0] == status
+            # An error bar of one side alone is none to go by.
+            for one in (None, math.nan, math.inf, 1e-5):
+                wider = changed(rows, **{"fd-digits": old + change, "fd-digits_stderr": one})
+                assert statuses(wider, before, "1e-6")[0] == "moved"
+                assert statuses(before, wider, "1e-6")[0] == "moved"
 
 
 class TestBounds:
@@ -211,8 +252,13 @@ class TestBounds:
     def test_a_better_value_may_not_break_it(self, rows):
         current = changed(rows, **{"fd-digits": 1.5})
         better = {"fd-digits": "lower"}
-        assert statuses(current, rows, "fd-digits<=4", better=better)[0] == "better"
-        assert statuses(current, rows, "fd-digits>=1.9", better=better)[0] == "moved"
+        assert (
+            statuses(current, rows, "fd-digits<=4", better=better, allow_better=True)[0] == "better"
+        )
+        assert (
+            statuses(current, rows, "fd-digits>=1.9", better=better, allow_better=True)[0]
+            == "moved"
+        )
 
     def test_models_without_the_metric_are_free(self, rows):
         bare = {k: v for k, v in rows[0].items() if not k.startswith("fd-")}

@@ -263,8 +263,14 @@ class TestMetrics:
 
 def test_a_better_mean_may_pass(side):
     current, baseline = side(500, shift=-0.9), side(0)
-    assert statuses(current, baseline, better={"fd-digits": "lower"}) == ["better"] * 4
-    assert statuses(current, baseline, better={"fd-digits": "higher"}) == ["moved"] * 4
+    assert (
+        statuses(current, baseline, better={"fd-digits": "lower"}, allow_better=True)
+        == ["better"] * 4
+    )
+    assert (
+        statuses(current, baseline, better={"fd-digits": "higher"}, allow_better=True)
+        == ["moved"] * 4
+    )
 
 
 def test_fresh_seeds_raise_no_alarm_and_a_shift_does(side):

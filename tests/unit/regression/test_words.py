@@ -37,7 +37,7 @@ def outcome(rows):
         fifth,
         sixth,
     ]
-    gate = Gate(parse(["1e-3"], ["fd-digits"]), better={"fd-digits": "lower"})
+    gate = Gate(parse(["1e-3"], ["fd-digits"]), better={"fd-digits": "lower"}, allow_better=True)
     return compare(Table(current), Table([first, second, third, fourth, fifth]), gate)
 
 
@@ -81,7 +81,10 @@ def test_a_line_per_number(outcome):
     assert [value[key] for key in ("value", "old", "new", "change", "sigma")] == [
         "fd-digits", "2", "3", "+50 %", "+7.1",
     ]  # fmt: skip
+    assert [line["note"] for line in found[:2]] == ["", "worse"]
     assert found[3]["note"] == "num_samples 100 -> 500"
+    # The status says it already.
+    assert found[4]["note"] == ""
 
 
 def test_columns_without_entries_are_left_out(passed):
@@ -118,7 +121,7 @@ class TestJunit:
         assert [f is not None for f in failures] == [True, True, True, False, False, False]
         first = failures[0]
         assert first is not None and first.get("type") == "moved"
-        assert "fd-digits 2 -> 3 (+50 %" in str(first.get("message"))
+        assert "fd-digits 2 -> 3 (+50 %, +7.1 sigma, worse)" in str(first.get("message"))
         assert str(first.text).splitlines()[0].startswith("nfe 5 -> 6")
 
     def test_signs_that_no_xml_may_hold(self, rows):
@@ -134,6 +137,7 @@ class TestMarkdown:
         assert text.startswith("### samplebench check: failed\n\n**1 moved, 1 missing, ")
         above, _, below = text.partition("<details>")
         assert "| moved | digits-exact | euler |" in above and "| +50 % |" in above
+        assert "| worse |" in above
         assert "| better |" in above and "| same |" not in above
         assert "1 row the same, 1 new" in below and "| same |" in below and "| new |" in below
         assert "--update" in above

@@ -211,6 +211,24 @@ def test_metric_is_explained_if_it_is_not_fid(make_view):
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fd-infinity-toy", "fd-infinity-toy is not FID∞."),
+        ("kd-toy", "kd-toy is not KID."),
+        ("recall-toy", "recall-toy is not recall on Inception&#39;s features."),
+        ("recall", ""),
+        ("mean-toy", ""),
+    ],
+)
+def test_a_family_on_other_features_is_told_from_the_field(make_view, name, said):
+    view = make_view()
+    for row in view.rows:
+        row[name] = row.pop("fd-toy")
+    found = re.findall(r"<strong>(.* is not .*)</strong>", render_html(view))
+    assert found == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
     ("pending", "said"),
     [
         (0, "Every planned cell has its result"),

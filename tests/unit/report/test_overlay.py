@@ -55,7 +55,7 @@ def test_where_every_condition_matches_points_are_filled():
     assert exact.name == "published heun"
     assert exact.facets == {
         "model": "vp-cifar10", "sampler": "heun", "rho": "7", "protocol": "edm",
-        "published": "published",
+        "published": "published", "metric": "fid",
     }  # fmt: skip
     assert exact.figure == figure_key("vp-cifar10", "fid")
     assert not exact.line

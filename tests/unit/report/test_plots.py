@@ -56,10 +56,10 @@ def test_models_and_metrics_have_their_own_figures(make_view, tmp_path):
         row["model"] = "other"
     assert [(p.model, p.metric) for p in plots_of(view)] == [
         ("toy-model", "fd-toy"),
-        ("toy-model", "fid"),
         ("other", "fd-toy"),
+        ("toy-model", "fid"),
     ]
-    first, fid, other = plots_of(view)
+    first, other, fid = plots_of(view)
     assert {r["model"] for curve in first.curves for r in curve.rows} == {"toy-model"}
     assert drawn(draw(fid)) == {((9,), (2.5,))}
     names = {path.name for path in write_figures(view, tmp_path / "figures")}
@@ -140,15 +140,19 @@ def test_error_bars_are_one_standard_error(make_view):
     assert bar[:, 1].tolist() == pytest.approx(expected)
 
 
-def test_long_error_bars_stay_in_the_axes(make_view):
+@pytest.mark.parametrize(("share", "scale"), [(0.9, "log"), (1.0, "linear"), (2.0, "linear")])
+def test_long_error_bars_stay_whole_in_the_axes(make_view, share, scale):
+    """A log axis has no place for the end of a bar that reaches zero."""
     view = make_view()
     values = [row["fd-toy"] for row in view.rows]
     for row in view.rows:
-        row["fd-toy_stderr"] = 2 * row["fd-toy"]
+        row["fd-toy_stderr"] = share * row["fd-toy"]
     (plot,) = plots_of(view)
-    low, high = draw(plot).axes[0].get_ylim()
-    assert high > 3 * max(values)
-    assert 0 < low < min(values)
+    axes = draw(plot).axes[0]
+    low, high = axes.get_ylim()
+    assert axes.get_yscale() == scale
+    assert high > (1 + share) * max(values)
+    assert low < min((1 - share) * value for value in values)
 
 
 def test_values_without_a_place_on_the_axes_are_counted_in_the_caption(make_view):

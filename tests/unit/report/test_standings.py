@@ -79,16 +79,16 @@ def test_equal_values_have_no_best(view):
 
 def test_groups_say_what_tells_them_apart(view):
     other = [row | {"model": "other"} for row in view.rows]
-    said, groups = groups_of(standings(replace(view, rows=view.rows + other)))
+    said, groups = groups_of(standings(replace(view, rows=view.rows + other)), ["fd-toy"])
     assert said == (
         "fd-toy (lower is better), protocol toy, N=500, reference toy-reference@cdcdcdcd"
     )
-    assert [(title, len(some)) for title, some in groups] == [("toy-model", 1), ("other", 1)]
+    assert [(title, len(some)) for _, title, some in groups] == [("toy-model", 1), ("other", 1)]
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_where_nothing_competes_nothing_is_added(view, rows):
-    assert groups_of(standings(replace(view, rows=view.rows[:rows]))) == ("", [])
+    assert groups_of(standings(replace(view, rows=view.rows[:rows])), ["fd-toy"]) == ("", [])
     few = replace(view, rows=view.rows[:rows])
     assert terminal.view_text(few) == terminal.to_text(few.rows)
 

@@ -9,7 +9,7 @@ import pytest
 
 from samplebench.report import terminal
 from samplebench.results import tables
-from samplebench.results.fields import alias_of, value_text
+from samplebench.results.fields import alias_of, value_text, value_texts
 from samplebench.results.row import COLUMNS
 
 
@@ -83,6 +83,26 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
 )
 def test_values_have_the_digits_of_their_standard_error(value, stderr, text):
     assert value_text(value, stderr) == text
+
+
+@pytest.mark.parametrize(
+    ("pairs", "texts"),
+    [
+        (
+            [(6.071e-4, 2e-7), (-1.2e-5, 1.5e-6), (0.0, 1e-6), (math.nan, 1e-6), (None, None)],
+            ["(6.0710 ± 0.0020)e-04", "(-0.120 ± 0.015)e-04", "(0.000 ± 0.010)e-04", "nan",
+             "-"],
+        ),
+        ([(6.071e-4, 2e-5), (1.3e-5, 2e-5)], ["0.000607 ± 0.000020", "0.000013 ± 0.000020"]),
+        # One is large: the small ones are written out beside it.
+        ([(0.021, 4e-4), (-1.2e-6, 2e-6)], ["0.02100 ± 0.00040", "-0.0000012 ± 0.0000020"]),
+        ([(3.1e7, 1e5), (2.5, 0.1)], ["(3.100 ± 0.010)e+07", "2.50 ± 0.10"]),
+        ([(6.071e-4, None), (1e-5, None), (0.0, None)], ["6.071e-04", "0.100e-04", "0.000e-04"]),
+        ([(0.0, 0.0), (0.0, None)], ["0 ± 0", "0"]),
+    ],
+)  # fmt: skip
+def test_small_values_of_a_column_share_a_power_of_ten(pairs, texts):
+    assert value_texts(pairs) == texts
 
 
 def test_text_says_constants_once_and_varying_columns_in_rows(make_view):

@@ -19,6 +19,7 @@ from samplebench.schedulers.classes import scheduler_class
 from samplebench.schedulers.package import names
 
 # What is no sampler of a denoiser, and what the line says of it.
+# Some old ones are there after all where transformers is installed, too.
 REFUSED = {
     "AmusedScheduler": "cannot be made without mask_token_id",
     "BlockRefinementScheduler": "does not say what its network predicts",
@@ -31,14 +32,14 @@ REFUSED = {
     "EntropyBoundScheduler": "does not say what its network predicts",
     "HeliosDMDScheduler": "stages of several sizes",
     "HeliosScheduler": "stages of several sizes",
-    "KarrasVeScheduler": "has it no more",
+    "KarrasVeScheduler": "has it no more|its step needs sigma_hat",
     "LTXEulerAncestralRFScheduler": "does not say what its network predicts",
     "PiflowScheduler": "answers with a policy",
     "RFD4ProteinaScheduler": "cannot be made without schedule_mode",
     "RePaintScheduler": "its step needs original_image, mask",
     "SCMScheduler": "TrigFlow",
     "ScoreSdeVeScheduler": "has no step",
-    "ScoreSdeVpScheduler": "has it no more",
+    "ScoreSdeVpScheduler": "has it no more|it has no step",
     "VQDiffusionScheduler": "cannot be made without num_vec_classes",
 }
 NEEDS_TORCHSDE = {"CosineDPMSolverMultistepScheduler", "DPMSolverSDEScheduler"}
@@ -100,7 +101,7 @@ def never(x):
 def test_no_sampler_of_images_is_refused_in_one_line(name):
     with pytest.raises(UsageError, match=f"diffusers:{name}") as refused:
         setting(name, 8)
-    assert REFUSED[name] in str(refused.value)
+    assert any(why in str(refused.value) for why in REFUSED[name].split("|"))
     assert "\n" not in str(refused.value)
 
 

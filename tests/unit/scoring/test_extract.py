@@ -38,7 +38,7 @@ def images(tmp_path):
 
 def test_moments_of_an_extractors_features(images):
     found, array = images
-    made = statistics_of(found, Sums(), quiet=True)
+    (made,) = statistics_of(found, [(Sums(), False)], quiet=True)
     features = np.stack([array.reshape(100, -1).sum(1), array.reshape(100, -1)[:, 0]], 1)
     assert made.moments.count == 100 and made.rows is None
     assert made.moments.mean == pytest.approx(features.mean(0))
@@ -49,7 +49,7 @@ def test_moments_of_an_extractors_features(images):
 def test_rows_in_memory_or_in_a_file(images, monkeypatch, largest):
     monkeypatch.setattr(rows, "_LARGE", largest)
     found, array = images
-    made = statistics_of(found, Sums(), rows=True, quiet=True)
+    (made,) = statistics_of(found, [(Sums(), True)], quiet=True)
     assert made.rows.dtype == np.float32 and not made.rows.flags.writeable
     assert np.array_equal(made.rows[:, 1], array[:, 0, 0, 0])
     assert np.array_equal(made.rows[:, 0], array.reshape(100, -1).sum(1))
@@ -62,13 +62,13 @@ def test_no_room_for_the_rows(images, monkeypatch):
     monkeypatch.setattr(rows, "_LARGE", 0)
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with pytest.raises(EnvironmentError_, match=r"no room for .* MB .*No space.* TMPDIR"):
-        statistics_of(images[0], Sums(), rows=True, quiet=True)
+        statistics_of(images[0], [(Sums(), True)], quiet=True)
 
 
 def test_statistics_need_two_images(tmp_path):
     np.save(tmp_path / "set.npy", pixels(1, 1, 3, 3))
     with pytest.raises(InputError, match="need at least 2 images"):
-        statistics_of(read(tmp_path / "set.npy"), Sums(), quiet=True)
+        statistics_of(read(tmp_path / "set.npy"), [(Sums(), False)], quiet=True)
 
 
 def test_what_the_extractor_refuses_names_the_set(images):
@@ -77,7 +77,7 @@ def test_what_the_extractor_refuses_names_the_set(images):
             raise ValueError("takes 8x8 images")
 
     with pytest.raises(InputError, match=r"100 images of set\.npy: .*Picky.*: takes 8x8 images"):
-        statistics_of(images[0], Picky(), quiet=True)
+        statistics_of(images[0], [(Picky(), False)], quiet=True)
 
 
 def test_an_extractor_that_draws_is_told(images):
@@ -85,7 +85,7 @@ def test_an_extractor_that_draws_is_told(images):
         def __call__(self, images):
             return super().__call__(images) + torch.rand(1)
 
-    first, second = (statistics_of(images[0], Random(), quiet=True) for _ in range(2))
+    first, second = (statistics_of(images[0], [(Random(), False)], quiet=True)[0] for _ in range(2))
     assert "draws from torch's global generator" in first.doubts[0]
     assert np.array_equal(first.moments.mean, second.moments.mean)
 

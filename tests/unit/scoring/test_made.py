@@ -56,7 +56,7 @@ def test_equal_to_one_that_was_made_by_hand(array, stored, tmp_path):
 
     source = stored(array, "folder")
     extractor, images = DigitsExtractor(), read(tmp_path / "images")
-    made = statistics_of(images, extractor, quiet=True).moments
+    made = statistics_of(images, [(extractor, False)], quiet=True)[0].moments
     saved = references.save(tmp_path / "mine.reference.npz", made, extractor, "by hand")
     found = fetched(source, "digits", device="cpu")
     assert np.array_equal(found.mean, saved.mean) and np.array_equal(found.cov, saved.cov)

@@ -106,6 +106,16 @@ def test_names_that_no_table_can_have(statistics, stored, array, name):
             ["digits", "edm-cifar10-32x32"],
             "edm-cifar10-32x32 holds inception features, which no metric here compares .fd-digits",
         ),
+        (
+            ["spatial"],
+            ["edm-cifar10-32x32"],
+            "edm-cifar10-32x32 holds inception features, spatial compares inception-spatial .*give",
+        ),
+        (
+            ["fd-digits"],
+            ["edm2-img64", "digits"],
+            "edm2-img64 holds inception and dinov2 features, which no metric here compares .fd-d",
+        ),
         (["bare"], ["digits"], "metric bare does not say whose features it compares; register it"),
         (["lost"], ["digits"], r"metric lost compares other .*: unknown extractor 'nobody'"),
         (
@@ -122,6 +132,7 @@ def test_names_that_no_table_can_have(statistics, stored, array, name):
 )
 def test_what_does_not_fit_is_one_line(metric, names, given, message):
     metric("bare")
+    metric("spatial", extractor="inception-spatial")
     metric("lost", extractor="nobody")
     metric("rows", extractor="digits", statistic="features")
     with pytest.raises((UsageError, InputError), match=message) as caught:

@@ -1,4 +1,4 @@
-"""`samplebench fetch` brings what guides a model, too."""
+"""`samplebench fetch` brings what guides a model and what metrics need, too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 
 from samplebench.adapters.openai.flags import classifier
 from samplebench.cli import main
+from samplebench.registry import extractors
 
 ARCHITECTURE = {
     "image_size": 8, "in_channels": 1, "model_channels": 32, "out_channels": 10,
@@ -40,3 +41,30 @@ def test_a_classifier_is_looked_at_beside_its_model(tmp_path, capsys):
     assert main(words) == 0
     found = json.loads(capsys.readouterr().out)
     assert [row["id"] for row in found] == ["mine", "mine-classifier"]
+
+
+def test_what_metrics_need(tmp_path, capsys, monkeypatch):
+    """Each file once, however many layers of its network are named."""
+    asked = []
+
+    def extractor(name):
+        class Fetched:
+            feature_dim, weights_sha256 = 3, "0" * 64
+
+            @classmethod
+            def fetch(cls, *, offline, quiet):
+                asked.append(name)
+                return tmp_path / "weights"
+
+        return extractors.made(name, Fetched)
+
+    (tmp_path / "weights").write_bytes(b"12345")
+    for name in ("mine", "mine-deep"):
+        monkeypatch.setitem(extractors._entries, name, extractor(name))
+    words = ["fetch", "digits-exact", "--json", "--quiet", "--metric"]
+    assert main([*words, "fd-digits,fd-mine,fd-mine-deep"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(row["id"], row["bytes"]) for row in found][1:] == [("mine", 5)]
+    assert asked == ["mine", "mine-deep"]
+    assert main([*words, "fd-digit"]) == 2
+    assert "did you mean 'fd-digits'" in capsys.readouterr().err
