@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from samplebench.metrics.gaussians import rooted_product
-from samplebench.metrics.moments import Moments, BlockSums
+from samplebench.metrics.moments import BlockSums, Moments
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from samplebench.metrics.blocks import BlockedRows
 from samplebench.metrics.expansion import Expansion
 from samplebench.metrics.family import family
 from samplebench.metrics.gaussians import Gaussian, frechet_distance
-from samplebench.metrics.moments import Held, Moments, BlockSums, packed_bytes
+from samplebench.metrics.moments import BlockSums, Held, Moments, packed_bytes
 from samplebench.registry import MetricEntry
 from samplebench.results.view import few_in_subset
 

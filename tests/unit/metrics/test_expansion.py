@@ -10,7 +10,7 @@ import pytest
 from samplebench.metrics import frechet as metric
 from samplebench.metrics.expansion import Expansion
 from samplebench.metrics.gaussians import frechet_terms, symmetric_root
-from samplebench.metrics.moments import BlockedMoments, Moments, BlockSums
+from samplebench.metrics.moments import BlockedMoments, BlockSums, Moments
 from samplebench.metrics.uncertainty import delete_one, spread
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from samplebench.metrics.blocks import BlockedRows, ranges
-from samplebench.metrics.moments import BlockedMoments, Moments, BlockSums
+from samplebench.metrics.moments import BlockedMoments, BlockSums, Moments
 from samplebench.metrics.uncertainty import delete_one, spread
 
 
