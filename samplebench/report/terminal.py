@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from samplebench.report.labels import labelled, stands_for
 from samplebench.report.layout import Column, condense
 from samplebench.report.standings import best_columns, standings
-from samplebench.results.fields import printable
+from samplebench.results.fields import printable, repeats_text
 from samplebench.results.row import Row
 from samplebench.results.view import View, few_samples
 
@@ -18,7 +18,15 @@ def to_text(rows: Sequence[Row]) -> str:
         return "no results yet"
     facts, columns = condense(rows)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
-    return "\n".join([*([said, ""] if said else []), *_lines(columns)])
+    shown = [each for column in columns for each in (column, *_over_repeats(column, rows))]
+    return "\n".join([*([said, ""] if said else []), *_lines(shown)])
+
+
+def _over_repeats(column: Column, rows: Sequence[Row]) -> list[Column]:
+    """The column beside a metric's, where rows have repeats."""
+    cells = [repeats_text(row, column.key) if column.metric else "" for row in rows]
+    head, told = "over its repeats", [cell or "-" for cell in cells]
+    return [Column(f"{column.key} over repeats", head, told)] if any(cells) else []
 
 
 def view_text(view: View) -> str:
