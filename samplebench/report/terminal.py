@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from samplebench.report.labels import labelled, stands_for
 from samplebench.report.layout import Column, condense
-from samplebench.report.standings import best_columns, standings
+from samplebench.report.standings import best_columns, remarks, standings
 from samplebench.results.fields import printable, repeats_text
 from samplebench.results.row import Row
 from samplebench.results.view import View, few_samples
@@ -43,7 +43,9 @@ def view_text(view: View) -> str:
     facts, columns = best_columns(found)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
     head = "best per budget; tied: at most 2 standard errors of the difference apart"
-    return "\n".join([table, "", head, *([said] if said else []), "", *_lines(columns)])
+    below = [f"note: {remark}" for remark in remarks(found)]
+    lines = [*([said] if said else []), "", *_lines(columns), *([""] if below else []), *below]
+    return "\n".join([table, "", head, *lines])
 
 
 def _lines(columns: Sequence[Column]) -> list[str]:
