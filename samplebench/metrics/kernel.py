@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from samplebench.metrics.blocks import BlockedRows
+from samplebench.metrics.blocks import BlockedRows, WithoutErrorBar
 from samplebench.metrics.family import family
 from samplebench.metrics.kernel_sums import sums_between, sums_within, unbiased
 from samplebench.metrics.pairs import both, read, squares, unit, whole
@@ -149,6 +149,7 @@ def kid_by_blocks(samples: BlockedRows, real: BlockedRows) -> tuple[dict[str, fl
     statistic="features",
     better="lower",
     blocked=kid_by_blocks,
+    cost="6 min of CPU time and 1.3 GB at D = 2,048",
     cite=("binkowski2018demystifying",),
 )
 def kernel_distance(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
@@ -161,18 +162,15 @@ def _subsets(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
     return {"value": mean, "subset_std": std}
 
 
-def _subsets_alone(samples: BlockedRows, real: BlockedRows) -> tuple[dict[str, float], list[float]]:
-    # Without a block of samples other subsets would be drawn: their noise, and no error.
-    return _subsets(samples.rows, real.rows), []
-
-
 metrics.register(
     "kid-subsets",
     summary="KID of 100 subsets of 1,000 as torch-fidelity draws them; without an error bar",
     statistic="features",
     extractor="inception",
     better="lower",
-    blocked=_subsets_alone,
+    # Without a block of samples other subsets would be drawn: their noise, and no error.
+    blocked=WithoutErrorBar(_subsets),
     ordered=True,
+    cost="32 s of CPU time and 1.2 GB at D = 2,048",
     cite=("binkowski2018demystifying", "obukhov2020torchfidelity"),
 )(_subsets)
