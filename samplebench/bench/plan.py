@@ -39,6 +39,7 @@ from samplebench.checkpoints.local import digest
 from samplebench.devices import check_device, dtype_name, network_dtype, resolve_device
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.loading.model import load
+from samplebench.metrics.infinity import subset_notes
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
 from samplebench.protocols import Protocol
@@ -321,6 +322,9 @@ def _rank_notes(measuring: Measuring) -> Iterator[str]:
         number, dim = measuring.protocol.num_samples, reference.feature_dim
         yield from rank_note(f"N = {number:,}", number, dim)
         yield from rank_note(f"reference {reference.id}", reference.num_images, dim)
+    for each in measuring.measures:
+        dim = each.reference.feature_dim
+        yield from subset_notes(each.metric, measuring.protocol.num_samples, dim)
 
 
 def _conditions(request: Request, entry: Checkpoint, rules: Protocol, codes: Codes) -> Conditions:

@@ -145,13 +145,16 @@ def _compare_with_nothing(names: Iterable[str]) -> bool:
 
 def _notes(images: ImageSet, found: Iterable[Measure]) -> dict[str, None]:
     """What the user should know of images and references, a line each."""
+    from samplebench.metrics.infinity import subset_notes
     from samplebench.metrics.moments import rank_note
 
-    notes = list(images.notes)
+    found, notes = list(found), list(images.notes)
     for reference in (each.reference for each in found if each.metric.against == "moments"):
         notes += rank_note(images.description, images.count, reference.feature_dim)
         name = f"reference {reference.id}"
         notes += rank_note(name, reference.num_images, reference.feature_dim)
+    for each in found:
+        notes += subset_notes(each.metric, images.count, each.reference.feature_dim)
     return dict.fromkeys(notes)
 
 

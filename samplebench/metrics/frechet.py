@@ -4,59 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from samplebench.metrics.expansion import Expansion
 from samplebench.metrics.family import family
-from samplebench.metrics.moments import Moments
+from samplebench.metrics.gaussians import frechet_distance as frechet_distance
+from samplebench.metrics.gaussians import frechet_terms as frechet_terms
+from samplebench.metrics.gaussians import symmetric_root as symmetric_root
+from samplebench.metrics.infinity import fid_infinity as fid_infinity
+from samplebench.metrics.moments import BlockedMoments, Moments
+from samplebench.metrics.uncertainty import delete_one
+
+# At so few features 20 distances take about a second, and nothing need be expanded.
+_EXACT = 512
+# Samples for each feature: a block moves the covariance, seen in its own directions, by about
+# 1/20 (1 + sqrt(20 D / N))^2. From the first number on the linear term tells it within 10 % on
+# features of images; the quadratic one, which costs three times as much, does so from the second.
+_LINEAR, _QUADRATIC = 20, 4
 
 
-def frechet_distance(
-    mu1: np.ndarray,
-    cov1: np.ndarray,
-    mu2: np.ndarray,
-    cov2: np.ndarray,
-    *,
-    root2: np.ndarray | None = None,
-) -> float:
-    """|mu1 - mu2|^2 + tr(cov1 + cov2 - 2 (cov1 cov2)^(1/2)).
+def blocked_frechet(
+    statistic: BlockedMoments, reference: Any
+) -> tuple[dict[str, float], list[float]]:
+    """`frechet` with the values without one block each.
 
-    The trace of the root is the sum of the roots of the eigenvalues of root2 cov1 root2, which is
-    symmetric: no complex values, also for covariances that are singular (N <= D).
-
-    Args:
-        mu1, mu2: means, float64 [D].
-        cov1, cov2: covariances, float64 [D, D], symmetric positive semi-definite.
-        root2: the square root of cov2 if it is known already; half of the work.
+    These are exact for at most 512 features, and for fewer than 4 samples for each feature; else an
+    `Expansion` has them: to first order from 20 samples for each feature on, to second order below.
+    Where it differs its error bar is too wide rather than too narrow (docs/metrics.md).
     """
-    mean_term, trace_term = frechet_terms(mu1, cov1, mu2, cov2, root2=root2)
-    return mean_term + trace_term
-
-
-def frechet_terms(
-    mu1: np.ndarray,
-    cov1: np.ndarray,
-    mu2: np.ndarray,
-    cov2: np.ndarray,
-    *,
-    root2: np.ndarray | None = None,
-) -> tuple[float, float]:
-    """The two summands of `frechet_distance`: of the means and of the covariances."""
-    difference, total = np.asarray(mu1) - np.asarray(mu2), np.trace(cov1) + np.trace(cov2)
-    varies = (np.diagonal(cov1) > 0) & (np.diagonal(cov2) > 0)
-    if not varies.all():
-        # A feature that is constant adds 0 to the root; its rounding errors would add their own.
-        cov1, cov2, root2 = cov1[varies][:, varies], cov2[varies][:, varies], None
-    root2 = symmetric_root(cov2) if root2 is None else root2
-    product = root2 @ cov1 @ root2
-    eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
-    root_trace = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
-    return float(difference @ difference), float(total - 2 * root_trace)
-
-
-def symmetric_root(cov: np.ndarray) -> np.ndarray:
-    """The positive semi-definite square root of a covariance; negative eigenvalues count as 0."""
-    values, vectors = np.linalg.eigh(cov)
-    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    dim, count = len(statistic.total.total), statistic.count
+    if dim <= _EXACT or count < _QUADRATIC * dim or not statistic.divided:
+        terms = frechet(statistic.total, reference)
+        return terms, delete_one(statistic, lambda left: frechet(left, reference)["value"])
+    expansion = Expansion.of(statistic.total, reference)
+    order = 1 if count >= _LINEAR * dim else 2
+    return _named(*expansion.terms), expansion.deleted(statistic.parts, order)
 
 
 @family(
@@ -64,11 +44,15 @@ def symmetric_root(cov: np.ndarray) -> np.ndarray:
     "fd",
     "Frechet distance",
     better="lower",
+    blocked=blocked_frechet,
+    cost="5 s and 0.5 GB beside the rows, on 2 cores at D = 2,048",
     cite=("heusel2017gans",),
 )
 def frechet(moments: Moments, reference: Any) -> dict[str, float]:
     """Value and its two terms; `reference` has mean, cov and its root."""
-    mean_term, trace_term = frechet_terms(
-        moments.mean, moments.cov, reference.mean, reference.cov, root2=reference.root
-    )
+    given = (moments.mean, moments.cov, reference.mean, reference.cov)
+    return _named(*frechet_terms(*given, root2=reference.root))
+
+
+def _named(mean_term: float, trace_term: float) -> dict[str, float]:
     return {"value": mean_term + trace_term, "mean_term": mean_term, "trace_term": trace_term}

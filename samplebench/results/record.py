@@ -86,13 +86,15 @@ class Value(TypedDict):
 
     Attributes:
         deleted: the values without one block each.
-        better: "lower" or "higher", of a metric of others.
+        better: "lower" or "higher", where the metric says so.
+        smallest_subset: number of samples, of a metric that extrapolates from subsets.
     """
 
     value: float | None
     stderr: float | None
     deleted: NotRequired[list[float]]
     better: NotRequired[str]
+    smallest_subset: NotRequired[float]
 
 
 class Provenance(TypedDict, total=False):

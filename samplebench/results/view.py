@@ -11,6 +11,9 @@ from samplebench.results.labels import Labels
 from samplebench.results.record import Record, Score
 from samplebench.results.row import Row, reference_label
 
+# A subset that a metric extrapolates from has so many samples for each feature at least.
+_SUBSET = 2
+
 # (cell, metric, reference as the rows' column says it).
 ScoreKey = tuple[str, str, str]
 
@@ -104,12 +107,22 @@ def _without_error(score: Score) -> str:
 
 
 def few_samples(record: Record, score: Score) -> str:
-    """That a cell has no more samples than features, of a value that needs their covariance, a
-    line; "" where it has, or the value needs none."""
-    if score["conditions"].get("statistic", "moments") != "moments":
-        return ""
+    """That a cell, or a subset of it, has too few samples for its features, of a value that needs
+    their covariance, a line; "" where it has enough, or the value needs none."""
     n = record["conditions"].get("num_samples", 0)
     dim = score["conditions"].get("extractor", {}).get("feature_dim", 0)
-    if not 0 < n <= dim:
+    on_moments = score["conditions"].get("statistic", "moments") == "moments"
+    if on_moments and 0 < n <= dim:
+        return f"N = {n} is not above the {dim} features: the value means little"
+    least = score["value"].get("smallest_subset")
+    return "" if least is None else few_in_subset(score["conditions"]["metric"], int(least), dim)
+
+
+def few_in_subset(metric: str, least: int, dim: int) -> str:
+    """That a metric extrapolates from subsets with too few samples, a line; "" where not."""
+    if least >= _SUBSET * dim:
         return ""
-    return f"N = {n} is not above the {dim} features: the value means little"
+    return (
+        f"{metric} extrapolates from subsets of {least} samples and more, which are few for {dim} "
+        "features: the value means little"
+    )

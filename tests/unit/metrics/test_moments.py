@@ -113,7 +113,8 @@ def test_the_same_rows_give_the_same_bits_wherever_they_lie(tmp_path, monkeypatc
     x = rows(333, dim=5)
     expected = BlockedMoments.of(x)
     if most is not None:
-        monkeypatch.setattr("samplebench.metrics.moments.MOST_PARTS", most)
+        for bound in ("MOST_PARTS", "MOST_HELD"):
+            monkeypatch.setattr(f"samplebench.metrics.moments.{bound}", most)
     x.tofile(tmp_path / "rows")
     found = BlockedMoments.of(np.memmap(tmp_path / "rows", np.float64, "r", shape=x.shape))
     same(found.total, expected.total)

@@ -101,6 +101,19 @@ def test_caveats_of_records_and_scores_are_said_once(view):
     assert view_text(view).count(f"note: {few}") == 1
 
 
+def test_a_value_extrapolated_from_few_samples_is_told(make_view):
+    view = make_view()
+    for score in view.scores.values():
+        score["value"]["smallest_subset"] = 50.0
+        score["conditions"]["extractor"]["feature_dim"] = 64
+    few = "fd-toy extrapolates from subsets of 50 samples and more, which are few for 64 features"
+    assert view_text(view).count(f"note: {few}: the value means little") == 1
+    assert len([text for _, text in _caveats(view) if few in text]) == len(view.rows)
+    for score in view.scores.values():
+        score["value"]["smallest_subset"] = 128.0
+    assert few not in view_text(view) and not _caveats(view)
+
+
 def test_the_page_lets_a_reader_choose(view):
     chart = chart_of(view, "")
     assert {one.facets["reference"] for one in chart.series} == {FIRST, SECOND}
