@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from samplebench.metrics.direction import registered
-from samplebench.metrics.frechet import frechet
-from samplebench.metrics.infinity import infinity
 
 # Of a Frechet distance's value: 1 to 2 % between trainings of one recipe.
 _SHARE = 0.02
@@ -15,6 +13,10 @@ REMARK = (
 
 def explains(metric: str, value: float, other: float) -> bool:
     """Whether two values of a Frechet distance differ by less than that."""
+    # Looked up late: that room loads all metrics, this one among them.
+    from samplebench.metrics.frechet import frechet
+    from samplebench.metrics.infinity import infinity
+
     entry = registered(metric)
     known = entry is not None and entry.obj in (frechet, infinity)
     return known and abs(other - value) < _SHARE * abs(value)
