@@ -43,6 +43,7 @@ def blocked_frechet(
     "fid",
     "fd",
     "Frechet distance",
+    named={"inception-spatial": "sfid", "dinov2-pil": "fd-dinov2-pil"},
     better="lower",
     blocked=blocked_frechet,
     cost="5 s and 0.5 GB beside the rows, on 2 cores at D = 2,048",
