@@ -34,7 +34,10 @@ def view_text(view: View) -> str:
         return table
     facts, columns = best_columns(found)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
-    head = "best per budget; tied: at most 2 standard errors of the difference apart"
+    head = (
+        "best per budget; tied: at most 2 standard errors of the difference apart, "
+        "or without a standard error"
+    )
     return "\n".join([table, "", head, *([said] if said else []), "", *_lines(columns)])
 
 
