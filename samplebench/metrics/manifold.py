@@ -17,6 +17,8 @@ from samplebench.metrics.neighbours import nearest_of
 from samplebench.metrics.overlap import Closest, InGenerated, InReal, count_pairs
 from samplebench.metrics.pairs import both, norms_about, rows_of
 
+COST = "8 min of CPU time and 1.4 GB at D = 2,048, the four of a cell together"
+
 
 def precision_recall(
     real: np.ndarray, generated: np.ndarray, *, k: int = CLOSED_K
@@ -99,6 +101,7 @@ def authpct(real: np.ndarray, generated: np.ndarray) -> float:
     statistic="features",
     better="higher",
     blocked=precision_by_blocks,
+    cost=COST,
     cite=("kynkaanniemi2019improved",),
 )
 def precision(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
@@ -113,6 +116,7 @@ def precision(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
     statistic="features",
     better="higher",
     blocked=recall_by_blocks,
+    cost=COST,
     cite=("kynkaanniemi2019improved",),
 )
 def recall(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
@@ -127,6 +131,7 @@ def recall(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
     statistic="features",
     better="higher",
     blocked=density_by_blocks,
+    cost=COST,
     cite=("naeem2020reliable",),
 )
 def density(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
@@ -141,6 +146,7 @@ def density(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
     statistic="features",
     better="higher",
     blocked=coverage_by_blocks,
+    cost=COST,
     cite=("naeem2020reliable",),
 )
 def coverage(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:

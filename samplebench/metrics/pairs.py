@@ -84,15 +84,18 @@ def centre_of(rows: np.ndarray) -> np.ndarray:
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows [n, D], float64, divided by their norms.
+    """Rows [n, D] divided by their norms, in float32 where they are that, else in float64.
 
     Raises:
         ValueError: one is 0.
     """
-    lengths = np.sqrt(norms(rows))
+    rows = np.asarray(rows, dtype=np.float32 if rows.dtype == np.float32 else np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all():
+        raise Unfit("features are not finite, or too large to be squared")
     if not lengths.all():
         raise ValueError("a row of zeros has no direction")
-    return rows / lengths[:, None]
+    return np.asarray(rows / lengths)
 
 
 def norms_about(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
