@@ -70,7 +70,7 @@ def measures(
             is computed against.
         InputError: a file is no reference, or keeps no features where a metric needs them.
     """
-    entries = [_declared(metrics.entry(name)) for name in dict.fromkeys(names)]
+    entries = [declared(name) for name in dict.fromkeys(names)]
     given = tuple(references)
     if all(entry.against == NOTHING for entry in entries) and not given:
         fits = []
@@ -98,6 +98,27 @@ def measures(
                 f"({used} features); leave it out or add a metric on them"
             )
     return tuple(found.values())
+
+
+def declared(name: str) -> MetricEntry:
+    """A metric whose extractor is declared and here.
+
+    Raises:
+        UsageError: no such metric, or one whose extractor is not.
+    """
+    entry = metrics.entry(name)
+    if entry.extractor is None:
+        raise UsageError(
+            f"metric {entry.name} does not say whose features it compares; register it with "
+            "extractor=..., e.g. extractor='inception'"
+        )
+    try:
+        extractors.entry(entry.extractor)
+    except UsageError as error:
+        raise UsageError(
+            f"metric {entry.name} compares other features than are here: {error}"
+        ) from None
+    return entry
 
 
 def ready(
@@ -158,22 +179,6 @@ def extractor_condition(name: str, reference: Reference) -> ExtractorCondition:
         "weights_sha256": reference.weights_sha256 or str(own),
         "feature_dim": reference.feature_dim,
     }
-
-
-def _declared(entry: MetricEntry) -> MetricEntry:
-    """A metric whose extractor is declared and here."""
-    if entry.extractor is None:
-        raise UsageError(
-            f"metric {entry.name} does not say whose features it compares; register it with "
-            "extractor=..., e.g. extractor='inception'"
-        )
-    try:
-        extractors.entry(entry.extractor)
-    except UsageError as error:
-        raise UsageError(
-            f"metric {entry.name} compares other features than are here: {error}"
-        ) from None
-    return entry
 
 
 def _fitting(
