@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from samplebench.errors import UsageError
@@ -17,34 +17,22 @@ LISTED = {
     "pixels": "on 8x8 averages of the pixels (a check without downloads)",
     "dinov2": "on DINOv2's features, images resized as EDM2 does",
 }
-# Of further extractors, how a metric's summary says whose features it is on.
-_ON = {
-    **LISTED,
-    "inception-spatial": "on Inception's spatial features, as guided-diffusion has them",
-    "dinov2-pil": "on DINOv2's features, images resized as dgm-eval does",
-}
 # What the features themselves are cited by, keys of citations.bib.
 _INCEPTION, _DINOV2 = ("obukhov2020torchfidelity",), ("oquab2024dinov2", "stein2023exposing")
 _SOURCES = {
     INCEPTION: _INCEPTION,
     "inception-logits": _INCEPTION,
-    "inception-spatial": ("nash2021generating", *_INCEPTION),
+    "inception-spatial": _INCEPTION,
     "digits": ("alpaydin1998digits",),
     "dinov2": _DINOV2,
     "dinov2-pil": _DINOV2,
 }
-# By its first word: how a family makes a metric on an extractor, and where it has another name.
-_FAMILIES: dict[str, tuple[Callable[[str], MetricEntry], Mapping[str, str]]] = {}
+# By its first word: a family's function, and how it makes a metric on an extractor.
+_FAMILIES: dict[str, tuple[Callable[..., Any], Callable[[str], MetricEntry]]] = {}
 
 
 def family(
-    name: str,
-    prefix: str,
-    summary: str,
-    *,
-    named: Mapping[str, str] | None = None,
-    cite: tuple[str, ...] = (),
-    **facts: Any,
+    name: str, prefix: str, summary: str, *, cite: tuple[str, ...] = (), **facts: Any
 ) -> Callable[[T], T]:
     """Decorator that registers a function as `name` on Inception's features and as
     `prefix-EXTRACTOR` on those of every other extractor.
@@ -53,26 +41,23 @@ def family(
         name: on the pooled features of Inception, which papers mean.
         prefix: of the names elsewhere.
         summary: one line without the extractor.
-        named: by further extractors on which it is listed: what the field calls it there.
         cite: keys of citations.bib, without those of the features.
         facts: of `MetricEntry`.
     """
 
-    names = {INCEPTION: name, **(named or {})}
-
     def file(function: T) -> T:
 
         def on(extractor: str) -> MetricEntry:
-            own = names.get(extractor, f"{prefix}-{extractor}")
-            told = f"{summary} {_ON.get(extractor, f'on {extractor} features')}"
+            own = name if extractor == INCEPTION else f"{prefix}-{extractor}"
+            told = f"{summary} {LISTED.get(extractor, f'on {extractor} features')}"
             keys = (*cite, *_SOURCES.get(extractor, ()))
             register = metrics.register(own, summary=told, extractor=extractor, cite=keys, **facts)
             register(function)
             return metrics.entry(own)
 
-        for extractor in dict.fromkeys((*LISTED, *names)):
+        for extractor in LISTED:
             on(extractor)
-        _FAMILIES[prefix] = on, names
+        _FAMILIES[prefix] = function, on
         return function
 
     return file
@@ -86,9 +71,11 @@ def forms() -> list[str]:
 @metrics.fallback
 def _on_others(name: str) -> MetricEntry | None:
     """The metric of a family on an extractor that is registered and not listed."""
-    for prefix, (on, names) in _FAMILIES.items():
+    for prefix, (function, on) in _FAMILIES.items():
         extractor = name.removeprefix(f"{prefix}-")
-        if extractor == name or extractor in names:
+        # Where the field has a name of its own ("sfid"), that is the one.
+        taken = any(each.obj is function and each.extractor == extractor for each in metrics)
+        if extractor == name or taken:
             continue
         try:
             known = extractors.entry(extractor).name

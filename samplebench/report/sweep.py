@@ -18,7 +18,7 @@ from samplebench.report.chart import (
     TableRow,
 )
 from samplebench.report.curves import Plot, StyledCurve, barred, plots_of
-from samplebench.report.layout import condense
+from samplebench.report.layout import Column, condense
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import (
     CONDITIONS,
@@ -29,6 +29,7 @@ from samplebench.results.fields import (
     hashes_of,
     number,
     printable,
+    repeats_text,
     rho_label,
     sampler_label,
     value_text,
@@ -141,6 +142,8 @@ def _point(row: Row, curve: StyledCurve, metric: str, view: View) -> Mark:
         curve.label,
         f"NFE {row.get('nfe')}{further}{steps}, N = {row.get('num_samples')}",
     ]
+    if over := repeats_text(row, metric):
+        hover.insert(1, f"over {row['repeats']} repeats: {over}")
     if x["gflop"] is not None:
         hover.append(f"{x['gflop']:.4g} network GFLOP per image")
     if x["seconds"] is not None:
@@ -174,6 +177,13 @@ def _device(records: Iterable[Record]) -> str:
     return f" on {' or '.join(names)}" if names else ""
 
 
+def _note(row: Row, column: Column, to: str) -> str:
+    """What a pointer on an entry of the table is told."""
+    if column.metric and (over := repeats_text(row, column.key)):
+        return f"over {row['repeats']} repeats: {over}"
+    return "to its provenance" if to and column.key == "nfe" else ""
+
+
 def table_of(view: View) -> DataTable | None:
     """The rows as a sortable table; what holds for all of them is said above it."""
     if not view.rows:
@@ -198,7 +208,7 @@ def table_of(view: View) -> DataTable | None:
                     number(row.get(column.key)) if column.metric or column.numeric else None,
                     mark=marks.get(column.key, {}).get(index, ""),
                     to=to if column.key == "nfe" else "",
-                    note="to its provenance" if to and column.key == "nfe" else "",
+                    note=_note(row, column, to),
                 )
             )
         rows.append(TableRow(cells, facets_of(row)))

@@ -12,6 +12,7 @@ from samplebench.references.reference import Reference, load
 from samplebench.registry import MetricEntry, extractors, metrics
 from samplebench.registry.entry import NOTHING
 from samplebench.results.record import ExtractorCondition
+from samplebench.results.requests import fault_of_metrics
 from samplebench.results.row import reference_label
 from samplebench.scoring.extract import fetch_extractor
 from samplebench.scoring.imaged import make_together
@@ -71,6 +72,8 @@ def measures(
         InputError: a file is no reference, or keeps no features where a metric needs them.
     """
     entries = [declared(name) for name in dict.fromkeys(names)]
+    if fault := fault_of_metrics(entry.name for entry in entries):
+        raise UsageError(f"{fault} of the table; register it by another name")
     given = tuple(references)
     if all(entry.against == NOTHING for entry in entries) and not given:
         fits = []

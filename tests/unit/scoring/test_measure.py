@@ -245,3 +245,10 @@ def test_the_digits_are_their_own_features(metric, tmp_path, monkeypatch):
     assert rows.shape == (1797, 64) and not rows.flags.writeable
     assert np.allclose(rows.mean(0, dtype=np.float64), found[0].reference.mean, rtol=1e-6)
     assert found[1].reference.blocked("features") is found[1].reference.blocked("features")
+
+
+@pytest.mark.parametrize("name", ["fd-digits_min", "mine_stderr", "seed"])
+def test_a_metric_is_not_called_as_a_column(metric, name):
+    metric(name, extractor="digits")
+    with pytest.raises(UsageError, match=f"a metric is called {name}, which is a column of the"):
+        measures(["fd-digits", name], ["digits"])
