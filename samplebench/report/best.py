@@ -1,7 +1,7 @@
 """Which rows are the best at their budget, and which are tied with them: the rule, in one place.
 
 Rows compete where model, protocol, reference, N and the budget asked for are equal. Tied with the
-best is what differs from it by at most 2 standard errors of the difference.
+best is what differs from it by at most 2 standard errors of the difference, or has no such error.
 """
 
 from __future__ import annotations

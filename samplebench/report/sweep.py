@@ -17,7 +17,7 @@ from samplebench.report.chart import (
     TableCell,
     TableRow,
 )
-from samplebench.report.curves import Plot, StyledCurve, plots_of
+from samplebench.report.curves import Plot, StyledCurve, barred, plots_of
 from samplebench.report.layout import Column, condense
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import (
@@ -190,7 +190,8 @@ def table_of(view: View) -> DataTable | None:
         return None
     facts, columns = condense(view.rows, "ρ")
     several = sum(column.metric for column in columns) > 1
-    facts += [("values", "± 1 standard error")] if several else []
+    known = {c.key for c in columns if c.metric and barred(view.rows, c.key)}
+    facts += [("values", "± 1 standard error")] if several and known else []
     marks = {c.key: marks_of(view, c.key) for c in columns if c.metric}
     rows = []
     for index, row in enumerate(view.rows):
@@ -212,7 +213,7 @@ def table_of(view: View) -> DataTable | None:
             )
         rows.append(TableRow(cells, facets_of(row)))
     heads = [
-        (c.head + (" (± 1 standard error)" if c.metric and not several else ""), c.kind)
+        (c.head + (" (± 1 standard error)" if c.key in known and not several else ""), c.kind)
         for c in columns
     ]
     return DataTable(heads, rows, facts)

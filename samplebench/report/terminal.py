@@ -42,7 +42,10 @@ def view_text(view: View) -> str:
         return table
     facts, columns = best_columns(found)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
-    head = "best per budget; tied: at most 2 standard errors of the difference apart"
+    head = (
+        "best per budget; tied: at most 2 standard errors of the difference apart, "
+        "or without a standard error"
+    )
     below = [f"note: {remark}" for remark in remarks(found)]
     lines = [*([said] if said else []), "", *_lines(columns), *([""] if below else []), *below]
     return "\n".join([table, "", head, *lines])
