@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from samplebench.features import dinov2_weights
+from samplebench.features.colour import in_colour
 from samplebench.features.dinov2_network import SIDE, check_installed, class_token, network_on
 from samplebench.registry import extractors
 
@@ -74,14 +75,10 @@ class _Sized:
         Raises:
             ValueError: another dtype or shape.
         """
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(
-                f"the '{self.name}' extractor takes uint8 images [N, 1 or 3, H, W], "
-                f"not {str(images.dtype).removeprefix('torch.')} {list(images.shape)}"
-            )
+        images = in_colour(images, self.name)
         if not len(images):
             return torch.zeros(0, self.feature_dim, dtype=torch.float64)
-        colour = images.cpu().expand(-1, 3, -1, -1).contiguous()
+        colour = images.cpu().contiguous()
         return torch.cat([self._features(batch) for batch in colour.split(BATCH)]).double()
 
     def _features(self, batch: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from samplebench.features import inception_weights
+from samplebench.features.colour import in_colour
 from samplebench.features.inception_network import Layers, network_on, package_spec
 from samplebench.registry import extractors
 
@@ -61,11 +62,7 @@ class _Layer:
         Raises:
             ValueError: another dtype or shape.
         """
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(
-                f"the '{self.name}' extractor takes uint8 images [N, 1 or 3, H, W], "
-                f"not {str(images.dtype).removeprefix('torch.')} {list(images.shape)}"
-            )
+        images = in_colour(images, self.name)
         if not len(images):
             return torch.zeros(0, self.feature_dim, dtype=torch.float64)
         return torch.cat([self._of(layers) for layers in self._network.layers(images)]).double()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from samplebench.features.colour import in_colour
 from samplebench.registry import extractors
 
 _SIDE = 8
@@ -47,12 +48,8 @@ class PixelsExtractor:
         Raises:
             ValueError: another dtype or shape.
         """
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(
-                "the 'pixels' extractor takes uint8 images [N, 1 or 3, H, W], "
-                f"not {str(images.dtype).removeprefix('torch.')} {list(images.shape)}"
-            )
+        images = in_colour(images, self.name)
         # On the CPU: Metal has no float64.
-        colour = images.expand(-1, 3, -1, -1).to("cpu", torch.float64)
+        colour = images.to("cpu", torch.float64)
         pooled = adaptive_avg_pool2d(colour, _SIDE) / 127.5 - 1
         return pooled.flatten(1).to(self._device if self._device.type != "mps" else "cpu")
