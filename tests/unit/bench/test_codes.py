@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from samplebench.bench.codes import Codes
-from samplebench.registry import AdapterEntry, DiscretizationEntry, SamplerEntry
+from samplebench.registry import AdapterEntry, DiscretizationEntry, MetricEntry, SamplerEntry
 
 
 def load(path, config, *, device, dtype):
@@ -27,6 +27,7 @@ def long(config, shape):
         (DiscretizationEntry, "lowest"),
         (SamplerEntry, "levels"),
         (SamplerEntry, "span"),
+        (MetricEntry, "blocked"),
     ],
 )
 def test_one_function_with_other_declarations_is_other_code(entry, fact):
