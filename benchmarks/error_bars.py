@@ -67,7 +67,7 @@ def digits(n: int, seed: int) -> np.ndarray:
 def pixels(folder: Path) -> tuple[Draw, np.ndarray]:
     """Pixel features of random images of a set, and those of all of them."""
     images = read(folder)
-    rows = statistics_of(images, PixelsExtractor(), rows=True, device="cpu").rows
+    rows = statistics_of(images, [(PixelsExtractor(), True)], device="cpu")[0].rows
     assert rows is not None
     return lambda n, seed: rows[np.random.default_rng(seed).choice(len(rows), n)], rows
 

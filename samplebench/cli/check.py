@@ -116,8 +116,23 @@ def _print(args: argparse.Namespace, summary: Summary) -> None:
     if summary.unknown:
         print(summary.unknown)
     print(summary.counts())
-    for line in [*summary.rules(), *filter(None, [summary.next_step()])]:
+    remark = _remark(summary) if args.retrained else ""
+    for line in [*summary.rules(), *filter(None, [remark, summary.next_step()])]:
         print(line)
+
+
+def _remark(summary: Summary) -> str:
+    """What is to be known of values that moved with the training; "" where nothing is."""
+    from samplebench.metrics.retraining import REMARK, explains
+    from samplebench.results.fields import number
+
+    changes = [change for verdict in summary.verdicts for change in verdict.moves]
+    pairs = ((c.column, number(c.old), number(c.new)) for c in changes)
+    known = any(
+        old is not None and new is not None and explains(column, old, new)
+        for column, old, new in pairs
+    )
+    return REMARK if known else ""
 
 
 def _update(args: argparse.Namespace) -> int:

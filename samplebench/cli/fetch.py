@@ -87,10 +87,10 @@ def _entries(args: argparse.Namespace) -> list[Checkpoint]:
 
 def _extractors(args: argparse.Namespace) -> list[str]:
     """Those of the metrics that are named."""
-    from samplebench.registry import metrics
+    from samplebench.scoring.measure import declared
 
     names = (name.strip() for name in (args.metric or "").split(","))
-    return [str(metrics.entry(name).extractor) for name in names if name]
+    return [str(declared(name).extractor) for name in names if name]
 
 
 def _measures(

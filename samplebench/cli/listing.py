@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samplebench.cli.common import command, output_flags, print_json, print_table
@@ -18,6 +18,7 @@ samplebench list samplers heun edm --verbose --json
 samplebench list metrics --verbose
 """
 
+Row = dict[str, object]
 _FAMILY = "FAMILY-EXTRACTOR"
 # Words of models that are no ids, as `loading/source.py` reads them.
 _MODELS = {
@@ -44,14 +45,12 @@ def main(args: argparse.Namespace) -> int:
 
     if args.kind is not None and args.kind not in _ALL:
         raise unknown("kind", args.kind, _ALL)
-    told = {"samplers": _sampler_facts, "metrics": _metric_facts}
-    if args.verbose and args.kind not in told:
+    if args.verbose and args.kind not in _FACTS:
         raise UsageError(
             "--verbose tells more of samplers and metrics: samplebench list samplers --verbose"
         )
-    kinds = [args.kind] if args.kind else list(_TABLES)
-    made = {**_ALL, **told} if args.verbose else _ALL
-    tables = {kind: _only(kind, args.names, made[kind]()) for kind in kinds}
+    kinds = [args.kind] if args.kind else list(_SHORT)
+    tables = {kind: _table(kind, args.names, args.verbose) for kind in kinds}
     if args.json:
         print_json(tables[args.kind] if args.kind else tables)
         return 0
@@ -67,23 +66,35 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _only(
-    kind: str, names: Sequence[str], rows: list[dict[str, object]]
-) -> list[dict[str, object]]:
-    """The rows of these names, in their order; all where none are given."""
+def _table(kind: str, names: Sequence[str], verbose: bool) -> list[Row]:
+    """The rows of these names, in their order; all where none are given.
+
+    A name that no row has may still mean a file, a module, or a family's metric: a registry says.
+    """
+    from samplebench import registry
     from samplebench.errors import unknown
 
+    known, row_of = getattr(registry, kind, None), (_FACTS if verbose else _ROWS).get(kind)
+    if known is None or row_of is None:
+        rows = _OTHERS[kind]()
+    else:
+        rows = [row_of(entry) for entry in known]
+        if kind in _FORMS and not verbose:
+            rows += _forms(known, dict.fromkeys(rows[0]), _FORMS[kind]())
     found = {str(next(iter(row.values()))): row for row in rows}
     for name in names:
-        if name not in found:
+        if name in found:
+            continue
+        if known is None or row_of is None:
             raise unknown(kind.removesuffix("s"), name, found, f"samplebench list {kind}")
+        found[name] = row_of(known.entry(name))
     return [found[name] for name in names] if names else rows
 
 
-def _models() -> list[dict[str, object]]:
+def _models() -> list[Row]:
     from samplebench.checkpoints.catalog import catalog
 
-    rows: list[dict[str, object]] = [
+    rows: list[Row] = [
         {
             "id": c.id,
             "shape": "x".join(map(str, c.shape)),
@@ -98,111 +109,7 @@ def _models() -> list[dict[str, object]]:
     return rows + [{**keys, "id": form, "summary": text} for form, text in _MODELS.items()]
 
 
-def _samplers() -> list[dict[str, object]]:
-    from samplebench.registry import samplers
-
-    rows: list[dict[str, object]] = [
-        {
-            "name": found["name"],
-            "order": found["order"],
-            "timelines": found["timelines"],
-            "evaluations": found["evaluations"],
-            "summary": found["summary"],
-            "parameters": found["parameters"],
-        }
-        for found in _sampler_facts()
-    ]
-    return _forms(samplers, rows)
-
-
-def _sampler_facts() -> list[dict[str, object]]:
-    from samplebench.cli.sampler_facts import facts
-    from samplebench.registry import samplers
-
-    return [facts(entry) for entry in samplers]
-
-
-def _forms(known: Registry[Any], rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Rows with one more for each way to write a name that nobody registers."""
-    places = {
-        "./FILE.py:NAME": f"a {known.kind} in a file",
-        "PACKAGE.MODULE:NAME": f"a {known.kind} in a module",
-    }
-    told = {scheme.form: scheme.summary for scheme in known.schemes()} | places
-    keys = dict.fromkeys(rows[0])
-    return rows + [{**keys, "name": form, "summary": text} for form, text in told.items()]
-
-
-def _discretizations() -> list[dict[str, object]]:
-    from samplebench.answers.parameters import label
-    from samplebench.discretizations import grid_constants
-    from samplebench.registry import discretizations
-
-    rows: list[dict[str, object]] = [
-        {
-            "name": entry.name,
-            "summary": entry.summary,
-            "constants": label(grid_constants(entry.name)),
-        }
-        for entry in discretizations
-    ]
-    return _forms(discretizations, rows)
-
-
-def _metrics() -> list[dict[str, object]]:
-    from samplebench.metrics.family import forms
-    from samplebench.registry import metrics
-
-    rows: list[dict[str, object]] = [
-        {
-            "name": entry.name,
-            "features": entry.extractor,
-            "better": entry.better,
-            "summary": entry.summary,
-        }
-        for entry in metrics
-    ]
-    (*others, last) = forms()
-    text = (
-        f"{', '.join(others)}{' and ' if others else ''}{last}: on any other extractor's features"
-    )
-    return _forms(metrics, [*rows, {**dict.fromkeys(rows[0]), "name": _FAMILY, "summary": text}])
-
-
-def _metric_facts() -> list[dict[str, object]]:
-    from samplebench.cli.metric_facts import facts
-    from samplebench.registry import metrics
-
-    return [facts(entry) for entry in metrics]
-
-
-def _extractors() -> list[dict[str, object]]:
-    from samplebench.registry import extractors
-
-    return [{"name": entry.name, "summary": entry.summary} for entry in extractors]
-
-
-def _adapters() -> list[dict[str, object]]:
-    from samplebench.registry import adapters
-
-    return [{"name": entry.name, "summary": entry.summary} for entry in adapters]
-
-
-def _timelines() -> list[dict[str, object]]:
-    from samplebench.registry import timelines
-
-    return [
-        {
-            "name": entry.name,
-            "samplers need": entry.obj.needs,
-            "models of kind": ", ".join(entry.obj.kinds),
-            "summary": entry.summary,
-        }
-        for entry in timelines
-    ]
-
-
-def _protocols() -> list[dict[str, object]]:
+def _protocols() -> list[Row]:
     from samplebench.protocols import PROTOCOLS
 
     return [
@@ -211,12 +118,91 @@ def _protocols() -> list[dict[str, object]]:
     ]
 
 
-_TABLES: dict[str, Callable[[], list[dict[str, object]]]] = {
-    "models": _models,
-    "samplers": _samplers,
-    "discretizations": _discretizations,
-    "metrics": _metrics,
-    "protocols": _protocols,
+def _forms(known: Registry[Any], keys: Row, further: Mapping[str, str]) -> list[Row]:
+    """A row for each way to write a name that nobody registers."""
+    places = {
+        "./FILE.py:NAME": f"a {known.kind} in a file",
+        "PACKAGE.MODULE:NAME": f"a {known.kind} in a module",
+    }
+    told = {scheme.form: scheme.summary for scheme in known.schemes()}
+    every = {**further, **told, **places}
+    return [{**keys, "name": form, "summary": text} for form, text in every.items()]
+
+
+def _families() -> dict[str, str]:
+    """How the metrics of families are written on an extractor of one's own."""
+    from samplebench.metrics.family import forms
+
+    (*others, last) = forms()
+    names = f"{', '.join(others)}{' and ' if others else ''}{last}"
+    return {_FAMILY: f"{names}: on any other extractor's features"}
+
+
+def _sampler(entry: Any) -> Row:
+    keys = ("name", "order", "timelines", "evaluations", "summary", "parameters")
+    found = _sampler_facts(entry)
+    return {key: found[key] for key in keys}
+
+
+def _sampler_facts(entry: Any) -> Row:
+    from samplebench.cli.sampler_facts import facts
+
+    return facts(entry)
+
+
+def _discretization(entry: Any) -> Row:
+    from samplebench.answers.parameters import label
+    from samplebench.discretizations import grid_constants
+
+    constants = label(grid_constants(entry.name))
+    return {"name": entry.name, "summary": entry.summary, "constants": constants}
+
+
+def _metric(entry: Any) -> Row:
+    return {
+        "name": entry.name,
+        "features": entry.extractor,
+        "better": entry.better,
+        "summary": entry.summary,
+    }
+
+
+def _metric_facts(entry: Any) -> Row:
+    from samplebench.cli.metric_facts import facts
+
+    return facts(entry)
+
+
+def _named(entry: Any) -> Row:
+    return {"name": entry.name, "summary": entry.summary}
+
+
+def _timeline(entry: Any) -> Row:
+    return {
+        "name": entry.name,
+        "samplers need": entry.obj.needs,
+        "models of kind": ", ".join(entry.obj.kinds),
+        "summary": entry.summary,
+    }
+
+
+# Of what registries hold: an entry's row, and all that is known of it.
+_ROWS: dict[str, Callable[[Any], Row]] = {
+    "samplers": _sampler,
+    "discretizations": _discretization,
+    "metrics": _metric,
+    "timelines": _timeline,
+    "extractors": _named,
+    "adapters": _named,
 }
+_FACTS: dict[str, Callable[[Any], Row]] = {"samplers": _sampler_facts, "metrics": _metric_facts}
+# Whose names may be written in further ways, and the ways of that kind alone.
+_FORMS: dict[str, Callable[[], dict[str, str]]] = {
+    "samplers": dict,
+    "discretizations": dict,
+    "metrics": _families,
+}
+_OTHERS: dict[str, Callable[[], list[Row]]] = {"models": _models, "protocols": _protocols}
 # Of these the extractors load torch, so they are listed by name only.
-_ALL = {**_TABLES, "timelines": _timelines, "extractors": _extractors, "adapters": _adapters}
+_SHORT = ("models", "samplers", "discretizations", "metrics", "protocols")
+_ALL = (*_SHORT, "timelines", "extractors", "adapters")

@@ -78,6 +78,7 @@ def _make(args: argparse.Namespace) -> None:
     from samplebench.devices import resolve_device
     from samplebench.features.judged import extractor_of
     from samplebench.image_sets import read
+    from samplebench.references.files import beside_images
     from samplebench.scoring.extract import fetch_extractor, statistics_of
 
     fetch_extractor(args.extractor, offline=False, quiet=args.quiet)
@@ -85,7 +86,7 @@ def _make(args: argparse.Namespace) -> None:
     images = read(source, quiet=args.quiet)
     few = rank_note(images.description, images.count, extractor.feature_dim)
     if not args.quiet:
-        for note in (*images.notes, *few):
+        for note in (*beside_images(source), *images.notes, *few):
             say(f"note: {note}")
     rows = args.keep == "features"
     wanted = [(extractor, rows)]

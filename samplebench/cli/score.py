@@ -118,14 +118,16 @@ def _score_images(
 
     from samplebench.devices import resolve_device
     from samplebench.image_sets import read
+    from samplebench.references.files import beside_images
     from samplebench.scoring.images import score_images
     from samplebench.scoring.measure import ready
 
     resolve_device(args.device)
-    images = read(expanded(args.images), quiet=args.quiet)
+    source = expanded(args.images)
+    images = read(source, quiet=args.quiet)
     here = ready(asked, offline=args.offline, quiet=args.quiet)
     if not args.quiet:
-        for note in _notes(images, here):
+        for note in (*beside_images(source), *_notes(images, here)):
             say(f"note: {note}")
     found = score_images(images, here, device=args.device, quiet=args.quiet)
     if not args.quiet:

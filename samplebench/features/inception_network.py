@@ -7,6 +7,8 @@ import importlib
 import importlib.util
 import sys
 import tempfile
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakSet
@@ -74,12 +76,17 @@ class InceptionNetwork:
             )
         )
         self._last = dict[str, Layers]()
+        # What the hook is given, and what is remembered, is of one call.
+        self._one_at_a_time = threading.Lock()
         self.readers: WeakSet[Any] = WeakSet()
 
     @torch.inference_mode()
     def layers(self, images: Tensor) -> list[Layers]:
-        """Of uint8 images [N, 1 or 3, H, W], N > 0, batch by batch."""
-        batches = images.split(BATCH)
+        """Of uint8 images [N, 1 or 3, H, W], N > 0, batch by batch; one thread at a time."""
+        with self._one_at_a_time:
+            return self._layers(images.split(BATCH))
+
+    def _layers(self, batches: Sequence[Tensor]) -> list[Layers]:
         if len(self.readers) < 2:
             self._last = {}
             return [self._pass(batch) for batch in batches]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -16,6 +17,7 @@ class Shared(Generic[N]):
 
     def __init__(self) -> None:
         self.there: WeakValueDictionary[tuple[str, str], N] = WeakValueDictionary()
+        self._one_at_a_time = threading.Lock()
 
     def on(self, device: torch.device, sha256: str | None, load: Callable[[], N]) -> N:
         """The network on a device, loaded where no extractor has it.
@@ -29,7 +31,8 @@ class Shared(Generic[N]):
             # float32 is to mean float32 here too, where no model has been loaded before.
             torch.backends.cudnn.allow_tf32 = False
         key = str(device), str(sha256)
-        found = self.there.get(key)
-        if found is None:
-            found = self.there[key] = load()
+        with self._one_at_a_time:
+            found = self.there.get(key)
+            if found is None:
+                found = self.there[key] = load()
         return found

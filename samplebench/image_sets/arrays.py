@@ -32,11 +32,6 @@ def images_of(path: Path) -> ImageSet:
     key = _key(path, arrays)
     stored = arrays[key]
     notes = [] if key in ("", *KEYS) else [f"{path}: its images are those called {shown(key)}"]
-    if {"mu", "sigma"} <= set(arrays.keys):
-        notes.append(
-            f"{path} holds statistics too, mu and sigma, often of more images than are in it: "
-            f"--reference {path} takes those"
-        )
     last = _channels_last(path, stored)
     channels = stored.shape[1:2] if stored.ndim == 4 and not last else stored.shape[3:] or (1,)
     if last is None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from samplebench.metrics.gaussians import rooted_product
-from samplebench.metrics.moments import Moments, Parts
+from samplebench.metrics.moments import BlockSums, Moments
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Expansion:
         half = self.basis / np.sqrt(self.scale)
         return np.asarray(half @ half.T)
 
-    def deleted(self, parts: Parts, order: int) -> list[float]:
+    def deleted(self, parts: BlockSums, order: int) -> list[float]:
         """The distance without each block, to first or second order in the covariance.
 
         Args:
@@ -86,13 +86,13 @@ class Expansion:
         changes = self._first(parts, left, means) if order == 1 else self._second(parts)
         return [float(value) for value in fixed - 2 * changes]
 
-    def _first(self, parts: Parts, left: np.ndarray, means: np.ndarray) -> np.ndarray:
+    def _first(self, parts: BlockSums, left: np.ndarray, means: np.ndarray) -> np.ndarray:
         """Changes of tr P^(1/2) by block, [B]."""
         outer = np.vdot(self.gradient, self.moments.outer) - parts.products(self.gradient)
         around = outer - left * np.einsum("bi,ij,bj->b", means, self.gradient, means, optimize=True)
         return np.asarray((around / (left - 1) - self.scale.sum()) / 2)
 
-    def _second(self, parts: Parts) -> np.ndarray:
+    def _second(self, parts: BlockSums) -> np.ndarray:
         """The same with the second order."""
         scale, whole = self.scale, self.moments.through(self.basis)
         weights = 1 / (np.multiply.outer(scale, scale) * np.add.outer(scale, scale))

@@ -28,8 +28,8 @@ _SOURCES = {
     "dinov2": _DINOV2,
     "dinov2-pil": _DINOV2,
 }
-# By its first word: how a family makes a metric on an extractor.
-_FAMILIES: dict[str, Callable[[str], MetricEntry]] = {}
+# By its first word: a family's function, and how it makes a metric on an extractor.
+_FAMILIES: dict[str, tuple[Callable[..., Any], Callable[[str], MetricEntry]]] = {}
 
 
 def family(
@@ -61,7 +61,7 @@ def family(
         for extractor in LISTED:
             own = name if extractor == INCEPTION else f"{prefix}-{extractor}"
             metrics.register(own, **told(extractor))(function)
-        _FAMILIES[prefix] = on
+        _FAMILIES[prefix] = function, on
         return function
 
     return file
@@ -75,9 +75,11 @@ def forms() -> list[str]:
 @metrics.fallback
 def _on_others(name: str) -> MetricEntry | None:
     """The metric of a family on an extractor that is registered and not listed."""
-    for prefix, on in _FAMILIES.items():
+    for prefix, (function, on) in _FAMILIES.items():
         extractor = name.removeprefix(f"{prefix}-")
-        if extractor == name or extractor == INCEPTION:
+        # Where the field has a name of its own ("sfid"), that is the one.
+        taken = any(each.obj is function and each.extractor == extractor for each in metrics)
+        if extractor == name or taken:
             continue
         try:
             known = extractors.entry(extractor).name

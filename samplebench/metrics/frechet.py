@@ -12,6 +12,7 @@ from samplebench.metrics.gaussians import symmetric_root as symmetric_root
 from samplebench.metrics.infinity import fid_infinity as fid_infinity
 from samplebench.metrics.moments import BlockedMoments, Moments
 from samplebench.metrics.uncertainty import delete_one
+from samplebench.registry import metrics
 
 # At so few features 20 distances take about a second, and nothing need be expanded.
 _EXACT = 512
@@ -39,15 +40,28 @@ def blocked_frechet(
     return _named(*expansion.terms), expansion.deleted(statistic.parts, order)
 
 
-@family(
-    "fid",
-    "fd",
-    "Frechet distance",
-    better="lower",
-    blocked=blocked_frechet,
-    cost="5 s and 0.5 GB beside the rows, on 2 cores at D = 2,048",
-    cite=("heusel2017gans",),
+_FACTS: dict[str, Any] = {
+    "better": "lower",
+    "blocked": blocked_frechet,
+    "cost": "5 s and 0.5 GB beside the rows, on 2 cores at D = 2,048",
+}
+
+
+@metrics.register(
+    "sfid",
+    summary="Frechet distance on 7 channels of a 17x17 layer of Inception, as guided-diffusion's",
+    extractor="inception-spatial",
+    cite=("heusel2017gans", "nash2021generating", "obukhov2020torchfidelity"),
+    **_FACTS,
 )
+@metrics.register(
+    "fd-dinov2-pil",
+    summary="Frechet distance on DINOv2's features, images resized as dgm-eval does",
+    extractor="dinov2-pil",
+    cite=("heusel2017gans", "oquab2024dinov2", "stein2023exposing"),
+    **_FACTS,
+)
+@family("fid", "fd", "Frechet distance", cite=("heusel2017gans",), **_FACTS)
 def frechet(moments: Moments, reference: Any) -> dict[str, float]:
     """Value and its two terms; `reference` has mean, cov and its root."""
     given = (moments.mean, moments.cov, reference.mean, reference.cov)

@@ -14,14 +14,12 @@ from samplebench.metrics.blocks import BlockedRows
 from samplebench.metrics.expansion import Expansion
 from samplebench.metrics.family import family
 from samplebench.metrics.gaussians import Gaussian, frechet_distance
-from samplebench.metrics.moments import Held, Moments, Parts, packed_bytes
+from samplebench.metrics.moments import BlockSums, Held, Moments, packed_bytes
 from samplebench.registry import MetricEntry
 from samplebench.results.view import few_in_subset
 
 # What the registered metric draws its order with, and how many sizes it takes.
 _SEED, _SIZES = 2020, 15
-# At so few features all distances without a block are computed: 300 in a second.
-_EXACT = 64
 # Rows that are put in order at a time.
 _ROWS = 4096
 
@@ -153,9 +151,8 @@ def blocked_infinity(
 ) -> tuple[dict[str, float], list[float]]:
     """`infinity` with the values without one block each: the same subsets without its samples.
 
-    The distances are exact for at most 64 features, else of the first order of their `Expansion`.
-    There are none where the blocks' moments would take more than 400 MB, or a subset without one
-    has fewer than 2 samples.
+    The distances are of the first order of their `Expansion`. There are none where the blocks'
+    moments would take more than 400 MB, or a subset without one has fewer than 2 samples.
     """
     rows, blocks = statistic.rows, len(statistic.blocks)
     counts, order = _counts(statistic.count), _order(statistic.count, _SEED)
@@ -168,7 +165,7 @@ def blocked_infinity(
         if held is not None:
             left.append(moments.count - held.counts)
             enough = left[-1].min() > 1
-            deleted.append(_without(moments, held, reference, expansion) if enough else [])
+            deleted.append(expansion.deleted(BlockSums(held=held), order=1) if enough else [])
     found = _told(Extrapolation.of(counts, np.array(values)))
     if not all(deleted) or held is None:
         return found, []
@@ -176,20 +173,10 @@ def blocked_infinity(
     return found, [Extrapolation.of(sizes, some).intercept for sizes, some in lines]
 
 
-def _without(moments: Moments, held: Held, reference: Any, expansion: Expansion) -> list[float]:
-    """The distance without each block."""
-    parts = Parts(held=held)
-    if len(moments.total) > _EXACT:
-        return expansion.deleted(parts, order=1)
-    given = reference.mean, reference.cov
-    rest = (moments - part for part in parts)
-    return [frechet_distance(m.mean, m.cov, *given, root2=reference.root) for m in rest]
-
-
 @family(
     "fid-infinity",
     "fd-infinity",
-    "Frechet distance extrapolated to infinitely many samples",
+    "Frechet distance extrapolated to infinitely many samples,",
     statistic="features",
     against="moments",
     better="lower",

@@ -138,7 +138,7 @@ class Held(NamedTuple):
         return held
 
 
-class Parts(Sequence[Moments]):
+class BlockSums(Sequence[Moments]):
     """Moments of the blocks of samples, in their order.
 
     They are held as triangles where these take less room than the rows, else made of the rows
@@ -154,7 +154,7 @@ class Parts(Sequence[Moments]):
         self._ranges = ranges(0 if rows is None else len(rows))
 
     @classmethod
-    def of(cls, many: Sequence[Moments]) -> Parts:
+    def of(cls, many: Sequence[Moments]) -> BlockSums:
         """Of moments of blocks, at least one."""
         return cls(held=Held.of(many))
 
@@ -241,7 +241,7 @@ class BlockedMoments:
     """
 
     total: Moments
-    parts: Parts = field(default_factory=Parts)
+    parts: BlockSums = field(default_factory=BlockSums)
 
     def __post_init__(self) -> None:
         # Several metrics get it, and one of others may write on what it gets.
@@ -253,16 +253,16 @@ class BlockedMoments:
         """Of feature rows [N, D], which may be mapped from a file.
 
         The same rows give the same bits. In memory at a time are a few matrices [D, D], and those
-        of the blocks as far as `Parts` holds them.
+        of the blocks as far as `BlockSums` holds them.
         """
-        parts, total = Parts(rows), Moments.zeros(rows.shape[1])
+        parts, total = BlockSums(rows), Moments.zeros(rows.shape[1])
         for part in parts.first_pass():
             total = total + part
         return cls(total, parts)
 
     def parted(self, rows: np.ndarray) -> BlockedMoments:
         """The same with the parts of its rows [N, D], made when they are asked for."""
-        return BlockedMoments(self.total, Parts(rows))
+        return BlockedMoments(self.total, BlockSums(rows))
 
     @property
     def count(self) -> int:
@@ -294,8 +294,10 @@ class BlockedMoments:
         Raises:
             ValueError: the arrays do not belong together.
         """
-        (total,) = Parts(held=Held.load(state, ""))
-        parts = Parts(held=Held.load(state, "block_")) if "block_count" in state else Parts()
+        (total,) = BlockSums(held=Held.load(state, ""))
+        parts = (
+            BlockSums(held=Held.load(state, "block_")) if "block_count" in state else BlockSums()
+        )
         if parts and sum(part.count for part in parts) != total.count:
             raise ValueError("blocks do not add up to the total")
         return cls(total, parts)

@@ -103,6 +103,16 @@ def holds_statistics(path: Path) -> bool:
     return _ACTIVATIONS in keys or any(set(pair) <= keys for pair in _PAIRS)
 
 
+def beside_images(path: Path) -> tuple[str, ...]:
+    """That a file whose images are taken holds statistics, too, a line; nothing of others."""
+    if not holds_statistics(path):
+        return ()
+    return (
+        f"{path} holds statistics too, often of more images than are in it: --reference {path} "
+        "takes those",
+    )
+
+
 def _read(arrays: Arrays, extractor: str) -> Statistics:
     keys = set(arrays.keys)
     pairs = {whose: pair for pair, whose in reversed(_PAIRS.items()) if set(pair) <= keys}

@@ -130,8 +130,11 @@ def _error_of_range(metric: str, point: CurvePoint) -> float:
     wrong = [row for row in point.rows if (number(row.get(metric + STDERR)) or 0.0) <= 0]
     if wrong or variance is None or not 0 < variance < math.inf:
         # None, NaN, 0, below 0 or beyond what has a square.
+        none = any(row.get(metric + STDERR) == 0 for row in wrong)
+        # As of a share that is 0 in every block, of which a percentage allows nothing.
+        what, limit = ("a standard error of 0", "abs:0.01") if none else ("no standard error", "2%")
         raise UsageError(
-            f"metric {metric} of {point.row['model']} has no standard error in "
-            f"{point.table.source}; give it another --tolerance, e.g. {metric}:2%"
+            f"metric {metric} of {point.row['model']} has {what} in {point.table.source}; "
+            f"give it another --tolerance, e.g. {metric}:{limit}"
         )
     return math.sqrt(variance)

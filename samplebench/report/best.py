@@ -1,7 +1,7 @@
 """Which rows are the best at their budget, and which are tied with them: the rule, in one place.
 
 Rows compete where model, protocol, reference, N and the budget asked for are equal. Tied with the
-best is what differs from it by at most 2 standard errors of the difference.
+best is what differs from it by at most 2 standard errors of the difference, or has no such error.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from samplebench.checkpoints.catalog import catalog
+from samplebench.metrics import retraining
 from samplebench.metrics.uncertainty import spread
 from samplebench.results.fields import number
 from samplebench.results.row import STDERR, Row, value
@@ -30,11 +32,14 @@ class Contest:
         budget: NFE asked for.
         best: indices of the rows with the best value; none where all values are equal.
         tied: indices of the further rows that are tied with them, the best first.
+        close: of those that are not, indices of rows that differ by less than training the network
+            again moves.
     """
 
     budget: float
     best: tuple[int, ...]
     tied: tuple[int, ...]
+    close: tuple[int, ...]
 
 
 def direction(metric: str, view: View) -> str | None:
@@ -77,7 +82,10 @@ def contests(view: View, metric: str) -> list[Contest]:
         for budget, some in sorted(rivals.items()):
             if len(some) > 1:
                 some.sort(key=lambda i: _SIGNS[str(better)] * value(rows[i], metric))
-                made.append(Contest(budget, *_decided(some, view, metric)))
+                best, tied = _decided(some, view, metric)
+                behind = [index for index in some if index not in (*best, *tied)]
+                close = (i for i in behind if _retrained(rows[best[0]], rows[i], metric))
+                made.append(Contest(budget, best, tied, tuple(close)))
     return made
 
 
@@ -123,6 +131,13 @@ def _decided(
         for index in some[len(best) :]
         if any(_tied(rows[first], rows[index], view, metric) for first in best)
     )
+
+
+def _retrained(a: Row, b: Row, metric: str) -> bool:
+    """Whether training the network of two rows again moves more than their difference."""
+    known = catalog().get(str(a.get("model")))
+    trained = known is None or not known.format.startswith("exact")
+    return trained and retraining.explains(metric, value(a, metric), value(b, metric))
 
 
 def _tied(a: Row, b: Row, view: View, metric: str) -> bool:

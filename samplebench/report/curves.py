@@ -147,13 +147,13 @@ def plots_of(view: View) -> list[Plot]:
             rows = [r for r in view.rows if r.get("model") == model and r.get(metric) is not None]
             shown = [row for row in rows if _drawable(row, metric)]
             if shown:
-                caption = _caption(shown, len(rows) - len(shown))
+                caption = _caption(shown, metric, len(rows) - len(shown))
                 better = direction(metric, view)
                 plots.append(Plot(str(model), metric, curves_of(shown, view), caption, better))
     return plots
 
 
-def _caption(rows: Sequence[Row], left_out: int) -> str:
+def _caption(rows: Sequence[Row], metric: str, left_out: int) -> str:
     grids = list(dict.fromkeys(called(row, "discretization") for row in rows))
     references = references_of(rows)
     facts = [
@@ -163,10 +163,16 @@ def _caption(rows: Sequence[Row], left_out: int) -> str:
         *(conditions_of(rows, ("guidance",)) if any(row.get("guidance") for row in rows) else []),
         *conditions_of(rows, ("repeats", "seed", "dtype")),
     ]
-    text = "; ".join(facts) + ". Error bars: ± 1 standard error."
+    bars = "Error bars: ± 1 standard error." if barred(rows, metric) else "Without error bars."
+    text = f"{'; '.join(facts)}. {bars}"
     if left_out:
         text += f" Not drawn: {left_out} without a finite value."
     return text
+
+
+def barred(rows: Iterable[Row], metric: str) -> bool:
+    """Whether a value of the metric has an error bar."""
+    return any(number(row.get(metric + STDERR)) is not None for row in rows)
 
 
 def conditions_of(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from samplebench.report.overlay import links, overlay
 from samplebench.report.page import render_page
 from samplebench.report.samples import samples_of
 from samplebench.report.sheets import sheets_of
-from samplebench.report.standings import groups_of, standings
+from samplebench.report.standings import groups_of, remarks, standings
 from samplebench.report.sweep import cell_id, chart_of, table_of
 from samplebench.results.fields import (
     called,
@@ -176,7 +176,7 @@ def render_html(
         drawn: SVG files by the names of their figures, for browsers without JavaScript.
     """
     csv, view = to_csv(view.rows), labelled(view)
-    table, sheets = table_of(view), sheets_of(view)
+    table, sheets, outcomes = table_of(view), sheets_of(view), standings(view)
     known = links(str(model) for (model,) in _distinct(view, "model"))
     return render_page(
         title=printable(view.title),
@@ -188,7 +188,7 @@ def render_html(
         pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],
         pending=view.pending,
         notes=_notes(view),
-        best=groups_of(standings(view), metrics_of(view.rows)),
+        best=(*groups_of(outcomes, metrics_of(view.rows)), remarks(outcomes)),
         caveats=_caveats(view),
         labels=stands_for(view),
         sheets=sheets,

@@ -116,8 +116,8 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
         place = (MARGIN / _WIDTH, 1 - 0.1 / height)
         title = figure.text(*place, "", size=11.5, weight="bold", va="top")
         _fit(title, plot.title, _WIDTH - 2 * MARGIN)
-        metric = printable(plot.metric) + better_words(plot.better)
-        figure.text(MARGIN / _WIDTH, 1 - 0.36 / height, metric, color=FAINT, va="top")
+        metric = figure.text(MARGIN / _WIDTH, 1 - 0.36 / height, "", color=FAINT, va="top")
+        _fit(metric, printable(plot.metric), _WIDTH - 2 * MARGIN, better_words(plot.better))
         figure.legend(
             [Line2D([], [], **look) for _, look in entries],
             # Matplotlib before 3.10 leaves labels out that begin with an underscore.
@@ -137,17 +137,17 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
     return figure
 
 
-def _fit(text: Text, words: str, room: float) -> None:
-    """Show as much of `words` as fits into `room` inches."""
+def _fit(text: Text, words: str, room: float, after: str = "") -> None:
+    """Show as much of `words` as fits into `room` inches, and all of what comes after."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = text.get_figure(root=True)
     assert figure is not None
     renderer = FigureCanvasAgg(figure).get_renderer()
-    text.set_text(words[:200])
+    text.set_text(words[:200] + after)
     while len(words) > 1 and text.get_window_extent(renderer).width > room * figure.dpi:
         words = words[:200][: -2 if words.endswith("…") else -1] + "…"
-        text.set_text(words)
+        text.set_text(words + after)
 
 
 def wrapped(label: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from samplebench.metrics.retraining import REMARK
 from samplebench.report.best import Contest, better_words, contests, direction
 from samplebench.report.curves import curves_of
 from samplebench.report.layout import Column
@@ -38,6 +39,7 @@ class Outcome:
         best: the curve with the best value, or that there is none.
         value: with its standard error.
         tied: the curves that are tied with it.
+        close: whether one that is not differs by less than training the network again moves.
     """
 
     metric: str
@@ -46,6 +48,7 @@ class Outcome:
     best: str
     value: str
     tied: tuple[str, ...]
+    close: bool
 
     @property
     def ties(self) -> str:
@@ -89,7 +92,8 @@ def _standing(
     facts["metric"] = printable(metric) + better_words(direction(metric, view))
     best = labels.pop(0) if contest.best else "none, all are equal"
     value = texts[places[0]]
-    return Outcome(metric, facts, f"{contest.budget:g}", best, value, tuple(labels))
+    budget, close = f"{contest.budget:g}", bool(contest.close)
+    return Outcome(metric, facts, budget, best, value, tuple(labels), close)
 
 
 def _label(row: Row, budget: float, name: str) -> str:
@@ -97,6 +101,12 @@ def _label(row: Row, budget: float, name: str) -> str:
     return (
         name if number(row.get("nfe")) == budget else f"{name} at NFE {count_text(row.get('nfe'))}"
     )
+
+
+def remarks(found: Iterable[Outcome]) -> list[str]:
+    """What is to be known of differences that are no ties, a line each."""
+    close = dict.fromkeys(one.budget for one in found if one.close)
+    return [f"NFE {', '.join(close)}: {REMARK}"] if close else []
 
 
 def shared(found: Sequence[Outcome]) -> tuple[list[str], list[str]]:

@@ -17,8 +17,8 @@ from samplebench.report.chart import (
     TableCell,
     TableRow,
 )
-from samplebench.report.curves import Plot, StyledCurve, plots_of
-from samplebench.report.layout import condense
+from samplebench.report.curves import Plot, StyledCurve, barred, plots_of
+from samplebench.report.layout import Column, condense
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import (
     CONDITIONS,
@@ -29,6 +29,7 @@ from samplebench.results.fields import (
     hashes_of,
     number,
     printable,
+    repeats_text,
     rho_label,
     sampler_label,
     value_text,
@@ -141,6 +142,8 @@ def _point(row: Row, curve: StyledCurve, metric: str, view: View) -> Mark:
         curve.label,
         f"NFE {row.get('nfe')}{further}{steps}, N = {row.get('num_samples')}",
     ]
+    if over := repeats_text(row, metric):
+        hover.insert(1, f"over {row['repeats']} repeats: {over}")
     if x["gflop"] is not None:
         hover.append(f"{x['gflop']:.4g} network GFLOP per image")
     if x["seconds"] is not None:
@@ -174,13 +177,21 @@ def _device(records: Iterable[Record]) -> str:
     return f" on {' or '.join(names)}" if names else ""
 
 
+def _note(row: Row, column: Column, to: str) -> str:
+    """What a pointer on an entry of the table is told."""
+    if column.metric and (over := repeats_text(row, column.key)):
+        return f"over {row['repeats']} repeats: {over}"
+    return "to its provenance" if to and column.key == "nfe" else ""
+
+
 def table_of(view: View) -> DataTable | None:
     """The rows as a sortable table; what holds for all of them is said above it."""
     if not view.rows:
         return None
     facts, columns = condense(view.rows, "ρ")
     several = sum(column.metric for column in columns) > 1
-    facts += [("values", "± 1 standard error")] if several else []
+    known = {c.key for c in columns if c.metric and barred(view.rows, c.key)}
+    facts += [("values", "± 1 standard error")] if several and known else []
     marks = {c.key: marks_of(view, c.key) for c in columns if c.metric}
     rows = []
     for index, row in enumerate(view.rows):
@@ -197,12 +208,12 @@ def table_of(view: View) -> DataTable | None:
                     number(row.get(column.key)) if column.metric or column.numeric else None,
                     mark=marks.get(column.key, {}).get(index, ""),
                     to=to if column.key == "nfe" else "",
-                    note="to its provenance" if to and column.key == "nfe" else "",
+                    note=_note(row, column, to),
                 )
             )
         rows.append(TableRow(cells, facets_of(row)))
     heads = [
-        (c.head + (" (± 1 standard error)" if c.metric and not several else ""), c.kind)
+        (c.head + (" (± 1 standard error)" if c.key in known and not several else ""), c.kind)
         for c in columns
     ]
     return DataTable(heads, rows, facts)

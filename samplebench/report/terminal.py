@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from samplebench.report.labels import labelled, stands_for
 from samplebench.report.layout import Column, condense
-from samplebench.report.standings import best_columns, standings
-from samplebench.results.fields import printable
+from samplebench.report.standings import best_columns, remarks, standings
+from samplebench.results.fields import printable, repeats_text
 from samplebench.results.row import Row
 from samplebench.results.view import View, few_samples
 
@@ -18,7 +18,15 @@ def to_text(rows: Sequence[Row]) -> str:
         return "no results yet"
     facts, columns = condense(rows)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
-    return "\n".join([*([said, ""] if said else []), *_lines(columns)])
+    shown = [each for column in columns for each in (column, *_over_repeats(column, rows))]
+    return "\n".join([*([said, ""] if said else []), *_lines(shown)])
+
+
+def _over_repeats(column: Column, rows: Sequence[Row]) -> list[Column]:
+    """The column beside a metric's, where rows have repeats."""
+    cells = [repeats_text(row, column.key) if column.metric else "" for row in rows]
+    head, told = "over its repeats", [cell or "-" for cell in cells]
+    return [Column(f"{column.key} over repeats", head, told)] if any(cells) else []
 
 
 def view_text(view: View) -> str:
@@ -34,8 +42,13 @@ def view_text(view: View) -> str:
         return table
     facts, columns = best_columns(found)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
-    head = "best per budget; tied: at most 2 standard errors of the difference apart"
-    return "\n".join([table, "", head, *([said] if said else []), "", *_lines(columns)])
+    head = (
+        "best per budget; tied: at most 2 standard errors of the difference apart, "
+        "or without a standard error"
+    )
+    below = [f"note: {remark}" for remark in remarks(found)]
+    lines = [*([said] if said else []), "", *_lines(columns), *([""] if below else []), *below]
+    return "\n".join([table, "", head, *lines])
 
 
 def _lines(columns: Sequence[Column]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from samplebench.results.fields import visible
-from samplebench.results.row import COLUMNS, COUNTED, OPTIONAL, STDERR, Columns, Row
+from samplebench.results.row import COLUMNS, COUNTED, OPTIONAL, SD, STDERR, Columns, Row, suffix_of
 
 HASH = re.compile(r"[0-9a-f]{64}")
 # Least and most of the whole numbers; the limits are those of a request.
@@ -19,6 +19,7 @@ _WHOLE = {
     "repeats": (1, 1000),
     "num_samples": (1, 2**63),
 }
+_SPREADS = {STDERR: "standard error", SD: "standard deviation"}
 _EMPTY_ALLOWED = ("params", "guidance", "reference")
 
 
@@ -29,7 +30,7 @@ def fault(row: Row) -> str:
     if empty := [column for column in COUNTED if row.get(column) is None]:
         return f"{empty[0]} is empty"
     for column in row.keys() - {*COLUMNS, "cell"}:
-        if found := _fault_of_value(column, row.get(column)):
+        if found := _fault_of_value(suffix_of(column, row), row.get(column)):
             return f"{column} is {found}"
     if not isinstance(row["cell"], str) or not row["cell"]:
         return "cell is empty"
@@ -63,11 +64,11 @@ def _fault_of_column(column: str, value: Any) -> str:
     return "" if value.isprintable() else f"{shown(value)}, which has control characters"
 
 
-def _fault_of_value(column: str, value: Any) -> str:
+def _fault_of_value(end: str, value: Any) -> str:
     if value is not None and not _is_number(value):
         return f"{shown(value)}, not a number"
-    if column.endswith(STDERR) and value is not None and (value < 0 or value == math.inf):
-        return f"{shown(value)}, and a standard error is neither negative nor infinite"
+    if end in _SPREADS and value is not None and (value < 0 or value == math.inf):
+        return f"{shown(value)}, and a {_SPREADS[end]} is neither negative nor infinite"
     return ""
 
 

@@ -8,7 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from samplebench.answers.parameters import label, word
 from samplebench.results.record import Record
-from samplebench.results.row import COLUMNS, STDERR, Row
+from samplebench.results.row import (
+    COLUMNS,
+    LARGEST,
+    LEAST,
+    OVER_REPEATS,
+    SD,
+    STDERR,
+    Row,
+    suffix_of,
+)
 
 # Points that differ in one of these are not points of the same curve.
 CONDITIONS = ("guidance", "protocol", "reference", "num_samples", "dtype", "seed", "repeats")
@@ -26,14 +35,21 @@ _MOST_DECIMALS = 6
 def metrics_of(rows: Iterable[Row]) -> list[str]:
     """Metric names over all rows, by first appearance."""
     fixed = {*COLUMNS, "cell", "called"}
-    names = (key for row in rows for key in row if key not in fixed and not key.endswith(STDERR))
-    return list(dict.fromkeys(names))
+    names = dict.fromkeys(key for row in rows for key in row if key not in fixed)
+    return [name for name in names if not suffix_of(name, names)]
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
-    """All columns in the order of the CSV file."""
-    pairs = [column for name in metrics_of(rows) for column in (name, name + STDERR)]
-    return [*COLUMNS, *pairs, "cell"]
+    """All columns in the order of the CSV file; those over repeats where a row has them."""
+    rows = list(rows)
+    names, there = metrics_of(rows), {key for row in rows for key in row}
+    more = [
+        column
+        for name in names
+        for column in (name, name + STDERR, *(name + end for end in OVER_REPEATS))
+        if column in there or column == name + STDERR
+    ]
+    return [*COLUMNS, *more, "cell"]
 
 
 def hashes_of(row: Row) -> list[str]:
@@ -195,6 +211,13 @@ def _value_text(value: object, stderr: object, power: int | None) -> str:
 def _last(mean: float, error: float) -> int:
     """Power of ten of the last digit that is shown."""
     return _exponent(error) - 1 if error > 0 else _exponent(mean) - 3
+
+
+def repeats_text(row: Row, metric: str) -> str:
+    """What the values of a row's repeats did, e.g. "sd 0.12, min 2.31"; "" without repeats."""
+    found = ((end, row.get(metric + end)) for end in (SD, LEAST, LARGEST))
+    told = ((end.strip("_"), value) for end, value in found if value is not None)
+    return ", ".join(f"{name} {value_text(value)}" for name, value in told)
 
 
 def _exponent(value: float) -> int:

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 from samplebench.results.cell import PlannedRow
 from samplebench.results.columns import HASH, fault_of_cells, fault_of_columns
 from samplebench.results.damage import Damaged, read_sealed
-from samplebench.results.row import COLUMNS, COUNTED, STDERR, Columns
+from samplebench.results.row import COLUMNS, COUNTED, Columns, suffix_of
 
 _TAKEN = frozenset({*COLUMNS, "cell"})
 MEND = "delete it and run its sweep again; finished cells are kept"
@@ -164,10 +164,11 @@ def _fault(row: Any) -> str:
 
 def fault_of_metrics(names: Iterable[Any]) -> str:
     """What is wrong with the names of metrics, "" if nothing."""
+    names = list(names)
     for name in names:
         if not isinstance(name, str) or not name:
             return "a cell or a metric is no text"
-        if name in _TAKEN or name.endswith(STDERR):
+        if name in _TAKEN or suffix_of(name, names):
             return f"a metric is called {name}, which is a column"
     return ""
 

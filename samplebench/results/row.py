@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NotRequired, TypedDict, cast, get_args, get_type_hints
 
 
@@ -54,8 +54,9 @@ class Called(TypedDict, total=False):
 
 
 class Row(Columns):
-    """A point with what was measured there: `<metric>` and `<metric>_stderr` for every metric, read
-    by `value` and `entry`, then its cells.
+    """A point with what was measured there: `<metric>` and `<metric>_stderr` for every metric, with
+    repeats `<metric>_sd` and the best of them, `<metric>_min` or `<metric>_max`, too; read by
+    `value` and `entry`. Then its cells.
 
     Attributes:
         cell: their hashes, one per repeat, separated by spaces.
@@ -70,6 +71,9 @@ COLUMNS = tuple(get_type_hints(Columns))
 # What of a row is counted when it runs, and no part of its name.
 COUNTED = ("nfe", "depth", "guide_nfe")
 STDERR = "_stderr"
+# Of the values of a point's repeats: their standard deviation, the least and the largest.
+SD, LEAST, LARGEST = "_sd", "_min", "_max"
+OVER_REPEATS = (SD, LEAST, LARGEST)
 _KINDS = {name: (kind, *get_args(kind)) for name, kind in get_type_hints(Row).items()}
 INTEGERS = frozenset(name for name, kinds in _KINDS.items() if int in kinds)
 STRINGS = frozenset(name for name, kinds in _KINDS.items() if str in kinds)
@@ -84,6 +88,15 @@ def value(row: Row, metric: str) -> float:
 def entry(row: Row, column: str) -> float | None:
     """A number by the name of its column; None where the row has none."""
     return cast("float | None", row.get(column))
+
+
+def suffix_of(column: str, columns: Container[str]) -> str:
+    """Of the name of a column that says more of a metric among `columns`, e.g. "_stderr"; "" of
+    others."""
+    if column.endswith(STDERR):
+        return STDERR
+    ends = (end for end in OVER_REPEATS if column.endswith(end))
+    return next((end for end in ends if column.removesuffix(end) in columns), "")
 
 
 def reference_label(name: str, sha256: str) -> str:

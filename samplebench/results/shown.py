@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -11,7 +12,7 @@ from samplebench.files.places import file_at
 from samplebench.results.damage import Damaged
 from samplebench.results.record import Record, Score
 from samplebench.results.requests import MEND, AskedRow
-from samplebench.results.row import STDERR, Row
+from samplebench.results.row import LARGEST, LEAST, SD, STDERR, Row
 from samplebench.results.view import ScoreKey, View, key_of
 
 
@@ -77,7 +78,8 @@ def missing(source: Filed, row: AskedRow) -> set[str]:
 def with_values(
     row: AskedRow, records: Sequence[Record], scores: Mapping[str, Sequence[Score]]
 ) -> Row:
-    """A row with its values: the mean over repeats, and the standard error of that mean."""
+    """A row with its values: the mean over repeats, the standard error of that mean, and what
+    papers report of them."""
     values: dict[str, float] = {}
     for name, each in scores.items():
         found = [score["value"] for score in each]
@@ -86,6 +88,9 @@ def with_values(
         values[name] = math.fsum(mean / len(means) for mean in means)
         # Without a square that overflows.
         values[name + STDERR] = math.hypot(*errors) / len(errors)
+        if len(means) > 1:
+            better = {v["better"] for v in found if "better" in v}
+            values |= {name + end: one for end, one in _over_repeats(means, better).items()}
     counted = {
         "nfe": _over([record["nfe"] for record in records]),
         "depth": _over([record.get("depth", record["nfe"]) for record in records]),
@@ -93,6 +98,24 @@ def with_values(
     }
     fixed = {**row["columns"], **counted}
     return cast(Row, {**fixed, **values, "cell": " ".join(row["cells"])})
+
+
+def _over_repeats(values: Sequence[float], better: Container[str]) -> dict[str, float]:
+    """Standard deviation (divisor R - 1) of the values of repeats, and the best of them.
+
+    Args:
+        better: "lower" or "higher", as the scores say it; where none does both ends are told.
+    """
+    if not all(map(math.isfinite, values)):
+        sd = least = largest = math.nan
+    else:
+        sd, least, largest = statistics.stdev(values), min(values), max(values)
+    found = {SD: sd}
+    if "lower" in better or "higher" not in better:
+        found[LEAST] = least
+    if "higher" in better or "lower" not in better:
+        found[LARGEST] = largest
+    return found
 
 
 def _over(counts: Sequence[float]) -> float:

@@ -107,15 +107,15 @@ def _without_error(score: Score) -> str:
 
 
 def few_samples(record: Record, score: Score) -> str:
-    """That a cell, or a subset of it, has too few samples for its features, of a value that needs
-    their covariance, a line; "" where it has enough, or the value needs none."""
-    n = record["conditions"].get("num_samples", 0)
+    """That a value needs the covariance of more samples than there are, a line; "" where not."""
     dim = score["conditions"].get("extractor", {}).get("feature_dim", 0)
-    on_moments = score["conditions"].get("statistic", "moments") == "moments"
-    if on_moments and 0 < n <= dim:
-        return f"N = {n} is not above the {dim} features: the value means little"
     least = score["value"].get("smallest_subset")
-    return "" if least is None else few_in_subset(score["conditions"]["metric"], int(least), dim)
+    if least is not None:
+        return few_in_subset(score["conditions"]["metric"], int(least), dim)
+    n = record["conditions"].get("num_samples", 0)
+    if score["conditions"].get("statistic", "moments") != "moments" or not 0 < n <= dim:
+        return ""
+    return f"N = {n} is not above the {dim} features: the value means little"
 
 
 def few_in_subset(metric: str, least: int, dim: int) -> str:

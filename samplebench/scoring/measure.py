@@ -12,6 +12,7 @@ from samplebench.references.reference import Reference, load
 from samplebench.registry import MetricEntry, extractors, metrics
 from samplebench.registry.entry import NOTHING
 from samplebench.results.record import ExtractorCondition
+from samplebench.results.requests import fault_of_metrics
 from samplebench.results.row import reference_label
 from samplebench.scoring.extract import fetch_extractor
 from samplebench.scoring.imaged import make_together
@@ -70,7 +71,9 @@ def measures(
             is computed against.
         InputError: a file is no reference, or keeps no features where a metric needs them.
     """
-    entries = [_declared(metrics.entry(name)) for name in dict.fromkeys(names)]
+    entries = [declared(name) for name in dict.fromkeys(names)]
+    if fault := fault_of_metrics(entry.name for entry in entries):
+        raise UsageError(f"{fault} of the table; register it by another name")
     given = tuple(references)
     if all(entry.against == NOTHING for entry in entries) and not given:
         fits = []
@@ -98,6 +101,27 @@ def measures(
                 f"({used} features); leave it out or add a metric on them"
             )
     return tuple(found.values())
+
+
+def declared(name: str) -> MetricEntry:
+    """A metric whose extractor is declared and here.
+
+    Raises:
+        UsageError: no such metric, or one whose extractor is not.
+    """
+    entry = metrics.entry(name)
+    if entry.extractor is None:
+        raise UsageError(
+            f"metric {entry.name} does not say whose features it compares; register it with "
+            "extractor=..., e.g. extractor='inception'"
+        )
+    try:
+        extractors.entry(entry.extractor)
+    except UsageError as error:
+        raise UsageError(
+            f"metric {entry.name} compares other features than are here: {error}"
+        ) from None
+    return entry
 
 
 def ready(
@@ -159,22 +183,6 @@ def extractor_condition(name: str, reference: Reference) -> ExtractorCondition:
         "weights_sha256": reference.weights_sha256 or str(own),
         "feature_dim": reference.feature_dim,
     }
-
-
-def _declared(entry: MetricEntry) -> MetricEntry:
-    """A metric whose extractor is declared and here."""
-    if entry.extractor is None:
-        raise UsageError(
-            f"metric {entry.name} does not say whose features it compares; register it with "
-            "extractor=..., e.g. extractor='inception'"
-        )
-    try:
-        extractors.entry(entry.extractor)
-    except UsageError as error:
-        raise UsageError(
-            f"metric {entry.name} compares other features than are here: {error}"
-        ) from None
-    return entry
 
 
 def _fitting(

@@ -12,7 +12,7 @@ import pytest
 from samplebench.cli import main
 from samplebench.cli.common import say
 from samplebench.results.fields import inert, printable
-from samplebench.results.tables import write_csv
+from samplebench.results.tables import read_csv, write_csv
 
 HASH = "0123456789abcdef" * 4
 
@@ -61,6 +61,21 @@ def test_a_verdict_that_nobody_reads_stands(
     for name in streams:
         monkeypatch.setattr(sys, name, Broken(error))
     assert main(["check", "results.csv", "--baseline", baseline, *more]) == code
+
+
+@pytest.mark.parametrize(("value", "told"), [(2.03, True), (2.06, False), (2.0, False)])
+def test_a_move_that_training_again_explains(tables, capsys, value, told):
+    """Said where another training is compared, and nowhere else."""
+    (row,) = read_csv(tables / "equal.csv")
+    rows = [{**row, "fd-digits_stderr": 1e-3}, {**row, "seed": 500, "fd-digits_stderr": 1e-3}]
+    write_csv(rows[:1], tables / "baseline.csv")
+    write_csv([{**rows[1], "fd-digits": value}], tables / "results.csv")
+    words = ["check", "results.csv", "--baseline", "baseline.csv", "--tolerance", "3sigma"]
+    for more in ([], ["--retrained"]):
+        assert main([*words, *more]) == (0 if value == 2.0 else 1)
+        assert ("training the network again moves" in capsys.readouterr().out) == (
+            told and more != []
+        )
 
 
 @pytest.mark.parametrize(("baseline", "code"), BASELINES)

@@ -8,7 +8,7 @@ import torch
 
 from samplebench.adapters.openai.flags import classifier
 from samplebench.cli import main
-from samplebench.registry import extractors
+from samplebench.registry import extractors, metrics
 
 ARCHITECTURE = {
     "image_size": 8, "in_channels": 1, "model_channels": 32, "out_channels": 10,
@@ -68,3 +68,7 @@ def test_what_metrics_need(tmp_path, capsys, monkeypatch):
     assert asked == ["mine", "mine-deep"]
     assert main([*words, "fd-digit"]) == 2
     assert "did you mean 'fd-digits'" in capsys.readouterr().err
+    bare = metrics.made("bare", max)
+    monkeypatch.setitem(metrics._entries, "bare", bare)
+    assert main([*words, "bare"]) == 2
+    assert "metric bare does not say whose features it compares" in capsys.readouterr().err

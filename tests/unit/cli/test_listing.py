@@ -115,6 +115,20 @@ def test_names_that_nobody_registers_are_shown_by_their_form(known, capsys, monk
     assert "a toy" in text and "./FILE.py" not in text
 
 
+def test_names_that_a_registry_makes_when_they_are_asked_for(tmp_path, monkeypatch, capsys):
+    (tmp_path / "own.py").write_text("def far(moments, reference):\n    'How far.'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(metrics, "_entries", dict(metrics._entries))
+    asked = ("kd-dinov2-pil", "./own.py:far", "fid")
+    rows = json.loads(listed(capsys, "metrics", *asked, "--json"))
+    names = ["kd-dinov2-pil", "own.py:far", "fid"]
+    assert [row["name"] for row in rows] == names and rows[1]["summary"] == "How far."
+    blocks = listed(capsys, "metrics", *asked, "--verbose").split("\n\n")
+    assert [block.splitlines()[0] for block in blocks] == names
+    assert main(["list", "metrics", "kd-nobody"]) == 2
+    assert "unknown metric 'kd-nobody'; did you mean" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +192,31 @@ def test_a_run_and_its_kept_images_are_passed_once(weights, passes, real, tmp_pa
     found, evaluations = again(out, *METRICS, reference=[real])
     assert (passes, evaluations, found.lacking) == ([1, 1], 0, {})
     assert values_of(Store(out), found.rows) == done.values
+
+
+def test_threads_do_not_mix_their_images(layers):
+    """Nor what the hook sees: each gets the layers of its own images."""
+    mine = IMAGES[:2].split(1)
+    expected = [layers[2](images) for images in mine]
+    layers[2]._network._last = {}
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(layers[2], mine))
+    assert all(map(torch.equal, found, expected))
+
+
+def test_two_threads_load_one_network():
+    both, loads = threading.Barrier(2), []
+    shared = Shared[InceptionNetwork]()
+
+    def load():
+        loads.append(1)
+        time.sleep(0.05)
+        return torch.nn.Identity()
+
+    def on(_):
+        both.wait()
+        return shared.on(torch.device("cpu"), "ab", load)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(on, range(2))
+    assert first is second and len(loads) == 1

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from samplebench.metrics.frechet import frechet_distance
+from samplebench.metrics.gaussians import Gaussian
 from samplebench.metrics.inception_score import inception_score
+from samplebench.metrics.infinity import extrapolation, fid_infinity
 from samplebench.metrics.kernel import cmmd, gaussian_mmd, kid, kid_subsets
 from samplebench.metrics.kernel_sums import sums_between, sums_within
 from samplebench.metrics.manifold import authpct, density_coverage, precision_recall
@@ -157,6 +159,34 @@ def test_cmmd(golden_set, agrees):
     agrees("metrics", 1000 * gaussian_mmd(ref, gen, width=10), expected["raw_float64"], 1e-9)
     agrees("metrics", cmmd(ref, gen), expected["normalised_float64"], 1e-9)
     agrees("metrics", cmmd(ref, gen), expected["normalised_float32"], 1e-4)
+
+
+def test_fid_infinity(golden_set, agrees):
+    ref, gen, values = golden_set
+    expected, given = values["fd_infinity"], Gaussian.of(Moments.of(ref))
+    found = extrapolation(given, gen)
+    assert found.sizes.tolist() == expected["subset_sizes"]
+    for one, value in zip(found.values, expected["fd_values"], strict=True):
+        agrees("metrics", one, value, 1e-8 * value)
+    agrees("metrics", found.intercept, expected["intercept"], 1e-8 * expected["intercept"])
+    agrees("metrics", found.slope, expected["slope"], 1e-8 * expected["slope"])
+    assert fid_infinity(ref, gen) == found.intercept
+
+
+def test_fid_infinity_of_fewer_samples_than_features():
+    """Singular values of the data have no zeros that are rounded.
+
+    B's golden, whose covariance has, is 8e-8 from them in its first size, and so are we.
+    """
+    ref, gen = (rows.astype(float) for rows in made("B"))
+    given = Gaussian.of(Moments.of(ref))
+    found, lower = extrapolation(given, gen), np.linalg.cholesky(given.cov)
+    for n, value in zip(found.sizes[:2], found.values, strict=False):
+        centred = gen[:n] - gen[:n].mean(0)
+        root = np.linalg.svd(centred @ lower, compute_uv=False).sum() / np.sqrt(n - 1)
+        means = np.square(gen[:n].mean(0) - given.mean).sum()
+        exact = means + np.trace(np.cov(gen[:n].T)) + np.trace(given.cov) - 2 * root
+        assert value == pytest.approx(exact, rel=2e-7)
 
 
 def test_authpct_and_vendi(golden_set, agrees):

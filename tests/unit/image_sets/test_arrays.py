@@ -62,12 +62,6 @@ def test_the_keys_that_were_found_are_named(tmp_path, arrays, message):
         read(tmp_path / "set.npz")
 
 
-def test_images_beside_statistics_of_others(tmp_path):
-    np.savez(tmp_path / "VIRTUAL.npz", arr_0=IMAGES, mu=np.zeros(2048), sigma=np.zeros((1, 1)))
-    (note,) = read(tmp_path / "VIRTUAL.npz").notes
-    assert "--reference" in note
-
-
 def test_a_layout_that_could_be_either_is_said(tmp_path):
     np.save(tmp_path / "set.npy", np.zeros((4, 3, 8, 3), np.uint8))
     assert "fits both layouts" in read(tmp_path / "set.npy").notes[0]

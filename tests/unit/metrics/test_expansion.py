@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import samplebench as sb
+from samplebench.features.digits import DigitsExtractor
+from samplebench.images import to_uint8
 from samplebench.metrics import frechet as metric
 from samplebench.metrics.expansion import Expansion
 from samplebench.metrics.gaussians import frechet_terms, symmetric_root
-from samplebench.metrics.moments import BlockedMoments, Moments, Parts
+from samplebench.metrics.moments import BlockedMoments, BlockSums, Moments
 from samplebench.metrics.uncertainty import delete_one, spread
 
 
@@ -67,6 +71,49 @@ def test_the_values_without_a_block(of, order):
     assert found == pytest.approx(expected, abs=moved * {1: 0.7, 2: 0.05}[order])
 
 
+def features(kind, n, seed):
+    """Of exact draws of the digits, or correlated numbers."""
+    if kind == "numbers":
+        return draw(n, 64, seed)
+    drawn, _ = sb.load("digits-exact", device="cpu").draw(n, 100 + seed)
+    return DigitsExtractor()(to_uint8(drawn, "edm")).numpy()
+
+
+@pytest.mark.parametrize("kind", ["numbers", "digits"])
+def test_the_error_bar_of_first_order_from_20_samples_a_feature_on(kind):
+    """Within 10 % in the median, at the floor of the distance, where it is hardest."""
+    ref, found = reference(features(kind, 6000, 0)), []
+    for seed in range(1, 6):
+        blocked = BlockedMoments.of(features(kind, 20 * 64, seed))
+        first = Expansion.of(blocked.total, ref).deleted(blocked.parts, 1)
+        found.append(spread(first) / spread(exact(blocked, ref)))
+    assert np.median(found) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.slow
+def test_2048_random_features():
+    """Within 10 %, in at most twice the CPU time of a distance, which is printed."""
+    dim, n = 2048, 42_000
+    mixing = np.random.default_rng(0).standard_normal((dim, dim), dtype=np.float32) / dim**0.5
+    ref = reference(np.random.default_rng(1).standard_normal((3 * dim, dim), np.float32) @ mixing)
+    blocked = BlockedMoments.of(
+        np.random.default_rng(2).standard_normal((n, dim), np.float32) @ mixing
+    )
+    given = blocked.total.mean, blocked.total.cov, ref.mean, ref.cov
+
+    def timed(function):
+        began = time.process_time()
+        return function(), time.process_time() - began
+
+    _, one = timed(lambda: frechet_terms(*given, root2=ref.root))
+    (_, found), both = timed(lambda: metric.blocked_frechet(blocked, ref))
+    expected = exact(blocked, ref)
+    ratio = spread(found) / spread(expected)
+    print(f"\nvalue and error bar: {both / one:.2f} distances; standard error {ratio:.3f} of exact")
+    assert both - one < 2 * one
+    assert ratio == pytest.approx(1, abs=0.1)
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_it_is_the_derivative(order):
     """Blocks of a half, a quarter, ... of a change: the error falls by 4, or by 8, each time."""
@@ -80,7 +127,7 @@ def test_it_is_the_derivative(order):
             Moments(rest.count * scale, *(scale * x for x in (rest.total, rest.outer))),
         )
         total = total + part
-        (found, _) = Expansion.of(total, ref).deleted(Parts.of([part, part]), order)
+        (found, _) = Expansion.of(total, ref).deleted(BlockSums.of([part, part]), order)
         errors.append(abs(found - metric.frechet(total - part, ref)["value"]))
     ratios = np.array(errors[:-1]) / errors[1:]
     assert ratios == pytest.approx([2 ** (order + 1)] * 3, rel=0.1)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -18,19 +15,6 @@ from samplebench.metrics.moments import Moments
 from samplebench.metrics.uncertainty import spread
 from samplebench.registry import metrics
 
-GOLDEN = json.loads((Path(__file__).parents[2] / "goldens/metrics/fd_infinity.json").read_text())
-
-
-def golden_set(seed, n_ref, n_gen, dim, shift, scale):
-    """Float32 features (reference, generated) by the recipe of the goldens."""
-    rs = np.random.RandomState(seed)
-    zr, er = rs.standard_normal((n_ref, 8)), rs.standard_normal((n_ref, dim))
-    zg, eg = rs.standard_normal((n_gen, 8)), rs.standard_normal((n_gen, dim))
-    i, s = np.arange(dim) % 8, 0.5 + (np.arange(dim) % 5) / 4
-    ref = np.maximum(0.8 * zr[:, i] + er + 0.25, 0) * s
-    gen = np.maximum(0.8 * scale * zg[:, i] + eg + 0.25 + shift, 0) * s
-    return ref.astype(np.float32), gen.astype(np.float32)
-
 
 def draw(n, dim, seed):
     return np.random.default_rng(seed).standard_normal((n, dim)) * np.linspace(0.2, 1, dim)
@@ -38,35 +22,6 @@ def draw(n, dim, seed):
 
 def given(n=2000, dim=6):
     return Gaussian.of(Moments.of(draw(n, dim, 99)))
-
-
-@pytest.mark.parametrize("name", ["A", "B"])
-def test_against_dgm_evals_golden(name):
-    expected = GOLDEN[name]["fd_infinity"]
-    ref, gen = golden_set(**GOLDEN[name]["recipe"])
-    found = extrapolation(Gaussian.of(Moments.of(ref)), gen)
-    assert found.sizes.tolist() == expected["subset_sizes"]
-    assert found.values == pytest.approx(expected["fd_values"], rel=1e-8)
-    assert found.intercept == pytest.approx(expected["intercept"], rel=1e-8)
-    assert found.slope == pytest.approx(expected["slope"], rel=1e-8)
-    assert fid_infinity(ref, gen) == found.intercept
-
-
-def test_fewer_samples_than_features():
-    """The first two subsets of B: a sum of singular values of the data has no zeros to round.
-
-    The golden, which has, is 8e-8 from it, and so are we.
-    """
-    ref, gen = (rows.astype(float) for rows in golden_set(**GOLDEN["B"]["recipe"]))
-    given = Gaussian.of(Moments.of(ref))
-    found = extrapolation(given, gen)
-    lower = np.linalg.cholesky(given.cov)
-    for n, value in zip(found.sizes[:2], found.values, strict=False):
-        x = gen[:n] - gen[:n].mean(0)
-        root = np.linalg.svd(x @ lower, compute_uv=False).sum() / np.sqrt(n - 1)
-        means = np.square(gen[:n].mean(0) - given.mean).sum()
-        exact = means + np.trace(np.cov(gen[:n].T)) + np.trace(given.cov) - 2 * root
-        assert value == pytest.approx(exact, rel=2e-7)
 
 
 def test_a_line_is_found_again():
@@ -129,10 +84,8 @@ def test_the_bias_of_few_samples_is_gone():
     assert abs(np.mean([one.intercept for one in found])) < 0.1 * biased
 
 
-@pytest.mark.parametrize("exact", [64, 0], ids=["exact", "first order"])
-def test_the_values_without_a_block(exact, monkeypatch):
+def test_the_values_without_a_block():
     """The same subsets without its samples, wherever these are in the order."""
-    monkeypatch.setattr(metric, "_EXACT", exact)
     rows, ref = draw(600, 6, 1).astype(np.float32), given()
     terms, found = blocked_infinity(BlockedRows(rows), ref)
     assert terms == metric.infinity(rows, ref)
@@ -145,9 +98,8 @@ def test_the_values_without_a_block(exact, monkeypatch):
             sizes.append(len(kept))
             values.append(frechet_distance(x.mean(0), np.cov(x.T), ref.mean, ref.cov))
         expected.append(np.polyfit(1 / np.array(sizes), values, 1)[1])
-    if exact:
-        assert found == pytest.approx(expected, rel=1e-7)
-    assert spread(found) == pytest.approx(spread(expected), rel=0.15)
+    assert spread(found) == pytest.approx(spread(expected), rel=0.1)
+    assert np.corrcoef(found, expected)[0, 1] > 0.98
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from samplebench.metrics.blocks import BlockedRows, ranges
-from samplebench.metrics.moments import BlockedMoments, Moments, Parts
+from samplebench.metrics.moments import BlockedMoments, BlockSums, Moments
 from samplebench.metrics.uncertainty import delete_one, spread
 
 
 def blocked(values, blocks=20):
     rows = np.asarray(values, dtype=float)[:, None]
     parts = [Moments.of(rows[block]) for block in ranges(len(rows), blocks)]
-    return BlockedMoments(Moments.of(rows), Parts.of(parts))
+    return BlockedMoments(Moments.of(rows), BlockSums.of(parts))
 
 
 def jackknife(blocked, estimate):

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from samplebench.cli import main
 from samplebench.errors import InputError
-from samplebench.references.files import read
+from samplebench.image_sets import read as read_images
+from samplebench.references.files import beside_images, read
 from samplebench.scoring.references import reference_for
 
 
@@ -286,3 +288,17 @@ def test_other_zip_archives(tmp_path):
         archive.writestr("stats/data.pkl", b"")
     with pytest.raises(InputError, match=r"a file of torch\.save"):
         read(tmp_path / "r.npz")
+
+
+def test_statistics_beside_images_are_told_where_the_images_are_taken(tmp_path, capsys):
+    """And not where the file is the reference, whose statistics are taken already."""
+    images = np.zeros((3, 8, 8, 3), dtype=np.uint8)
+    images[1:] = 200
+    path, out = tmp_path / "both.npz", tmp_path / "made.reference.npz"
+    np.savez(path, arr_0=images, mu_s=np.zeros(2023), sigma_s=np.eye(2023))
+    assert read_images(path).notes == ()
+    words = ["reference", "make", "--images", path, "--extractor", "pixels", "--out", out]
+    assert main([str(word) for word in words]) == 0
+    assert f"{path} holds statistics too" in capsys.readouterr().err
+    np.savez(path, arr_0=images)
+    assert beside_images(path) == beside_images(tmp_path) == ()

@@ -8,6 +8,7 @@ import pytest
 
 from samplebench.regression.tolerance import default_rule
 from tests.unit.regression.judged import changed, judged, statuses
+from tests.unit.regression.made import row
 
 
 def test_equal_rows_are_the_same(rows):
@@ -30,6 +31,17 @@ def test_a_value_that_moved_either_way(rows, factor, words):
     assert first.status == "moved" and first.failed
     assert first.detail.startswith(words)
     assert [v.status for v in others] == ["same", "same"]
+
+
+@pytest.mark.parametrize("sides", [(True, True), (True, False), (False, True)])
+def test_what_values_did_over_repeats_is_no_metric(sides):
+    """Older tables lack these columns; they follow from values that are compared."""
+    plain = [row(name, repeats=2) for name in ("euler", "heun")]
+    told = [{**one, "fd-digits_sd": 0.3, "fd-digits_min": 1.7} for one in plain]
+    current, baseline = (told if side else plain for side in sides)
+    assert statuses(current, baseline) == ["same", "same"]
+    moved = changed(current, **{"fd-digits": 2.5})
+    assert [v.status for v in judged(moved, baseline)] == ["moved", "same"]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -45,6 +45,15 @@ def refused(path):
     return text
 
 
+@pytest.mark.parametrize("end", ["sd", "min", "max"])
+def test_columns_over_repeats(put, end):
+    rows = [row(name, repeats=2, **{f"fd-digits_{end}": 1.5}) for name in ("euler", "heun")]
+    lines = [line.split(",") for line in to_csv(rows).splitlines()]
+    assert [one[f"fd-digits_{end}"] for one in load_rows(put(lines)).rows] == [1.5, 1.5]
+    text = "-1.5" if end == "sd" else "1_5"
+    assert f"fd-digits_{end} is" in refused(put(with_entry(lines, f"fd-digits_{end}", text)))
+
+
 HASH = "0" * 64
 FAULTS = [
     *[("repeats", text) for text in ("0", "-1", "", "3", "1000000000", "1.5", "nan", "x")],

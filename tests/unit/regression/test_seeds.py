@@ -195,7 +195,8 @@ def test_a_value_that_is_not_finite_has_moved(side, value):
 def test_an_error_bar_that_is_none_wants_another_rule(side, error):
     for sides in ((side(500), side(0, N)), (side(0, N), side(500))):
         sides[0].rows[0]["fd-digits_stderr"] = error
-        with pytest.raises(UsageError, match="fd-digits of digits-exact has no standard error"):
+        said = "a standard error of 0 .*fd-digits:abs" if error == 0 else "no standard error .*:2%"
+        with pytest.raises(UsageError, match=f"fd-digits of digits-exact has {said}"):
             judged(*sides)
 
 

@@ -305,6 +305,29 @@ def test_rows_need_no_records():
     assert marks_of(EMPTY, "fid") == {}
 
 
+@pytest.mark.parametrize(
+    ("metric", "model", "value", "close"),
+    [
+        ("fid", "edm-cifar10-cond-vp", 2.03, (1,)),
+        ("fid", "one of mine", 2.03, (1,)),
+        ("fd-infinity-digits", "digits-vp", 2.03, (1,)),
+        ("fid", "edm-cifar10-cond-vp", 2.05, ()),  # further than training it again moves
+        ("fid", "edm-cifar10-cond-vp", 2.01, ()),  # tied
+        ("fd-digits", "digits-exact", 2.03, ()),  # which was not trained
+        ("fd-digits", "digits-cld-exact", 2.03, ()),
+        ("kid", "edm-cifar10-cond-vp", 2.03, ()),
+        ("fd-toy", "edm-cifar10-cond-vp", 2.03, ()),
+    ],
+)
+def test_what_training_again_moves(monkeypatch, metric, model, value, close):
+    """Of a Frechet distance: what differs by less than 2 % and is no tie."""
+    monkeypatch.setattr("samplebench.report.best.direction", lambda metric, view: "lower")
+    shared = {"model": model, "nfe": 5, "nfe_requested": 5, f"{metric}_stderr": 0.01}
+    rows = [{**shared, metric: each} for each in (2.0, value, 3.0)]
+    (found,) = contests(View("t", rows, {}, {}), metric)
+    assert found.close == close and found.best == (0,)
+
+
 EMPTY = View("t", [], {}, {})
 
 

@@ -192,6 +192,15 @@ def test_repeats_and_aliases(make_view):
     assert "heun (computed as heun)" not in text
 
 
+def test_the_page_tells_what_repeats_did(make_view):
+    view = make_view(repeats=3)
+    assert "repeats: sd" not in render_html(view)
+    view.rows[0] |= {"fd-toy_sd": 0.25, "fd-toy_min": 1.5}
+    text = render_html(view)
+    assert text.count('title="over 3 repeats: sd 0.25, min 1.5"') == 1
+    assert "over 3 repeats: sd 0.25, min 1.5" in Page(text).chart["series"][0]["points"][0]["hover"]
+
+
 def test_provenance_shows_the_whole_record(make_view):
     view = make_view()
     for score in view.scores.values():

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from samplebench.report.axes import spaced
 from samplebench.report.curves import DASHES, MARKERS, PALETTE, plots_of
+from samplebench.report.html import render_html
 from samplebench.report.names import figure_stem, safe_name
 from samplebench.report.plots import draw, write_figures
 from samplebench.report.sweep import chart_of
+from samplebench.report.terminal import view_text
 
 
 def drawn(figure):
@@ -115,8 +120,6 @@ def test_axes_are_logarithmic_and_labelled_at_the_nfe_that_occur(make_view):
 
 
 def test_legend_caption_and_title_do_not_cover_the_data(make_view):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     (plot,) = plots_of(make_view(protocols=("toy", "toy-half"), model="m" * 300))
     figure = draw(plot)
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -153,6 +156,34 @@ def test_long_error_bars_stay_whole_in_the_axes(make_view, share, scale):
     assert axes.get_yscale() == scale
     assert high > (1 + share) * max(values)
     assert low < min((1 - share) * value for value in values)
+
+
+def test_a_metric_without_error_bars_says_so(make_view):
+    """In the figure, on the page, and where ties are told."""
+    view = make_view()
+    (plot,) = plots_of(view)
+    assert plot.caption.endswith("Error bars: ± 1 standard error.")
+    view.rows[0]["fd-toy_stderr"] = None
+    assert plots_of(view)[0].caption == plot.caption
+    for row in view.rows:
+        row["fd-toy_stderr"] = None
+    assert plots_of(view)[0].caption.endswith("; dtype float64. Without error bars.")
+    assert "or without a standard error" in view_text(view)
+    page = render_html(view)
+    assert "Without error bars." in page and "± 1 standard error" not in page
+    assert "or has no standard error" in page
+
+
+def test_a_long_metric_keeps_its_direction_in_the_figure(make_view):
+    view = make_view()
+    name = "m" * 200
+    for row in view.rows:
+        row[name] = row["fd-toy"]
+    *_, plot = plots_of(view)
+    figure = draw(replace(plot, better="higher"))
+    said = [text for text in figure.texts if text.get_text().startswith("mmm")]
+    assert [text.get_text().lstrip("m") for text in said] == ["… (higher is better)"]
+    assert said[0].get_window_extent(FigureCanvasAgg(figure).get_renderer()).x1 < figure.bbox.x1
 
 
 def test_values_without_a_place_on_the_axes_are_counted_in_the_caption(make_view):

@@ -10,6 +10,7 @@ import pytest
 from samplebench.cli import main
 from samplebench.registry import metrics
 from samplebench.report import terminal
+from samplebench.report.html import render_html
 from samplebench.report.standings import groups_of, standings
 from samplebench.results import tables
 
@@ -151,3 +152,17 @@ def test_a_metric_of_others_that_is_better_high_and_below_zero(tmp_path, capsys,
     assert main(["report", "s", "--quiet"]) == 0
     assert capsys.readouterr().out == ran
     assert (tmp_path / "s" / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_what_training_again_moves_is_remarked(view):
+    text = "differences below 2 % are within what training the network again moves FID"
+    for row in view.rows:
+        row["fid"], row["fid_stderr"] = row.pop("fd-toy"), row.pop("fd-toy_stderr")
+    assert text not in terminal.view_text(view) + render_html(view)
+    first, second, third = (row for row in view.rows if row["nfe_requested"] == 10)
+    third["fid"] = 2.0
+    first |= {"fid": 1.0, "fid_stderr": 0.001}
+    second |= {"fid": 1.015, "fid_stderr": 0.001}
+    told = f"NFE 10: {text} (arXiv 2606.20536)"
+    assert terminal.view_text(view).splitlines()[-1] == f"note: {told}"
+    assert render_html(view).count(f"{told}.") == 1

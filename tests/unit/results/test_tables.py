@@ -9,7 +9,8 @@ import pytest
 
 from samplebench.report import terminal
 from samplebench.results import tables
-from samplebench.results.fields import alias_of, value_text, value_texts
+from samplebench.results.fields import alias_of, metrics_of, value_text, value_texts
+from samplebench.results.requests import fault_of_metrics
 from samplebench.results.row import COLUMNS
 
 
@@ -48,6 +49,38 @@ def test_csv_has_the_union_of_metrics_by_first_appearance(make_view, tmp_path):
     assert head.split(",") == [*COLUMNS, *metrics, "cell"]
     assert first.split(",")[-3:-1] == ["", ""]
     assert second.split(",")[-3:-1] == ["2.5", "0.25"]
+
+
+def test_columns_over_repeats_where_a_row_has_them(make_view, tmp_path):
+    rows = make_view().rows[:2]
+    rows[1] |= {"repeats": 3, "fd-toy_sd": 0.5, "fd-toy_min": 1.25, "other": 2.0, "other_max": 4.0}
+    path = tables.write_csv(rows, tmp_path / "results.csv")
+    head, first, _ = path.read_text(encoding="utf-8").splitlines()
+    names = ["fd-toy", "fd-toy_stderr", "fd-toy_sd", "fd-toy_min"]
+    names += ["other", "other_stderr", "other_max"]
+    assert head.split(",") == [*COLUMNS, *names, "cell"]
+    assert first.split(",")[-6:-1] == [""] * 5
+    back = tables.read_csv(path)
+    assert metrics_of(back) == ["fd-toy", "other"] and back[1]["fd-toy_min"] == 1.25
+    assert list(tables.to_frame(rows)["other_max"].dropna()) == [4.0]
+
+
+def test_a_metric_whose_name_ends_as_one_is_a_metric():
+    """As long as there is none by the rest of its name."""
+    rows = [{"loss_min": 1.0, "loss_min_stderr": 0.1, "loss_min_sd": 0.2, "peak_max": 3.0}]
+    assert metrics_of(rows) == ["loss_min", "peak_max"]
+    assert fault_of_metrics(["loss_min", "peak_max"]) == ""
+    for names, taken in ((["loss_min", "loss"], "loss_min"), (["x_stderr"], "x_stderr")):
+        assert fault_of_metrics(names) == f"a metric is called {taken}, which is a column"
+
+
+def test_the_terminal_tells_what_repeats_did(make_view):
+    rows = make_view(repeats=3).rows[:2]
+    assert "over its repeats" not in terminal.to_text(rows)
+    rows[0] |= {"fd-toy_sd": 0.123456, "fd-toy_min": 1.0}
+    _, _, head, _, first, second = terminal.to_text(rows).splitlines()
+    assert head.split()[-4:] == ["fd-toy", "over", "its", "repeats"]
+    assert first.endswith("sd 0.1235, min 1") and second.endswith("-")
 
 
 def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):

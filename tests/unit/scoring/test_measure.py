@@ -107,9 +107,9 @@ def test_names_that_no_table_can_have(statistics, stored, array, name):
             "edm-cifar10-32x32 holds inception features, which no metric here compares .fd-digits",
         ),
         (
-            ["spatial"],
+            ["sfid"],
             ["edm-cifar10-32x32"],
-            "edm-cifar10-32x32 holds inception features, spatial compares inception-spatial .*give",
+            "edm-cifar10-32x32 holds inception features, sfid compares inception-spatial .*give",
         ),
         (
             ["fd-digits"],
@@ -132,7 +132,6 @@ def test_names_that_no_table_can_have(statistics, stored, array, name):
 )
 def test_what_does_not_fit_is_one_line(metric, names, given, message):
     metric("bare")
-    metric("spatial", extractor="inception-spatial")
     metric("lost", extractor="nobody")
     metric("rows", extractor="digits", statistic="features")
     with pytest.raises((UsageError, InputError), match=message) as caught:
@@ -163,6 +162,25 @@ def test_released_statistics_are_not_fetched_to_be_planned():
     assert extractor_condition("inception", found.reference) == {
         "name": "inception", "weights_sha256": weights, "feature_dim": 2048
     }  # fmt: skip
+
+
+def test_names_of_the_field_on_the_references_that_hold_their_features():
+    openai, edm2 = "openai-VIRTUAL_imagenet64_labeled", "edm2-img64"
+    found = measures(["fid", "sfid", "fd-dinov2"], [openai, edm2])
+    held = [(each.reference.id, each.metric.name, each.extractor) for each in found]
+    assert held == [
+        (openai, "fid", "inception"),
+        (openai, "sfid", "inception-spatial"),
+        (edm2, "fid", "inception"),
+        (edm2, "fd-dinov2", "dinov2"),
+    ]
+    # Each has one name, and is the same function.
+    for other in ("fd-inception", "fd-inception-spatial"):
+        with pytest.raises(UsageError, match="unknown metric"):
+            registry.metrics.entry(other)
+    names = ("fid", "sfid", "fd-dinov2-pil", "fd-digits")
+    assert {registry.metrics.entry(name).obj for name in names} == {found[0].metric.obj}
+    assert {*names} <= {*registry.metrics.names()}
 
 
 def test_another_extractor_of_that_name_is_refused():
@@ -227,3 +245,10 @@ def test_the_digits_are_their_own_features(metric, tmp_path, monkeypatch):
     assert rows.shape == (1797, 64) and not rows.flags.writeable
     assert np.allclose(rows.mean(0, dtype=np.float64), found[0].reference.mean, rtol=1e-6)
     assert found[1].reference.blocked("features") is found[1].reference.blocked("features")
+
+
+@pytest.mark.parametrize("name", ["fd-digits_min", "mine_stderr", "seed"])
+def test_a_metric_is_not_called_as_a_column(metric, name):
+    metric(name, extractor="digits")
+    with pytest.raises(UsageError, match=f"a metric is called {name}, which is a column of the"):
+        measures(["fd-digits", name], ["digits"])
