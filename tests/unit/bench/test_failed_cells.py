@@ -65,9 +65,10 @@ def replaced(monkeypatch):
 
     def replaced(registry, name, change):
         entry = registry.entry(name)
-        monkeypatch.setitem(
-            registry._entries, name, replace(entry, obj=change(entry.obj), builtin=False)
-        )
+        # Of a metric the function alone is asked.
+        alone = {"blocked": None} if registry is metrics else {}
+        changed = replace(entry, obj=change(entry.obj), builtin=False, **alone)
+        monkeypatch.setitem(registry._entries, name, changed)
 
     return replaced
 
