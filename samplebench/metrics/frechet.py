@@ -19,7 +19,7 @@ _EXACT = 512
 # Samples for each feature: a block moves the covariance, seen in its own directions, by about
 # 1/20 (1 + sqrt(20 D / N))^2. From the first number on the linear term tells it within 10 % on
 # features of images; the quadratic one, which costs three times as much, does so from the second.
-_LINEAR, _QUADRATIC = 20, 4
+_LINEAR, _QUADRATIC = 20, 1.5
 
 
 def blocked_frechet(
@@ -27,7 +27,7 @@ def blocked_frechet(
 ) -> tuple[dict[str, float], list[float]]:
     """`frechet` with the values without one block each.
 
-    These are exact for at most 512 features, and for fewer than 4 samples for each feature; else an
+    These are exact for at most 512 features, and for fewer than 1.5 samples a feature; else an
     `Expansion` has them: to first order from 20 samples for each feature on, to second order below.
     Where it differs its error bar is too wide rather than too narrow (docs/metrics.md).
     """

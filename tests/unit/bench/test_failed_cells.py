@@ -65,10 +65,10 @@ def replaced(monkeypatch):
 
     def replaced(registry, name, change):
         entry = registry.entry(name)
-        # Of a metric the function alone is asked.
-        alone = {"blocked": None} if registry is metrics else {}
-        changed = replace(entry, obj=change(entry.obj), builtin=False, **alone)
-        monkeypatch.setitem(registry._entries, name, changed)
+        # What samplebench declares beside the function is of its own function.
+        alone = {"blocked": None} if hasattr(entry, "blocked") else {}
+        foreign = replace(entry, obj=change(entry.obj), builtin=False, **alone)
+        monkeypatch.setitem(registry._entries, name, foreign)
 
     return replaced
 
