@@ -11,8 +11,8 @@ from samplebench.identity import identify
 from samplebench.registry import Entry
 from samplebench.results.record import Conditions
 
-# What of a registration decides images beside the object itself.
-_DECIDE = ("lowest", "process", "levels", "span")
+# What of a registration decides images or scores beside the object itself.
+_DECIDE = ("lowest", "process", "levels", "span", "blocked")
 
 
 class Codes:

@@ -37,6 +37,7 @@ def planned_score(cell: str, measure: Measure, codes: Codes) -> PlannedScore:
         "cell": cell,
         "metric": metric.name,
         "statistic": metric.statistic,
+        **({} if metric.against == metric.statistic else {"against": metric.against}),
         "extractor": extractor_condition(name, reference),
         "reference": {"id": reference.id, "sha256": reference.sha256},
         **codes.of("metric", "metric", metric),

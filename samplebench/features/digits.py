@@ -14,6 +14,7 @@ from samplebench.registry import extractors
 
 # Bounds the memory of the activations; no result depends on it.
 CHUNK = 1024
+_WEIGHTS = resources.files("samplebench.embedded") / "digits-extractor.safetensors"
 
 
 @extractors.register("digits", summary="64 features of a small network trained on the UCI digits")
@@ -28,14 +29,13 @@ class DigitsExtractor:
 
     name = "digits"
     feature_dim = DigitsFeatures.feature_dim
+    # Of the class, so that it is known before one is made.
+    weights_sha256 = hashlib.sha256(_WEIGHTS.read_bytes()).hexdigest()
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
-        weights = resources.files("samplebench.embedded") / "digits-extractor.safetensors"
-        data = weights.read_bytes()
-        self.weights_sha256 = hashlib.sha256(data).hexdigest()
         self._device = torch.device(device)
         net = DigitsFeatures()
-        net.load_state_dict(load(data))
+        net.load_state_dict(load(_WEIGHTS.read_bytes()))
         # In float64 the order of summation, which depends on batch and platform, hardly shows.
         self._net = net.to(self._device, torch.float64).eval().requires_grad_(False)
 

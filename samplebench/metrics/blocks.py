@@ -13,6 +13,10 @@ BLOCKS = 20
 T = TypeVar("T")
 
 
+def _package(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__module__", "")).partition(".")[0]
+
+
 def ranges(count: int, blocks: int = BLOCKS) -> list[slice]:
     """Sample i is in block i * blocks // count: nearly equal ranges, however samples were batched.
 
@@ -50,11 +54,17 @@ class BlockedRows:
     """Feature rows, for metrics that declare `statistic="features"`.
 
     Attributes:
-        rows: real numbers [N, D]; may be mapped from a file.
+        rows: real numbers [N, D], read-only; may be mapped from a file.
     """
 
     rows: np.ndarray
-    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+    _made: dict[tuple[str, Hashable], Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Several metrics get them, and one of others may write on what it gets.
+        rows = self.rows.view()
+        rows.flags.writeable = False
+        object.__setattr__(self, "rows", rows)
 
     @property
     def blocks(self) -> list[slice]:
@@ -67,15 +77,21 @@ class BlockedRows:
         return self.count - np.array([block.stop - block.start for block in self.blocks])
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What several metrics need of these rows, made by the first of them.
+        """What several metrics of one package need of these rows, made by the first of them.
 
         Args:
-            key: what is made, with all that decides it.
+            key: what is made, with all that decides it; another package may use the same.
         """
-        if key not in self._made:
-            self._made[key] = make()
-        made: T = self._made[key]
+        place = (_package(make), key)
+        if place not in self._made:
+            self._made[place] = make()
+        made: T = self._made[place]
         return made
+
+    def forget(self) -> None:
+        """Drops what code of others has made of them, which may have changed since."""
+        for place in [place for place in self._made if place[0] != _package(ranges)]:
+            del self._made[place]
 
     @property
     def count(self) -> int:
@@ -83,10 +99,7 @@ class BlockedRows:
 
     @property
     def total(self) -> np.ndarray:
-        """The rows, read-only: several metrics get them."""
-        rows = self.rows.view()
-        rows.flags.writeable = False
-        return rows
+        return self.rows
 
     def left_out(self) -> Iterator[np.ndarray]:
         """The rows without each block in turn, copied."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from samplebench.errors import UsageError
@@ -47,16 +48,19 @@ def family(
 
     def file(function: T) -> T:
 
-        def on(extractor: str) -> MetricEntry:
-            own = name if extractor == INCEPTION else f"{prefix}-{extractor}"
-            told = f"{summary} {LISTED.get(extractor, f'on {extractor} features')}"
+        def told(extractor: str) -> dict[str, Any]:
+            summed = f"{summary} {LISTED.get(extractor, f'on {extractor} features')}"
             keys = (*cite, *_SOURCES.get(extractor, ()))
-            register = metrics.register(own, summary=told, extractor=extractor, cite=keys, **facts)
-            register(function)
-            return metrics.entry(own)
+            return {"summary": summed, "extractor": extractor, "cite": keys, **facts}
+
+        @cache
+        def on(extractor: str) -> MetricEntry:
+            # Not filed: the name stays free for a metric of that name.
+            return metrics.unfiled(f"{prefix}-{extractor}", function, **told(extractor))
 
         for extractor in LISTED:
-            on(extractor)
+            own = name if extractor == INCEPTION else f"{prefix}-{extractor}"
+            metrics.register(own, **told(extractor))(function)
         _FAMILIES[prefix] = function, on
         return function
 

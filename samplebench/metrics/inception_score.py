@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from samplebench.metrics.blocks import BlockedRows
-from samplebench.metrics.pairs import read, rows_of, tiles
+from samplebench.metrics.pairs import at_least, read, rows_of, tiles
 from samplebench.registry import metrics
 
 SPLITS, SHUFFLE_SEED = 10, 2020
@@ -34,6 +34,7 @@ def inception_score(
     Raises:
         ValueError: there are fewer samples than splits.
     """
+    at_least(1, splits=splits)
     rows = rows_of(logits, "logits", splits)
     found = _Sums.of(rows, [slice(0, len(rows))], splits, shuffle_seed).total().scores()
     return float(found.mean()), float(found.std())

@@ -14,8 +14,12 @@ import numpy as np
 from samplebench.answers.blame import Failed, blame, line_of, said
 from samplebench.answers.tensors import described
 from samplebench.errors import UsageError
+from samplebench.metrics.blocks import ranges
 from samplebench.metrics.pairs import Unfit
 from samplebench.registry import MetricEntry
+
+# What stands beside a metric's own terms.
+_TAKEN = ("stderr", "deleted", "better")
 
 
 def judged(entry: MetricEntry) -> MetricEntry:
@@ -47,12 +51,19 @@ def judged_blocked(
     def metric(statistic: Any, reference: Any) -> tuple[dict[str, float], list[float]]:
         with _asked(who, blocked):
             found = blocked(statistic, reference)
-        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], list)):
+        pair = isinstance(found, tuple) and len(found) == 2
+        if not (pair and isinstance(found[1], list)):
+            what = f"{described(found[1])} in the second place" if pair else described(found)
             raise UsageError(
-                f"{who}: what it declares as blocked returned {described(found)}; return "
+                f"{who}: what it declares as blocked returned {what}; return "
                 "({'value': ...}, [the values without one block each])"
             )
-        terms = _terms(who, found[0])
+        terms, blocks = _terms(who, found[0]), len(ranges(statistic.count))
+        if len(found[1]) not in (0, blocks):
+            raise UsageError(
+                f"{who}: what it declares as blocked returned {len(found[1])} values without one "
+                f"block for {blocks} blocks; return one for each, or none"
+            )
         try:
             return terms, [_number(who, "delete-one value", one) for one in found[1]]
         except Failed:
@@ -83,7 +94,10 @@ def _terms(who: str, found: Any) -> dict[str, float]:
         raise UsageError(f"{who} returned {keys} without 'value'; return {{'value': ...}}")
     if other := next((key for key in table if not isinstance(key, str)), None):
         raise UsageError(f"{who} returned a term called {described(other)}; names are text")
-    return {line_of(key): _number(who, key, value) for key, value in table.items()}
+    named = {line_of(key): value for key, value in table.items()}
+    if taken := next((key for key in named if key in _TAKEN), None):
+        raise UsageError(f"{who} returned a term called {taken}, which every score has; rename it")
+    return {key: _number(who, key, value) for key, value in named.items()}
 
 
 def _number(who: str, key: str, value: Any) -> float:

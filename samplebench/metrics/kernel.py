@@ -7,7 +7,7 @@ import numpy as np
 from samplebench.metrics.blocks import BlockedRows, WithoutErrorBar
 from samplebench.metrics.family import family
 from samplebench.metrics.kernel_sums import sums_between, sums_within, unbiased
-from samplebench.metrics.pairs import both, read, squares, unit, whole
+from samplebench.metrics.pairs import at_least, both, read, squares, unit, whole
 from samplebench.registry import metrics
 
 # As torch-fidelity draws them.
@@ -63,6 +63,8 @@ def kid_subsets(
     Raises:
         ValueError: a set is smaller than the subsets, or their widths differ.
     """
+    at_least(1, subsets=subsets)
+    at_least(2, subset_size=subset_size)
     real, generated = both(real, generated, subset_size)
     draw, found = np.random.RandomState(seed), []
     for _ in range(subsets):
@@ -96,11 +98,13 @@ def gaussian_mmd(real: np.ndarray, generated: np.ndarray, *, width: float) -> fl
     Args:
         real: rows [M, D].
         generated: rows [N, D].
-        width: of the kernel, in units of the rows.
+        width: of the kernel, in units of the rows; above 0.
 
     Raises:
-        ValueError: there are none, or their widths differ.
+        ValueError: there are none, their widths differ, or that of the kernel is none.
     """
+    if not width > 0:
+        raise ValueError(f"width is {width}, and one above 0 is needed")
     real, generated = both(real, generated, 1)
 
     def mean(a: np.ndarray, b: np.ndarray) -> float:

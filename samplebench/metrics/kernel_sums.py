@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from samplebench.metrics.pairs import read, tiles, whole
+from samplebench.metrics.pairs import Unfit, read, tiles, whole
 
 
 def unbiased(within: float, count: int, real: float, real_count: int, between: float) -> float:
@@ -18,9 +18,15 @@ def unbiased(within: float, count: int, real: float, real_count: int, between: f
         real: sum over pairs of different real rows.
         real_count: their number, M.
         between: sum over pairs of a sample and a real row.
+
+    Raises:
+        Unfit: a sum is not finite.
     """
     n, m = float(count), float(real_count)
-    return float(real / (m * (m - 1)) + within / (n * (n - 1)) - 2 * between / (m * n))
+    found = real / (m * (m - 1)) + within / (n * (n - 1)) - 2 * between / (m * n)
+    if not np.isfinite(found):
+        raise Unfit("features are too large for the sixth power of them")
+    return float(found)
 
 
 def sums_within(rows: np.ndarray, blocks: Sequence[slice]) -> np.ndarray:
@@ -49,8 +55,9 @@ def sums_between(rows: np.ndarray, blocks: Sequence[slice], real: np.ndarray) ->
 
 def _kernel(a: np.ndarray, b: np.ndarray, twins: bool = False) -> float:
     """The sum of (a_i . b_j + 1)^3; of twins, the same rows, without i = j."""
-    product = a @ b.T
-    product += 1
-    if twins:
-        np.fill_diagonal(product, 0)
-    return float(np.vdot(product * product, product))
+    with np.errstate(over="ignore", invalid="ignore"):  # told of the sums
+        product = a @ b.T
+        product += 1
+        if twins:
+            np.fill_diagonal(product, 0)
+        return float(np.vdot(product * product, product))

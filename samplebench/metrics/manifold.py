@@ -15,7 +15,7 @@ from samplebench.metrics.manifold_blocks import (
 )
 from samplebench.metrics.neighbours import nearest_of
 from samplebench.metrics.overlap import Closest, InGenerated, InReal, count_pairs
-from samplebench.metrics.pairs import both, norms_about, rows_of
+from samplebench.metrics.pairs import at_least, both, norms_about, rows_of
 
 COST = "8 min of CPU time and 1.4 GB at D = 2,048, the four of a cell together"
 
@@ -33,11 +33,12 @@ def precision_recall(
     Args:
         real: features [M, D]; may be mapped from a file.
         generated: features [N, D].
-        k: which neighbour a ball reaches to, below M and N.
+        k: which neighbour a ball reaches to, from 1, below M and N.
 
     Raises:
         ValueError: k is not below M and N, or their widths differ.
     """
+    at_least(1, k=k)
     real, generated = both(real, generated, k + 1)
     every = [slice(0, len(generated))]
     theirs, own = nearest_of(real, k), nearest_of(generated, k)
@@ -60,11 +61,12 @@ def density_coverage(
     Args:
         real: features [M, D]; may be mapped from a file.
         generated: features [N, D].
-        k: which other real row a ball reaches to, below M.
+        k: which other real row a ball reaches to, from 1, below M.
 
     Raises:
         ValueError: k is not below M, N is 0, or the widths differ.
     """
+    at_least(1, k=k)
     real, generated = both(real, generated, 1)
     every = [slice(0, len(generated))]
     theirs = nearest_of(rows_of(real, "real", k + 1), k)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from samplebench.metrics.family import family
-from samplebench.metrics.moments import BlockedMoments, Moments
-from samplebench.metrics.pairs import both
+from samplebench.metrics.moments import Moments
+from samplebench.metrics.pairs import at_least, both, centre_of, read, whole
 
 DIRECTIONS, SEED = 1000, 2020
 
@@ -32,8 +32,19 @@ def mind(
     Raises:
         ValueError: too few rows, or of different widths.
     """
-    ours, theirs = (BlockedMoments.of(rows).total for rows in both(real, generated))
-    return of_moments(theirs, ours, directions=directions, seed=seed)
+    at_least(1, directions=directions)
+    real, generated = both(real, generated)
+    # Far from 0 sums of squares lose the spread of the rows.
+    centre = (centre_of(real) + centre_of(generated)) / 2
+    theirs, ours = (_moments(rows, centre) for rows in (real, generated))
+    return of_moments(ours, theirs, directions=directions, seed=seed)
+
+
+def _moments(rows: np.ndarray, centre: np.ndarray) -> Moments:
+    found = Moments.zeros(rows.shape[1])
+    for part in whole(rows):
+        found.add(read(rows, part, centre))
+    return found
 
 
 def of_moments(moments: Any, reference: Any, *, directions: int, seed: int) -> float:

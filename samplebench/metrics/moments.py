@@ -174,7 +174,14 @@ class BlockSums(Sequence[Moments]):
             if held is not None:
                 held.add(index, part)
             yield part
-        self._held = self._held if held is None else held
+        if held is not None:
+            self._held = held
+            self.lock()
+
+    def lock(self) -> None:
+        """What is held is read-only from now on."""
+        for array in self._held or ():
+            array.flags.writeable = False
 
     def _to_hold(self) -> Held | None:
         """Room for what should be held and is not yet."""
@@ -238,6 +245,7 @@ class BlockedMoments:
 
     def __post_init__(self) -> None:
         # Several metrics get it, and one of others may write on what it gets.
+        self.parts.lock()
         self.total.total.flags.writeable = self.total.outer.flags.writeable = False
 
     @classmethod

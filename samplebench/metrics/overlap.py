@@ -139,7 +139,8 @@ class Closest:
 
     def see(self, squared: np.ndarray, block: int, part: slice, there: slice) -> None:
         least = squared.min(axis=1)
-        slack = error_at(self._norms[part], least.clip(min=0), self._dim)
+        # Of both that are compared.
+        slack = 2 * error_at(self._norms[part], least.clip(min=0), self._dim)
         first = (squared <= (least + slack)[:, None]).argmax(axis=1)
         nearer = np.flatnonzero(least + slack < self.squared[part])
         self.squared[part][nearer] = least[nearer]

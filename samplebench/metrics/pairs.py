@@ -26,7 +26,7 @@ def rows_of(features: np.ndarray, what: str, least: int = 2) -> np.ndarray:
         ValueError: they are no table of numbers.
     """
     rows = np.asanyarray(features)
-    if rows.ndim != 2 or rows.dtype.kind not in "bfiu":
+    if rows.ndim != 2 or rows.dtype.kind not in "bfiu" or not rows.shape[1]:
         raise ValueError(f"{what}: real numbers [N, D] are needed, not {rows.dtype} {rows.shape}")
     if len(rows) < least:
         raise Unfit(f"{what}: {len(rows):,} rows are too few, at least {least:,} are needed")
@@ -45,6 +45,13 @@ def both(real: np.ndarray, generated: np.ndarray, least: int = 2) -> tuple[np.nd
             f"real has {real.shape[1]:,} features, generated has {generated.shape[1]:,}"
         )
     return real, generated
+
+
+def at_least(least: int, **numbers: int) -> None:
+    """Raises ValueError where a number that a metric is told, by its name, is below `least`."""
+    for name, number in numbers.items():
+        if number < least:
+            raise ValueError(f"{name} is {number}, and at least {least} is needed")
 
 
 def tiles(blocks: Iterable[slice], dim: int) -> list[tuple[int, slice]]:
@@ -68,8 +75,14 @@ def whole(rows: np.ndarray) -> list[slice]:
 
 
 def read(rows: np.ndarray, part: slice, centre: np.ndarray | None = None) -> np.ndarray:
-    """A range of rows in float64, less a centre [D] where one is given."""
+    """A range of rows in float64, less a centre [D] where one is given.
+
+    Raises:
+        Unfit: one is not finite.
+    """
     found = np.array(rows[part], dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise Unfit("features are not finite")
     if centre is not None:
         found -= centre
     return found
@@ -108,9 +121,10 @@ def squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     Their error is at most `rounding(D)` times the sum of both squared norms; they may be below 0.
     """
+    own, others = norms(a)[:, None], norms(b)
     found = (-2 * a) @ b.T
-    found += norms(a)[:, None]
-    found += norms(b)
+    found += own
+    found += others
     return found
 
 
@@ -122,7 +136,7 @@ def norms(rows: np.ndarray) -> np.ndarray:
     """
     found = np.einsum("ij,ij->i", rows, rows)
     if not np.isfinite(found).all():
-        raise Unfit("features are not finite, or too large to be squared")
+        raise Unfit("features are too large to be squared")
     return found
 
 

@@ -154,6 +154,11 @@ class Reference:
         """The same, rows as `BlockedRows`: one object for a whole sweep."""
         return self._blocked_rows if kind == "features" else self.statistic(kind)
 
+    def forget(self) -> None:
+        """Drops what code of others has made of its rows: a process may run several sweeps."""
+        if "_blocked_rows" in self.__dict__:
+            self._blocked_rows.forget()
+
     @cached_property
     def _blocked_rows(self) -> BlockedRows:
         return BlockedRows(self.rows)

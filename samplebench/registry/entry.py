@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samplebench.answers.blame import blame
+from samplebench.answers.blame import blame, line_of, ours
 from samplebench.errors import UsageError
 
 Params = Mapping[str, Any]
@@ -190,6 +190,14 @@ class MetricEntry(Entry):
     cite: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not (self.blocked is None or callable(self.blocked)):
+            raise UsageError(
+                f"metric '{self.name}': blocked is a function of (samples, reference), not "
+                f"{line_of(repr(self.blocked))}"
+            )
+        if self.blocked is not None and not ours(self.blocked):
+            # A value that others' code computes is theirs, whosever the plain function is.
+            object.__setattr__(self, "builtin", False)
         if not self.against:
             object.__setattr__(self, "against", self.statistic)
         known: Mapping[str, tuple[str | None, ...]] = {

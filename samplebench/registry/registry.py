@@ -114,10 +114,14 @@ class Registry(Generic[E]):
                     f"{self.kind} '{name}' is already registered by {taken.obj.__module__}; "
                     "choose another name"
                 )
-            self._entries[name] = self.made(name, obj, summary or _summary(obj), _own(obj), **facts)
+            self._entries[name] = self.unfiled(name, obj, summary, **facts)
             return obj
 
         return file
+
+    def unfiled(self, name: str, obj: Any, summary: str = "", **facts: Any) -> E:
+        """The entry that `register` would file."""
+        return self.made(name, obj, summary or _summary(obj), _own(obj), **facts)
 
     def scheme(self, prefix: str, form: str, summary: str) -> Callable[[T], T]:
         """Decorator that files a function by which "prefix:rest" is read, rest -> entry.

@@ -70,12 +70,14 @@ class ScoreConditions(TypedDict, total=False):
     Attributes:
         cell: hash of the images.
         statistic: what of them the metric is computed on, "moments" or "features".
+        against: what of the reference, where it is another kind, or "nothing".
         numerics: of samplebench's metrics and extractors.
     """
 
     cell: str
     metric: str
     statistic: str
+    against: str
     extractor: ExtractorCondition
     reference: ReferenceCondition
     numerics: int

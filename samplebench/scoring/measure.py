@@ -143,6 +143,7 @@ def ready(
         if known not in fetched:
             fetched[known] = measure.reference.fetched(offline=offline, quiet=quiet)
         reference = fetched[known]
+        reference.forget()
         # Rows that are missing are told before anything is computed.
         reference.statistic(measure.metric.against)
         key = (reference.id, reference.sha256, measure.metric.name)

@@ -10,7 +10,7 @@ import numpy as np
 from samplebench.answers.blame import Failed
 from samplebench.answers.draws import kept_generators
 from samplebench.metrics.blocks import BlockedRows
-from samplebench.metrics.judged import judged
+from samplebench.metrics.judged import judged, judged_blocked
 from samplebench.metrics.moments import BlockedMoments, Moments
 from samplebench.references.reference import Reference
 from samplebench.scoring.measure import Measure
@@ -34,9 +34,15 @@ def rehearse(measure: Measure, count: int) -> None:
         return
     given = _own(entry.statistic, reference, count)
     against = given if entry.against == "features" else reference.statistic(entry.against)
-    if given is not None:
-        with kept_generators(), suppress(Failed):
-            judged(entry).obj(given, against)
+    if given is None:
+        return
+    with kept_generators(), suppress(Failed):
+        judged(entry).obj(given, against)
+    if entry.blocked is None or entry.statistic != "features":
+        return
+    rows = BlockedRows(given)
+    with kept_generators(), suppress(Failed):
+        judged_blocked(entry)(rows, BlockedRows(given) if entry.against == "features" else against)
 
 
 def _own(statistic: str, reference: Reference, count: int) -> Any:

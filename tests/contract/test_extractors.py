@@ -38,6 +38,8 @@ def test_declares_what_it_is(extractor, made):
     extract, images = made(extractor)
     assert extract.name == extractor.name
     assert re.fullmatch("[0-9a-f]{64}", extract.weights_sha256)
+    # Known before it is made: a score without a reference has it of the class alone.
+    assert extract.weights_sha256 == extractor.obj.weights_sha256
     assert extract.feature_dim == extractor.obj.feature_dim > 0
     features = extract(images[:5])
     assert features.shape == (5, extract.feature_dim)

@@ -228,6 +228,10 @@ def test_a_name_on_features_of_others(monkeypatch):
         found = registry.metrics.entry(f"{family}mine")
         assert found.extractor == "mine" and found.builtin
         assert found.obj is registry.metrics.entry(f"{family}digits").obj
+        # Whoever has a metric of that name may say so even now.
+        registry.metrics.register(f"{family}mine", extractor="mine")(max)
+        own = registry.metrics.entry(f"{family}mine")
+        assert own.obj is max and not own.builtin
     for lost in ("fd-nobody", "fd-", "fd-inception"):
         with pytest.raises(UsageError, match="unknown metric"):
             registry.metrics.entry(lost)

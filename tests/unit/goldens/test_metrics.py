@@ -20,6 +20,7 @@ from samplebench.metrics.kernel_sums import sums_between, sums_within
 from samplebench.metrics.manifold import authpct, density_coverage, precision_recall
 from samplebench.metrics.mind import mind
 from samplebench.metrics.moments import Moments
+from samplebench.metrics.neighbours import nearest_of
 from samplebench.metrics.vendi import vendi
 
 ROOT = Path(os.environ.get("SAMPLEBENCH_GOLDENS") or Path(__file__).parents[2] / "goldens")
@@ -107,8 +108,8 @@ def test_kid_of_subsets(golden_set, agrees):
     found = kid_subsets(gen, ref, subsets=expected["subsets"], **words)
     agrees("metrics", found, expected["float64"], 1e-12)
     agrees("metrics", found, expected["float32"], 3e-6)
-    means = [n * kid_subsets(gen, ref, subsets=n, **words)[0] for n in (1, 2, 3)]
-    agrees("metrics", np.diff([0, *means]), expected["first5_subset_values"][:3], 3e-6)
+    means = [n * kid_subsets(gen, ref, subsets=n, **words)[0] for n in (1, 2, 3, 4, 5)]
+    agrees("metrics", np.diff([0, *means]), expected["first5_subset_values"], 3e-6)
 
 
 def test_kid_of_subsets_of_dgm_eval(golden_set, agrees):
@@ -134,6 +135,9 @@ def test_precision_recall_density_coverage(golden_set, agrees, k):
         if source in expected:
             # A float32 of the same share.
             agrees("metrics", found[:2], [expected[source][name] for name in names[:2]], 1e-7)
+            precision, recall = found[:2]
+            both = 2 * precision * recall / (precision + recall)
+            agrees("metrics", both, expected[source]["f_score"], 1e-7)
 
 
 def test_precision_and_recall_elsewhere(golden_set, agrees):
@@ -145,6 +149,8 @@ def test_precision_and_recall_elsewhere(golden_set, agrees):
     agrees("metrics", found, theirs["float32_path"], 1e-14)
     # Its distances are float16.
     agrees("metrics", found, [theirs["precision"], theirs["recall"]], 0.01)
+    radii, few = nearest_of(ref, 3).balls(3).squared[:5], theirs["radii_squared_ref_first5"]
+    agrees("metrics", radii / few, np.ones(5), 0.01)
 
 
 def test_cmmd(golden_set, agrees):

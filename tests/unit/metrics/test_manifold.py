@@ -15,6 +15,8 @@ from samplebench.metrics.manifold_blocks import (
     precision_by_blocks,
     recall_by_blocks,
 )
+from samplebench.metrics.neighbours import error_at
+from samplebench.metrics.overlap import Closest
 from samplebench.metrics.scored import scored
 from samplebench.registry import metrics
 
@@ -212,7 +214,7 @@ def test_few_samples_have_values_without_error_bars():
 def test_numbers_without_distances(call, wrong, side):
     rows = [np.random.default_rng(s).standard_normal((30, 2)) for s in (0, 1)]
     rows[side][4, 1] = wrong
-    with np.errstate(all="ignore"), pytest.raises(ValueError, match="not finite, or too large"):
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"not finite|too large"):
         call(*rows)
 
 
@@ -238,3 +240,16 @@ def test_constants_are_those_of_the_papers():
 def test_a_row_covered_by_one_block_alone_is_lost_with_it():
     covered = np.array([[1, 1, 0], [1, 0, 0]], dtype=bool)
     assert overlap.covered_without(covered).tolist() == [[True, False, False], [True, True, False]]
+
+
+@pytest.mark.parametrize("columns", [[0, 1], [1, 0]])
+def test_rows_next_to_a_sample_that_rounding_alone_tells_apart(columns):
+    """Each distance may be off, so that they may differ by both errors."""
+    norms, dim = np.array([1e6]), 3
+    error = error_at(norms, np.array([1.0]), dim)[0]
+    both = np.array([[1 + 0.9 * error, 1 - 0.9 * error]])[:, columns]
+    at_once, apart = Closest(norms, dim), Closest(norms, dim)
+    at_once.see(both, 0, slice(0, 1), slice(0, 2))
+    for place in (0, 1):
+        apart.see(both[:, [place]], 0, slice(0, 1), slice(place, place + 1))
+    assert at_once.index[0] == apart.index[0] == 0
