@@ -20,7 +20,7 @@ from samplebench.metrics.scored import scored
 from samplebench.results.cell import PlannedScore
 from samplebench.results.damage import Damaged
 from samplebench.results.kept import FEATURES
-from samplebench.results.record import Record, Score, Value
+from samplebench.results.record import NO_VALUE, Record, Score
 from samplebench.results.store import SCHEMA, Store
 from samplebench.scoring.measure import Measure
 
@@ -28,7 +28,6 @@ from samplebench.scoring.measure import Measure
 Kind = tuple[str, str]
 # So many rows are converted at a time.
 _ROWS = 4096
-_NONE: Value = {"value": None, "stderr": None}
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def score_of(
     Args:
         doubts: reasons why the same images give another statistic, each a line.
     """
-    began, doubts, value = time.perf_counter(), dict.fromkeys(doubts), _NONE
+    began, doubts, value = time.perf_counter(), dict.fromkeys(doubts), NO_VALUE
     try:
         if not failed and statistic is not None:
             with watched_metric(planned.metric, seed, lambda text: doubts.setdefault(text)):

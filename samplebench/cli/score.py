@@ -133,8 +133,12 @@ def _score_images(
     if not args.quiet:
         for doubt in dict.fromkeys(doubt for each in found for doubt in each.doubts):
             say(f"note: {doubt}")
+    lost = [each.failed for each in found if each.failed is not None]
+    decide(args, int(bool(lost)))
     _print(images, found, args.json)
-    return 0
+    for failure in lost:
+        say(f"samplebench: failed: {failure}")
+    return int(args.verdict)
 
 
 def _compare_with_nothing(names: Iterable[str]) -> bool:
@@ -178,6 +182,7 @@ def _print(images: ImageSet, found: Sequence[ImageScore], as_json: bool) -> None
                 "reference_sha256": each.measure.reference.sha256,
                 "extractor": each.measure.extractor,
                 "deleted": each.value.get("deleted", []),
+                **({} if each.failed is None else {"failed": str(each.failed)}),
             }
             for each in found
         ]
@@ -186,7 +191,7 @@ def _print(images: ImageSet, found: Sequence[ImageScore], as_json: bool) -> None
     table = [
         {
             "metric": each.measure.metric.name,
-            "value": f"{each.value['value']:.6g}",
+            "value": "" if each.value["value"] is None else f"{each.value['value']:.6g}",
             "stderr": "" if each.value["stderr"] is None else f"{each.value['stderr']:.2g}",
             "N": each.count,
             "protocol": PROTOCOL,

@@ -99,6 +99,10 @@ class Value(TypedDict):
     smallest_subset: NotRequired[float]
 
 
+# Of a score that failed.
+NO_VALUE: Value = {"value": None, "stderr": None}
+
+
 class Provenance(TypedDict, total=False):
     """Where and with what a cell was computed.
 

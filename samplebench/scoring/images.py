@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from samplebench.answers.blame import Failed
 from samplebench.answers.draws import watched_generators
 from samplebench.devices import resolve_device
-from samplebench.errors import InputError
+from samplebench.errors import InputError, SamplebenchError, UsageError
 from samplebench.features.judged import extractor_of
 from samplebench.image_sets import ImageSet
 from samplebench.metrics.blocks import Blocked, BlockedRows
 from samplebench.metrics.moments import BlockedMoments
 from samplebench.metrics.scored import scored
-from samplebench.results.record import Value
+from samplebench.results.record import NO_VALUE, Value
 from samplebench.scoring.extract import enough, extract
 from samplebench.scoring.measure import Measure, check_extractor
 from samplebench.scoring.rehearsal import rehearse
@@ -35,15 +35,17 @@ class ImageScore:
 
     Attributes:
         measure: metric and reference.
-        value: with its standard error, delete-one values and terms.
+        value: with its standard error, delete-one values and terms; of None where it failed.
         count: number of images.
         doubts: lines on what makes it irreproducible.
+        failed: why there is no value; None where there is one.
     """
 
     measure: Measure
     value: Value
     count: int
     doubts: tuple[str, ...] = ()
+    failed: SamplebenchError | None = None
 
     @property
     def terms(self) -> dict[str, float]:
@@ -63,17 +65,20 @@ def score_images(
         device: by name; None for the best there is.
         quiet: no progress.
 
+    Returns:
+        One for each measure; some without a value, which does not keep it from the others.
+
     Raises:
         InputError: fewer than 2 images, some that an extractor cannot take, a reference of another
-            extractor, or a value that is not finite.
-        UsageError: an extractor or metric of others that fails or answers wrongly.
+            extractor, or no value that is finite.
+        UsageError: an extractor of others, or all metrics, that fail or answer wrongly.
         EnvironmentError_: no room for the features, or memory ran out.
     """
     enough(images)
     for measure in measures:
         rehearse(measure, images.count)
     statistics, doubts = _statistics(images, measures, device, quiet)
-    return tuple(
+    found = tuple(
         _score(
             images,
             measure,
@@ -82,6 +87,10 @@ def score_images(
         )
         for measure in measures
     )
+    failures = [each.failed for each in found if each.failed is not None]
+    if failures and len(failures) == len(found):
+        raise failures[0]
+    return found
 
 
 def _statistics(
@@ -117,12 +126,15 @@ def _score(
 
     entry = measure.metric
     given = measure.reference.blocked(entry.against)
+    value, failed = NO_VALUE, cast("SamplebenchError | None", None)
     with watched_generators(0, torch.device("cpu")) as draws:
         try:
             value = scored(entry, statistic, given)
         except Failed as failure:
-            raise InputError(f"{images.description}: {failure}") from None
+            failed = InputError(f"{images.description}: {failure}")
+        except UsageError as error:
+            failed = error
     if draws.of and not entry.builtin:
         again = "the same images give another value"
         doubts = (*doubts, f"metric {entry.name} draws from {draws}: {again}")
-    return ImageScore(measure, value, images.count, doubts)
+    return ImageScore(measure, value, images.count, doubts, failed)

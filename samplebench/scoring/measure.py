@@ -95,10 +95,11 @@ def measures(
         if not of_source:
             held = load(source)
             features = " and ".join(held.holds)
-            used = ", ".join(f"{entry.name} {entry.extractor}" for entry in entries)
+            used = [f"{e.name} {e.extractor}" for e in entries if e.against != NOTHING]
+            compared = f"{', '.join(used)} features" if used else "they need no reference"
             raise UsageError(
                 f"reference {held.id} holds {features} features, which no metric here compares "
-                f"({used} features); leave it out or add a metric on them"
+                f"({compared}); leave it out or add a metric on them"
             )
     return tuple(found.values())
 

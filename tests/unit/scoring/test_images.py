@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from samplebench import registry
+from samplebench.cli import main
 from samplebench.errors import InputError, UsageError
 from samplebench.features.digits import DigitsExtractor
 from samplebench.features.pixels import PixelsExtractor
@@ -129,6 +131,19 @@ def test_metrics_of_others_that_fail(array, stored, metric, function, error, mes
     metric("odd", function, statistic=statistic)
     with pytest.raises(error, match=message):
         score(stored(array, "npy"), [stored(array, "npy", "real")], "odd")
+
+
+def test_a_metric_without_a_value_leaves_the_others_theirs(array, stored, metric, capsys):
+    metric("odd", lambda own, real: np.nan)
+    source, real = str(stored(array, "npy")), str(stored(array, "npy", "real"))
+    words = ["score", "--images", source, "--reference", real, "--metric"]
+    assert main([*words, "odd,fd-digits", "--quiet", "--json"]) == 1
+    out, err = capsys.readouterr()
+    lost, found = json.loads(out)
+    assert lost["value"] is None and "is nan" in lost["failed"] and "is nan" in err
+    assert abs(found["value"]) < 1e-9 and "failed" not in found
+    assert main([*words, "odd,fd-digits", "--quiet"]) == 1
+    assert main([*words, "odd", "--quiet"]) == 2
 
 
 def test_a_metric_that_fails_is_told_before_the_images_are_read(array, stored, metric, counting):
