@@ -153,7 +153,7 @@ def kid_by_blocks(samples: BlockedRows, real: BlockedRows) -> tuple[dict[str, fl
     statistic="features",
     better="lower",
     blocked=kid_by_blocks,
-    cost="6 min of CPU time and 1.3 GB at D = 2,048",
+    cost="3.3 min and 1.3 GB on 2 cores at D = 2,048",
     cite=("binkowski2018demystifying",),
 )
 def kernel_distance(generated: np.ndarray, real: np.ndarray) -> dict[str, float]:
@@ -175,6 +175,6 @@ metrics.register(
     # Without a block of samples other subsets would be drawn: their noise, and no error.
     blocked=WithoutErrorBar(_subsets),
     ordered=True,
-    cost="32 s of CPU time and 1.2 GB at D = 2,048",
+    cost="15 s and 1.2 GB on 2 cores at D = 2,048",
     cite=("binkowski2018demystifying", "obukhov2020torchfidelity"),
 )(_subsets)
