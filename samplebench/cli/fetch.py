@@ -122,7 +122,8 @@ def _measures(
             continue
         path = reference.fetch(**how)
         # Loaded again its hash is known; its statistics are read, and so checked.
-        every = [load(name, home, extractor) for extractor in reference.holds]
+        holds = load(name, home).statistics.holds
+        every = [load(name, home, extractor) for extractor in holds]
         dims = " and ".join(str(len(each.mean)) for each in every)
         structure = f"mean and covariance of {dims} features"
         known = "published" if artefact.sha256 else "of the first download"

@@ -94,12 +94,13 @@ class Reference:
         path = self.fetch(offline=False, quiet=True)
         try:
             found = read(path, self.extractor)
-            if found.extractor != self.extractor:
-                held, wanted = ", ".join(found.holds), self.extractor
-                raise InputError(f"{path} holds {held} features, not {wanted} ones")
-            return found
         except InputError as error:
             raise (reject(self.artefact, path, error) if self.artefact else error) from None
+        if found.extractor != self.extractor:
+            # A whole file, which serves other metrics.
+            held, wanted = ", ".join(found.holds), self.extractor
+            raise InputError(f"{path} holds {held} features, not {wanted} ones")
+        return found
 
     @property
     def mean(self) -> np.ndarray:
