@@ -10,25 +10,20 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from samplebench.answers.blame import Failed
 from samplebench.bench.guides import classes_of
-from samplebench.bench.loaded import Bench, LoadedExtractor
+from samplebench.bench.loaded import Bench
 from samplebench.bench.steady import watched_sampling
 from samplebench.devices import resolve_dtype, synchronize
 from samplebench.errors import UsageError
-from samplebench.features.judged import features, watched_extractor
 from samplebench.images import to_uint8
 from samplebench.models.bound import Bound
 from samplebench.noise.streams import stream
 from samplebench.results.record import Conditions
 from samplebench.sampling.setting import Setting
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int
     failed: dict[str, str] = {}
     for one in bench.extractors:
         try:
-            rows[one.key] = _features(one, images, n, start, doubts)
+            rows[one.key] = one.features_of(images, n, start, doubts)
         except Failed as failure:
             failed[one.key] = str(failure)
     evaluated, drawn = bound.evaluated(n)
@@ -126,14 +121,3 @@ def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int
         doubts=tuple(doubts),
         seconds={"sampling": sampled - began, "features": time.perf_counter() - sampled},
     )
-
-
-def _features(
-    one: LoadedExtractor, images: Tensor, n: int, seed: int, doubts: dict[str, None]
-) -> np.ndarray:
-    """Features of the first n images, float64 [n, D]."""
-    doubt = watched_extractor(
-        one.name, one.function, seed, images.device, lambda text: doubts.setdefault(text)
-    )
-    with doubt:
-        return features(one.function, images, one.name, one.dim, n)

@@ -12,7 +12,7 @@ from samplebench.bench.guides import Guide, guidance_of, id_of, load_guides
 from samplebench.bench.rehearsal import probed, try_network
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
-from samplebench.features.judged import extractor_of
+from samplebench.features.judged import extractor_of, features, watched_extractor
 from samplebench.loading import load
 from samplebench.loading.judged import check_planned
 from samplebench.loading.memory import changed
@@ -25,6 +25,7 @@ from samplebench.results.record import Conditions
 from samplebench.scoring.measure import Measure, check_extractor
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
 
@@ -49,6 +50,22 @@ class LoadedExtractor:
     dim: int
     function: Callable[[Tensor], Tensor]
     device: torch.device
+
+    def features_of(self, images: Tensor, n: int, seed: int, doubts: dict[str, None]) -> np.ndarray:
+        """Features of the first n images of a block, float64 [n, D].
+
+        Args:
+            images: uint8 [B, C, H, W].
+            n: how many images count; the others fill the block up.
+            seed: of the first.
+            doubts: takes a line where the extractor is random.
+
+        Raises:
+            UsageError, Failed: as `features` does.
+        """
+        doubt = doubts.setdefault
+        with watched_extractor(self.name, self.function, seed, self.device, doubt):
+            return features(self.function, images, self.name, self.dim, n)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import torch
 from samplebench.answers.blame import Failed
 from samplebench.bench.loaded import LoadedExtractor
 from samplebench.bench.scores import Kind, keep_statistics
-from samplebench.features.judged import features, watched_extractor
 from samplebench.metrics.blocks import Blocked, BlockedRows
 from samplebench.metrics.moments import BlockedMoments
 from samplebench.results.record import Conditions
@@ -62,11 +61,12 @@ def remade(
         with bar(len(images), title, "image", quiet) as advance:
             for first in range(0, len(images), block):
                 part, seed = images[first : first + block], conditions["seed"] + first
+                batch = _filled(part, block)
                 for one in extractors:
                     if one.key in failed:
                         continue
                     try:
-                        found = _features(one, part, block, seed, doubts[one.key])
+                        found = one.features_of(batch, len(part), seed, doubts[one.key])
                         rows[one.key].write(first, found)
                     except Failed as failure:
                         failed[one.key] = str(failure)
@@ -86,23 +86,8 @@ def remade(
     return Remade(statistics, failed)
 
 
-def _features(
-    extractor: LoadedExtractor,
-    images: np.ndarray,
-    block: int,
-    seed: int,
-    doubts: dict[str, None],
-) -> np.ndarray:
-    """Features of uint8 images [n, H, W, C], in a batch filled up to a whole block."""
-    n = len(images)
+def _filled(images: np.ndarray, block: int) -> torch.Tensor:
+    """uint8 images [n, H, W, C] as a batch [B, C, H, W], filled up to a whole block."""
     filled = np.zeros((block, *images.shape[1:]), np.uint8)
-    filled[:n] = images
-    batch = torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous()
-    with watched_extractor(
-        extractor.name,
-        extractor.function,
-        seed,
-        extractor.device,
-        lambda text: doubts.setdefault(text),
-    ):
-        return features(extractor.function, batch, extractor.name, extractor.dim, n)
+    filled[: len(images)] = images
+    return torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous()
