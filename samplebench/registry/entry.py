@@ -123,6 +123,10 @@ class AdapterEntry(Entry):
         recognises: path -> whether a file of such a suffix is one of its own; None where the
             suffix says it.
         labels_optional: whether its class-conditional models answer without labels, too.
+        precisions: that its networks run in, of "float64", "float32", "tf32" (as float32, on CUDA),
+            "bfloat16" and "float16"; None where the adapter itself refuses what it cannot do, tf32
+            apart.
+        compiles: whether `model.network`, or its `trunk`, has a method `compile_body()`.
     """
 
     kind: str | Callable[[Mapping[str, Any]], str] = "sigma"
@@ -131,6 +135,8 @@ class AdapterEntry(Entry):
     suffixes: tuple[str, ...] = ()
     recognises: Callable[[Path], bool] | None = None
     labels_optional: bool = False
+    precisions: tuple[str, ...] | None = None
+    compiles: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.kind, str) or callable(self.kind)):
