@@ -89,7 +89,13 @@ def precision_name(precision: str | torch.dtype) -> str:
 
     tf32 is float32 whose products a GPU may form with ten bits of their factors.
     """
-    return TF32 if precision == TF32 else dtype_name(precision)
+    if precision == TF32:
+        return TF32
+    try:
+        return dtype_name(precision)
+    except UsageError:
+        words = f"{', '.join(PRECISIONS[:2])}, {TF32}, {' or '.join(HALVES)}"
+        raise UsageError(f"unknown dtype '{precision}'; use {words}") from None
 
 
 def weights_dtype(precision: str | None) -> torch.dtype | None:

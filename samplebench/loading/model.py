@@ -93,6 +93,7 @@ def load(
         "sha256": sha256(path) if not entry.sha256 else entry.sha256,
         "config": dict(entry.config),
         **model.provenance,
+        **{name: runs[name] for name in ("memory_format", "compiled") if name in runs},
     }
     return model
 

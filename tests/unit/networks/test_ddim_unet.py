@@ -85,8 +85,9 @@ def test_embedding_is_sines_then_cosines_down_to_a_ten_thousandth():
 
 def test_time_mlp(tiny):
     first, second = tiny.temb.dense
-    hidden = first(timestep_embedding(T, 32))
-    assert torch.allclose(tiny.temb(timestep_embedding(T, 32)), second(hidden * hidden.sigmoid()), atol=1e-5)
+    sinusoids = timestep_embedding(T, 32)
+    hidden = first(sinusoids)
+    assert torch.allclose(tiny.temb(sinusoids), second(hidden * hidden.sigmoid()), atol=1e-5)
 
 
 def test_norm_has_32_groups_and_a_small_epsilon():
