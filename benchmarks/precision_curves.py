@@ -5,7 +5,8 @@
 Each model runs with its first sampler in every precision from the same seeds. Printed, and written
 to benchmarks/results/precision_curves.csv: the value of its metric, its difference to that of
 float32 with the standard error of that difference as the two delete-one series give it, and how far
-the samples of the first seeds are from those of float32, in steps of 1/255.
+the samples of the first seeds are from those of float32, in steps of 1/255. Rows of models that are
+not asked for stay in the file.
 """
 
 from __future__ import annotations
@@ -102,15 +103,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="") as file:
-        writer = None
-        for row in rows(args.models, args.num_samples):
-            writer = writer or csv.DictWriter(file, row, lineterminator="\n")
-            if not file.tell():
-                writer.writeheader()
-            writer.writerow(row)
-            file.flush()
-            print(*row.values())
+    kept = []
+    if args.out.is_file():
+        with args.out.open(newline="") as file:
+            kept = [row for row in csv.DictReader(file) if row["model"] not in args.models]
+    for row in rows(args.models, args.num_samples):
+        print(*row.values(), flush=True)
+        kept.append(row)
+        with args.out.open("w", newline="") as file:
+            writer = csv.DictWriter(file, row, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(kept)
 
 
 if __name__ == "__main__":

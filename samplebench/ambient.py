@@ -53,8 +53,7 @@ def products(*, tf32: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        if usual is not None:
-            torch.set_float32_matmul_precision(usual)
+        torch.set_float32_matmul_precision(usual or "highest")
         if convolutions is not None:
             cudnn.allow_tf32 = convolutions
         for kind, word in zip(kinds, before, strict=True):
