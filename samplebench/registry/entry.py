@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from samplebench.answers.blame import blame, line_of, ours
-from samplebench.errors import UsageError
+from samplebench.errors import UsageError, unknown
 
 Params = Mapping[str, Any]
 # What a metric may be given of samples and reference.
 STATISTICS, NOTHING = ("moments", "features"), "nothing"
+# Of networks.
+PRECISIONS = ("float64", "float32", "tf32", "bfloat16", "float16")
 
 
 def _never(params: Params) -> bool:
@@ -143,6 +145,9 @@ class AdapterEntry(Entry):
             raise UsageError(f"adapter '{self.name}': kind is the name of a timeline")
         if not (self.process is None or callable(self.process)):
             raise UsageError(f"adapter '{self.name}': process is a function of (config, shape)")
+        for word in self.precisions or ():
+            if word not in PRECISIONS:
+                raise unknown(f"precision of adapter '{self.name}'", str(word), PRECISIONS)
 
     def kind_of(self, config: Mapping[str, Any]) -> str:
         """The kind of a model with this config.
