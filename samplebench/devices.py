@@ -33,7 +33,8 @@ def resolve_device(
     """The device called `name`; None means cuda, else mps, else cpu.
 
     Args:
-        dtypes: what is computed on it; mps is passed over where it has no float64.
+        dtypes: what is computed on it, precisions of networks among them; mps is passed over where
+            it has no float64.
 
     Raises:
         UsageError: no device has that name.
@@ -41,6 +42,7 @@ def resolve_device(
     """
     import torch
 
+    dtypes = tuple(dtypes)
     double = "float64" in dtypes
     if name is None:
         if torch.cuda.is_available():
@@ -49,8 +51,10 @@ def resolve_device(
         return torch.device("mps" if mps else "cpu")
     check_device(name)
     device = torch.device(name)
+    kinds = {name for name in dtypes if name and name != TF32} or {"float32"}
     try:
-        torch.empty(1, device=device, dtype=torch.float64 if double else torch.float32)
+        for kind in sorted(kinds):
+            torch.empty(1, device=device, dtype=resolve_dtype(kind))
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).split("\n")[0].split(". ")[0]  # torch goes on for paragraphs
         raise EnvironmentError_(
