@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from samplebench.devices import resolve_dtype, synchronize
 from samplebench.errors import UsageError
 from samplebench.images import to_uint8
 from samplebench.models.bound import Bound
+from samplebench.models.guidance import ClassifierGuidance
 from samplebench.noise.streams import stream
 from samplebench.results.record import Conditions
 from samplebench.sampling.setting import Setting
@@ -64,6 +67,17 @@ def count_of(conditions: Conditions) -> int:
     return math.ceil(conditions["num_samples"] / conditions["block"])
 
 
+def _unrecorded(setting: Setting, bound: Bound, compiled: bool) -> AbstractContextManager[Any]:
+    """What keeps torch from recording for gradients: without any book-keeping where all code is our
+    own, none asks for gradients, and none was compiled, which tells the two ways apart."""
+    import torch
+
+    further = False if bound.guide is None else bound.guide.foreign
+    own = setting.solver.entry.builtin and not (bound.foreign or further)
+    plain = not (isinstance(bound.guidance, ClassifierGuidance) or compiled)
+    return torch.inference_mode() if own and plain else torch.no_grad()
+
+
 def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int) -> Block:
     """Samples one block, padded to its fixed size by more seeds.
 
@@ -86,7 +100,7 @@ def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int
     )
     bound = Bound(model, labels, len(seeds), guidance, blamed=True, foreign=bench.foreign)
     with (
-        torch.no_grad(),
+        _unrecorded(setting, bound, "compiled" in conditions),
         setting.solver.guarded(),
         watched_sampling(setting, bound, lambda text: doubts.setdefault(text), start),
     ):

@@ -90,7 +90,10 @@ WORDS = {
     "workers": ("N", "processes that --engine ray starts (default: one per GPU)"),
     "shard": ("I/N", "compute share I, from 0, of N: several jobs may share one --out"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
-    "dtype": ("T", "precision of the network (default: the release's)"),
+    "dtype": (
+        "T",
+        "precision of the network: float32, tf32, bfloat16 or float16 (default: the release's)",
+    ),
     "state-dtype": ("T", "precision of the sampler's state (default: the protocol's)"),
     "noise": ("MODE", "portable or nvlabs (default: the protocol's)"),
     "checkpoints": ("FILE.toml", "further models, in the form of checkpoints.toml"),
@@ -110,7 +113,10 @@ def add(commands: Any) -> None:
         "--save-images", action="store_true", default=None,
         help="write the images as PNG files, in EDM's layout, into DIR/images",
     )  # fmt: skip
-    parser.add_argument("--compile", action="store_true", default=None, help="compile the network")
+    parser.add_argument(
+        "--compile", action="store_true", default=None,
+        help="have torch compile the network, once for all cells",
+    )  # fmt: skip
     parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
     parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
     parser.add_argument(
@@ -218,7 +224,8 @@ def _announce(plan: Plan, device: torch.device) -> None:
 
     grids = (f"{r['discretization']} {label({'rho': r['rho']}) if r['rho'] else ''}" for r in rows)
     facts = {
-        "model": f"{each('model')} on {device}, {each('dtype')}",
+        "model": f"{each('model')} on {device}, {each('dtype')}"
+        + ", compiled" * plan.request.compile,
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
         **({"guidance": guidance} if (guidance := each("guidance")) != "none" else {}),
