@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class PortableNoise:
     ) -> None:
         self.seeds, self.device, self.dtype = check_seeds(seeds), device, dtype
         self.draw = 0
+        self._philox = _Philox()
 
     def start(self, shape: Sequence[int], num_classes: int) -> tuple[Tensor, Tensor | None]:
         latents = self._normal(tuple(shape), 0)
@@ -55,8 +56,7 @@ class PortableNoise:
         import torch
 
         labels = [
-            int(np.random.Generator(_philox(seed, _LABELS, 0)).integers(num_classes))
-            for seed in self.seeds
+            int(self._philox.at(seed, _LABELS, 0).integers(num_classes)) for seed in self.seeds
         ]
         return latents, torch.tensor(labels, dtype=torch.int64, device=self.device)
 
@@ -69,7 +69,7 @@ class PortableNoise:
 
         out = np.empty((len(self.seeds), *shape))
         for row, seed in zip(out, self.seeds, strict=True):
-            np.random.Generator(_philox(seed, _NORMALS, draw)).standard_normal(out=row)
+            self._philox.at(seed, _NORMALS, draw).standard_normal(out=row)
         return torch.from_numpy(out).to(device=self.device, dtype=self.dtype)
 
 
@@ -158,9 +158,20 @@ def check_seeds(seeds: Sequence[int]) -> list[int]:
     return checked
 
 
-def _philox(seed: int, purpose: int, draw: int) -> np.random.Philox:
-    # The draw sits in a high counter word: draws cannot overlap however large an image is.
-    return np.random.Philox(
-        key=np.array([seed, purpose], dtype=np.uint64),
-        counter=np.array([0, 0, draw, 0], dtype=np.uint64),
-    )
+class _Philox:
+    """numpy's Philox, set to one stream after another: making one costs more than a small image."""
+
+    def __init__(self) -> None:
+        self._bits = np.random.Philox(key=0)
+        self._generator = np.random.Generator(self._bits)
+        # As it is before its first draw: nothing is left in its buffer.
+        self._state: dict[str, Any] = dict(self._bits.state)
+        self._words = self._state["state"]["counter"], self._state["state"]["key"]
+
+    def at(self, seed: int, purpose: int, draw: int) -> np.random.Generator:
+        """Before the first number of a stream; holds until the next call."""
+        counter, key = self._words
+        # The draw sits in a high counter word: draws cannot overlap however large an image is.
+        counter[:], key[:] = (0, 0, draw, 0), (seed, purpose)
+        self._bits.state = self._state
+        return self._generator
