@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -55,9 +55,8 @@ class PortableNoise:
             return latents, None
         import torch
 
-        labels = [
-            int(self._philox.at(seed, _LABELS, 0).integers(num_classes)) for seed in self.seeds
-        ]
+        of_each = self._philox.each(self.seeds, _LABELS, 0)
+        labels = [int(generator.integers(num_classes)) for generator in of_each]
         return latents, torch.tensor(labels, dtype=torch.int64, device=self.device)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -68,8 +67,9 @@ class PortableNoise:
         import torch
 
         out = np.empty((len(self.seeds), *shape))
-        for row, seed in zip(out, self.seeds, strict=True):
-            self._philox.at(seed, _NORMALS, draw).standard_normal(out=row)
+        of_each = self._philox.each(self.seeds, _NORMALS, draw)
+        for row, generator in zip(out, of_each, strict=True):
+            generator.standard_normal(out=row)
         return torch.from_numpy(out).to(device=self.device, dtype=self.dtype)
 
 
@@ -166,12 +166,15 @@ class _Philox:
         self._generator = np.random.Generator(self._bits)
         # As it is before its first draw: nothing is left in its buffer.
         self._state: dict[str, Any] = dict(self._bits.state)
-        self._words = self._state["state"]["counter"], self._state["state"]["key"]
 
-    def at(self, seed: int, purpose: int, draw: int) -> np.random.Generator:
-        """Before the first number of a stream; holds until the next call."""
-        counter, key = self._words
+    def each(
+        self, seeds: Sequence[int], purpose: int, draw: int
+    ) -> Iterator[np.random.Generator]:
+        """For each seed the generator before the first number of a stream, until the next."""
+        counter, key = self._state["state"]["counter"], self._state["state"]["key"]
         # The draw sits in a high counter word: draws cannot overlap however large an image is.
-        counter[:], key[:] = (0, 0, draw, 0), (seed, purpose)
-        self._bits.state = self._state
-        return self._generator
+        counter[2], key[1] = draw, purpose
+        for seed in seeds:
+            key[0] = seed
+            self._bits.state = self._state
+            yield self._generator
