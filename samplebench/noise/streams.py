@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -45,7 +45,9 @@ class PortableNoise:
     def __init__(
         self, seeds: Sequence[int], device: torch.device | str, dtype: torch.dtype
     ) -> None:
-        self.seeds, self.device, self.dtype = check_seeds(seeds), device, dtype
+        import torch
+
+        self.seeds, self.device, self.dtype = check_seeds(seeds), torch.device(device), dtype
         self.draw = 0
         self._philox = _Philox()
 
@@ -63,14 +65,24 @@ class PortableNoise:
         self.draw += 1
         return self._normal(tuple(x.shape[1:]), self.draw).to(x)
 
-    def _normal(self, shape: tuple[int, ...], draw: int) -> Tensor:
+    def made(self, shape: tuple[int, ...], draw: int) -> Tensor:
+        """Draw number `draw` of all samples, [N, *shape] on the host, ready to be sent."""
         import torch
 
         out = np.empty((len(self.seeds), *shape))
         of_each = self._philox.each(self.seeds, _NORMALS, draw)
         for row, generator in zip(out, of_each, strict=True):
             generator.standard_normal(out=row)
-        return torch.from_numpy(out).to(device=self.device, dtype=self.dtype)
+        host = torch.from_numpy(out).to(self.dtype)
+        # Of pinned memory a copy to the device waits for nothing.
+        return host.pin_memory() if self.device.type == "cuda" else host
+
+    def sent(self, host: Tensor) -> Tensor:
+        """What was made, on the device."""
+        return host.to(self.device, non_blocking=True)
+
+    def _normal(self, shape: tuple[int, ...], draw: int) -> Tensor:
+        return self.sent(self.made(shape, draw))
 
 
 class NvlabsNoise:
@@ -165,11 +177,9 @@ class _Philox:
         self._bits = np.random.Philox(key=0)
         self._generator = np.random.Generator(self._bits)
         # As it is before its first draw: nothing is left in its buffer.
-        self._state: dict[str, Any] = dict(self._bits.state)
+        self._state = self._bits.state
 
-    def each(
-        self, seeds: Sequence[int], purpose: int, draw: int
-    ) -> Iterator[np.random.Generator]:
+    def each(self, seeds: Sequence[int], purpose: int, draw: int) -> Iterator[np.random.Generator]:
         """For each seed the generator before the first number of a stream, until the next."""
         counter, key = self._state["state"]["counter"], self._state["state"]["key"]
         # The draw sits in a high counter word: draws cannot overlap however large an image is.
