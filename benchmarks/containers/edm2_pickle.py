@@ -101,11 +101,17 @@ def write(
     plain: dict[str, Any] = {"_init_args": (), "_init_kwargs": {}}
     state = _Writer(flavour, source).state(tree) | {"_init_args": ()}
     state |= {"_init_kwargs": EasyDict(init_kwargs)}
-    encoder: dict[str, Any] = {"vae_name": "stabilityai/sd-vae-ft-mse", "batch_size": 8, "_vae": None}
+    encoder: dict[str, Any] = {
+        "vae_name": "stabilityai/sd-vae-ft-mse",
+        "batch_size": 8,
+        "_vae": None,
+    }
     encoder |= {name: np.linspace(0, 1, 4, dtype=np.float32) for name in ("scale", "bias")}
     made = "StabilityVAEEncoder" if latent else "StandardRGBEncoder"
     content = EasyDict(
-        encoder=edm_pickle.Persistent(made, {**(encoder if latent else {}), **plain}, "# encoder\n"),
+        encoder=edm_pickle.Persistent(
+            made, {**(encoder if latent else {}), **plain}, "# encoder\n"
+        ),
         dataset_kwargs=EasyDict(class_name="training.dataset.ImageFolderDataset"),
         loss_fn=edm_pickle.Persistent("EDM2Loss", {"P_mean": -0.8, **plain}, "# loss\n"),
         ema=edm_pickle.Persistent("Precond", state, source),
@@ -126,4 +132,3 @@ def random_state(
         name: torch.randn(t.shape, generator=generator).to(dtype)
         for name, t in network.state_dict().items()
     }
-

@@ -46,14 +46,17 @@ def _edm(model: str, size: int, **more: Any) -> dict[str, Any]:
     return {"model_type": model, "img_resolution": size, "img_channels": 3, **more}
 
 
+def _song(**more: Any) -> dict[str, Any]:
+    return _edm("SongUNet", 32, channel_mult=[2, 2, 2], augment_dim=9, **more)
+
+
 NETWORKS = {
     network.name: network
     for network in (
         Network("digits-vp", "digits-vp, 8x8", 256, 2048),
-        Network("ddpmpp", "DDPM++, CIFAR-10 32x32", 4, 512, "VPPrecond", _edm("SongUNet", 32)),
+        Network("ddpmpp", "DDPM++, CIFAR-10 32x32", 4, 512, "VPPrecond", _song()),
         Network(
-            "ncsnpp", "NCSN++, CIFAR-10 32x32", 4, 512, "VEPrecond",
-            _edm("SongUNet", 32, **_NCSNPP),
+            "ncsnpp", "NCSN++, CIFAR-10 32x32", 4, 512, "VEPrecond", _song(**_NCSNPP)
         ),
         Network(
             "adm64", "ADM, ImageNet 64x64", 2, 128, "EDMPrecond",
