@@ -225,7 +225,10 @@ def told(found: Mapping[str, Any]) -> str:
         for name, seconds in found["seconds"].items()
     ]  # fmt: skip
     head = ["by", "seconds", "CPU seconds", "ours of it, wall", "ours of it, CPU", found["unit"]]
-    return f"## {found['title']}\n\n{table(head, rows)}\n\n{bars_table(found['bars'])}"
+    parts = [f"## {found['title']}", table(head, rows)]
+    if found["bars"]:
+        parts.append(bars_table(found["bars"]))
+    return "\n\n".join(parts)
 
 
 PARTS = {"sampling": sampling, "inception": inception, "distance": distance}
