@@ -1,4 +1,4 @@
-"""What benchmarks/throughput.py measures with: stages that add up, around blocks that stay equal."""
+"""What benchmarks/throughput.py measures with: stages that add up, around blocks as they are."""
 
 from __future__ import annotations
 
