@@ -138,13 +138,14 @@ def main(args: argparse.Namespace) -> int:
     request = Request.merged(words, flags)
 
     from samplebench.bench import plan as planning
+    from samplebench.bench.auto import foreseen
 
     plan = planning.make(request)
     if args.dump_config:
-        _dump(plan.request.words(), args.json)
+        _dump(foreseen(plan).request.words(), args.json)
         return 0
     if args.dry_run:
-        _print_plan(plan, args)
+        _print_plan(foreseen(plan), args)
         return 0
     from samplebench.api import failures, sweep
     from samplebench.bench.progress import Progress
