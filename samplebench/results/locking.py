@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from samplebench.errors import EnvironmentError_
 from samplebench.files import locks
@@ -24,7 +24,8 @@ _END = "wait for it or choose another --out"
 Moment = Callable[[], AbstractContextManager[None]]
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Shard:
     """One of several jobs that share a sweep.
 
     Attributes:
@@ -39,7 +40,8 @@ class Shard(NamedTuple):
         return f"{self.index}/{self.count}"
 
 
-class _Running(NamedTuple):
+@dataclass(frozen=True, order=True)
+class _Running:
     shard: Shard
     sweep: str
     path: Path
