@@ -99,13 +99,19 @@ def _group() -> Any:
         EnvironmentError_: the processes do not find each other.
     """
     import torch.distributed as dist
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    from samplebench.bench.engines.ranks_meeting import meet
 
     patience = timedelta(seconds=PATIENCE)
     try:
         if dist.is_initialized():
             return dist.new_group(backend="gloo", timeout=patience)
-        dist.init_process_group("gloo", timeout=patience)
-    except (RuntimeError, ValueError) as error:
+        store, rank, world = next(rendezvous("env://", timeout=patience))
+        own = PrefixStore(meet(store, rank, world, PATIENCE), store)
+        dist.init_process_group("gloo", store=own, rank=rank, world_size=world, timeout=patience)
+    except (RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0]
         raise EnvironmentError_(
             f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} does not find the others "
