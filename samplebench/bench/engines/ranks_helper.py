@@ -37,7 +37,7 @@ from samplebench.results.record import Conditions
 # Blocks of a rank that rank 0 has not folded yet: more wait for it.
 AHEAD = 4
 # Seconds: for the last words; between two looks for a signal.
-_END, _LOOK = 20.0, 1.0
+_END, _LOOK = 20.0, 0.2
 
 
 class _Over(Exception):

@@ -42,7 +42,7 @@ from samplebench.errors import EnvironmentError_
 from samplebench.results.cell import Cell
 
 # Seconds: for the last words of others after an error; between two looks for a signal.
-_END, _LOOK = 20.0, 1.0
+_END, _LOOK = 20.0, 0.2
 
 
 @dataclass
