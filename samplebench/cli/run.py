@@ -39,6 +39,8 @@ samplebench run --guidance cfg --guidance-scale 1,2,4 --guidance-interval 0/inf,
 samplebench run --discretization edm,logsnr,80/20/5/1/0.2 --dry-run
 samplebench run --model ./nets.py:make_model --nfe 10 --num-samples 5000 --reference my.npz
 samplebench run --nfe 10,20 --dump-config > sweep.toml && samplebench run --config sweep.toml
+torchrun --nproc-per-node 8 -m samplebench run --model adm-imagenet64 --nfe 10,20,35
+samplebench run --config sweep.toml --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
 """
 
 _USUAL = {
@@ -95,7 +97,7 @@ WORDS = {
     "engine": ("E", f"who computes the blocks: {' or '.join(ENGINES)} (default: {ENGINES[0]})"),
     "address": ("A", "of the cluster that --engine ray joins (default: one on this machine)"),
     "workers": ("N", "processes that --engine ray starts (default: one per GPU)"),
-    "shard": ("I/N", "compute share I, from 0, of N: several jobs may share one --out"),
+    "shard": ("I/N", "compute share I of N, I from 0 to N-1: jobs may share one --out"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
     "dtype": ("T", "precision of the network (default: the release's)"),
     "state-dtype": ("T", "precision of the sampler's state (default: the protocol's)"),
