@@ -63,6 +63,13 @@ def resolve_device(
     return device
 
 
+def gpus() -> int:
+    """How many of CUDA are visible to this process."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def network_dtype(released: str, device: str | torch.device | None) -> str:
     """The precision a release runs in by itself: half precision is for GPUs."""
     if released != "float16" or resolve_device(device).type == "cuda":

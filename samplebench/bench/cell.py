@@ -7,7 +7,7 @@ from functools import partial
 
 from samplebench.answers.memory import memory_of
 from samplebench.bench.behind import behind
-from samplebench.bench.block import Sampled, sample_block, with_features
+from samplebench.bench.block import Block, Sampled, run_block, sample_block, with_features
 from samplebench.bench.conditions import setting_of
 from samplebench.bench.facts import BenchFacts
 from samplebench.bench.filing import Filing
@@ -19,10 +19,17 @@ from samplebench.bench.stop import Stop
 from samplebench.models.model import threads_of
 from samplebench.results.cell import Cell, PlannedScore
 from samplebench.results.kept import LEVELS
-from samplebench.results.record import Record, Score
+from samplebench.results.record import Conditions, Record, Score
 from samplebench.results.store import Store
+from samplebench.sampling.setting import Setting
 
 _LESS = "take a smaller --batch-size or free memory; finished cells and blocks are kept"
+
+
+def computed(bench: Bench, setting: Setting, conditions: Conditions, index: int) -> Block:
+    """A block, by the threads and in the memory that its model has; raises as `run_block` does."""
+    with threads_of(bench.model), memory_of(bench.model.device, _LESS):
+        return run_block(bench, setting, conditions, index)
 
 
 def run_cell(

@@ -95,6 +95,7 @@ def estimate(
     cells: Sequence[Cell],
     allowed: bool,
     guides: Mapping[str, Guide] = MappingProxyType({}),
+    workers: int = 1,
 ) -> str | None:
     """How long these cells of a model will take, in words; None where a look costs too much.
 
@@ -106,6 +107,7 @@ def estimate(
         cells: to compute; not none.
         allowed: whether they may take more than a day.
         guides: who makes the further passes of guidance, by id.
+        workers: how many share them.
 
     Raises:
         UsageError: they would, and nobody allowed it.
@@ -126,7 +128,7 @@ def estimate(
             further = seen if cell.guide_nfe is None else {cell.hash: cell.guide_nfe}
             passes = evaluations([replace(cell, nfe=None)], further)
             taken += passes * seconds[id_of(cell.conditions)]
-        return taken / 3600
+        return taken / 3600 / workers
 
     total = math.fsum(map(hours, cells))
     check(total, conditions["num_samples"], allowed)

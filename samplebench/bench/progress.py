@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -35,11 +36,16 @@ class Progress:
         self._place, self._count = 0, 0
         self._name = self._resumed = ""
         self._nfe = 0.0
+        self._workers, self._images, self._began = 1, 0, 0.0
+
+    def shared(self, workers: int) -> None:
+        """From now on so many workers compute the cells, and their pace is shown."""
+        self._workers, self._images, self._began = workers, 0, time.monotonic()
 
     @contextmanager
     def over(self, cells: Sequence[Cell]) -> Iterator[None]:
         """Shows progress over these cells within the block."""
-        total = sum(_work(cell) for cell in cells)
+        total = sum(work(cell) for cell in cells)
         self._all, self._place, self._count = Ticker(total), 0, len(cells)
         if not terminal():
             yield
@@ -68,7 +74,7 @@ class Progress:
         """Announces a cell of which `done` samples are there already."""
         self._nfe, self._place = _passes(cell), self._place + 1
         self._name = describe(cell.conditions, cell.nfe)
-        self._cell = Ticker(_work(cell), done * self._nfe)
+        self._cell = Ticker(work(cell), done * self._nfe)
         n = cell.conditions["num_samples"]
         self._resumed = f" (resumed at {done} of {n} samples)" if done else ""
         # What was there before is no work, and says nothing about the pace.
@@ -80,11 +86,15 @@ class Progress:
     def advance(self, samples: int) -> None:
         self._all.advance(samples * self._nfe)
         due = self._cell.advance(samples * self._nfe)
+        self._images += samples
         if self._bar is not None:
+            if self._workers > 1:
+                self._bar.set_postfix_str(self._pace(), refresh=False)
             self._bar.update(samples * self._nfe)
         elif due and not self.quiet and not self._cell.finished:
             whole = f"; {self._all} in all" if self._count > 1 else ""
-            say(f"{self._head()}: {self._cell}{whole}")
+            pace = f"; {self._pace()}" if self._workers > 1 else ""
+            say(f"{self._head()}: {self._cell}{whole}{pace}")
 
     def finish_cell(self, cell: Cell, record: Record, scores: Sequence[Score]) -> None:
         """Prints the cell's values, and what is to be known of them."""
@@ -109,6 +119,11 @@ class Progress:
         head = describe(record["conditions"], record["nfe"])
         self._say("; ".join([f"{head}: {_values(record, scores)}", *notes]))
 
+    def _pace(self) -> str:
+        """E.g. "2 workers, 35.2 images/s"."""
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        return f"{self._workers} workers, {self._images / seconds:.3g} images/s"
+
     def _head(self) -> str:
         return f"[{self._place}/{self._count}] {self._name}"
 
@@ -119,7 +134,8 @@ class Progress:
             self._bar.write(text, file=sys.stderr)
 
 
-def _work(cell: Cell) -> float:
+def work(cell: Cell) -> float:
+    """Evaluations of all samples of a cell, further passes of guidance included."""
     return _passes(cell) * cell.conditions["num_samples"]
 
 
