@@ -279,7 +279,8 @@ def told(
     ]  # fmt: skip
     return [
         bars_table(bars),
-        "One block's images a second; the ceiling is a matrix product in the same precision.",
+        "One block's images a second; the ceiling is a matrix product in the same precision. Pixel "
+        "differences are those of random weights, which cancel nothing: how far rounding carries.",
         table(head, rows),
         "Seconds by stage of a whole small cell. `scores` and most of `moments` are a cell's, "
         "however many images it has.",
