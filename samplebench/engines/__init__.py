@@ -1,0 +1,1 @@
+"""How a plan is sampled: which process computes which block."""
