@@ -51,7 +51,10 @@ class Sweep:
             for worker, task in self.schedule.tasks():
                 self.given[task] += 1
                 self._later(worker, task)
+            self.ended += self.schedule.completed()
             self.most = max(self.most, self.schedule.unfolded)
+            if self.schedule.done:  # nothing was missing
+                break
             assert self.events, "nothing is under way, and the sweep is not done"
             busy = {worker for _, _, worker, _ in self.events}
             self.idle.append(len(self.free) - len(busy))
