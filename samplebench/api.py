@@ -31,8 +31,8 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
             {"edm.S_churn": [0, 10]}), label (name -> label), guidance, guidance_scale,
             guidance_interval, guiding_model, classifier, num_samples, seed, repeats,
             metric, reference, keep, save_images, protocol, noise, state_dtype,
-            batch_size, device, dtype, preset, checkpoints, file, format, model_config, offline,
-            yes, out.
+            batch_size, device, dtype, compile, engine, address, workers, shard, preset,
+            checkpoints, file, format, model_config, offline, yes, out.
 
     Autocast, inference mode and the default dtype and device that the program has set in torch
     change no value: they are off meanwhile.
@@ -79,15 +79,16 @@ def sweep(plan: Plan, progress: Progress) -> View:
         Interrupted: by Ctrl-C or SIGTERM, after everything computed was kept and reported.
         EnvironmentError_: the folder was removed, renamed or replaced meanwhile.
     """
+    from samplebench.bench.engines.choose import engine_of
     from samplebench.bench.run import execute
     from samplebench.report import write_report
 
     store = Store(plan.folder, create=True)
     with store.locked():
-        store.add_request(plan.request.words(), plan.rows)
+        store.add_request(plan.request.asked(), plan.rows)
         try:
             with Stop().listening() as stop:
-                execute(plan, store, progress, stop)
+                execute(plan, store, progress, stop, engine_of(plan.request))
         except BaseException as error:
             # Finished cells are reported; what stopped the run is what is said.
             with suppress(SamplebenchError, OSError):

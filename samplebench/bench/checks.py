@@ -21,6 +21,10 @@ from samplebench.registry.python_files import is_place
 from samplebench.results.kept import LEVELS
 from samplebench.sampling.guided import NONE, interval_of, scale_of
 
+# Who may compute the blocks of a sweep.
+ENGINES = ("local", "ray")
+# A block that is chosen by a probe.
+AUTO = "auto"
 # Words whose values may be objects of Python.
 _OBJECTS = ("model", "sampler", "guiding_model")
 
@@ -196,6 +200,24 @@ def _level(name: str, value: Any) -> str:
     return text
 
 
+def _engine(name: str, value: Any) -> str:
+    text = _text(name, value)
+    if text not in ENGINES:
+        raise unknown("engine", text, ENGINES)
+    return text
+
+
+def _shard(name: str, value: Any) -> str:
+    text = _text(name, value)
+    place, slash, count = text.partition("/")
+    whole = slash and place.isdecimal() and count.isdecimal()
+    if not (whole and int(place) < int(count)):
+        raise UsageError(
+            f"--shard {text}: write i/n with i from 0 to n - 1, e.g. 0/4 for the first of four"
+        )
+    return f"{int(place)}/{int(count)}"
+
+
 def _flag(name: str, value: Any) -> bool:
     flag = scalar(value)
     if not isinstance(flag, bool):
@@ -237,6 +259,10 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "state_dtype": _precision,
     "device": _device,
     "dtype": _precision,
+    "compile": _flag,
+    "engine": _engine,
+    "address": _text,
+    "shard": _shard,
     "checkpoints": _path,
     "file": _path,
     "format": _text,

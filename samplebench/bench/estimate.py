@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from samplebench.bench.cell import setting_of
+from samplebench.bench.conditions import setting_of
 from samplebench.bench.guides import Guide, id_of
 from samplebench.bench.probe import probe
 from samplebench.devices import synchronize

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from samplebench.bench.facts import ExtractorFacts
 from samplebench.bench.flops import gflop_per_evaluation
-from samplebench.bench.guides import Guide, guidance_of, id_of, load_guides
+from samplebench.bench.guides import Guide, guidance_of, load_guides
 from samplebench.bench.rehearsal import probed, try_network
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
@@ -34,20 +35,14 @@ _COUNTED = 16
 
 
 @dataclass(frozen=True)
-class LoadedExtractor:
+class LoadedExtractor(ExtractorFacts):
     """An extractor on a device.
 
     Attributes:
-        name: as registered.
-        key: of what it is, code of others included.
-        dim: D, features of an image.
         function: uint8 images [N, C, H, W] to features [N, D].
         device: that it was made for.
     """
 
-    name: str
-    key: str
-    dim: int
     function: Callable[[Tensor], Tensor]
     device: torch.device
 
@@ -134,10 +129,6 @@ class Bench:
     def guidance(self, conditions: Conditions) -> Guidance | None:
         """Of a cell."""
         return guidance_of(conditions, self.model, self.guides)
-
-    def further(self, conditions: Conditions) -> Guide | None:
-        """Who makes the further passes of a cell, where that is another than the model."""
-        return self.guides.get(id_of(conditions))
 
 
 def score_key(score: PlannedScore) -> str:

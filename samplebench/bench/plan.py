@@ -339,7 +339,7 @@ def _conditions(request: Request, entry: Checkpoint, rules: Protocol, codes: Cod
         "state_dtype": rules.state_dtype,
         "quantization": rules.quantization,
         "dtype": request.dtype or network_dtype(entry.dtype, request.device),
-        "block": request.batch_size,
+        "block": request.block,
     }
     if entry.model is None:
         conditions |= codes.of("adapter", "adapter", adapters.entry(entry.format))

@@ -25,7 +25,7 @@ def provenance(model: Model) -> Provenance:
         "platform": platform_id(model.device),
         "hardware": _hardware(model.device),
         "git_commit": _commit(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": now(),
         "checkpoint": dict(model.provenance),
     }
 
@@ -36,8 +36,13 @@ def score_provenance(device: torch.device) -> Provenance:
         "versions": _versions(),
         "platform": platform_id(device),
         "hardware": _hardware(device),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": now(),
     }
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def partial_stamp(model: Model) -> str:

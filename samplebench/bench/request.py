@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from samplebench.answers.scalars import counted, listed
-from samplebench.bench.checks import CHECKS
+from samplebench.bench.checks import AUTO, CHECKS, ENGINES
 from samplebench.cards.levels import LevelsCard
 from samplebench.cards.name import PREFIX
 from samplebench.discretizations import RANGE
@@ -17,6 +17,9 @@ from samplebench.registry.python_files import is_place, name_at
 from samplebench.results.kept import LEVELS
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
+
+# Words that say who computes a sweep.
+_HOW = ("engine", "address", "workers", "shard")
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,12 @@ class Request:
         keep: what is kept of a cell's images: "moments", "features" or "images".
         save_images: whether images are written as PNG files, too.
         preset: name of the model's tuned parameters, whose sampler is added.
-        batch_size: B, the fixed evaluation block.
+        batch_size: B, the fixed evaluation block; "auto" for the largest that pays.
         device, dtype: of the network.
+        compile: whether the network is compiled.
+        engine, address, workers: who computes the blocks: "local" or "ray", the cluster's address,
+            and how many processes.
+        shard: which share of the cells is computed here, "i/n" with i from 0.
         checkpoints: TOML file with further models.
         file: the model's released file, downloaded by hand.
         format, model_config: of the one model, where it is a file of the user's: its container, and
@@ -74,9 +81,14 @@ class Request:
     protocol: str | None = None
     noise: str | None = None
     state_dtype: str | None = None
-    batch_size: int = 64
+    batch_size: int | str = 64
     device: str | None = None
     dtype: str | None = None
+    compile: bool = False
+    engine: str = ENGINES[0]
+    address: str | None = None
+    workers: int | None = None
+    shard: str | None = None
     checkpoints: str | None = None
     file: str | None = None
     format: str | None = None
@@ -128,6 +140,16 @@ class Request:
         labels = {**cls.of(**base).label, **cls.of(label=flags.get("label")).label}
         return cls.of(**{**words, "param": param or None, "label": labels or None})
 
+    @property
+    def block(self) -> int:
+        """B, where it is chosen already."""
+        assert isinstance(self.batch_size, int)
+        return self.batch_size
+
+    def asked(self) -> dict[str, Any]:
+        """Its words without those that say who computes it: no value depends on these."""
+        return {name: value for name, value in self.words().items() if name not in _HOW}
+
     def words(self) -> dict[str, Any]:
         """The request as plain values for TOML and JSON; unset words are left out."""
         plain: dict[str, Any] = {}
@@ -163,5 +185,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "num_samples": lambda n, v: counted(n, v, 2),
     "seed": lambda n, v: counted(n, v, 0),
     "repeats": lambda n, v: counted(n, v, 1, 1000),
-    "batch_size": lambda n, v: counted(n, v, 1, 65536),
+    "batch_size": lambda n, v: AUTO if v == AUTO else counted(n, v, 1, 65536),
+    "workers": lambda n, v: counted(n, v, 1, 65536),
 }

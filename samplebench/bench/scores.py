@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from samplebench.answers.blame import Failed
-from samplebench.bench.loaded import LoadedExtractor, score_key
+from samplebench.bench.facts import ExtractorFacts
+from samplebench.bench.loaded import score_key
 from samplebench.bench.provenance import score_provenance
 from samplebench.bench.steady import watched_metric
 from samplebench.errors import UsageError
@@ -173,7 +174,7 @@ def kept_statistic(store: Store, cell: str, kind: Kind) -> tuple[Blocked, list[s
 def keep_statistics(
     store: Store,
     cell: str,
-    extractor: LoadedExtractor,
+    extractor: ExtractorFacts,
     moments: BlockedMoments,
     rows: np.ndarray | None,
     doubts: Iterable[str] = (),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.bench.checks import AUTO, ENGINES
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
@@ -83,7 +84,11 @@ WORDS = {
     ),
     "preset": ("NAME", "the model's tuned parameters, e.g. tuned; adds their sampler"),
     "protocol": ("NAME", "what makes values comparable (default: the model's)"),
-    "batch-size": ("B", f"fixed evaluation block (default: {_USUAL['batch_size']})"),
+    "batch-size": ("B", f"fixed evaluation block, or {AUTO} (default: {_USUAL['batch_size']})"),
+    "engine": ("E", f"who computes the blocks: {' or '.join(ENGINES)} (default: {ENGINES[0]})"),
+    "address": ("A", "of the cluster that --engine ray joins (default: one on this machine)"),
+    "workers": ("N", "processes that --engine ray starts (default: one per GPU)"),
+    "shard": ("I/N", "compute share I, from 0, of N: several jobs may share one --out"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
     "dtype": ("T", "precision of the network (default: the release's)"),
     "state-dtype": ("T", "precision of the sampler's state (default: the protocol's)"),
@@ -105,6 +110,7 @@ def add(commands: Any) -> None:
         "--save-images", action="store_true", default=None,
         help="write the images as PNG files, in EDM's layout, into DIR/images",
     )  # fmt: skip
+    parser.add_argument("--compile", action="store_true", default=None, help="compile the network")
     parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
     parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
     parser.add_argument(
@@ -121,6 +127,7 @@ def main(args: argparse.Namespace) -> int:
     if given["param"]:
         given["param"] = ",".join(given["param"])
     given |= {"offline": args.offline, "yes": args.yes, "save_images": args.save_images}
+    given |= {"compile": args.compile}
     flags = {name: value for name, value in given.items() if value is not None}
     request = Request.merged(words, flags)
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from samplebench.bench.block import count_of, run_block
-from samplebench.bench.cell import run_cell, setting_of
+from samplebench.bench.cell import run_cell
+from samplebench.bench.conditions import setting_of
 from samplebench.bench.partial import Partial
 from samplebench.bench.progress import Progress
 from samplebench.bench.stop import Stop
@@ -31,7 +32,7 @@ _ELSEWHERE = f"""
 import pickle, sys, torch
 from samplebench.bench import plan as planning
 from samplebench.bench.block import run_block
-from samplebench.bench.cell import setting_of
+from samplebench.bench.conditions import setting_of
 from samplebench.bench.loaded import Bench, load_extractors
 from samplebench.bench.request import Request
 

@@ -12,7 +12,7 @@ import torch
 import samplebench as sb
 from samplebench import api
 from samplebench.bench import cell
-from samplebench.bench import run as bench_run
+from samplebench.bench.engines import here as engine
 from samplebench.bench.plan import make
 from samplebench.bench.progress import Progress
 from samplebench.bench.ready import ready
@@ -104,7 +104,7 @@ def test_what_was_sampled_is_not_sampled_again(swept, cards, monkeypatch):
     """Other folders, other words for them, one content."""
     out, cells = swept
     monkeypatch.chdir(cards)
-    monkeypatch.setattr(bench_run, "run_cell", None)
+    monkeypatch.setattr(engine, "run_cell", None)
     assert sweep(Path("."), out)["cell"].tolist() == cells
 
 

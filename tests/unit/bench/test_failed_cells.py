@@ -151,7 +151,7 @@ def test_features_that_are_not_finite_are_never_kept(tmp_path, replaced, monkeyp
 
     Sometimes.__module__ = __name__
     replaced(extractors, "digits", lambda known: Sometimes)
-    monkeypatch.setattr("samplebench.bench.cell._SAVE_SHARE", 1e9)
+    monkeypatch.setattr("samplebench.bench.filing._SAVE_SHARE", 1e9)
     kept = []
     save = Store.save_partial
     monkeypatch.setattr(

@@ -7,10 +7,10 @@ import torch
 
 import samplebench as sb
 from samplebench.adapters.openai.flags import classifier
+from samplebench.bench.engines.here import load_bench
 from samplebench.bench.guides import Guide
 from samplebench.bench.progress import _work
 from samplebench.bench.request import Request
-from samplebench.bench.run import _bench, _Model
 from samplebench.bench.stop import Interrupted
 from samplebench.errors import UsageError
 from samplebench.results.record import Record
@@ -223,15 +223,7 @@ def test_guides_are_loaded_once_and_only_where_they_are_needed(models):
     plan = make(**WORDS, **CFG, checkpoints=models, guiding_model="weak")
     ((name, source),) = plan.sources.items()
     assert [*source.guides] == ["weak"]
-    one = _Model(name, source, plan, torch.device("cpu"))
-
-    class Quiet:
-        quiet = True
-
-        def note(self, text):
-            return None
-
-    bench = _bench(one, list(plan.cells.values()), Quiet())
+    bench = load_bench(plan, name, list(plan.cells.values()), torch.device("cpu"))
     assert [*bench.guides] == ["weak"]
     assert bench.guides["weak"].network.bandwidth == 0.6
 

@@ -18,7 +18,7 @@ import torch
 
 import samplebench as sb
 from samplebench.answers.memory import memory_of, out_of_memory
-from samplebench.bench.cell import setting_of
+from samplebench.bench.conditions import setting_of
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
 from samplebench.cli import main

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import samplebench as sb
-from samplebench.bench.cell import setting_of
+from samplebench.bench.conditions import setting_of
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.sampling.setting import prepare
 from tests.unit.cards.making import euler, heun, parallel, write

@@ -9,7 +9,7 @@ import torch
 
 import samplebench as sb
 from samplebench import registry
-from samplebench.bench.cell import setting_of
+from samplebench.bench.conditions import setting_of
 from samplebench.bench.plan import make
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
