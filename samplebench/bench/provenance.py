@@ -47,8 +47,13 @@ def now() -> str:
 
 def partial_stamp(model: Model) -> str:
     """What must be equal for a half-finished cell to be finished here."""
+    return stamp_of(model.device)
+
+
+def stamp_of(device: torch.device) -> str:
+    """The same, of models on a device."""
     versions = _versions()
-    return f"{platform_id(model.device)} samplebench {versions['samplebench']} {versions['torch']}"
+    return f"{platform_id(device)} samplebench {versions['samplebench']} {versions['torch']}"
 
 
 def platform_id(device: torch.device) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samplebench.engines.schedule import HELD, QUEUE, RETRIES, Load, Sample, Schedule, Todo
+from samplebench.bench.engines.schedule import HELD, QUEUE, RETRIES, Load, Sample, Schedule, Todo
 
 
 class Sweep:

@@ -1,1 +1,0 @@
-"""How a plan is sampled: which process computes which block."""
