@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench import plan as planning
+from samplebench.bench.engines.choose import engine_of, placed
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress, describe
 from samplebench.bench.request import Request
@@ -51,7 +52,7 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
     from samplebench.results.tables import to_frame
 
     with own_settings():
-        plan, progress = ready(planning.make(Request.of(**words)), quiet), Progress(quiet)
+        plan, progress = ready(planning.make(placed(Request.of(**words))), quiet), Progress(quiet)
         for note in plan.notes:
             progress.note(f"note: {note}")
         view = sweep(plan, progress)
@@ -79,16 +80,16 @@ def sweep(plan: Plan, progress: Progress) -> View:
         Interrupted: by Ctrl-C or SIGTERM, after everything computed was kept and reported.
         EnvironmentError_: the folder was removed, renamed or replaced meanwhile.
     """
-    from samplebench.bench.engines.choose import engine_of
     from samplebench.bench.run import execute
     from samplebench.report import write_report
 
+    engine = engine_of(plan.request)
     store = Store(plan.folder, create=True)
     with store.locked():
         store.add_request(plan.request.asked(), plan.rows)
         try:
             with Stop().listening() as stop:
-                execute(plan, store, progress, stop, engine_of(plan.request))
+                execute(plan, store, progress, stop, engine)
         except BaseException as error:
             # Finished cells are reported; what stopped the run is what is said.
             with suppress(SamplebenchError, OSError):

@@ -24,7 +24,7 @@ _USUAL = 100
 
 
 @dataclass
-class _Cell:
+class _Underway:
     """A cell under way.
 
     Attributes:
@@ -40,7 +40,7 @@ class _Cell:
     resumed: str
 
     @classmethod
-    def of(cls, cell: Cell, done: int, place: int) -> _Cell:
+    def of(cls, cell: Cell, done: int, place: int) -> _Underway:
         """One of which `done` samples are there."""
         passes, n = passes_of(cell), cell.conditions["num_samples"]
         ticker = Ticker(_work(cell), done * passes)
@@ -64,7 +64,7 @@ class Progress:
         self.workers = 0
         self._all = Ticker(None)
         self._place, self._count, self._images = 0, 0, 0
-        self._cells: dict[str, _Cell] = {}
+        self._cells: dict[str, _Underway] = {}
 
     @contextmanager
     def over(self, cells: Sequence[Cell]) -> Iterator[None]:
@@ -98,7 +98,7 @@ class Progress:
     def start_cell(self, cell: Cell, done: int) -> None:
         """Announces a cell of which `done` samples are there already."""
         self._place += 1
-        here = self._cells[cell.hash] = _Cell.of(cell, done, self._place)
+        here = self._cells[cell.hash] = _Underway.of(cell, done, self._place)
         # What was there before is no work, and says nothing about the pace.
         self._all.skip(done * here.passes)
         if self._bar is not None:
@@ -148,7 +148,7 @@ class Progress:
         head = describe(record["conditions"], record["nfe"])
         self._say("; ".join([f"{head}: {_values(record, scores)}", *notes]))
 
-    def _head(self, here: _Cell) -> str:
+    def _head(self, here: _Underway) -> str:
         return f"[{here.place}/{self._count}] {here.name}"
 
     def _say(self, text: str) -> None:

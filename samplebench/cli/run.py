@@ -132,8 +132,9 @@ def main(args: argparse.Namespace) -> int:
     request = Request.merged(words, flags)
 
     from samplebench.bench import plan as planning
+    from samplebench.bench.engines.choose import engine_of, placed
 
-    plan = planning.make(request)
+    plan = planning.make(placed(request))
     if args.dump_config:
         _dump(plan.request.words(), args.json)
         return 0
@@ -148,7 +149,8 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.results.store import Store
     from samplebench.results.tables import to_json
 
-    # Both refuse before anything is said or written.
+    # They refuse before anything is said or written.
+    engine_of(plan.request)
     device = plan_device(plan)
     folder = plan.folder
     Store(folder, create=True)
@@ -216,9 +218,11 @@ def _announce(plan: Plan, device: torch.device) -> None:
         texts = (" ".join(str(r.get(n)) for n in names if r.get(n) not in ("", None)) for r in rows)
         return ", ".join(dict.fromkeys(text or "none" for text in texts))
 
+    asked = plan.request
+    where = device if asked.engine == ENGINES[0] else f"workers of {asked.engine}"
     grids = (f"{r['discretization']} {label({'rho': r['rho']}) if r['rho'] else ''}" for r in rows)
     facts = {
-        "model": f"{each('model')} on {device}, {each('dtype')}",
+        "model": f"{each('model')} on {where}, {each('dtype')}",
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
         **({"guidance": guidance} if (guidance := each("guidance")) != "none" else {}),

@@ -55,7 +55,7 @@ Task = Load | Sample
 
 
 @dataclass(eq=False)
-class _Cell:
+class _Open:
     """A cell under way.
 
     Attributes:
@@ -111,7 +111,7 @@ class _Model:
     """
 
     def __init__(self, todos: Sequence[Todo]) -> None:
-        self.open: list[_Cell] = []
+        self.open: list[_Open] = []
         self.left = list(reversed(todos))
         self.waiting, self.work = 0, 0.0
         for todo in todos:
@@ -123,7 +123,7 @@ class _Model:
         self.work += blocks * todo.work
 
 
-class Schedule:
+class BlockSchedule:
     """Hands out every block of every cell, and again those that are lost.
 
     A worker stays on the models that it holds. Workers share the blocks of the first cell that has
@@ -146,7 +146,7 @@ class Schedule:
         self._missing, self._ahead = missing, ahead
         names = dict.fromkeys(todo.model for todo in todos)
         self._models = {name: _Model([t for t in todos if t.model == name]) for name in names}
-        self._cells: dict[str, _Cell] = {}
+        self._cells: dict[str, _Open] = {}
         self._workers: dict[Hashable, _Worker] = {}
         self._complete: list[str] = []
         self._away = self._held = 0
@@ -278,14 +278,14 @@ class Schedule:
     def _open(self, model: _Model) -> None:
         todo = model.left.pop()
         order = tuple(self._missing(todo.cell))
-        cell = self._cells[todo.cell] = _Cell(todo, order, [*order])
+        cell = self._cells[todo.cell] = _Open(todo, order, [*order])
         model.count(todo, len(order) - todo.blocks)
         if cell.complete:
             self._end(cell)
         else:
             model.open.append(cell)
 
-    def _hand_out(self, cell: _Cell, model: _Model) -> Sample:
+    def _hand_out(self, cell: _Open, model: _Model) -> Sample:
         index = heapq.heappop(cell.waiting)
         if not cell.waiting:
             model.open.remove(cell)
@@ -293,6 +293,6 @@ class Schedule:
         self._away += 1
         return Sample(cell.todo.cell, index)
 
-    def _end(self, cell: _Cell) -> None:
+    def _end(self, cell: _Open) -> None:
         self._left -= 1
         self._complete.append(cell.todo.cell)

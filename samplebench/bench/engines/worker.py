@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from samplebench.answers.memory import memory_of
 from samplebench.bench import plan as planning
@@ -32,7 +32,6 @@ from samplebench.results.cell import Cell
 from samplebench.results.record import Conditions
 
 _LESS = "take a smaller --batch-size or fewer --workers; finished cells and blocks are kept"
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -76,14 +75,14 @@ class Sampled:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Complaint:
     """A `SamplebenchError` as plain values: not every one of them can be sent."""
 
     kind: type[SamplebenchError]
     text: str
 
     @classmethod
-    def of(cls, error: SamplebenchError) -> Refused:
+    def of(cls, error: SamplebenchError) -> Complaint:
         kinds = (UsageError, InputError, EnvironmentError_)
         kind = next((kind for kind in kinds if isinstance(error, kind)), UsageError)
         return cls(kind, str(error))
@@ -91,6 +90,16 @@ class Refused:
     @property
     def error(self) -> SamplebenchError:
         return self.kind(self.text)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What is said of a worker that is gone."""
+
+    why: str
+
+
+Answer = Hello | Loaded | Sampled | Complaint | Lost
 
 
 @dataclass(frozen=True)
@@ -121,17 +130,15 @@ class Place:
         return "" if Path(self.folder).is_dir() else f"; it has no folder {self.folder}"
 
 
-def _answered(
-    method: Callable[Concatenate[Worker, P], T],
-) -> Callable[Concatenate[Worker, P], T | Refused]:
+def _answered(method: Callable[..., T]) -> Callable[..., T | Complaint]:
     """The method with errors as answers."""
 
     @wraps(method)
-    def answer(self: Worker, *args: P.args, **kwargs: P.kwargs) -> T | Refused:
+    def answer(*args: Any, **kwargs: Any) -> T | Complaint:
         try:
-            return method(self, *args, **kwargs)
+            return method(*args, **kwargs)
         except SamplebenchError as error:
-            return Refused.of(error)
+            return Complaint.of(error)
 
     return answer
 
@@ -169,8 +176,9 @@ class Worker:
         plan = self._plan
         for cell in cells:
             _check_same(cell, plan)
-        device = plan.sources[model].checkpoint.model
-        own = plan_device(plan) if device is None else device.device
+        made = plan.sources[model].checkpoint.model
+        own = plan_device(plan) if made is None else made.device
+        self._benches.pop(model, None)
         for name in [*self._benches][: len(self._benches) - HELD + 1]:
             del self._benches[name]
         with memory_of(own, _LESS):
@@ -197,7 +205,7 @@ class Worker:
             try:
                 self._made = ready(planning.make(Request.of(**self._words)), quiet=True)
             except SamplebenchError as error:
-                refused = Refused.of(error)
+                refused = Complaint.of(error)
                 where = f"on {platform.node()}: {refused.text}{self._place.lack}"
                 raise refused.kind(where) from None
         return self._made

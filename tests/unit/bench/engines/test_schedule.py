@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samplebench.bench.engines.schedule import HELD, QUEUE, RETRIES, Load, Sample, Schedule, Todo
+from samplebench.bench.engines.schedule import (
+    HELD,
+    QUEUE,
+    RETRIES,
+    Load,
+    Sample,
+    BlockSchedule,
+    Todo,
+)
 
 
 class Sweep:
@@ -18,7 +26,7 @@ class Sweep:
             name: [i for i in range(n) if (name, i) not in done] for name, _, n in cells
         }
         self.todos = [Todo(name, model, n) for name, model, n in cells]
-        self.schedule = Schedule(self.todos, self._open, ahead)
+        self.schedule = BlockSchedule(self.todos, self._open, ahead)
         self.ahead, self.random, self.deaths, self.lag = ahead, random.Random(seed), deaths, lag
         self.model = {name: model for name, model, _ in cells}
         self.now, self.events, self.lives = 0.0, [], {}
@@ -145,7 +153,7 @@ def test_workers_spread_over_the_models_and_stay():
 
 def test_the_model_with_more_to_do_gets_more_workers():
     todos = [Todo("long", "big", 100, 9.0), Todo("short", "small", 100, 1.0)]
-    schedule = Schedule(todos, lambda cell: range(100), 64)
+    schedule = BlockSchedule(todos, lambda cell: range(100), 64)
     for worker in range(10):
         schedule.join(worker)
     loads = Counter(task.model for _, task in schedule.tasks())
@@ -153,7 +161,7 @@ def test_the_model_with_more_to_do_gets_more_workers():
 
 
 def test_no_more_workers_load_a_model_than_it_has_blocks():
-    schedule = Schedule([Todo("a", "m", 2)], lambda cell: range(2), 64)
+    schedule = BlockSchedule([Todo("a", "m", 2)], lambda cell: range(2), 64)
     for worker in range(9):
         schedule.join(worker)
     assert [*schedule.tasks()] == [(0, Load("m")), (1, Load("m"))]
@@ -168,7 +176,7 @@ def test_a_worker_forgets_the_model_that_it_used_longest_ago():
 
 
 def test_beyond_the_bound_only_blocks_that_wait_for_none():
-    schedule = Schedule([Todo("a", "m", 100), Todo("b", "m", 100)], lambda cell: range(100), 4)
+    schedule = BlockSchedule([Todo("a", "m", 100), Todo("b", "m", 100)], lambda cell: range(100), 4)
     for worker in range(2):
         schedule.join(worker)
     for worker, task in [*schedule.tasks()]:
@@ -188,7 +196,7 @@ def test_beyond_the_bound_only_blocks_that_wait_for_none():
 
 
 def test_a_lost_block_is_the_next_and_its_late_answer_does_not_count():
-    schedule = Schedule([Todo("a", "m", 9)], lambda cell: range(9), 64)
+    schedule = BlockSchedule([Todo("a", "m", 9)], lambda cell: range(9), 64)
     for worker in "xy":
         schedule.join(worker)
     for worker, task in [*schedule.tasks()]:
@@ -202,7 +210,7 @@ def test_a_lost_block_is_the_next_and_its_late_answer_does_not_count():
 
 
 def test_what_kills_every_worker_is_given_up():
-    schedule = Schedule([Todo("a", "m", 1)], lambda cell: [0], 64)
+    schedule = BlockSchedule([Todo("a", "m", 1)], lambda cell: [0], 64)
     for _ in range(RETRIES):
         schedule.join("w")
         ((_, load),) = schedule.tasks()
@@ -218,7 +226,7 @@ def test_what_kills_every_worker_is_given_up():
 
 def test_half_a_cell_goes_on_and_a_whole_one_ends_without_a_block():
     halves = {"a": [], "b": [3, 4]}
-    schedule = Schedule([Todo("a", "m", 5), Todo("b", "m", 5)], halves.__getitem__, 64)
+    schedule = BlockSchedule([Todo("a", "m", 5), Todo("b", "m", 5)], halves.__getitem__, 64)
     schedule.join(0)
     ((_, load),) = schedule.tasks()
     schedule.loaded(0, load.model)
@@ -231,7 +239,7 @@ def test_half_a_cell_goes_on_and_a_whole_one_ends_without_a_block():
 
 
 def test_a_worker_without_a_block_under_way_comes_first():
-    schedule = Schedule([Todo("a", "m", 3)], lambda cell: range(3), 64)
+    schedule = BlockSchedule([Todo("a", "m", 3)], lambda cell: range(3), 64)
     schedule.join("x")
     ((_, load),) = schedule.tasks()
     schedule.loaded("x", load.model)
