@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Protocol
 
 from samplebench.bench.block import count_of
-from samplebench.bench.engines.schedule import Load, Sample, BlockSchedule, Task, Todo
-from samplebench.bench.engines.worker import Answer, Hello, Loaded, Lost, Complaint, Sampled
+from samplebench.bench.engines.schedule import BlockSchedule, Load, Sample, Task, Todo
+from samplebench.bench.engines.worker import Answer, Complaint, Hello, Loaded, Lost, Sampled
 from samplebench.bench.estimate import told
 from samplebench.bench.facts import BenchFacts
 from samplebench.bench.filing import Filing

@@ -11,9 +11,9 @@ from samplebench.bench.engines.schedule import (
     HELD,
     QUEUE,
     RETRIES,
+    BlockSchedule,
     Load,
     Sample,
-    BlockSchedule,
     Todo,
 )
 
