@@ -30,6 +30,7 @@ from samplebench.errors import EnvironmentError_, InputError, SamplebenchError, 
 from samplebench.models.model import threads_of
 from samplebench.results.cell import Cell
 from samplebench.results.record import Conditions
+from samplebench.sampling.setting import Setting
 
 _LESS = "take a smaller --batch-size or fewer --workers; finished cells and blocks are kept"
 T = TypeVar("T")
@@ -155,7 +156,9 @@ class Worker:
     def __init__(self, words: Mapping[str, Any], place: Place, threads: int | None = None) -> None:
         self._words, self._place, self._threads = words, place, threads
         self._made: Plan | None = None
+        self._cells: dict[str, Cell] = {}
         self._benches: dict[str, Bench] = {}
+        self._settings: dict[str, Setting] = {}
 
     @_answered
     def hello(self) -> Hello:
@@ -175,7 +178,8 @@ class Worker:
         """
         plan = self._plan
         for cell in cells:
-            _check_same(cell, plan)
+            _check_same(cell, self._cells)
+        self._settings = {}
         made = plan.sources[model].checkpoint.model
         own = plan_device(plan) if made is None else made.device
         self._benches.pop(model, None)
@@ -190,12 +194,14 @@ class Worker:
     @_answered
     def sample(self, cell: str, index: int) -> Sampled:
         """Samples a block of a cell whose model is loaded."""
-        conditions = self._plan.cells[cell].conditions
-        bench = self._benches[conditions["model"]]
+        conditions = self._cells[cell].conditions
+        bench = self._benches.pop(conditions["model"])
         # The last used is the last to leave.
-        self._benches[conditions["model"]] = self._benches.pop(conditions["model"])
+        self._benches[conditions["model"]] = bench
+        if cell not in self._settings:
+            self._settings = {cell: setting_of(bench.model, conditions)}
         with threads_of(bench.model), memory_of(bench.model.device, _LESS):
-            block = run_block(bench, setting_of(bench.model, conditions), conditions, index)
+            block = run_block(bench, self._settings[cell], conditions, index)
         return Sampled(cell, block, tuple(bench.changes()))
 
     @property
@@ -208,19 +214,19 @@ class Worker:
                 refused = Complaint.of(error)
                 where = f"on {platform.node()}: {refused.text}{self._place.lack}"
                 raise refused.kind(where) from None
+            self._cells = self._made.cells
         return self._made
 
 
-def _check_same(cell: Cell, plan: Plan) -> None:
-    """Raises `UsageError` where a plan does not have a cell: blocks of it would be of another."""
-    planned = plan.cells
+def _check_same(cell: Cell, planned: Mapping[str, Cell]) -> None:
+    """Raises `UsageError` where others do not plan a cell: blocks of it would be of another."""
     if cell.hash in planned:
         return
-    near = min((_differing(cell.conditions, each.conditions) for each in planned.values()), key=len)
-    name = near[0] if near else "model"
-    others = [each.conditions.get(name) for each in planned.values()]
+    others = (each.conditions for each in planned.values())
+    near = min(others, key=lambda other: len(_differing(cell.conditions, other)))
+    name = _differing(cell.conditions, near)[0]
     raise UsageError(
-        f"on {platform.node()} other cells are planned: {name} is {others[0]} there and "
+        f"on {platform.node()} other cells are planned: {name} is {near.get(name)} there and "
         f"{cell.conditions.get(name)} here; the same files and versions must be on both, and "
         "--device and --dtype say what differs by machine"
     )
