@@ -177,7 +177,7 @@ def share_of(cores: Sequence[float], count: int) -> float:
     for share in range(int(max(cores, default=0)), 0, -1):
         if sum(each // share for each in cores) >= count:
             return share
-    return max(0.01, round(sum(cores) / count - 0.005, 2))
+    return max(0.01, int(100 * sum(cores) / count) / 100)
 
 
 def _short(error: BaseException) -> str:

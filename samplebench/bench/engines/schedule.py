@@ -232,10 +232,12 @@ class BlockSchedule:
         # Idle ones first: whoever has a block under way can wait for the next, and does where there
         # is not one for everybody.
         for length in range(QUEUE):
-            if length and self._waiting < len(self._workers):
-                return
-            for name, worker in [*self._workers.items()]:
-                if len(worker.tasks) == length and (task := self._next(worker)) is not None:
+            least = len(self._workers) if length else 1
+            free = [each for each in self._workers.items() if len(each[1].tasks) == length]
+            for name, worker in free:
+                if self._waiting < least:
+                    return
+                if (task := self._next(worker)) is not None:
                     worker.tasks.append(task)
                     yield name, task
 

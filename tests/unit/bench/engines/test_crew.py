@@ -178,7 +178,9 @@ def test_nobody_comes(tmp_path, monkeypatch):
         job.progress.note = said.append
         room.CrewRun(job, Empty()).run()
 
-    with pytest.raises(EnvironmentError_, match=r"no worker has come .*: 0 of the cluster's 2 GPUs"):
+    with pytest.raises(
+        EnvironmentError_, match=r"no worker has come .*: 0 of the cluster's 2 GPUs"
+    ):
         sweep(tmp_path / "out", engine=engine, nfe=3, num_samples=32)
     assert [text for text in said if text] == [
         "note: waiting for a worker: 0 of the cluster's 2 GPUs are free"
