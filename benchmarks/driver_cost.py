@@ -34,7 +34,7 @@ from samplebench.bench.filing import Filing
 from samplebench.bench.job import Job
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
-from samplebench.bench.provenance import _cpu
+from samplebench.bench.provenance import processor
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Stop
 from samplebench.results.store import Store
@@ -143,7 +143,7 @@ def measured(workers: int, cells: int, blocks: int, samples: int) -> Cost:
         ):
             began, wall = time.process_time(), time.perf_counter()
             CrewRun(job, crew).run()
-            processor = time.process_time() - began - crew.spent
+            taken = time.process_time() - began - crew.spent
             wall = time.perf_counter() - wall - crew.spent
         assert crew.answered == cells * blocks
     with tempfile.TemporaryDirectory() as folder:
@@ -158,14 +158,12 @@ def measured(workers: int, cells: int, blocks: int, samples: int) -> Cost:
             moments = time.process_time() - began, time.perf_counter() - end
     scale = CELL / samples
     each = 1e3 / (cells * blocks)
-    return Cost(
-        processor * each, wall * each, moments[0] * scale, moments[1] * scale, cells * blocks
-    )
+    return Cost(taken * each, wall * each, moments[0] * scale, moments[1] * scale, cells * blocks)
 
 
 def markdown(cost: Cost, workers: int, cells: int) -> str:
     lines = [
-        f"# Cost of the driver, {_cpu()}",
+        f"# Cost of the driver, {processor()}",
         "",
         f"{workers} virtual workers, {cells:,} cells, {cost.blocks:,} blocks of feature rows "
         f"[{BLOCK}, {DIM:,}], without Ray.",
@@ -196,7 +194,12 @@ def main() -> None:
     text = markdown(cost, args.workers, args.cells)
     print(text)
     if args.out:
-        found = {**asdict(cost), "workers": args.workers, "cells": args.cells, "hardware": _cpu()}
+        found = {
+            **asdict(cost),
+            "workers": args.workers,
+            "cells": args.cells,
+            "hardware": processor(),
+        }
         found["saturating"] = {seconds: cost.workers(seconds) for seconds in TYPICAL}
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(f"{args.out}.json").write_text(json.dumps(found, indent=1) + "\n")

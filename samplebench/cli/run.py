@@ -31,6 +31,7 @@ samplebench run --sampler card:solver.json,diffusers:UniPCMultistepScheduler --n
 samplebench run --guidance cfg --guidance-scale 1,2,4 --guidance-interval 0/inf,0.3/5 --nfe 9
 samplebench run --discretization edm,logsnr,80/20/5/1/0.2 --dry-run
 samplebench run --model ./nets.py:make_model --nfe 10 --num-samples 5000 --reference my.npz
+samplebench run --nfe 10,20 --engine ray --workers 2
 samplebench run --nfe 10,20 --dump-config > sweep.toml && samplebench run --config sweep.toml
 """
 
@@ -87,7 +88,10 @@ WORDS = {
     "batch-size": ("B", f"fixed evaluation block, or {AUTO} (default: {_USUAL['batch_size']})"),
     "engine": ("E", f"who computes the blocks: {' or '.join(ENGINES)} (default: {ENGINES[0]})"),
     "address": ("A", "of the cluster that --engine ray joins (default: one on this machine)"),
-    "workers": ("N", "processes that --engine ray starts (default: one per GPU)"),
+    "workers": (
+        "N",
+        "processes that --engine ray starts (default: one per GPU, else one per machine)",
+    ),
     "shard": ("I/N", "compute share I, from 0, of N: several jobs may share one --out"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
     "dtype": ("T", "precision of the network (default: the release's)"),

@@ -36,7 +36,7 @@ def ray_of(address: str | None) -> Any:
     """
     for name, value in (*_QUIET.items(), *(() if address else (_ALONE,))):
         os.environ.setdefault(name, value)
-    return extra("ray", "--engine ray", "ray")
+    return extra("ray", "workers of a cluster", "ray")
 
 
 @contextmanager

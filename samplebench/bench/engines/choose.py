@@ -58,7 +58,7 @@ def check_words(request: Request) -> None:
                 raise UsageError(f"--{name} is of --engine ray; give that, too, or leave it out")
         return
     if request.shard is not None:
-        raise UsageError("--shard: a job on a cluster is whole; leave out --shard or --engine ray")
+        raise UsageError("a cluster's workers share every cell; leave out --shard or --engine ray")
     if ":" in (request.device or ""):
         raise UsageError(f"--device {request.device}: Ray chooses which; give cuda or cpu")
     objects = (*request.model, *request.guiding_model, *request.sampler)

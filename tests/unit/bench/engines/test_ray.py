@@ -193,7 +193,7 @@ def test_the_driver_is_stopped_and_goes_on(number, code, whole, tmp_path):
     while left := [pid for pid in workers if Path(f"/proc/{pid}").exists()]:
         assert time.monotonic() < limit, f"still there: {left}"
         time.sleep(0.1)
-    code, out, err = ended(started(tmp_path / "out", tmp_path, **WORDS, **CLUSTER))
+    code, _, err = ended(started(tmp_path / "out", tmp_path, **WORDS, **CLUSTER))
     assert code == 0, err
     assert "resumed at" in err
     assert content(tmp_path / "out") == whole
