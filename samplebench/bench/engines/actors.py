@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 _LONGEST = 200
+# Seconds until a machine that does not answer is given up.
+_REACHED = 10.0
 
 
 def ray_of(address: str | None) -> Any:
@@ -52,6 +55,8 @@ def connected(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    if address:
+        _look(address)
     debug = logging.getLogger("samplebench").isEnabledFor(logging.DEBUG)
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -73,6 +78,17 @@ def connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _look(address: str) -> None:
+    """Raises `EnvironmentError_` where nobody listens: Ray would try again for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED).close()
+    except (OSError, OverflowError) as error:
+        raise EnvironmentError_(f"no cluster of Ray at {address} ({_short(error)})") from None
 
 
 class Actors:
@@ -136,9 +152,12 @@ class Actors:
             self._asked = {ref: other for ref, other in self._asked.items() if other != worker}
             if isinstance(error, errors.ActorDiedError):
                 self._actors.pop(worker, None)
-            else:
-                self._greet(worker)
-            return Lost(_short(error))
+                return Lost(_short(error))
+            self._greet(worker)
+            if isinstance(error, errors.OutOfMemoryError):
+                return Lost("Ray ended it, as its machine ran out of memory")
+            ended = isinstance(error, errors.RayActorError)
+            return Lost("its process ended" if ended else _short(error))
 
     def _greet(self, worker: int) -> None:
         """Asks it to say when it is there, also where it must be started anew for that."""

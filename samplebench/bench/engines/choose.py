@@ -59,6 +59,11 @@ def check_words(request: Request) -> None:
         return
     if request.shard is not None:
         raise UsageError("a cluster's workers share every cell; leave out --shard or --engine ray")
+    if (request.address or "").startswith("ray://"):
+        raise UsageError(
+            f"--address {request.address}: a client does not share a cluster's memory; run on one "
+            "of its machines and give HOST:PORT"
+        )
     if ":" in (request.device or ""):
         raise UsageError(f"--device {request.device}: Ray chooses which; give cuda or cpu")
     objects = (*request.model, *request.guiding_model, *request.sampler)
