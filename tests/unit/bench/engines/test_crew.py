@@ -47,7 +47,7 @@ def whole(tmp_path_factory):
     return content(out)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_blocks_in_any_order_give_equal_bytes(workers, whole, tmp_path):
     made = []
     sweep(tmp_path / "out", engine=virtual(workers, made, seed=workers), **WORDS)
@@ -77,7 +77,7 @@ def test_a_block_that_takes_every_worker_with_it_ends_the_run(tmp_path):
     assert [*(tmp_path / "out" / "cells").glob("*.partial.npz")]
 
 
-@pytest.mark.parametrize("after", [6, 14])
+@pytest.mark.parametrize("after", [pytest.param(6, marks=pytest.mark.slow), 14])
 def test_stopped_and_taken_up_by_other_workers(after, whole, tmp_path):
     with pytest.raises(Interrupted):
         sweep(tmp_path / "out", engine=virtual(2, after=after), **WORDS)
@@ -87,6 +87,7 @@ def test_stopped_and_taken_up_by_other_workers(after, whole, tmp_path):
     assert made[0].sampled.total() <= BLOCKS - (after > 9)
 
 
+@pytest.mark.slow
 def test_half_of_it_here_and_half_of_it_there(whole, tmp_path):
     with pytest.raises(Interrupted):
         sweep(tmp_path / "out", engine=virtual(2, after=12), **WORDS)
@@ -94,6 +95,7 @@ def test_half_of_it_here_and_half_of_it_there(whole, tmp_path):
     assert content(tmp_path / "out") == whole
 
 
+@pytest.mark.slow
 def test_a_worker_of_other_hardware_is_left_out(whole, tmp_path):
     made = []
     stamps = ("one", "another", "one")

@@ -99,7 +99,7 @@ def names(cells):
 cells_of = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), min_size=1, max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     cells=cells_of,
     workers=st.integers(1, 9),
@@ -122,7 +122,7 @@ def test_every_missing_block_is_folded_once(cells, workers, ahead, seed, deaths,
     assert sweep.schedule.unfolded == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cells=cells_of, workers=st.integers(1, 8), seed=st.integers(0, 99))
 def test_a_block_is_handed_out_once_where_nobody_dies(cells, workers, seed):
     sweep = Sweep(names(cells), workers, ahead=1000, seed=seed).run()
