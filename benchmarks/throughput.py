@@ -286,7 +286,8 @@ def told(
         "however many images it has.",
         table(["network", "images", *stages], seconds),
         "Per cent of a block's time that is not the network's: noise, the sampler's arithmetic, "
-        "quantisation, features.",
+        "quantisation, features. Features are made in line here; on a GPU a run makes them beside "
+        "the next block, so that their share is the most that can be exposed.",
         table(["network", "sampler", "of wall time", "of CPU time"], outs),
     ]
 
