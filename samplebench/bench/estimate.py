@@ -96,18 +96,22 @@ def estimate(
     cells: Sequence[Cell],
     allowed: bool,
     guides: Mapping[str, Guide] = MappingProxyType({}),
+    workers: int = 1,
 ) -> str | None:
     """How long these cells of a model will take, in words; None where a look costs too much.
 
     Args:
         model, cells, guides: as of `hours_of`.
         allowed: whether they may take more than a day.
+        workers: how many share each cell.
 
     Raises:
         UsageError: they would, and nobody allowed it.
     """
     hours = hours_of(model, cells, guides)
-    return None if hours is None else told(hours, cells[0].conditions["num_samples"], allowed)
+    if hours is None:
+        return None
+    return told(hours, cells[0].conditions["num_samples"], allowed, workers)
 
 
 def told(hours: Sequence[float], num_samples: int, allowed: bool, workers: int = 1) -> str:

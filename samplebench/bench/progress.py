@@ -43,7 +43,7 @@ class _Underway:
     def of(cls, cell: Cell, done: int, place: int) -> _Underway:
         """One of which `done` samples are there."""
         passes, n = passes_of(cell), cell.conditions["num_samples"]
-        ticker = Ticker(_work(cell), done * passes)
+        ticker = Ticker(work(cell), done * passes)
         resumed = f" (resumed at {done} of {n} samples)" if done else ""
         return cls(place, describe(cell.conditions, cell.nfe), passes, ticker, resumed)
 
@@ -69,7 +69,7 @@ class Progress:
     @contextmanager
     def over(self, cells: Sequence[Cell]) -> Iterator[None]:
         """Shows progress over these cells within the block."""
-        total = sum(_work(cell) for cell in cells)
+        total = sum(work(cell) for cell in cells)
         self._all, self._cells, self._images = Ticker(total), {}, 0
         self._place, self._count = 0, len(cells)
         if not terminal():
@@ -158,7 +158,8 @@ class Progress:
             self._bar.write(text, file=sys.stderr)
 
 
-def _work(cell: Cell) -> float:
+def work(cell: Cell) -> float:
+    """Evaluations of all samples of a cell, further passes of guidance included."""
     return passes_of(cell) * cell.conditions["num_samples"]
 
 

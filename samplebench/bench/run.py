@@ -21,6 +21,7 @@ from samplebench.bench.scores import (
     lacks_rows,
     score_of,
 )
+from samplebench.bench.shares import share_of
 from samplebench.bench.stop import Stop
 from samplebench.bench.work import work_of
 from samplebench.devices import resolve_device
@@ -86,7 +87,7 @@ def _save_kept(job: Job) -> None:
     again, pictures = {cell.hash for cell, _ in job.items}, job.pictures
     if pictures is None:
         return
-    for cell in (cell for name, cell in job.plan.cells.items() if name not in again):
+    for cell in (job.plan.cells[name] for name in share_of(job.plan) - again):
         there = pictures.has(cell, cell.conditions["num_samples"])
         if not there and job.store.kept.has(cell.hash, "images"):
             pictures.write_images(cell, 0, job.store.kept.images(cell.hash))
