@@ -28,7 +28,7 @@ from samplebench.bench import plan as planning
 from samplebench.bench.block import Block
 from samplebench.bench.engines.crew import CrewRun
 from samplebench.bench.engines.schedule import Load
-from samplebench.bench.engines.worker import Hello, Loaded, Sampled
+from samplebench.bench.engines.worker import Hello, Loaded, WorkerBlock
 from samplebench.bench.facts import BenchFacts, CellNotes, ExtractorFacts
 from samplebench.bench.filing import Filing
 from samplebench.bench.job import Job
@@ -73,7 +73,7 @@ class MadeUpCrew:
         if isinstance(task, Load):
             answer: Any = Loaded(task.model, facts(self._plan), None)
         else:
-            answer = Sampled(task.cell, self._block(task.index), ())
+            answer = WorkerBlock(task.cell, self._block(task.index), ())
         self._later(worker, answer)
         self.spent += time.process_time() - began
 
@@ -88,7 +88,7 @@ class MadeUpCrew:
             time.sleep(0.005)
         else:
             self._now, _, worker, answer = heapq.heappop(self._events)
-            self.answered += isinstance(answer, Sampled)
+            self.answered += isinstance(answer, WorkerBlock)
             yield worker, answer
 
     def dismiss(self, worker: Any) -> None:

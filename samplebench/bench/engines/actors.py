@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from samplebench.bench.engines.schedule import Load, Task
-from samplebench.bench.engines.worker import Answer, Lost, Place, Worker
+from samplebench.bench.engines.worker import Answer, Gone, Place, Worker
 from samplebench.bench.request import Request
 from samplebench.errors import EnvironmentError_, in_one_line
 from samplebench.extras import extra
@@ -152,12 +152,12 @@ class Actors:
             self._asked = {ref: other for ref, other in self._asked.items() if other != worker}
             if isinstance(error, errors.ActorDiedError):
                 self._actors.pop(worker, None)
-                return Lost(_short(error))
+                return Gone(_short(error))
             self._greet(worker)
             if isinstance(error, errors.OutOfMemoryError):
-                return Lost("Ray ended it, as its machine ran out of memory")
+                return Gone("Ray ended it, as its machine ran out of memory")
             ended = isinstance(error, errors.RayActorError)
-            return Lost("its process ended" if ended else _short(error))
+            return Gone("its process ended" if ended else _short(error))
 
     def _greet(self, worker: int) -> None:
         """Asks it to say when it is there, also where it must be started anew for that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from samplebench.bench.checks import AUTO
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
 
@@ -59,6 +60,10 @@ def check_words(request: Request) -> None:
         return
     if request.shard is not None:
         raise UsageError("a cluster's workers share every cell; leave out --shard or --engine ray")
+    if request.batch_size == AUTO:
+        raise UsageError(
+            f"--batch-size {AUTO} looks at this machine; with --engine ray give a number"
+        )
     if (request.address or "").startswith("ray://"):
         raise UsageError(
             f"--address {request.address}: a client does not share a cluster's memory; run on one "

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from samplebench.bench.block import count_of
 from samplebench.bench.engines.schedule import BlockSchedule, Load, Sample, Task, Todo
-from samplebench.bench.engines.worker import Answer, Complaint, Hello, Loaded, Lost, Sampled
+from samplebench.bench.engines.worker import Answer, Complaint, Gone, Hello, Loaded, WorkerBlock
 from samplebench.bench.estimate import told
 from samplebench.bench.facts import BenchFacts
 from samplebench.bench.filing import Filing
@@ -134,7 +134,7 @@ class CrewRun:
         elif isinstance(answer, Loaded):
             self._note_loaded(answer)
             self._schedule.loaded(worker, answer.model)
-        elif isinstance(answer, Sampled):
+        elif isinstance(answer, WorkerBlock):
             self._fold(worker, answer)
         else:
             self._lose(worker, answer)
@@ -159,7 +159,7 @@ class CrewRun:
             allowed, size = self._job.plan.request.yes, self._crew.size
             self._job.progress.note(told(answer.hours, number, allowed, size))
 
-    def _fold(self, worker: Hashable, answer: Sampled) -> None:
+    def _fold(self, worker: Hashable, answer: WorkerBlock) -> None:
         if not self._schedule.finish(worker, answer.cell, answer.block.index):
             return
         filing = self._filings[answer.cell]
@@ -167,7 +167,7 @@ class CrewRun:
         self._job.progress.advance(filing.take(answer.block), filing.cell)
         filing.save()
 
-    def _lose(self, worker: Hashable, lost: Lost) -> None:
+    def _lose(self, worker: Hashable, lost: Gone) -> None:
         self._why = lost.why
         before = self._schedule.workers
         beyond = self._schedule.leave(worker)

@@ -63,7 +63,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Sampled:
+class WorkerBlock:
     """A block of a cell.
 
     Attributes:
@@ -94,13 +94,13 @@ class Complaint:
 
 
 @dataclass(frozen=True)
-class Lost:
+class Gone:
     """What is said of a worker that is gone."""
 
     why: str
 
 
-Answer = Hello | Loaded | Sampled | Complaint | Lost
+Answer = Hello | Loaded | WorkerBlock | Complaint | Gone
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class Worker:
         return Loaded(model, BenchFacts.of(bench, cells), hours)
 
     @_answered
-    def sample(self, cell: str, index: int) -> Sampled:
+    def sample(self, cell: str, index: int) -> WorkerBlock:
         """Samples a block of a cell whose model is loaded."""
         conditions = self._cells[cell].conditions
         bench = self._benches.pop(conditions["model"])
@@ -202,7 +202,7 @@ class Worker:
             self._settings = {cell: setting_of(bench.model, conditions)}
         with threads_of(bench.model), memory_of(bench.model.device, _LESS):
             block = run_block(bench, self._settings[cell], conditions, index)
-        return Sampled(cell, block, tuple(bench.changes()))
+        return WorkerBlock(cell, block, tuple(bench.changes()))
 
     @property
     def _plan(self) -> Plan:

@@ -10,7 +10,7 @@ from typing import Any
 
 from samplebench.bench.engines.crew import CrewRun
 from samplebench.bench.engines.schedule import Load
-from samplebench.bench.engines.worker import Answer, Hello, Lost, Place, Worker
+from samplebench.bench.engines.worker import Answer, Gone, Hello, Place, Worker
 from samplebench.bench.job import Job
 
 
@@ -69,7 +69,7 @@ class VirtualCrew:
         fatal = task != "hello" and getattr(task[0], "index", -1) == self._fatal
         if task != "hello" and (fatal or self._random.random() < self._deaths):
             self._begin(worker)
-            yield worker, Lost("it was killed")
+            yield worker, Gone("it was killed")
             return
         yield worker, self._done(worker, task)
         if self._after is not None:
