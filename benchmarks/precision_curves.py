@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,9 +47,14 @@ def curve(model: str, precision: str, num_samples: int, out: Path) -> View:
 
 
 def series(view: View, row: Any, metric: str) -> list[float]:
-    """The delete-one values of a row of one cell."""
+    """The delete-one values of a row of one cell; none of one that has failed."""
     (score,) = view.scores_of(row, metric)
-    return score["value"]["deleted"]
+    return score["value"].get("deleted", [])
+
+
+def rounded(number: float | None, digits: int = 6) -> float | None:
+    """None where there is no number: a sample was not finite."""
+    return None if number is None or not math.isfinite(number) else round(number, digits)
 
 
 def pixels(model: str, nfe: int) -> dict[str, tuple[float, float]]:
@@ -78,8 +84,9 @@ def rows(models: list[str], num_samples: int) -> Iterator[dict[str, Any]]:
                 row = view.rows[place]
                 assert row["dtype"] == precision
                 other = series(view, row, metric)
-                error = spread([a - b for a, b in zip(other, base, strict=True)])
                 most, mean = apart[precision]
+                failed = row[metric] is None or own[metric] is None
+                error = spread([a - b for a, b in zip(other, base, strict=not failed)])
                 yield {
                     "model": model,
                     "sampler": row["sampler"],
@@ -87,12 +94,12 @@ def rows(models: list[str], num_samples: int) -> Iterator[dict[str, Any]]:
                     "num_samples": row["num_samples"],
                     "dtype": precision,
                     "metric": metric,
-                    "value": round(row[metric], 6),
-                    "stderr": round(row[f"{metric}_stderr"], 6),
-                    "difference": round(row[metric] - own[metric], 6),
-                    "difference_stderr": round(error, 6),
-                    "largest_pixel_difference": round(most, 3),
-                    "mean_pixel_difference": round(mean, 4),
+                    "value": rounded(row[metric]),
+                    "stderr": rounded(row[f"{metric}_stderr"]),
+                    "difference": None if failed else rounded(row[metric] - own[metric]),
+                    "difference_stderr": rounded(error),
+                    "largest_pixel_difference": rounded(most, 3),
+                    "mean_pixel_difference": rounded(mean, 4),
                 }
 
 
