@@ -11,6 +11,7 @@ from samplebench.answers.draws import watched_generators
 from samplebench.answers.memory import out_of_memory
 from samplebench.bench import plan as planning
 from samplebench.bench.checks import AUTO
+from samplebench.bench.engines.ranks_wire import several
 from samplebench.bench.estimate import seconds_per_block
 from samplebench.bench.plan import Plan
 from samplebench.bench.rehearsal import probed
@@ -54,8 +55,9 @@ def blocked(plan: Plan) -> Plan:
     request = plan.request
     if request.batch_size != AUTO or not plan.cells:
         return plan
-    if request.shard or request.engine != "local":
-        how = "--shard" if request.shard else f"--engine {request.engine}"
+    if request.shard or request.engine != "local" or several():
+        how = f"--engine {request.engine}" if request.engine != "local" else "torchrun"
+        how = "--shard" if request.shard else how
         raise UsageError(
             f"--batch-size auto is chosen by a probe on one device, which {how} has no single one "
             "of; write the number, e.g. --batch-size 256"

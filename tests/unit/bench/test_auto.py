@@ -158,6 +158,14 @@ def test_shared_sweeps_write_the_number(how, tmp_path):
         ready(plan, quiet=True)
 
 
+def test_ranks_write_the_number_too(monkeypatch, tmp_path):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "here"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_PORT", "1")
+    with pytest.raises(UsageError, match=r"torchrun .* write the number"):
+        ready(make(**WORDS, batch_size="auto", out=str(tmp_path)), quiet=True)
+
+
 def test_dry_run_says_that_the_block_is_open(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(auto, "choose", never)
     flags = ["run", "--model", "digits-exact", "--sampler", "euler", "--nfe", "3"]
