@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from samplebench.answers.scalars import precision
@@ -10,6 +10,11 @@ from samplebench.errors import EnvironmentError_, UsageError
 
 if TYPE_CHECKING:
     import torch
+
+TF32, HALVES = "tf32", ("bfloat16", "float16")
+# What the released networks run in; others may also in float64.
+NETWORKS = ("float32", TF32, *HALVES)
+PRECISIONS = ("float64", "float32", *HALVES)
 
 
 def check_device(name: str | torch.device | None) -> None:
@@ -28,7 +33,8 @@ def resolve_device(
     """The device called `name`; None means cuda, else mps, else cpu.
 
     Args:
-        dtypes: what is computed on it; mps is passed over where it has no float64.
+        dtypes: what is computed on it, precisions of networks among them; mps is passed over where
+            it has no float64.
 
     Raises:
         UsageError: no device has that name.
@@ -36,6 +42,7 @@ def resolve_device(
     """
     import torch
 
+    dtypes = tuple(dtypes)
     double = "float64" in dtypes
     if name is None:
         if torch.cuda.is_available():
@@ -44,8 +51,10 @@ def resolve_device(
         return torch.device("mps" if mps else "cpu")
     check_device(name)
     device = torch.device(name)
+    kinds = {name for name in dtypes if name and name != TF32} or {"float32"}
     try:
-        torch.empty(1, device=device, dtype=torch.float64 if double else torch.float32)
+        for kind in sorted(kinds):
+            torch.empty(1, device=device, dtype=resolve_dtype(kind))
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).split("\n")[0].split(". ")[0]  # torch goes on for paragraphs
         raise EnvironmentError_(
@@ -86,33 +95,67 @@ def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
     return dtype
 
 
-def in_half(dtype: torch.dtype | None, device: torch.device, released: bool) -> bool:
-    """Whether a network of float32 and float16 runs in float16: as asked, else as released.
+def precision_name(precision: str | torch.dtype) -> str:
+    """A network's precision by its one name: a dtype's, or "tf32".
+
+    tf32 is float32 whose products a GPU may form with ten bits of their factors.
+    """
+    if precision == TF32:
+        return TF32
+    try:
+        return dtype_name(precision)
+    except UsageError:
+        words = f"{', '.join(PRECISIONS[:2])}, {TF32}, {' or '.join(HALVES)}"
+        raise UsageError(f"unknown dtype '{precision}'; use {words}") from None
+
+
+def weights_dtype(precision: str | None) -> torch.dtype | None:
+    """What the weights of a network of some precision are in; None stays None."""
+    return resolve_dtype("float32" if precision == TF32 else precision)
+
+
+def is_half(precision: str) -> bool:
+    """Whether a network's precision has two bytes."""
+    return precision in HALVES
+
+
+def check_precision(
+    who: str, precision: str, known: Sequence[str] | None, device: str | torch.device | None
+) -> None:
+    """Whether a network runs in a precision on a device, before either is there.
+
+    Args:
+        who: the network's model.
+        precision: by its one name.
+        known: that such networks run in; None where nobody has declared it.
+        device: as it is asked for; None for the best there is.
+
+    Raises:
+        UsageError: it does not.
+    """
+    usual = PRECISIONS if known is None else known
+    if precision not in usual:
+        words = " or ".join(filter(None, (", ".join(usual[:-1]), usual[-1])))
+        raise UsageError(f"dtype {precision}: model {who} runs in {words}")
+    if precision == TF32:
+        import torch
+
+        kind = (resolve_device(None) if device is None else torch.device(device)).type
+        if kind != "cuda":
+            raise UsageError(f"dtype {precision} is for CUDA, not for {kind}; take float32")
+
+
+def run_dtype(dtype: torch.dtype | None, device: torch.device, released: bool) -> torch.dtype:
+    """What a network runs in: as asked, else as released.
 
     Args:
         dtype: that is asked for, None for the release's own.
         released: whether its file says float16, which is for CUDA.
-
-    Raises:
-        UsageError: a precision that no such network runs in here.
     """
     import torch
 
-    if dtype is None:
-        return released and device.type == "cuda"
-    if dtype not in (torch.float32, torch.float16):
-        raise UsageError(f"dtype {dtype_name(dtype)}: this network runs in float32 or float16")
-    if dtype == torch.float16 and device.type != "cuda":
-        raise UsageError("dtype float16: this network runs in float16 on CUDA only")
-    return dtype == torch.float16
-
-
-def single_only(dtype: torch.dtype | None) -> None:
-    """Raises `UsageError` where another precision is asked of a network of float32."""
-    import torch
-
-    if dtype not in (None, torch.float32):
-        raise UsageError(f"dtype {dtype_name(dtype)}: this network runs in float32")
+    half = released and device.type == "cuda"
+    return dtype or (torch.float16 if half else torch.float32)
 
 
 def synchronize(device: torch.device) -> None:

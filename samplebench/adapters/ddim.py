@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.devices import single_only
+from samplebench.devices import NETWORKS, run_dtype
 from samplebench.processes.discrete import discrete_process
 from samplebench.registry import adapters
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     summary="DDIM code base's list: EMA weights; config in the code base's words",
     kind="discrete",
     process=lambda config, shape: discrete_process(config),
+    precisions=NETWORKS,
+    compiles=True,
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
@@ -28,7 +30,6 @@ def load(
     """The model of a training state's averaged weights, under its discrete process.
 
     Raises:
-        UsageError: a precision other than float32.
         InputError: another file, or a config that describes no such network.
     """
     import torch
@@ -39,12 +40,12 @@ def load(
     from samplebench.models.discrete import DiscreteModel
     from samplebench.networks.ddim_unet import ddim_unet
 
-    single_only(dtype)
     with torch.device("meta"):
         network = ddim_unet(config)
     file = read(path, network.state_dict().keys())
     assign(network, file.model, path, dtype=torch.float32)
     network.to(device).eval().requires_grad_(False)
+    network.convert(run_dtype(dtype, device, False))
     model = DiscreteModel(
         network,
         discrete_process(config),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.devices import NETWORKS
 from samplebench.registry import adapters
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def _recognises(path: Path) -> bool:
     "edm",
     summary="EDM pickles: the file carries its constructor arguments",
     suffixes=(".pkl",),
+    precisions=NETWORKS,
+    compiles=True,
     recognises=_recognises,
 )
 def load(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.devices import NETWORKS
 from samplebench.registry import adapters
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def _recognises(path: Path) -> bool:
     summary="EDM2 pickles: the file carries its constructor arguments",
     protocol="edm2",
     suffixes=(".pkl",),
+    precisions=NETWORKS,
+    compiles=True,
     recognises=_recognises,
 )
 def load(
@@ -33,8 +36,9 @@ def load(
 ) -> Model:
     """The network of an EDM2 pickle; `config` is not needed.
 
-    Its weights stay as the file stores them, float16 in the released ones: they are normalised at
-    every call, and the gains among them must keep their rounding.
+    In float32 its weights stay as the file stores them, float16 in the released ones: they are
+    normalised at every call, and the gains among them must keep their rounding. In half precision
+    they are normalised once.
     """
     import torch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.probe import probe
@@ -26,13 +27,17 @@ def gflop_per_evaluation(model: Model, batch: int) -> float | None:
 
 def gflop_of(ask: Callable[[], Any], batch: int) -> float | None:
     """The same of any call that evaluates `batch` images; what it computes backwards counts."""
+    import sys
+
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
     # Its own goes wrong where a network asks for gradients as it answers.
     counter.mod_tracker = _Whole()  # type: ignore[assignment]
-    with torch.no_grad(), counter:
+    # What is compiled would hide its operations; it runs as it was written.
+    eager = torch.compiler.set_stance if "torch._dynamo" in sys.modules else None
+    with torch.no_grad(), counter, eager("force_eager") if eager else nullcontext():
         ask()
     return counter.get_total_flops() / batch / 1e9 or None
 

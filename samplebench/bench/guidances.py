@@ -15,9 +15,9 @@ from samplebench.bench.sources import called_alike
 from samplebench.bench.survey import Survey
 from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
 from samplebench.checkpoints.local import digest
-from samplebench.devices import network_dtype
 from samplebench.errors import UsageError
 from samplebench.loading.look import looked_at
+from samplebench.loading.precision import running
 from samplebench.loading.source import source_of
 from samplebench.models.guidance import EVERYWHERE, NAMES
 from samplebench.registry import adapters
@@ -185,9 +185,10 @@ def _guidance(
         return PlannedGuidance(name, interval, None, other, column, condition)
     if other is not None:
         # One in memory stays as it is.
-        dtype = other.dtype if other.model is not None else request.dtype
-        dtype = dtype or network_dtype(other.dtype, request.device)
-        condition["model"] = {**_identity(other, codes), "format": other.format, "dtype": dtype}
+        here = other.model is not None
+        dtype, compiled = (None, False) if here else (request.dtype, request.compile)
+        runs = running(other, dtype, request.device, compiled)
+        condition["model"] = {**_identity(other, codes), "format": other.format, **runs}
     return PlannedGuidance(name, interval, other, None, shown(condition), condition)
 
 

@@ -78,7 +78,8 @@ def load_guides(
                 found[name] = _classifier(beside, model, block, counted, device)
             else:
                 planned = conditions["guidance"]["model"]
-                network = load(entry, device=device, dtype=planned["dtype"])
+                compiled = planned.get("compiled", False)
+                network = load(entry, device=device, dtype=planned["dtype"], compile=compiled)
                 check_planned(network, entry, planned["checkpoint_sha256"])
                 found[name] = _model(network, block, counted)
     return found

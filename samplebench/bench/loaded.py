@@ -100,7 +100,8 @@ class Bench:
             UsageError: a network of others that fails or answers wrongly, or one of latents.
             InputError: a file that is another than the planned one.
         """
-        model = load(checkpoint, device=device, dtype=dtype)
+        compiled = bool(cells) and cells[0].conditions.get("compiled", False)
+        model = load(checkpoint, device=device, dtype=dtype, compile=compiled)
         if cells:
             check_planned(model, checkpoint, cells[0].conditions["checkpoint_sha256"])
         if getattr(model, "latents", False):

@@ -36,9 +36,10 @@ from samplebench.bench.sources import Source, checkpoints_of
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint
 from samplebench.checkpoints.local import digest
-from samplebench.devices import check_device, dtype_name, network_dtype, resolve_device
+from samplebench.devices import check_device, dtype_name, precision_name, resolve_device
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.loading.model import load
+from samplebench.loading.precision import running
 from samplebench.metrics.infinity import subset_notes
 from samplebench.metrics.moments import rank_note
 from samplebench.noise.streams import check_mode
@@ -176,7 +177,7 @@ def _resolved(request: Request, checkpoints: Sequence[Checkpoint]) -> Request:
     check_device(request.device)
     return replace(
         request,
-        dtype=request.dtype and dtype_name(request.dtype),
+        dtype=request.dtype and precision_name(request.dtype),
         state_dtype=request.state_dtype and dtype_name(request.state_dtype),
     )
 
@@ -338,7 +339,7 @@ def _conditions(request: Request, entry: Checkpoint, rules: Protocol, codes: Cod
         "noise": rules.noise,
         "state_dtype": rules.state_dtype,
         "quantization": rules.quantization,
-        "dtype": request.dtype or network_dtype(entry.dtype, request.device),
+        **running(entry, request.dtype, request.device, request.compile),
         "block": request.block,
     }
     if entry.model is None:

@@ -99,7 +99,10 @@ WORDS = {
     "workers": ("N", "processes that --engine ray starts (default: one per GPU)"),
     "shard": ("I/N", "compute share I of N, I from 0 to N-1: jobs may share one --out"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
-    "dtype": ("T", "precision of the network (default: the release's)"),
+    "dtype": (
+        "T",
+        "precision of the network: float32, tf32, bfloat16 or float16 (default: the release's)",
+    ),
     "state-dtype": ("T", "precision of the sampler's state (default: the protocol's)"),
     "noise": ("MODE", "portable or nvlabs (default: the protocol's)"),
     "checkpoints": ("FILE.toml", "further models, in the form of checkpoints.toml"),
@@ -119,7 +122,10 @@ def add(commands: Any) -> None:
         "--save-images", action="store_true", default=None,
         help="write the images as PNG files, in EDM's layout, into DIR/images",
     )  # fmt: skip
-    parser.add_argument("--compile", action="store_true", default=None, help="compile the network")
+    parser.add_argument(
+        "--compile", action="store_true", default=None,
+        help="have torch compile the network, once for all cells",
+    )  # fmt: skip
     parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
     parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
     parser.add_argument(
@@ -141,6 +147,7 @@ def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
     request = _request(args)
 
     from samplebench.bench import plan as planning
+    from samplebench.bench.auto import foreseen
     from samplebench.bench.engines.ranks_helper import Helper
 
     plan = planning.make(request)
@@ -149,10 +156,10 @@ def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
             ranks.assist(plan)
         return 0
     if args.dump_config:
-        _dump(plan.request.words(), args.json)
+        _dump(foreseen(plan).request.words(), args.json)
         return 0
     if args.dry_run:
-        _print_plan(plan, args)
+        _print_plan(foreseen(plan), args)
         return 0
     from samplebench.api import failures, sweep
     from samplebench.bench.progress import Progress
@@ -249,7 +256,8 @@ def _announce(plan: Plan, device: torch.device, alone: bool) -> None:
 
     grids = (f"{r['discretization']} {label({'rho': r['rho']}) if r['rho'] else ''}" for r in rows)
     facts = {
-        "model": f"{each('model')} on {device}, {each('dtype')}",
+        "model": f"{each('model')} on {device}, {each('dtype')}"
+        + ", compiled" * plan.request.compile,
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
         **({"guidance": guidance} if (guidance := each("guidance")) != "none" else {}),

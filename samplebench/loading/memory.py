@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 # Of a model's attributes what decides no number: where it is from, and what the bench sets.
-_IDLE = frozenset({"provenance", "protocol", "chunks", "threads"})
+_IDLE = frozenset({"provenance", "protocol", "chunks", "threads", "precision", "compiled"})
 _DIGITS = 8
 
 
@@ -165,6 +165,8 @@ def _dtype(model: Any) -> str:
 
     import torch
 
+    if told := getattr(model, "precision", None):
+        return str(told)
     network: Any = getattr(model, "network", None)
     network = getattr(network, "__wrapped__", network)
     own = getattr(model, "dtype", None)

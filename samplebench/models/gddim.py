@@ -14,12 +14,13 @@ class GddimModel(Model):
     """eps(u, t) of a network trained on a linear process other than an isotropic one.
 
     Args:
-        network: network(images, log(999 t)) -> the noise, in float32. On a process whose channels
-            couple, all of them lie side by side in the images' channels (CLD: x0 x1 x2 v0 v1 v2);
-            on a blurring one, images and noise are pixels.
+        network: network(images, log(999 t)) -> the noise, in the images' precision. On a process
+            whose channels couple, all of them lie side by side in the images' channels (CLD: x0 x1
+            x2 v0 v1 v2); on a blurring one, images and noise are pixels.
         process: that it was trained on.
         shape: (C, H, W) of one image.
         device: where the network is.
+        dtype: of the images that the network receives; None for float32.
     """
 
     kind = "linear"
@@ -32,7 +33,10 @@ class GddimModel(Model):
         *,
         shape: tuple[int, int, int],
         device: torch.device,
+        dtype: torch.dtype | None = None,
     ) -> None:
+        if dtype is not None:
+            self.dtype = dtype
         self.network, self.process, self.shape, self.device = network, process, shape, device
         self.state_dtype = torch.float64 if device.type == "cpu" else torch.float32
 
@@ -44,5 +48,5 @@ class GddimModel(Model):
 
     def _noise(self, images: Tensor, t: float) -> Tensor:
         label = noise_label(t).to(self.device, non_blocking=True)
-        noise: Tensor = self.network(images.to(torch.float32), label)
+        noise: Tensor = self.network(images.to(self.dtype or torch.float32), label)
         return noise.to(images.dtype)

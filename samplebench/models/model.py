@@ -43,6 +43,8 @@ class Model:
         chunks: how many images the bench evaluates at once, None for as many as are given.
         device, state_dtype: where and in which precision a sampler should hold its state.
         dtype: what its network computes in; None where that follows from the weights or the state.
+        precision: what `sb.load` was told that its network is to run in, by name.
+        compiled: whether `sb.load` had its network compiled.
     """
 
     shape: tuple[int, int, int]
@@ -63,6 +65,8 @@ class Model:
     device: torch.device
     state_dtype: torch.dtype
     dtype: torch.dtype | None = None
+    precision: str | None = None
+    compiled: bool = False
 
     def __call__(self, x: Tensor, sigma: float | Tensor, labels: Tensor | None = None) -> Tensor:
         """The denoised images.

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from samplebench.devices import in_half
 from samplebench.models.model import Model, known_labels
 from samplebench.networks.denoiser import Denoiser
 from samplebench.networks.preconditioning import VEPrecond, VPPrecond
@@ -24,19 +23,19 @@ class PreconditionedModel(Model):
         network: with its weights, on any device.
         device: where it runs.
         dtype: of the network: None for the release's own (float16 on CUDA where the file says so,
-            else float32), torch.float32, or torch.float16 on CUDA.
+            else float32), torch.float32, torch.bfloat16 or torch.float16.
     """
 
     def __init__(
         self, network: Denoiser, *, device: torch.device, dtype: torch.dtype | None
     ) -> None:
-        half = in_half(dtype, device, network.use_fp16)
         if dtype is not None:
-            network.use_fp16 = half
+            network.use_fp16 = dtype == torch.float16
         low, high = network.sigma_min, network.sigma_max
         assert isinstance(low, float | int) and isinstance(high, float | int)
         self.sigma_min, self.sigma_max = float(low), float(high)
         self.network = network.to(device).eval().requires_grad_(False)
+        network.convert(dtype or network.run_dtype(device))
         self.device = device
         self.shape = (network.img_channels, network.img_resolution, network.img_resolution)
         self.num_classes = network.label_dim

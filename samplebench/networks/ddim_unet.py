@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from samplebench.errors import InputError
 from samplebench.networks.openai_layers import BareConv2d, BareLinear, Upsample, dtype_of
+from samplebench.networks.trunk import Trunk
 
 _CHANNELS = 3
 # Key of a config -> the largest whole number it may be or hold.
@@ -87,16 +88,15 @@ class DdimGroupNorm(nn.GroupNorm):
 
 
 class TimeEmbedding(nn.Module):
-    """Time steps [N] to [N, 4 ch]."""
+    """Sinusoids of the time steps [N, ch] to [N, 4 ch]."""
 
     def __init__(self, ch: int) -> None:
         super().__init__()
         self.ch = ch
         self.dense = nn.ModuleList([BareLinear(ch, 4 * ch), BareLinear(4 * ch, 4 * ch)])
 
-    def forward(self, t: Tensor) -> Tensor:
+    def forward(self, embedded: Tensor) -> Tensor:
         first, second = self.dense
-        embedded = timestep_embedding(t, self.ch).to(dtype_of(self))
         return second(F.silu(first(embedded)))
 
 
@@ -119,7 +119,7 @@ class ResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
-        h = h + self.temb_proj(F.silu(temb))[:, :, None, None]
+        h = h + self.temb_proj(F.silu(temb)).to(h.dtype)[:, :, None, None]
         return self.nin_shortcut(x) + self.conv2(F.silu(self.norm2(h)))
 
 
@@ -226,7 +226,7 @@ class Middle(nn.Module):
         return self.block_2(self.attn_1(self.block_1(h, temb)), temb)
 
 
-class DdimUNet(nn.Module):
+class DdimUNet(Trunk):
     """The noise that is in an image.
 
     Args:
@@ -238,6 +238,7 @@ class DdimUNet(nn.Module):
     """
 
     in_channels = _CHANNELS
+    halved = (BareConv2d, DdimGroupNorm)
 
     def __init__(
         self,
@@ -288,11 +289,15 @@ class DdimUNet(nn.Module):
         """
         if y is not None:
             raise ValueError("labels for an unconditional network")
-        temb = self.temb(t)
-        skips = [self.conv_in(x.to(dtype_of(self)))]
+        embedded = timestep_embedding(t, self.temb.ch).to(dtype_of(self.temb))
+        return self.answer(x.to(dtype_of(self.conv_in)), embedded).to(x.dtype)
+
+    def body(self, x: Tensor, embedded: Tensor) -> Tensor:
+        temb = self.temb(embedded)
+        skips = [self.conv_in(x)]
         for level in self.down:
             skips += level(skips[-1], temb)
         h = self.mid(skips[-1], temb)
         for level in reversed(self.up):
             h = level(h, temb, skips)
-        return self.conv_out(F.silu(self.norm_out(h))).to(x.dtype)
+        return self.conv_out(F.silu(self.norm_out(h)))

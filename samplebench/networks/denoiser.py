@@ -1,8 +1,8 @@
 """D(x; sigma) = c_skip x + c_out F(c_in x; c_noise), around a network F.
 
 Source: Karras et al. 2022, equation 7. The arithmetic around the network is float64 where x or
-sigma is, else float32; the network runs in float32, or in float16 where the file asks for it and
-the images are on a GPU.
+sigma is, else float32; the network runs in float32, in the half precision that it was put into, or
+in float16 where the file asks for it and the images are on a GPU.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from samplebench.errors import InputError
+from samplebench.networks.trunk import Trunk
 
 Coefficients = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -29,9 +30,11 @@ class Denoiser(nn.Module):
     Attributes:
         sigma_min, sigma_max: noise levels the network was trained for.
         takes_any_dtype: that x and sigma may be wider than its weights.
+        precision: the half precision that the network was put into, None for none.
     """
 
     takes_any_dtype = True
+    precision: torch.dtype | None = None
 
     def __init__(
         self, img_resolution: int, img_channels: int, label_dim: int, use_fp16: bool
@@ -41,7 +44,7 @@ class Denoiser(nn.Module):
         self.label_dim, self.use_fp16 = label_dim, use_fp16
 
     @property
-    def trunk(self) -> nn.Module:
+    def trunk(self) -> Trunk:
         """The network F(x, noise labels, class labels)."""
         raise NotImplementedError
 
@@ -55,8 +58,16 @@ class Denoiser(nn.Module):
 
     def run_dtype(self, device: torch.device, force_fp32: bool = False) -> torch.dtype:
         """Precision of the U-Net on a device; its embedding of the noise level is float32."""
-        half = self.use_fp16 and not force_fp32 and device.type == "cuda"
-        return torch.float16 if half else torch.float32
+        if force_fp32:
+            return torch.float32
+        released = torch.float16 if self.use_fp16 and device.type == "cuda" else torch.float32
+        return self.precision or released
+
+    def convert(self, dtype: torch.dtype) -> None:
+        """Puts the network into a precision, its weights cast once; float32 leaves them."""
+        if dtype != torch.float32:
+            self.trunk.convert(dtype)
+            self.precision = dtype
 
     def forward(
         self,
@@ -73,7 +84,7 @@ class Denoiser(nn.Module):
             sigma: noise level, a number or a tensor of 1 or N entries, on any device.
             class_labels: one-hot rows [N or 1, label_dim]; None: all zero, the label that stands
                 for no class. Ignored where label_dim is 0.
-            force_fp32: whether the network runs in float32 whatever `use_fp16` says.
+            force_fp32: whether the network runs in float32, on whatever weights it has.
             extra: further inputs of the network, e.g. augment_labels.
 
         Returns:

@@ -19,9 +19,10 @@ from samplebench.networks.edm_layers import (
     PositionalEmbedding,
     UNetBlock,
 )
+from samplebench.networks.trunk import Trunk
 
 
-class DhariwalUNet(nn.Module):
+class DhariwalUNet(Trunk):
     """U-Net of ADM: scale-shift conditioning, 64 channels per attention head.
 
     Args:
@@ -39,6 +40,8 @@ class DhariwalUNet(nn.Module):
     Raises:
         ValueError: widths that do not fit together.
     """
+
+    halved = (EdmConv2d, EdmGroupNorm)
 
     def __init__(
         self,
@@ -119,7 +122,15 @@ class DhariwalUNet(nn.Module):
         Returns:
             [N, out_channels, R, R] in x's dtype.
         """
-        emb = self.map_noise(noise_labels)
+        return self.answer(x, self.map_noise(noise_labels), class_labels, augment_labels)
+
+    def body(
+        self,
+        x: Tensor,
+        emb: Tensor,
+        class_labels: Tensor | None,
+        augment_labels: Tensor | None,
+    ) -> Tensor:
         if self.map_augment is not None and augment_labels is not None:
             emb = emb + self.map_augment(augment_labels.to(emb.dtype))
         emb = self.map_layer1(F.silu(self.map_layer0(emb)))

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from samplebench.networks.denoiser import (
     Coefficients,
@@ -22,6 +22,7 @@ from samplebench.networks.denoiser import (
 from samplebench.networks.edm2_layers import MPConv, MPFourier
 from samplebench.networks.edm2_unet import Edm2UNet
 from samplebench.networks.edm_arguments import checked
+from samplebench.networks.trunk import Trunk
 
 # The name of the class in released files.
 CLASS_NAME = "Precond"
@@ -58,7 +59,7 @@ class Edm2Precond(Denoiser):
         self.logvar_linear = MPConv(logvar_channels, 1)
 
     @property
-    def trunk(self) -> nn.Module:
+    def trunk(self) -> Trunk:
         return self.unet
 
     def coefficients(self, sigma: Tensor) -> Coefficients:

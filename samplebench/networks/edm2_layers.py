@@ -82,7 +82,13 @@ class MPFourier(nn.Module):
 
 
 class MPConv(nn.Module):
-    """Convolution, or a fully connected layer where `kernel` is 0, each filter of unit norm."""
+    """Convolution, or a fully connected layer where `kernel` is 0, each filter of unit norm.
+
+    Attributes:
+        fixed: whether the weights are the normalised ones already.
+    """
+
+    fixed = False
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 0) -> None:
         super().__init__()
@@ -96,15 +102,29 @@ class MPConv(nn.Module):
         """[N, in_channels, H, W] to [N, out_channels, H, W], or [N, in] to [N, out].
 
         `gain` multiplies each filter; a tensor [] is divided in its own dtype, whose rounding is
-        part of a released network.
+        part of a released network. Filters that are fixed have theirs.
         """
-        # In place, on a copy: all weights are gone through at every call.
-        weight = self.weight.to(torch.float32, copy=True)
-        weight.div_(_magnitude(weight, range(1, weight.ndim)))
-        weight = weight.mul_(gain / math.sqrt(weight[0].numel())).to(x.dtype)
+        weight = (self.weight if self.fixed else self._filters(gain)).to(x.dtype)
         if weight.ndim == 2:
             return F.linear(x, weight)
         return F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+
+    def _filters(self, gain: float | Tensor) -> Tensor:
+        # In place, on a copy: all weights are gone through at every call.
+        weight = self.weight.to(torch.float32, copy=True)
+        weight.div_(_magnitude(weight, range(1, weight.ndim)))
+        return weight.mul_(gain / math.sqrt(weight[0].numel()))
+
+    def fix(self, dtype: torch.dtype, gain: float | Tensor = 1.0) -> None:
+        """Makes the weights the normalised ones with their gain, cast once and for all.
+
+        Convolutions get the precision, channels last; fully connected layers, which only the
+        embedding has, stay in float32.
+        """
+        weight = self._filters(gain)
+        if weight.ndim == 4:
+            weight = weight.to(dtype, memory_format=torch.channels_last)
+        self.weight, self.fixed = nn.Parameter(weight, requires_grad=False), True
 
 
 class Edm2Block(nn.Module):

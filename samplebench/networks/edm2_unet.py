@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from samplebench.networks.edm2_layers import Edm2Block, MPConv, MPFourier, mp_cat, mp_silu, mp_sum
+from samplebench.networks.trunk import Trunk
 
 
-class Edm2UNet(nn.Module):
+class Edm2UNet(Trunk):
     """U-Net of magnitude-preserving layers.
 
     Args:
@@ -126,7 +127,10 @@ class Edm2UNet(nn.Module):
         Returns:
             [N, img_channels, R, R] in x's dtype.
         """
-        emb = self.emb_noise(self.emb_fourier(noise_labels))
+        return self.answer(x, self.emb_fourier(noise_labels), class_labels)
+
+    def body(self, x: Tensor, noise: Tensor, class_labels: Tensor | None) -> Tensor:
+        emb = self.emb_noise(noise)
         if self.emb_label is not None:
             assert class_labels is not None
             # A one-hot row has the magnitude 1/sqrt(label_dim).
@@ -144,3 +148,11 @@ class Edm2UNet(nn.Module):
                 x = mp_cat(x, skips.pop(), self.concat_balance)
             x = layer(x, emb)
         return self.out_conv(x, gain=self.out_gain)
+
+    def _narrow(self, dtype: torch.dtype) -> None:
+        # Weights do not change any more: what every call would make of them is made once.
+        gains = {id(b.emb_linear): b.emb_gain for b in self.modules() if isinstance(b, Edm2Block)}
+        gains[id(self.out_conv)] = self.out_gain
+        for layer in self.modules():
+            if isinstance(layer, MPConv):
+                layer.fix(dtype, gains.get(id(layer), 1.0))

@@ -1,9 +1,9 @@
 """The layers of EDM's U-Nets: convolution with resampling, U-Net block, noise embeddings.
 
 Source: Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models",
-appendix F.2; the parameters are named and ordered as in the released files. Parameters are kept
-in float32 and cast to the dtype of the activation where they meet it. They are not initialised:
-weights come from a file. Dropout is the identity at inference and has no module here.
+appendix F.2; the parameters are named and ordered as in the released files. Parameters in another
+dtype than an activation's are cast to it where they meet it. They are not initialised: weights come
+from a file. Dropout is the identity at inference and has no module here.
 """
 
 from __future__ import annotations

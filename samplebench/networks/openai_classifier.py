@@ -109,5 +109,5 @@ class EncoderUNetModel(Encoder):
         Returns:
             [N, out_channels] in x's dtype.
         """
-        _, found = self._encode(x, t, None)
+        _, found = self._encode(x, self._sinusoids(t, None), None)
         return self.out(found[-1].to(dtype_of(self.out))).to(x.dtype)

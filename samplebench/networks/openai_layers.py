@@ -5,7 +5,7 @@ Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", section
 the parameters are named and ordered as in the released files. They are not initialised: weights
 come from a file. Dropout is the identity at inference.
 
-Convolutions of the trunk may be in float16 (`UNetModel.convert_to_fp16`); norms, the softmax and
+Convolutions of the trunk may be in half precision (`Encoder.convert`); norms, the softmax and
 every linear layer then stay in float32.
 """
 

@@ -25,9 +25,10 @@ from samplebench.networks.openai_layers import (
     dtype_of,
     timestep_embedding,
 )
+from samplebench.networks.trunk import Trunk, narrow
 
 
-class Encoder(nn.Module):
+class Encoder(Trunk):
     """What U-Net and classifier have in common: embedding, descending half and middle.
 
     Args: see `UNetModel`.
@@ -35,6 +36,8 @@ class Encoder(nn.Module):
     Raises:
         ValueError: widths that do not fit together.
     """
+
+    halved = (BareConv1d, BareConv2d)
 
     def __init__(
         self,
@@ -95,24 +98,23 @@ class Encoder(nn.Module):
         )
         self._channels = channels
 
-    def convert_to_fp16(self) -> None:
-        """Puts the convolutions before the head, and what flows through them, into float16.
-
-        Norms, linear layers, class embedding and head stay in float32.
-        """
+    def _narrow(self, dtype: torch.dtype) -> None:
+        # Before the head: norms, linear layers, class embedding and head stay in float32.
         for name in ("input_blocks", "middle_block", "output_blocks"):
-            for module in getattr(self, name, nn.Module()).modules():
-                if isinstance(module, BareConv1d | BareConv2d):
-                    module.half()
+            narrow(getattr(self, name, nn.Module()).modules(), self.halved, dtype)
 
-    def _encode(self, x: Tensor, t: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """The embedding, and the result of each input block and of the middle."""
+    def _sinusoids(self, t: Tensor, y: Tensor | None) -> Tensor:
+        """Of the time, for `_encode`; labels are looked at."""
         if (y is None) != (self.num_classes is None):
             wrong = "no labels for" if y is None else "labels for"
             kind = "a class-conditional" if y is None else "an unconditional"
             raise ValueError(f"{wrong} {kind} network")
         embedded = timestep_embedding(t, self.model_channels)
-        emb = self.time_embed(embedded.to(dtype_of(self.time_embed)))
+        return embedded.to(dtype_of(self.time_embed))
+
+    def _encode(self, x: Tensor, embedded: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """The embedding, and the result of each input block and of the middle."""
+        emb = self.time_embed(embedded)
         if y is not None:
             emb = emb + self.label_emb(y)
         h = x.to(dtype_of(self.input_blocks))
@@ -230,7 +232,10 @@ class UNetModel(Encoder):
         Raises:
             ValueError: labels where there are no classes, or none where there are.
         """
-        emb, found = self._encode(x, t, y)
+        return self.answer(x, self._sinusoids(t, y), y)
+
+    def body(self, x: Tensor, embedded: Tensor, y: Tensor | None) -> Tensor:
+        emb, found = self._encode(x, embedded, y)
         h = found.pop()
         for block in self.output_blocks:
             h = block(torch.cat([h, found.pop()], dim=1), emb)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from samplebench.errors import InputError, unknown
 from samplebench.networks.denoiser import (
@@ -26,6 +26,7 @@ from samplebench.networks.denoiser import (
 from samplebench.networks.dhariwal_unet import DhariwalUNet
 from samplebench.networks.edm_arguments import RULES, checked, defaults
 from samplebench.networks.song_unet import SongUNet
+from samplebench.networks.trunk import Trunk
 
 NETWORKS = {"SongUNet": SongUNet, "DhariwalUNet": DhariwalUNet}
 # 4 GB of weights; the largest released network has 296 million parameters.
@@ -54,7 +55,7 @@ class Preconditioner(Denoiser):
         **model_kwargs: Any,
     ) -> None:
         super().__init__(img_resolution, img_channels, label_dim, use_fp16)
-        self.model = NETWORKS[model_type](
+        self.model: Trunk = NETWORKS[model_type](
             img_resolution=img_resolution,
             in_channels=img_channels,
             out_channels=out_channels or img_channels,
@@ -63,7 +64,7 @@ class Preconditioner(Denoiser):
         )
 
     @property
-    def trunk(self) -> nn.Module:
+    def trunk(self) -> Trunk:
         return self.model
 
 

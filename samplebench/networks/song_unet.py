@@ -22,9 +22,10 @@ from samplebench.networks.edm_layers import (
     PositionalEmbedding,
     UNetBlock,
 )
+from samplebench.networks.trunk import Trunk
 
 
-class SongUNet(nn.Module):
+class SongUNet(Trunk):
     """U-Net of DDPM++ (the defaults) and NCSN++ (fourier, residual, [1, 3, 3, 1]).
 
     Args:
@@ -47,6 +48,8 @@ class SongUNet(nn.Module):
     Raises:
         ValueError: widths that do not fit together.
     """
+
+    halved = (EdmConv2d, EdmGroupNorm)
 
     def __init__(
         self,
@@ -174,14 +177,23 @@ class SongUNet(nn.Module):
         Returns:
             [N, out_channels, R, R] in x's dtype.
         """
-        emb = self._embed(noise_labels, class_labels, augment_labels)
+        return self.answer(x, self.map_noise(noise_labels), class_labels, augment_labels)
+
+    def body(
+        self,
+        x: Tensor,
+        noise: Tensor,
+        class_labels: Tensor | None,
+        augment_labels: Tensor | None,
+    ) -> Tensor:
+        emb = self._embed(noise, class_labels, augment_labels)
         x, skips = self._encode(x, emb)
         return self._decode(x, skips, emb)
 
     def _embed(
-        self, noise_labels: Tensor, class_labels: Tensor | None, augment_labels: Tensor | None
+        self, noise: Tensor, class_labels: Tensor | None, augment_labels: Tensor | None
     ) -> Tensor:
-        cos, sin = self.map_noise(noise_labels).chunk(2, dim=1)
+        cos, sin = noise.chunk(2, dim=1)
         emb = torch.cat([sin, cos], dim=1)
         if self.map_label is not None:
             assert class_labels is not None

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from samplebench.answers.blame import blame, line_of, ours
-from samplebench.errors import UsageError
+from samplebench.errors import UsageError, unknown
 
 Params = Mapping[str, Any]
 # What a metric may be given of samples and reference.
 STATISTICS, NOTHING = ("moments", "features"), "nothing"
+# Of networks.
+PRECISIONS = ("float64", "float32", "tf32", "bfloat16", "float16")
 
 
 def _never(params: Params) -> bool:
@@ -123,6 +125,10 @@ class AdapterEntry(Entry):
         recognises: path -> whether a file of such a suffix is one of its own; None where the
             suffix says it.
         labels_optional: whether its class-conditional models answer without labels, too.
+        precisions: that its networks run in, of "float64", "float32", "tf32" (as float32, on CUDA),
+            "bfloat16" and "float16"; None where the adapter itself refuses what it cannot do, tf32
+            apart.
+        compiles: whether `model.network`, or its `trunk`, has a method `compile_body()`.
     """
 
     kind: str | Callable[[Mapping[str, Any]], str] = "sigma"
@@ -131,12 +137,17 @@ class AdapterEntry(Entry):
     suffixes: tuple[str, ...] = ()
     recognises: Callable[[Path], bool] | None = None
     labels_optional: bool = False
+    precisions: tuple[str, ...] | None = None
+    compiles: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.kind, str) or callable(self.kind)):
             raise UsageError(f"adapter '{self.name}': kind is the name of a timeline")
         if not (self.process is None or callable(self.process)):
             raise UsageError(f"adapter '{self.name}': process is a function of (config, shape)")
+        for word in self.precisions or ():
+            if word not in PRECISIONS:
+                raise unknown(f"precision of adapter '{self.name}'", str(word), PRECISIONS)
 
     def kind_of(self, config: Mapping[str, Any]) -> str:
         """The kind of a model with this config.

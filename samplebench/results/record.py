@@ -36,6 +36,7 @@ class Conditions(TypedDict, total=False):
         block: number of images evaluated at once.
         steps: None where a method chooses them.
         discretization: as a timeline writes it, a table with its `name` or explicit levels.
+        dtype: what the network runs in; memory_format, compiled: where they are not the usual ones.
         noise: how noise is drawn; noise_device: where it depends on that.
         state_dtype: precision of the sampler's state.
         quantization: rule that makes uint8 of the result.
@@ -52,6 +53,8 @@ class Conditions(TypedDict, total=False):
     num_samples: int
     block: int
     dtype: str
+    memory_format: str
+    compiled: bool
     state_dtype: str
     noise: str
     noise_device: str

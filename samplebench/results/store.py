@@ -232,7 +232,7 @@ class Store:
             cell = path.name.partition(".")[0]
             if is_aside(path) or not file_at(path):
                 continue
-            if not self._under_way(cell):
+            if not self.under_way(cell):
                 path.unlink(missing_ok=True)
 
     # cells
@@ -295,7 +295,7 @@ class Store:
         facts = {"schema": SCHEMA, "cell": cell, "again": self.has(cell)}
         write_arrays(self._partial(cell), state, facts)
 
-    def _under_way(self, cell: str) -> bool:
+    def under_way(self, cell: str) -> bool:
         """Whether there is half a cell, and the cell is not finished since."""
         path = self._partial(cell)
         return file_at(path) and (not self.has(cell) or Sealed(path).facts.get("again") is True)

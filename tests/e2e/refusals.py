@@ -99,6 +99,19 @@ RUN = {
     "--noise portabel --quiet": (2, "unknown noise mode 'portabel'; did you mean 'portable'?"),
     "--dtype float63 --quiet": (2, "unknown dtype 'float63'"),
     "--dtype int8": (2, "unknown dtype 'int8'; use float64"),
+    "--dtype bfloat16 --dry-run": (
+        2,
+        "dtype bfloat16: model digits-exact runs in float64 or float32",
+    ),
+    "--model digits-vp --dtype tf32 --device cpu --dry-run": (
+        2,
+        "dtype tf32 is for CUDA, not for cpu",
+    ),
+    "--model vp-cifar10 --dtype float64 --dry-run": (
+        2,
+        "runs in float32, tf32, bfloat16 or float16",
+    ),
+    "--compile --dry-run": (2, "has nothing to compile; leave --compile out"),
     "--state-dtype float63 --quiet": (2, "unknown dtype 'float63'"),
     "--device gpu": (2, "unknown device 'gpu'; use cuda, cuda:1, mps or cpu"),
     "--device xla": (3, "device 'xla' cannot be used here"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.devices import in_half
+from samplebench.devices import NETWORKS, run_dtype
 from samplebench.errors import UsageError
 from samplebench.registry import adapters
 
@@ -37,17 +37,18 @@ def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> Any:
     process=process,
     protocol="custom",
     suffixes=(".safetensors",),
+    precisions=NETWORKS,
+    compiles=True,
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:
     """The model of a folder's weights, config being what `checkpoints/diffusers_folder.py` found.
 
-    float32, or float16 on CUDA where the folder's weights are that or it is asked for.
+    float32, or float16 on CUDA where the folder's weights are that, unless another is asked for.
 
     Raises:
         EnvironmentError_: diffusers is not installed.
-        UsageError: another precision.
         InputError: the file does not hold the tensors of the network that config describes.
     """
     import torch
@@ -59,11 +60,12 @@ def load(
     from samplebench.checkpoints.weights import assign
     from samplebench.models.network import UserNetwork
 
-    law, half = _law(config), in_half(dtype, device, config.get("dtype") == "float16")
+    law = _law(config)
     network = build(config["unet"], law, path)
     tensors = names_now(read(path), network.unet.state_dict())
     assign(network.unet, tensors, path, dtype=torch.float32)
-    network.to(device, torch.float16 if half else torch.float32).eval().requires_grad_(False)
+    network.to(device).eval().requires_grad_(False)
+    network.convert(run_dtype(dtype, device, config.get("dtype") == "float16"))
     asked = UserNetwork(network, who="the network", num_classes=classes(config["unet"]))
     model = _form(law).model(asked, image_shape(config["unet"]))
     model.provenance = {

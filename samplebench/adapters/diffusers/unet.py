@@ -14,12 +14,13 @@ from samplebench.checkpoints.diffusers_unet import image_shape
 from samplebench.errors import InputError
 from samplebench.extras import extra, hushed
 from samplebench.networks.denoiser import unit_variance
+from samplebench.networks.trunk import Trunk, channels_last
 
 # What the layers of attention were called before diffusers 0.18.
 _OLD = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
-class UNet(nn.Module):
+class UNet(Trunk):
     """network(x, t, labels) -> its answer in x's precision, whatever its own.
 
     Args:
@@ -35,8 +36,15 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         own = next(self.unet.parameters()).dtype
         time = t.float() if t.is_floating_point() else t
-        answer: Tensor = self.unet(x.to(own), time, class_labels=labels).sample
-        return answer.to(x.dtype)
+        return self.answer(x.to(own), time, labels).to(x.dtype)
+
+    def body(self, x: Tensor, time: Tensor, labels: Tensor | None) -> Tensor:
+        answer: Tensor = self.unet(x, time, class_labels=labels).sample
+        return answer
+
+    def _narrow(self, dtype: torch.dtype) -> None:
+        # As a whole, embeddings included: so their own pipelines have it.
+        channels_last(self.unet.to(dtype))
 
 
 class DenoisingUNet(UNet):

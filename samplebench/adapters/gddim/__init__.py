@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.devices import single_only
+from samplebench.devices import NETWORKS, run_dtype
 from samplebench.errors import InputError
 from samplebench.processes import trained_process
 from samplebench.registry import adapters
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     kind="linear",
     process=lambda config, shape: trained_process(config, shape[-1]),
     protocol="gddim",
+    precisions=NETWORKS,
+    compiles=True,
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
@@ -34,7 +36,7 @@ def load(
             "sigma_blur_max" (10), which no file records.
 
     Raises:
-        UsageError: a precision other than float32, or an unknown process.
+        UsageError: an unknown process.
         InputError: another file, or a config that describes no such network.
     """
     import torch
@@ -46,7 +48,6 @@ def load(
     from samplebench.models.gddim import GddimModel
     from samplebench.networks.ncsnpp import ncsnpp, songunet_arguments
 
-    single_only(dtype)
     for key in ("process", "model_config"):
         if key not in config:
             raise InputError(f"{path.name}: config lacks {key}; gddim needs process, model_config")
@@ -64,11 +65,14 @@ def load(
         network = ncsnpp(arguments)
     file = read(path)
     assign(network, songunet_state(file.params, arguments), path)
+    network.to(device).eval().requires_grad_(False)
+    network.convert(run_dtype(dtype, device, False))
     model = GddimModel(
-        network.to(device).eval().requires_grad_(False),
+        network,
         law,
         shape=(channels // law.channels, size, size),
         device=device,
+        dtype=network.precision,
     )
     model.provenance = {
         # As released: group norms may be written with or without their leading ones.

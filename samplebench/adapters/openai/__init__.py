@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.devices import in_half
+from samplebench.devices import NETWORKS, run_dtype
 from samplebench.errors import InputError
 from samplebench.processes.discrete import discrete_process, release_flags
 from samplebench.registry import adapters
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     summary="OpenAI's .pt: config holds the family and the release's flags",
     kind="discrete",
     process=lambda config, shape: discrete_process(release_flags(config)),
+    precisions=NETWORKS,
+    compiles=True,
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
@@ -44,8 +46,7 @@ def load(
         flags.setdefault("learn_sigma", network.out_channels == 2 * network.in_channels)
     tensors = read(path, network.state_dict().keys())
     _give(network, tensors, path, device)
-    if in_half(dtype, device, bool(config.get("use_fp16", False))):
-        network.convert_to_fp16()
+    network.convert(run_dtype(dtype, device, bool(config.get("use_fp16", False))))
     model = DiscreteModel(
         network,
         discrete_process(flags),

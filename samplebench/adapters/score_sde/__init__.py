@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.devices import NETWORKS
 from samplebench.registry import adapters
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _EPSILON_T = 1e-5
     summary="score-SDE .pth: EMA weights; config in the release's words",
     protocol="score-sde",
     suffixes=(".pth",),
+    precisions=NETWORKS,
+    compiles=True,
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None

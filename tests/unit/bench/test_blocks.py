@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from samplebench.bench.block import count_of, run_block
 from samplebench.bench.cell import run_cell
@@ -97,9 +99,8 @@ def test_a_cell_has_so_many_blocks(cell, blocks):
 def test_blocks_of_elsewhere_give_equal_bits(keep, run, blocks, monkeypatch):
     expected = run("here", keep)
     assert len(expected) == 3 + {"moments": 1, "features": 2, "images": 3}[keep]
-    monkeypatch.setattr(
-        "samplebench.bench.cell.run_block", lambda bench, setting, conditions, i: blocks[i]
-    )
+    monkeypatch.setattr("samplebench.bench.cell.sample_block", lambda bench, setting, given, i: i)
+    monkeypatch.setattr("samplebench.bench.cell.with_features", lambda bench, i: blocks[i])
     assert run("elsewhere", keep) == expected
 
 
@@ -140,3 +141,32 @@ def test_what_failed_is_remembered_once(blocks, tmp_path):
     again.fold(blocks[3])
     assert again.failed == {key: "it fell"}
     assert (tmp_path / key).stat().st_size == 16 * 64 * 8
+
+
+@pytest.mark.parametrize("sampler", ["edm", "heun", "tests.unit.bench.test_blocks:plain_euler"])
+def test_only_our_own_code_runs_in_inference_mode(sampler, monkeypatch):
+    """That of others may do with its tensors afterwards what inference mode forbids."""
+    words = {**WORDS, "sampler": sampler, "param": None, "num_samples": 8, "batch_size": 8}
+    (bench, _), (cell, _) = loaded(make(**words), 8), planned(**words)
+    seen = []
+    asked = type(bench.model).__call__
+
+    def watched(model, *given):
+        seen.append(torch.is_inference_mode_enabled())
+        return asked(model, *given)
+
+    monkeypatch.setattr(type(bench.model), "__call__", watched)
+    setting = setting_of(bench.model, cell.conditions)
+    block = run_block(bench, setting, cell.conditions, 0)
+    assert set(seen) == {":" not in sampler}
+    monkeypatch.setattr("torch.inference_mode", torch.no_grad)
+    again = run_block(bench, setting, cell.conditions, 0)
+    assert not any(seen[len(seen) // 2 :])
+    assert np.array_equal(block.images, again.images)
+    assert all(np.array_equal(block.rows[key], again.rows[key]) for key in block.rows)
+
+
+def plain_euler(model, x, grid):
+    for high, low in itertools.pairwise(grid):
+        x = x + (low - high) * (x - model(x, high)) / high
+    return x

@@ -13,7 +13,7 @@ import torch
 
 from samplebench.adapters.ddim import load
 from samplebench.checkpoints.ddim_file import read
-from samplebench.errors import InputError, UsageError
+from samplebench.errors import InputError
 from samplebench.networks.ddim_unet import ddim_unet
 
 CONFIG = {
@@ -158,11 +158,6 @@ def test_its_process_is_the_linear_one_with_fixed_variance(written, content):
 def test_another_network_is_refused(written, content):
     with pytest.raises(InputError, match="not the file of such a network"):
         load(written(content), {**CONFIG, "num_res_blocks": 2}, device=CPU, dtype=None)
-
-
-def test_another_precision_is_refused(written, content):
-    with pytest.raises(UsageError, match="dtype float16: this network runs in float32"):
-        load(written(content), CONFIG, device=CPU, dtype=torch.float16)
 
 
 def prefixed(prefix, state):

@@ -65,7 +65,10 @@ def test_what_a_file_needs():
         sb.load(path, format="openai", config={}, device="cpu")
     with pytest.raises(InputError, match="missing; not the file of such a network"):
         sb.load(path, format="openai", config={"family": "guided-diffusion"}, device="cpu")
-    with pytest.raises(UsageError, match="dtype float64: this network runs in float32 or float16"):
+    with pytest.raises(
+        UsageError,
+        match=r"dtype float64: model model\.pt runs in float32, tf32, bfloat16 or float16",
+    ):
         sb.load(path, format="openai", config=config, device="cpu", dtype="float64")
     with pytest.raises(UsageError, match="no classifier was released beside vp-cifar10"):
         sb.load_classifier("vp-cifar10")

@@ -181,11 +181,6 @@ def test_configs_that_describe_another_model(tmp_path, config, kind, message):
     assert "\n" not in str(refusal.value)
 
 
-def test_another_precision_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="dtype float16: this network runs in float32"):
-        load(tmp_path / "x", CLD, device=CPU, dtype=torch.float16)
-
-
 def test_what_no_file_records_is_told(tmp_path, capsys):
     entry = replace(
         checkpoint("bdm-cifar10").at(written(tmp_path, BDM)),

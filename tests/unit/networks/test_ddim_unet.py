@@ -85,8 +85,9 @@ def test_embedding_is_sines_then_cosines_down_to_a_ten_thousandth():
 
 def test_time_mlp(tiny):
     first, second = tiny.temb.dense
-    hidden = first(timestep_embedding(T, 32))
-    assert torch.allclose(tiny.temb(T), second(hidden * hidden.sigmoid()), atol=1e-5)
+    sinusoids = timestep_embedding(T, 32)
+    hidden = first(sinusoids)
+    assert torch.allclose(tiny.temb(sinusoids), second(hidden * hidden.sigmoid()), atol=1e-5)
 
 
 def test_norm_has_32_groups_and_a_small_epsilon():
@@ -138,7 +139,7 @@ def test_doubling_repeats_pixels_before_the_convolution(filled):
 
 def test_order_of_levels_skips_and_concatenation(tiny, x):
     """The whole network, written out for two levels of one block."""
-    temb = tiny.temb(T)
+    temb = tiny.temb(timestep_embedding(T, 32))
     fine, coarse, (low, high) = tiny.down[0], tiny.down[1], tiny.up
     s0 = tiny.conv_in(x)
     s1 = fine.block[0](s0, temb)

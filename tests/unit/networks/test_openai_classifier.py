@@ -57,7 +57,7 @@ def test_gradient_of_the_log_probability_is_the_references(case, agrees):
 
 def test_float16_trunk_is_the_references(case, agrees):
     network, tolerance, io = case
-    network.convert_to_fp16()
+    network.convert(torch.float16)
     assert network.out[2].qkv_proj.weight.dtype == torch.float32
     found = network(io["x"], io["timesteps"])
     assert found.dtype == torch.float32

@@ -82,7 +82,7 @@ def test_output_is_the_references(case, agrees):
 
 def test_float16_trunk_is_the_references(case, agrees):
     network, config, io = case
-    network.convert_to_fp16()
+    network.convert(torch.float16)
     found = network(io["x"], io["timesteps"], io.get("y"))
     assert found.dtype == torch.float32
     tolerance = config["suggested_tolerance"]["fp16_torso_atol"]
@@ -101,7 +101,7 @@ def test_time_and_class_matter(case):
 
 def test_what_float16_covers():
     network = build(num_classes=3)
-    network.convert_to_fp16()
+    network.convert(torch.float16)
     for name, parameter in network.named_parameters():
         inside = name.startswith(("input_blocks", "middle_block", "output_blocks"))
         norm = any(part in name for part in ("in_layers.0", "out_layers.0", ".norm."))
