@@ -279,13 +279,15 @@ def told(
     ]  # fmt: skip
     return [
         bars_table(bars),
-        "One block's images a second; the ceiling is a matrix product in the same precision.",
+        "One block's images a second; the ceiling is a matrix product in the same precision. Pixel "
+        "differences are those of random weights, which cancel nothing: how far rounding carries.",
         table(head, rows),
         "Seconds by stage of a whole small cell. `scores` and most of `moments` are a cell's, "
         "however many images it has.",
         table(["network", "images", *stages], seconds),
         "Per cent of a block's time that is not the network's: noise, the sampler's arithmetic, "
-        "quantisation, features.",
+        "quantisation, features. Features are made in line here; on a GPU a run makes them beside "
+        "the next block, so that their share is the most that can be exposed.",
         table(["network", "sampler", "of wall time", "of CPU time"], outs),
     ]
 

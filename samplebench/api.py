@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.bench import plan as planning
 from samplebench.bench.checks import ENGINES
+from samplebench.bench.engines.choose import engine_of, placed
 from samplebench.bench.engines.ranks import joined
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress, describe
@@ -59,7 +60,7 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
     from samplebench.results.tables import to_frame
 
     with own_settings(), joined() as ranks:
-        plan, progress = planning.make(Request.of(**words)), Progress(quiet)
+        plan, progress = planning.make(placed(Request.of(**words))), Progress(quiet)
         if isinstance(ranks, Helper):
             ranks.assist(plan)
         else:
@@ -137,8 +138,6 @@ def _engine_of(plan: Plan, ranks: Leader | None) -> Engine:
     Raises:
         UsageError: words that have no place beside each other.
     """
-    from samplebench.bench.engines.choose import engine_of
-
     if ranks is None:
         return engine_of(plan.request)
     if plan.request.engine != ENGINES[0]:

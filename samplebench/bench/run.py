@@ -36,11 +36,15 @@ _LESS = "free memory or choose another --device; finished cells are kept"
 
 
 def plan_device(plan: Plan) -> torch.device:
-    """The device a plan runs on; models in memory stay on theirs.
+    """The device of this machine that a plan needs; models in memory stay on theirs.
+
+    On a cluster the models are elsewhere.
 
     Raises:
         EnvironmentError_: this machine does not have it, or it lacks a precision of the plan.
     """
+    if plan.request.engine == "ray":
+        return resolve_device("cpu")
     models = (source.checkpoint.model for source in plan.sources.values())
     here = [model.device for model in models if model is not None]
     if here and len(here) == len(plan.sources):

@@ -38,6 +38,7 @@ samplebench run --sampler card:solver.json,diffusers:UniPCMultistepScheduler --n
 samplebench run --guidance cfg --guidance-scale 1,2,4 --guidance-interval 0/inf,0.3/5 --nfe 9
 samplebench run --discretization edm,logsnr,80/20/5/1/0.2 --dry-run
 samplebench run --model ./nets.py:make_model --nfe 10 --num-samples 5000 --reference my.npz
+samplebench run --nfe 10,20 --engine ray --workers 2
 samplebench run --nfe 10,20 --dump-config > sweep.toml && samplebench run --config sweep.toml
 torchrun --nproc-per-node 8 -m samplebench run --model adm-imagenet64 --nfe 10,20,35
 samplebench run --config sweep.toml --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
@@ -96,7 +97,10 @@ WORDS = {
     "batch-size": ("B", f"fixed evaluation block, or {AUTO} (default: {_USUAL['batch_size']})"),
     "engine": ("E", f"who computes the blocks: {' or '.join(ENGINES)} (default: {ENGINES[0]})"),
     "address": ("A", "of the cluster that --engine ray joins (default: one on this machine)"),
-    "workers": ("N", "processes that --engine ray starts (default: one per GPU)"),
+    "workers": (
+        "N",
+        "processes that --engine ray starts (default: one per GPU, else one per machine)",
+    ),
     "shard": ("I/N", "compute share I of N, I from 0 to N-1: jobs may share one --out"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
     "dtype": (
@@ -148,9 +152,10 @@ def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
 
     from samplebench.bench import plan as planning
     from samplebench.bench.auto import foreseen
+    from samplebench.bench.engines.choose import engine_of, placed
     from samplebench.bench.engines.ranks_helper import Helper
 
-    plan = planning.make(request)
+    plan = planning.make(placed(request))
     if isinstance(ranks, Helper):
         if not (args.dump_config or args.dry_run):
             ranks.assist(plan)
@@ -169,7 +174,8 @@ def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
     from samplebench.results.store import Store
     from samplebench.results.tables import to_json
 
-    # Both refuse before anything is said or written.
+    # They refuse before anything is said or written.
+    engine_of(plan.request)
     device = plan_device(plan)
     folder = plan.folder
     Store(folder, create=True)
@@ -254,10 +260,11 @@ def _announce(plan: Plan, device: torch.device, alone: bool) -> None:
         texts = (" ".join(str(r.get(n)) for n in names if r.get(n) not in ("", None)) for r in rows)
         return ", ".join(dict.fromkeys(text or "none" for text in texts))
 
+    asked = plan.request
+    where = device if asked.engine == ENGINES[0] else f"workers of {asked.engine}"
     grids = (f"{r['discretization']} {label({'rho': r['rho']}) if r['rho'] else ''}" for r in rows)
     facts = {
-        "model": f"{each('model')} on {device}, {each('dtype')}"
-        + ", compiled" * plan.request.compile,
+        "model": f"{each('model')} on {where}, {each('dtype')}" + ", compiled" * asked.compile,
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
         **({"guidance": guidance} if (guidance := each("guidance")) != "none" else {}),

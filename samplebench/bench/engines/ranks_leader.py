@@ -122,7 +122,7 @@ class Leader:
     def engine(self, job: Job) -> None:
         """Samples a job with all ranks."""
         self._job = job
-        job.progress.shared(self.world)
+        job.progress.workers = self.world
         cells = {name: cell.conditions for name, cell in job.plan.cells.items()}
         sampled = {name: [cell.hash for cell, _ in items] for name, items in job.models.items()}
         self._tell(Planned(cells, sampled))
