@@ -11,7 +11,7 @@ from samplebench.bench.cell import computed
 from samplebench.bench.conditions import setting_of
 from samplebench.bench.engines.here import load_bench
 from samplebench.bench.engines.ranks_device import own_device
-from samplebench.bench.engines.ranks_wire import Line, Link, Lost, Told
+from samplebench.bench.engines.ranks_wire import Link, Lost, Peer, Told
 from samplebench.bench.engines.ranks_words import (
     Bye,
     End,
@@ -20,8 +20,8 @@ from samplebench.bench.engines.ranks_words import (
     Folded,
     Halt,
     Made,
+    Planned,
     Share,
-    Sweep,
     last,
     places,
 )
@@ -57,11 +57,11 @@ class Helper:
         self.outcome: Any = None
         self._news = threading.Condition()
         self._fetched = self._halted = self._lost = False
-        self._sweep: Sweep | None = None
+        self._sweep: Planned | None = None
         self._shares: dict[str, Share] = {}
         self._sent = self._folded = 0
         self._end: End | None = None
-        self._line = Line(link, 0, self._heard, last)
+        self._line = Peer(link, 0, self._heard, last)
 
     def assist(self, plan: Plan) -> None:
         """Computes its share of a plan.
@@ -141,7 +141,7 @@ class Helper:
             match message:
                 case Fetched():
                     self._fetched = True
-                case Sweep():
+                case Planned():
                     self._sweep = message
                 case Share():
                     self._shares[message.model] = message

@@ -15,7 +15,7 @@ from samplebench.bench.conditions import setting_of
 from samplebench.bench.engines.here import load_bench
 from samplebench.bench.engines.ranks_device import own_device
 from samplebench.bench.engines.ranks_helper import AHEAD
-from samplebench.bench.engines.ranks_wire import Line, Link, Lost
+from samplebench.bench.engines.ranks_wire import Link, Lost, Peer
 from samplebench.bench.engines.ranks_words import (
     Bye,
     End,
@@ -24,8 +24,8 @@ from samplebench.bench.engines.ranks_words import (
     Folded,
     Halt,
     Made,
+    Planned,
     Share,
-    Sweep,
     last,
     places,
 )
@@ -107,7 +107,7 @@ class Leader:
         self._left: set[int] = set()
         self._error: BaseException | None = None
         others = range(1, self.world)
-        self._lines = {rank: Line(link, rank, self._heard, last) for rank in others}
+        self._lines = {rank: Peer(link, rank, self._heard, last) for rank in others}
 
     def fetched(self) -> None:
         """The others may look for files now."""
@@ -125,7 +125,7 @@ class Leader:
         job.progress.workers = self.world
         cells = {name: cell.conditions for name, cell in job.plan.cells.items()}
         sampled = {name: [cell.hash for cell, _ in items] for name, items in job.models.items()}
-        self._tell(Sweep(cells, sampled))
+        self._tell(Planned(cells, sampled))
         for name, items in job.models.items():
             self._sample(job, name, items)
 

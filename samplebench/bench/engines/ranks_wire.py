@@ -120,7 +120,7 @@ def _group() -> Any:
     return dist.group.WORLD
 
 
-class Line:
+class Peer:
     """What is said to a peer, and heard from it, each in a thread of its own.
 
     Args:

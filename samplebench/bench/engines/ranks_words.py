@@ -56,7 +56,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Planned:
     """All cells by hash, and by model those that are sampled."""
 
     cells: Mapping[str, Conditions]

@@ -17,7 +17,7 @@ from samplebench.bench import plan as planning
 from samplebench.bench.engines import ranks_helper, ranks_leader, ranks_wire
 from samplebench.bench.engines.ranks_helper import check_equal
 from samplebench.bench.engines.ranks_meeting import meet
-from samplebench.bench.engines.ranks_wire import Line, Lost, several
+from samplebench.bench.engines.ranks_wire import Lost, Peer, several
 from samplebench.bench.engines.ranks_words import Bye, Failure, Folded, Halt, last, places
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
@@ -234,7 +234,7 @@ def test_a_rank_runs_ahead_so_far_and_no_further(tmp_path):
     assert made == [2 * k + 1 for k in range(ranks_helper.AHEAD)]
 
 
-class TestLine:
+class TestPeer:
     def test_who_is_alive_says_so(self, monkeypatch):
         monkeypatch.setattr(ranks_wire, "BEAT", 0.02)
         sent, heard, closed = [], [], threading.Event()
@@ -249,7 +249,7 @@ class TestLine:
                 closed.wait(20)
                 raise Lost("closed")
 
-        line = Line(Link(), 0, lambda peer, message: heard.append((peer, message)), last)
+        line = Peer(Link(), 0, lambda peer, message: heard.append((peer, message)), last)
         line.say(Folded())
         while len(sent) < 4:
             time.sleep(0.01)
@@ -273,7 +273,7 @@ class TestLine:
             def receive(self, sender):
                 return data.pop(0)
 
-        line = Line(Link(), 1, lambda peer, message: heard.append(message), last)
+        line = Peer(Link(), 1, lambda peer, message: heard.append(message), last)
         line.say(ranks_leader.End(None, None))
         line.close(20)
         assert heard == [Halt(), Bye(None)] and data == []
