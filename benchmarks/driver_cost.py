@@ -26,9 +26,9 @@ import torch
 
 from samplebench.bench import plan as planning
 from samplebench.bench.block import Block
-from samplebench.bench.engines.crew import CrewRun
-from samplebench.bench.engines.schedule import Load
-from samplebench.bench.engines.worker import Hello, Loaded, WorkerBlock
+from samplebench.bench.engines.cluster.crew import CrewRun
+from samplebench.bench.engines.cluster.schedule import Load
+from samplebench.bench.engines.cluster.worker import Hello, Loaded, WorkerBlock
 from samplebench.bench.facts import BenchFacts, CellNotes, ExtractorFacts
 from samplebench.bench.filing import Filing
 from samplebench.bench.job import Job

@@ -24,7 +24,7 @@ from samplebench.results.view import failure
 if TYPE_CHECKING:
     import pandas as pd
 
-    from samplebench.bench.engines.ranks_leader import Leader
+    from samplebench.bench.engines.ranks.leader import Leader
     from samplebench.bench.job import Engine
     from samplebench.results.view import View
 
@@ -55,7 +55,7 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
             extractor or metric of others that fails or answers wrongly; finished cells are kept.
     """
     from samplebench.ambient import own_settings
-    from samplebench.bench.engines.ranks_helper import Helper
+    from samplebench.bench.engines.ranks.helper import Helper
     from samplebench.bench.ready import ready
     from samplebench.results.tables import to_frame
 

@@ -11,7 +11,7 @@ from samplebench.answers.draws import watched_generators
 from samplebench.answers.memory import out_of_memory
 from samplebench.bench import plan as planning
 from samplebench.bench.checks import AUTO
-from samplebench.bench.engines.ranks_wire import several
+from samplebench.bench.engines.ranks.wire import several
 from samplebench.bench.estimate import seconds_per_block
 from samplebench.bench.plan import Plan
 from samplebench.bench.rehearsal import probed

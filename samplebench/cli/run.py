@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.checks import AUTO, ENGINES
 from samplebench.bench.engines.ranks import joined
-from samplebench.bench.engines.ranks_wire import Told
+from samplebench.bench.engines.ranks.wire import Told
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
@@ -24,8 +24,8 @@ from samplebench.results.kept import LEVELS
 if TYPE_CHECKING:
     import torch
 
-    from samplebench.bench.engines.ranks_helper import Helper
-    from samplebench.bench.engines.ranks_leader import Leader
+    from samplebench.bench.engines.ranks.helper import Helper
+    from samplebench.bench.engines.ranks.leader import Leader
     from samplebench.bench.plan import Plan
     from samplebench.results.row import Columns
 
@@ -153,7 +153,7 @@ def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
     from samplebench.bench import plan as planning
     from samplebench.bench.auto import foreseen
     from samplebench.bench.engines.choose import engine_of, placed
-    from samplebench.bench.engines.ranks_helper import Helper
+    from samplebench.bench.engines.ranks.helper import Helper
 
     plan = planning.make(placed(request))
     if isinstance(ranks, Helper):

@@ -22,8 +22,8 @@ def engine_of(request: Request) -> Engine:
     """
     check_words(request)
     if request.engine == "ray":
-        from samplebench.bench.engines.actors import ray_of
         from samplebench.bench.engines.cluster import cluster
+        from samplebench.bench.engines.cluster.actors import ray_of
 
         ray_of(request.address)
         return cluster
@@ -44,7 +44,7 @@ def placed(request: Request) -> Request:
     check_words(request)
     if request.engine != "ray" or request.address is None or request.device is not None:
         return request
-    from samplebench.bench.engines.actors import connected
+    from samplebench.bench.engines.cluster.actors import connected
 
     with connected(request.address) as ray:
         gpus = ray.cluster_resources().get("GPU", 0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from samplebench.bench.engines import crew as room
-from samplebench.bench.engines.schedule import RETRIES, Load, Sample
-from samplebench.bench.engines.worker import Complaint, Place, Worker
+from samplebench.bench.engines.cluster import crew as room
+from samplebench.bench.engines.cluster.schedule import RETRIES, Load, Sample
+from samplebench.bench.engines.cluster.worker import Place, Worker
+from samplebench.bench.engines.failure import Failure
 from samplebench.bench.stop import Interrupted
 from samplebench.errors import EnvironmentError_, UsageError
 from tests.unit.bench.engines.virtual import VirtualCrew, virtual
@@ -161,7 +162,7 @@ def test_pictures_are_written_by_whoever_files(tmp_path):
 def test_a_file_that_a_worker_has_not_is_named():
     place = Place("/no/such/folder", ())
     answer = Worker({"model": ["./nets.py:make"]}, place).hello()
-    assert isinstance(answer, Complaint)
+    assert isinstance(answer, Failure)
     assert "nets.py" in answer.text and "it has no folder /no/such/folder" in answer.text
 
 

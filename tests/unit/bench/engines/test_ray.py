@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import samplebench
-from samplebench.bench.engines import actors
 from samplebench.bench.engines.choose import engine_of
+from samplebench.bench.engines.cluster import actors
 from samplebench.bench.request import Request
 from samplebench.errors import EnvironmentError_, UsageError
 from tests.unit.bench.engines.test_crew import FAILING

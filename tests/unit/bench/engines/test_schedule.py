@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samplebench.bench.engines.schedule import (
+from samplebench.bench.engines.cluster.schedule import (
     HELD,
     QUEUE,
     RETRIES,

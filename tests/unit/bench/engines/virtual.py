@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from samplebench.bench.engines.crew import CrewRun
-from samplebench.bench.engines.schedule import Load
-from samplebench.bench.engines.worker import Answer, Gone, Hello, Place, Worker
+from samplebench.bench.engines.cluster.crew import CrewRun
+from samplebench.bench.engines.cluster.schedule import Load
+from samplebench.bench.engines.cluster.worker import Answer, Gone, Hello, Place, Worker
 from samplebench.bench.job import Job
 
 

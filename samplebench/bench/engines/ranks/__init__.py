@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from samplebench.bench.engines.ranks_wire import Gloo, several
+from samplebench.bench.engines.ranks.wire import Gloo, several
 
 if TYPE_CHECKING:
-    from samplebench.bench.engines.ranks_helper import Helper
-    from samplebench.bench.engines.ranks_leader import Leader
+    from samplebench.bench.engines.ranks.helper import Helper
+    from samplebench.bench.engines.ranks.leader import Leader
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def joined() -> Iterator[Leader | Helper | None]:
         return
     link = Gloo()
     if link.rank == 0:
-        from samplebench.bench.engines.ranks_leader import Leader
+        from samplebench.bench.engines.ranks.leader import Leader
 
         leader = Leader(link)
         try:
@@ -40,7 +40,7 @@ def joined() -> Iterator[Leader | Helper | None]:
             raise
         leader.end(None)
         return
-    from samplebench.bench.engines.ranks_helper import Helper
+    from samplebench.bench.engines.ranks.helper import Helper
 
     helper = Helper(link)
     try:

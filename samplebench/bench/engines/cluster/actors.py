@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from samplebench.bench.engines.schedule import Load, Task
-from samplebench.bench.engines.worker import Answer, Gone, Place, Worker
+from samplebench.bench.engines.cluster.schedule import Load, Task
+from samplebench.bench.engines.cluster.worker import Answer, Gone, Place, Worker
 from samplebench.bench.request import Request
 from samplebench.errors import EnvironmentError_, in_one_line
 from samplebench.extras import extra

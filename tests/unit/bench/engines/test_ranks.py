@@ -15,15 +15,16 @@ import pytest
 from samplebench.api import sweep as swept
 from samplebench.bench import plan as planning
 from samplebench.bench.engines import ranks_helper, ranks_leader, ranks_wire
-from samplebench.bench.engines.ranks_helper import check_equal
-from samplebench.bench.engines.ranks_meeting import meet
-from samplebench.bench.engines.ranks_wire import Lost, Peer, several
-from samplebench.bench.engines.ranks_words import Bye, Failure, Folded, Halt, last, places
+from samplebench.bench.engines.failure import Failure
+from samplebench.bench.engines.ranks.helper import check_equal
+from samplebench.bench.engines.ranks.meeting import meet
+from samplebench.bench.engines.ranks.wire import Lost, Peer, several
+from samplebench.bench.engines.ranks.words import Bye, Folded, Halt, last, places
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted
 from samplebench.errors import EnvironmentError_, InputError, OutOfBudget, UsageError
-from tests.unit.bench.company import ENDED, TOLD, Pipes, assist, company
+from tests.unit.bench.engines.company import ENDED, TOLD, Pipes, assist, company
 from tests.unit.bench.folders import content, sweep
 
 pytestmark = pytest.mark.skipif(

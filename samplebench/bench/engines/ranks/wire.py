@@ -102,7 +102,7 @@ def _group() -> Any:
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    from samplebench.bench.engines.ranks_meeting import meet
+    from samplebench.bench.engines.ranks.meeting import meet
 
     patience = timedelta(seconds=PATIENCE)
     try:

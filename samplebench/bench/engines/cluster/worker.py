@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +15,10 @@ from samplebench.answers.memory import memory_of
 from samplebench.bench import plan as planning
 from samplebench.bench.block import Block, run_block
 from samplebench.bench.conditions import setting_of
+from samplebench.bench.engines.cluster.schedule import HELD
+from samplebench.bench.engines.failure import Failure
 from samplebench.bench.engines.here import load_bench
-from samplebench.bench.engines.schedule import HELD
+from samplebench.bench.engines.same import differing
 from samplebench.bench.estimate import hours_of
 from samplebench.bench.facts import BenchFacts
 from samplebench.bench.loaded import Bench
@@ -26,10 +28,9 @@ from samplebench.bench.ready import ready
 from samplebench.bench.rehearsal import probed
 from samplebench.bench.request import Request
 from samplebench.bench.run import plan_device
-from samplebench.errors import EnvironmentError_, InputError, SamplebenchError, UsageError
+from samplebench.errors import SamplebenchError, UsageError
 from samplebench.models.model import threads_of
 from samplebench.results.cell import Cell
-from samplebench.results.record import Conditions
 from samplebench.sampling.setting import Setting
 
 _LESS = "take a smaller --batch-size or fewer --workers; finished cells and blocks are kept"
@@ -76,31 +77,13 @@ class WorkerBlock:
 
 
 @dataclass(frozen=True)
-class Complaint:
-    """A `SamplebenchError` as plain values: not every one of them can be sent."""
-
-    kind: type[SamplebenchError]
-    text: str
-
-    @classmethod
-    def of(cls, error: SamplebenchError) -> Complaint:
-        kinds = (UsageError, InputError, EnvironmentError_)
-        kind = next((kind for kind in kinds if isinstance(error, kind)), UsageError)
-        return cls(kind, str(error))
-
-    @property
-    def error(self) -> SamplebenchError:
-        return self.kind(self.text)
-
-
-@dataclass(frozen=True)
 class Gone:
     """What is said of a worker that is gone."""
 
     why: str
 
 
-Answer = Hello | Loaded | WorkerBlock | Complaint | Gone
+Answer = Hello | Loaded | WorkerBlock | Failure | Gone
 
 
 @dataclass(frozen=True)
@@ -131,15 +114,15 @@ class Place:
         return "" if Path(self.folder).is_dir() else f"; it has no folder {self.folder}"
 
 
-def _answered(method: Callable[..., T]) -> Callable[..., T | Complaint]:
+def _answered(method: Callable[..., T]) -> Callable[..., T | Failure]:
     """The method with errors as answers."""
 
     @wraps(method)
-    def answer(*args: Any, **kwargs: Any) -> T | Complaint:
+    def answer(*args: Any, **kwargs: Any) -> T | Failure:
         try:
             return method(*args, **kwargs)
         except SamplebenchError as error:
-            return Complaint.of(error)
+            return Failure.of(error)
 
     return answer
 
@@ -211,9 +194,9 @@ class Worker:
             try:
                 self._made = ready(planning.make(Request.of(**self._words)), quiet=True)
             except SamplebenchError as error:
-                refused = Complaint.of(error)
+                refused = Failure.of(error)
                 where = f"on {platform.node()}: {refused.text}{self._place.lack}"
-                raise refused.kind(where) from None
+                raise replace(refused, text=where).error() from None
             self._cells = self._made.cells
         return self._made
 
@@ -223,15 +206,10 @@ def _check_same(cell: Cell, planned: Mapping[str, Cell]) -> None:
     if cell.hash in planned:
         return
     others = (each.conditions for each in planned.values())
-    near = min(others, key=lambda other: len(_differing(cell.conditions, other)))
-    name = _differing(cell.conditions, near)[0]
+    near = min(others, key=lambda other: len(differing(cell.conditions, other)))
+    name = differing(cell.conditions, near)[0]
     raise UsageError(
         f"on {platform.node()} other cells are planned: {name} is {near.get(name)} there and "
         f"{cell.conditions.get(name)} here; the same files and versions must be on both, and "
         "--device and --dtype say what differs by machine"
     )
-
-
-def _differing(one: Conditions, other: Conditions) -> list[str]:
-    """The names of the conditions in which two cells differ."""
-    return [name for name in {**one, **other} if one.get(name) != other.get(name)]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from samplebench.bench import plan as planning
-from samplebench.bench.engines.ranks_helper import Helper
-from samplebench.bench.engines.ranks_leader import Leader
-from samplebench.bench.engines.ranks_wire import Lost, Told
+from samplebench.bench.engines.ranks.helper import Helper
+from samplebench.bench.engines.ranks.leader import Leader
+from samplebench.bench.engines.ranks.wire import Lost, Told
 from samplebench.bench.request import Request
 
 # How a rank ends, as its exit code.

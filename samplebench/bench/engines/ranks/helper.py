@@ -9,13 +9,13 @@ from typing import Any
 
 from samplebench.bench.cell import computed
 from samplebench.bench.conditions import setting_of
+from samplebench.bench.engines.failure import Failure
 from samplebench.bench.engines.here import load_bench
-from samplebench.bench.engines.ranks_device import own_device
-from samplebench.bench.engines.ranks_wire import Link, Lost, Peer, Told
-from samplebench.bench.engines.ranks_words import (
+from samplebench.bench.engines.ranks.device import own_device
+from samplebench.bench.engines.ranks.wire import Link, Lost, Peer, Told
+from samplebench.bench.engines.ranks.words import (
     Bye,
     End,
-    Failure,
     Fetched,
     Folded,
     Halt,
@@ -25,6 +25,7 @@ from samplebench.bench.engines.ranks_words import (
     last,
     places,
 )
+from samplebench.bench.engines.same import differing
 from samplebench.bench.plan import Plan
 from samplebench.bench.provenance import partial_stamp
 from samplebench.bench.ready import ready
@@ -168,13 +169,10 @@ def check_equal(plan: Plan, cells: Mapping[str, Conditions], rank: int) -> None:
     own = {name: cell.conditions for name, cell in plan.cells.items()}
     if own.keys() == cells.keys():
         return
-    one = next((c for name, c in own.items() if name not in cells), None)
-    other = next((c for name, c in cells.items() if name not in own), None)
-    differ = sorted(
-        key
-        for key in {*(one or {}), *(other or {})}
-        if one is None or other is None or one.get(key) != other.get(key)
-    )
+    nothing = Conditions()
+    one = next((c for name, c in own.items() if name not in cells), nothing)
+    other = next((c for name, c in cells.items() if name not in own), nothing)
+    differ = sorted(differing(one, other))
     raise EnvironmentError_(
         f"rank {rank} plans other cells than rank 0: their {', '.join(differ)} differ; give all "
         "ranks the same words, files, code and versions"

@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import Protocol
 
 from samplebench.bench.block import count_of
-from samplebench.bench.engines.schedule import BlockSchedule, Load, Sample, Task, Todo
-from samplebench.bench.engines.worker import Answer, Complaint, Gone, Hello, Loaded, WorkerBlock
+from samplebench.bench.engines.cluster.schedule import BlockSchedule, Load, Sample, Task, Todo
+from samplebench.bench.engines.cluster.worker import Answer, Gone, Hello, Loaded, WorkerBlock
+from samplebench.bench.engines.failure import Failure
 from samplebench.bench.estimate import told
 from samplebench.bench.facts import BenchFacts
 from samplebench.bench.filing import Filing
@@ -127,8 +128,8 @@ class CrewRun:
         return [cell for cell, _ in self._job.items if cell.conditions["model"] == model]
 
     def _take(self, worker: Hashable, answer: Answer) -> None:
-        if isinstance(answer, Complaint):
-            raise answer.error
+        if isinstance(answer, Failure):
+            raise answer.error()
         if isinstance(answer, Hello):
             self._join(worker, answer)
         elif isinstance(answer, Loaded):

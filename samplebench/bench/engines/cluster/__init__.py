@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from samplebench.bench.engines.actors import Actors, connected
-from samplebench.bench.engines.crew import CrewRun
+from samplebench.bench.engines.cluster.actors import Actors, connected
+from samplebench.bench.engines.cluster.crew import CrewRun
 from samplebench.bench.job import Job
 
 

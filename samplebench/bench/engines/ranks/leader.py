@@ -12,14 +12,14 @@ from typing import Any
 from samplebench.bench.block import Block
 from samplebench.bench.cell import computed
 from samplebench.bench.conditions import setting_of
+from samplebench.bench.engines.failure import Failure
 from samplebench.bench.engines.here import load_bench
-from samplebench.bench.engines.ranks_device import own_device
-from samplebench.bench.engines.ranks_helper import AHEAD
-from samplebench.bench.engines.ranks_wire import Link, Lost, Peer
-from samplebench.bench.engines.ranks_words import (
+from samplebench.bench.engines.ranks.device import own_device
+from samplebench.bench.engines.ranks.helper import AHEAD
+from samplebench.bench.engines.ranks.wire import Link, Lost, Peer
+from samplebench.bench.engines.ranks.words import (
     Bye,
     End,
-    Failure,
     Fetched,
     Folded,
     Halt,
