@@ -66,7 +66,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Sampled:
+class BlockImages:
     """Images of a block, padding among them, on the device, before there are features.
 
     Attributes:
@@ -116,7 +116,7 @@ def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int
     return with_features(bench, sample_block(bench, setting, conditions, index))
 
 
-def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: int) -> Sampled:
+def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: int) -> BlockImages:
     """Samples one block; raises as `run_block` does."""
     import torch
 
@@ -147,7 +147,7 @@ def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: 
     lost = int((~finite | (bound.watch.look()[:n] > 0)).sum())
     why = bound.watch.why(n) or f"sampler {setting.solver.name} ended in no finite image"
     evaluated, drawn = bound.evaluated(n)
-    return Sampled(
+    return BlockImages(
         index=index,
         first=first,
         images=images,
@@ -163,7 +163,7 @@ def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: 
     )
 
 
-def with_features(bench: Bench, sampled: Sampled) -> Block:
+def with_features(bench: Bench, sampled: BlockImages) -> Block:
     """The block of these images; raises as `run_block` does."""
     began, images, n = time.perf_counter(), sampled.images, sampled.count
     doubts = dict(sampled.doubts)

@@ -7,7 +7,7 @@ from functools import partial
 
 from samplebench.answers.memory import memory_of
 from samplebench.bench.behind import behind
-from samplebench.bench.block import Block, Sampled, run_block, sample_block, with_features
+from samplebench.bench.block import Block, BlockImages, run_block, sample_block, with_features
 from samplebench.bench.conditions import setting_of
 from samplebench.bench.facts import BenchFacts
 from samplebench.bench.filing import Filing
@@ -48,7 +48,7 @@ def run_cell(
     filing = Filing(cell, wanted, facts, store, scoring, keep, pictures, bench.changes)
     progress.start_cell(cell, done=filing.partial.next_sample)
 
-    def file(sampled: Sampled) -> None:
+    def file(sampled: BlockImages) -> None:
         progress.advance(filing.take(with_features(bench, sampled)))
         filing.save()
 
