@@ -11,7 +11,7 @@ from samplebench.bench.cell import computed
 from samplebench.bench.conditions import setting_of
 from samplebench.bench.engines.here import load_bench
 from samplebench.bench.engines.ranks_device import own_device
-from samplebench.bench.engines.ranks_wire import Link, Lost, Peer, Told
+from samplebench.bench.engines.ranks_wire import Link, Peer, PeerLost, Told
 from samplebench.bench.engines.ranks_words import (
     Bye,
     End,
@@ -151,7 +151,7 @@ class Helper:
                     self._halted = True
                 case End():
                     self._end = message
-                case Lost():
+                case PeerLost():
                     self._lost = True
             self._news.notify_all()
 

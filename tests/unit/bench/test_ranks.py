@@ -17,7 +17,7 @@ from samplebench.bench import plan as planning
 from samplebench.bench.engines import ranks_helper, ranks_leader, ranks_wire
 from samplebench.bench.engines.ranks_helper import check_equal
 from samplebench.bench.engines.ranks_meeting import meet
-from samplebench.bench.engines.ranks_wire import Lost, Peer, several
+from samplebench.bench.engines.ranks_wire import Peer, PeerLost, several
 from samplebench.bench.engines.ranks_words import Bye, Failure, Folded, Halt, last, places
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
@@ -247,7 +247,7 @@ class TestPeer:
 
             def receive(self, sender):
                 closed.wait(20)
-                raise Lost("closed")
+                raise PeerLost("closed")
 
         line = Peer(Link(), 0, lambda peer, message: heard.append((peer, message)), last)
         line.say(Folded())
@@ -259,7 +259,7 @@ class TestPeer:
         assert sent[:1] == [pickle.dumps(Folded(), protocol=pickle.HIGHEST_PROTOCOL)]
         assert b"" in sent and pickle.loads(sent[-1]) == Bye(None)
         ((peer, lost),) = heard
-        assert peer == 0 and isinstance(lost, Lost)
+        assert peer == 0 and isinstance(lost, PeerLost)
 
     def test_signs_of_life_are_no_messages(self):
         data, heard = [b"", pickle.dumps(Halt()), b"", pickle.dumps(Bye(None))], []
