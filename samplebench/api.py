@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench import plan as planning
+from samplebench.bench.checks import ENGINES
+from samplebench.bench.engines.choose import engine_of, placed
+from samplebench.bench.engines.ranks import joined
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress, describe
 from samplebench.bench.request import Request
+from samplebench.bench.shares import shard_of, share_of
 from samplebench.bench.stop import Stop
-from samplebench.errors import SamplebenchError
+from samplebench.errors import SamplebenchError, UsageError
+from samplebench.results.locking import Moment
 from samplebench.results.store import Store
 from samplebench.results.view import failure
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from samplebench.bench.engines.ranks.leader import Leader
+    from samplebench.bench.job import Engine
     from samplebench.results.view import View
 
 
@@ -47,17 +55,27 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
             extractor or metric of others that fails or answers wrongly; finished cells are kept.
     """
     from samplebench.ambient import own_settings
+    from samplebench.bench.engines.ranks.helper import Helper
     from samplebench.bench.ready import ready
     from samplebench.results.tables import to_frame
 
-    with own_settings():
-        plan, progress = ready(planning.make(Request.of(**words)), quiet), Progress(quiet)
-        for note in plan.notes:
-            progress.note(f"note: {note}")
-        view = sweep(plan, progress)
-    for line in failures(view):
+    with own_settings(), joined() as ranks:
+        plan, progress = planning.make(placed(Request.of(**words))), Progress(quiet)
+        if isinstance(ranks, Helper):
+            ranks.assist(plan)
+        else:
+            plan = ready(plan, quiet)
+            for note in plan.notes:
+                progress.note(f"note: {note}")
+            view = sweep(plan, progress, ranks)
+            lost, rows = failures(view), view.rows
+            if ranks is not None:
+                ranks.outcome = lost, rows
+    if ranks is not None:
+        lost, rows = ranks.outcome
+    for line in lost:
         warnings.warn(f"failed: {line}", stacklevel=2)
-    return to_frame(view.rows)
+    return to_frame(rows)
 
 
 def failures(view: View) -> list[str]:
@@ -72,34 +90,73 @@ def failures(view: View) -> list[str]:
     return list(found)
 
 
-def sweep(plan: Plan, progress: Progress) -> View:
+def sweep(plan: Plan, progress: Progress, ranks: Leader | None = None) -> View:
     """Computes what is missing of a plan, writes the folder's report, returns the plan's rows.
+
+    Args:
+        ranks: the processes that share it, whose files are fetched; None for this one alone.
 
     Raises:
         Interrupted: by Ctrl-C or SIGTERM, after everything computed was kept and reported.
         EnvironmentError_: the folder was removed, renamed or replaced meanwhile.
     """
-    from samplebench.bench.engines.choose import engine_of
     from samplebench.bench.run import execute
     from samplebench.report import write_report
 
-    store = Store(plan.folder, create=True)
-    with store.locked():
-        store.add_request(plan.request.asked(), plan.rows)
+    engine, store = _engine_of(plan, ranks), Store(plan.folder, create=True)
+    with _held(plan, store) as moment:
+        with moment():
+            store.add_request(plan.request.asked(), plan.rows)
         try:
-            with Stop().listening() as stop:
-                execute(plan, store, progress, stop, engine_of(plan.request))
+            with Stop(once=ranks is None).listening() as stop:
+                execute(plan, store, progress, stop, engine)
         except BaseException as error:
             # Finished cells are reported; what stopped the run is what is said.
-            with suppress(SamplebenchError, OSError):
+            with suppress(SamplebenchError, OSError), moment():
                 store.check_place()
                 write_report(store.view(), store.out)
             if isinstance(error, OSError):
                 # Of any look into a folder that is gone, that it is gone.
                 store.check_place()
             raise
-        store.check_place()
-        write_report(store.view(), store.out)
-        view = store.view(plan.rows)
-        store.check_place()
+        with moment():
+            store.check_place()
+            write_report(store.view(), store.out)
+            view = store.view(plan.rows)
+            store.check_place()
+    if plan.request.shard is not None and view.pending:
+        progress.note(
+            f"note: {view.pending} of {len(plan.cells)} cells are other shards', which have not "
+            "ended yet"
+        )
     return view
+
+
+def _engine_of(plan: Plan, ranks: Leader | None) -> Engine:
+    """Who samples.
+
+    Raises:
+        UsageError: words that have no place beside each other.
+    """
+    if ranks is None:
+        return engine_of(plan.request)
+    if plan.request.engine != ENGINES[0]:
+        raise UsageError(
+            f"--engine {plan.request.engine} starts processes of its own; leave out torchrun, or it"
+        )
+    ranks.fetched()
+    return ranks.engine
+
+
+@contextmanager
+def _held(plan: Plan, store: Store) -> Iterator[Moment]:
+    """Holds the results folder, or a shard of it; yields what holds all of it for a moment."""
+    shard = shard_of(plan)
+    if shard is None:
+        with store.locked():
+            yield nullcontext
+        return
+    cells = share_of(plan)
+    own = cells.union(*(plan.scores[cell] for cell in cells))
+    with store.shared(shard, plan.request.asked(), plan.rows, own) as moment:
+        yield moment

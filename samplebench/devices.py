@@ -63,11 +63,25 @@ def resolve_device(
     return device
 
 
+def gpus() -> int:
+    """How many of CUDA are visible to this process."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def network_dtype(released: str, device: str | torch.device | None) -> str:
     """The precision a release runs in by itself: half precision is for GPUs."""
-    if released != "float16" or resolve_device(device).type == "cuda":
-        return released
-    return "float32"
+    half = released == "float16" and device_kind(device) != "cuda"
+    return "float32" if half else released
+
+
+def device_kind(name: str | torch.device | None, dtypes: Iterable[str | None] = ()) -> str:
+    """The kind of a device, "cuda", which another machine may have; without a name that of the best
+    one here, as of `resolve_device`."""
+    import torch
+
+    return resolve_device(None, dtypes).type if name is None else torch.device(name).type
 
 
 def dtype_name(dtype: str | torch.dtype) -> str:

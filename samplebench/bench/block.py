@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from samplebench.answers.blame import Failed
 from samplebench.bench.guides import classes_of
 from samplebench.bench.loaded import Bench
 from samplebench.bench.steady import watched_sampling
-from samplebench.devices import resolve_dtype, synchronize
+from samplebench.devices import resolve_dtype
 from samplebench.errors import UsageError
 from samplebench.images import to_uint8
 from samplebench.models.bound import Bound
@@ -27,6 +27,9 @@ from samplebench.models.guidance import ClassifierGuidance
 from samplebench.noise.streams import stream
 from samplebench.results.record import Conditions
 from samplebench.sampling.setting import Setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,32 @@ class Block:
     seconds: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class BlockImages:
+    """Images of a block, padding among them, on the device, before there are features.
+
+    Attributes:
+        images: uint8 [B, C, H, W].
+        count: n, how many of them count.
+        seed: of the first.
+        seconds: that it took.
+        others: as of `Block`.
+    """
+
+    index: int
+    first: int
+    images: Tensor
+    count: int
+    seed: int
+    evaluated: int
+    guided: int
+    drawn: int
+    nonfinite: int
+    why: str
+    doubts: dict[str, None]
+    seconds: float
+
+
 def count_of(conditions: Conditions) -> int:
     """The number of blocks of a cell."""
     return math.ceil(conditions["num_samples"] / conditions["block"])
@@ -79,11 +108,16 @@ def _unrecorded(setting: Setting, bound: Bound, compiled: bool) -> AbstractConte
 
 
 def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int) -> Block:
-    """Samples one block, padded to its fixed size by more seeds.
+    """Samples one block, padded to its fixed size by more seeds, and makes its features.
 
     Raises:
         UsageError: a network, sampler or extractor of others fails or answers wrongly.
     """
+    return with_features(bench, sample_block(bench, setting, conditions, index))
+
+
+def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: int) -> BlockImages:
+    """Samples one block; raises as `run_block` does."""
     import torch
 
     model, size = bench.model, conditions["block"]
@@ -108,30 +142,49 @@ def run_block(bench: Bench, setting: Setting, conditions: Conditions, index: int
     if not bound.images:
         raise UsageError(f"sampler {setting.solver.name} never asks the network for anything")
     images = to_uint8(x, conditions["quantization"])
+    # Read by the host, which so waits for all that was asked of the device in this stream.
     finite = torch.isfinite(x).flatten(1).all(1)[:n].cpu().numpy()
-    synchronize(model.device)
-    sampled = time.perf_counter()
     lost = int((~finite | (bound.watch.look()[:n] > 0)).sum())
     why = bound.watch.why(n) or f"sampler {setting.solver.name} ended in no finite image"
-    rows: dict[str, np.ndarray] = {}
-    failed: dict[str, str] = {}
-    for one in bench.extractors:
-        try:
-            rows[one.key] = one.features_of(images, n, start, doubts)
-        except Failed as failure:
-            failed[one.key] = str(failure)
     evaluated, drawn = bound.evaluated(n)
-    return Block(
+    return BlockImages(
         index=index,
         first=first,
-        images=images[:n].permute(0, 2, 3, 1).cpu().numpy(),
-        rows=rows,
-        failed=failed,
+        images=images,
+        count=n,
+        seed=start,
         evaluated=evaluated,
         guided=bound.further(n),
         drawn=drawn,
         nonfinite=lost,
         why=why if lost else "",
+        doubts=doubts,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def with_features(bench: Bench, sampled: BlockImages) -> Block:
+    """The block of these images; raises as `run_block` does."""
+    began, images, n = time.perf_counter(), sampled.images, sampled.count
+    doubts = dict(sampled.doubts)
+    rows: dict[str, np.ndarray] = {}
+    failed: dict[str, str] = {}
+    for one in bench.extractors:
+        try:
+            rows[one.key] = one.features_of(images, n, sampled.seed, doubts)
+        except Failed as failure:
+            failed[one.key] = str(failure)
+    return Block(
+        index=sampled.index,
+        first=sampled.first,
+        images=images[:n].permute(0, 2, 3, 1).cpu().numpy(),
+        rows=rows,
+        failed=failed,
+        evaluated=sampled.evaluated,
+        guided=sampled.guided,
+        drawn=sampled.drawn,
+        nonfinite=sampled.nonfinite,
+        why=sampled.why,
         doubts=tuple(doubts),
-        seconds={"sampling": sampled - began, "features": time.perf_counter() - sampled},
+        seconds={"sampling": sampled.seconds, "features": time.perf_counter() - began},
     )

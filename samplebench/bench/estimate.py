@@ -17,6 +17,7 @@ from samplebench.devices import synchronize
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.noise.streams import stream
+from samplebench.results.fields import counted
 from samplebench.ticker import duration
 
 if TYPE_CHECKING:
@@ -95,8 +96,36 @@ def estimate(
     cells: Sequence[Cell],
     allowed: bool,
     guides: Mapping[str, Guide] = MappingProxyType({}),
+    workers: int = 1,
 ) -> str | None:
     """How long these cells of a model will take, in words; None where a look costs too much.
+
+    Args:
+        model, cells, guides: as of `hours_of`.
+        allowed: whether they may take more than a day.
+        workers: how many share each cell.
+
+    Raises:
+        UsageError: they would, and nobody allowed it.
+    """
+    hours = hours_of(model, cells, guides)
+    if hours is None:
+        return None
+    return told(hours, cells[0].conditions["num_samples"], allowed, workers)
+
+
+def told(hours: Sequence[float], num_samples: int, allowed: bool, workers: int = 1) -> str:
+    """The same of hours that are known, on so many workers that share each cell."""
+    total = math.fsum(hours) / workers
+    check(total, num_samples, allowed)
+    on = f" on {counted(workers, 'worker')}" if workers > 1 else ""
+    return f"about {said(total)} in all, {said(max(hours) / workers)} for the longest cell{on}"
+
+
+def hours_of(
+    model: Model, cells: Sequence[Cell], guides: Mapping[str, Guide] = MappingProxyType({})
+) -> tuple[float, ...] | None:
+    """Hours that each of these cells takes here; None where a look costs too much.
 
     What a method with adaptive steps takes is seen by a few samples, and guidance is taken to make
     a further pass for each of its evaluations.
@@ -104,11 +133,7 @@ def estimate(
     Args:
         model: from `sb.load`.
         cells: to compute; not none.
-        allowed: whether they may take more than a day.
         guides: who makes the further passes of guidance, by id.
-
-    Raises:
-        UsageError: they would, and nobody allowed it.
     """
     few = (cell for cell in cells if cell.nfe is None)
     worth = (cell for cell in few if cell.conditions["num_samples"] >= _WORTH * _SAMPLES)
@@ -116,8 +141,7 @@ def estimate(
     count = evaluations(cells, seen)
     if count < _WORTH * _PROBES:
         return None
-    conditions = cells[0].conditions
-    own = seconds_per_block(model, conditions["block"])
+    own = seconds_per_block(model, cells[0].conditions["block"])
     seconds = {"": own, **{name: _seconds(model, guide.ask) for name, guide in guides.items()}}
 
     def hours(cell: Cell) -> float:
@@ -128,9 +152,7 @@ def estimate(
             taken += passes * seconds[id_of(cell.conditions)]
         return taken / 3600
 
-    total = math.fsum(map(hours, cells))
-    check(total, conditions["num_samples"], allowed)
-    return f"about {said(total)} in all, {said(max(map(hours, cells)))} for the longest cell"
+    return tuple(map(hours, cells))
 
 
 def check(total: float, num_samples: int, allowed: bool) -> None:

@@ -36,7 +36,7 @@ from samplebench.bench.sources import Source, checkpoints_of
 from samplebench.bench.survey import Survey, note_words
 from samplebench.checkpoints.catalog import DEFAULT_MODEL, Checkpoint
 from samplebench.checkpoints.local import digest
-from samplebench.devices import check_device, dtype_name, precision_name, resolve_device
+from samplebench.devices import check_device, device_kind, dtype_name, precision_name
 from samplebench.errors import OutOfBudget, UsageError
 from samplebench.loading.model import load
 from samplebench.loading.precision import running
@@ -347,7 +347,7 @@ def _conditions(request: Request, entry: Checkpoint, rules: Protocol, codes: Cod
     if rules.noise == "nvlabs":
         # torch's generators differ between devices; Philox does not.
         dtypes = (conditions["dtype"], rules.state_dtype)
-        conditions["noise_device"] = resolve_device(request.device, dtypes).type
+        conditions["noise_device"] = device_kind(request.device, dtypes)
     return conditions
 
 

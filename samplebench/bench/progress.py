@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from samplebench.answers.parameters import label, plain
 from samplebench.bench.guidances import shown
 from samplebench.results.cell import Cell
+from samplebench.results.fields import counted
 from samplebench.results.record import Conditions, Record, Score
 from samplebench.results.view import caveats
 from samplebench.sampling.solver import Solver
@@ -21,26 +23,55 @@ from samplebench.timelines.choice import of_condition
 _USUAL = 100
 
 
+@dataclass
+class _Underway:
+    """A cell under way.
+
+    Attributes:
+        place: in the order in which cells began, from 1.
+        passes: of a sample.
+        resumed: how much was there before, in words.
+    """
+
+    place: int
+    name: str
+    passes: float
+    ticker: Ticker
+    resumed: str
+
+    @classmethod
+    def of(cls, cell: Cell, done: int, place: int) -> _Underway:
+        """One of which `done` samples are there."""
+        passes, n = passes_of(cell), cell.conditions["num_samples"]
+        ticker = Ticker(work(cell), done * passes)
+        resumed = f" (resumed at {done} of {n} samples)" if done else ""
+        return cls(place, describe(cell.conditions, cell.nfe), passes, ticker, resumed)
+
+
 class Progress:
     """Counts evaluations of one image, so that its time left holds across cells.
 
     Args:
         quiet: print nothing.
+
+    Attributes:
+        workers: how many processes sample, where that is to be told.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self._bar: Any = None  # of tqdm, on a terminal
-        self._all = self._cell = Ticker(None)
-        self._place, self._count = 0, 0
-        self._name = self._resumed = ""
-        self._nfe = 0.0
+        self.workers = 0
+        self._all = Ticker(None)
+        self._place, self._count, self._images = 0, 0, 0
+        self._cells: dict[str, _Underway] = {}
 
     @contextmanager
     def over(self, cells: Sequence[Cell]) -> Iterator[None]:
         """Shows progress over these cells within the block."""
-        total = sum(_work(cell) for cell in cells)
-        self._all, self._place, self._count = Ticker(total), 0, len(cells)
+        total = sum(work(cell) for cell in cells)
+        self._all, self._cells, self._images = Ticker(total), {}, 0
+        self._place, self._count = 0, len(cells)
         if not terminal():
             yield
             return
@@ -66,40 +97,48 @@ class Progress:
 
     def start_cell(self, cell: Cell, done: int) -> None:
         """Announces a cell of which `done` samples are there already."""
-        self._nfe, self._place = _passes(cell), self._place + 1
-        self._name = describe(cell.conditions, cell.nfe)
-        self._cell = Ticker(_work(cell), done * self._nfe)
-        n = cell.conditions["num_samples"]
-        self._resumed = f" (resumed at {done} of {n} samples)" if done else ""
+        self._place += 1
+        here = self._cells[cell.hash] = _Underway.of(cell, done, self._place)
         # What was there before is no work, and says nothing about the pace.
-        self._all.skip(done * self._nfe)
+        self._all.skip(done * here.passes)
         if self._bar is not None:
-            self._bar.set_description(self._name, refresh=False)
-            self._bar.update(done * self._nfe)
+            self._bar.set_description(here.name, refresh=False)
+            self._bar.update(done * here.passes)
 
-    def advance(self, samples: int) -> None:
-        self._all.advance(samples * self._nfe)
-        due = self._cell.advance(samples * self._nfe)
+    def advance(self, samples: int, cell: Cell | None = None) -> None:
+        """So many more samples of a cell are there; without one, of the only one under way."""
+        here = [*self._cells.values()][-1] if cell is None else self._cells[cell.hash]
+        self._images += samples
+        self._all.advance(samples * here.passes)
+        due = here.ticker.advance(samples * here.passes)
         if self._bar is not None:
-            self._bar.update(samples * self._nfe)
-        elif due and not self.quiet and not self._cell.finished:
+            self._bar.set_postfix_str(self._pace, refresh=False)
+            self._bar.update(samples * here.passes)
+        elif due and not self.quiet and not here.ticker.finished:
             whole = f"; {self._all} in all" if self._count > 1 else ""
-            say(f"{self._head()}: {self._cell}{whole}")
+            pace = f"; {self._pace}" if self.workers else ""
+            say(f"{self._head(here)}: {here.ticker}{whole}{pace}")
+
+    @property
+    def _pace(self) -> str:
+        """E.g. "2 workers, 310 images/s", by all that was sampled so far."""
+        pace = f"{self._images / max(self._all.seconds, 1e-9):.3g} images/s"
+        return f"{counted(self.workers, 'worker')}, {pace}" if self.workers else pace
 
     def finish_cell(self, cell: Cell, record: Record, scores: Sequence[Score]) -> None:
         """Prints the cell's values, and what is to be known of them."""
+        here = self._cells.pop(cell.hash)
         if self.quiet:
             return
         notes = [f"note: {text}" for text in caveats(record, scores)]
+        here.name = describe(cell.conditions, record["nfe"])
+        values = _values(record, scores)
         if self._bar is not None:
-            text = f"{describe(cell.conditions, record['nfe'])}  {_values(record, scores)}"
-            self._say("\n  ".join([text + self._resumed, *notes]))
+            self._say("\n  ".join([f"{here.name}  {values}{here.resumed}", *notes]))
             return
-        self._name = describe(cell.conditions, record["nfe"])
-        seconds = self._cell.seconds
+        seconds = here.ticker.seconds
         took = f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
-        text = f"{self._head()}: {_values(record, scores)}, {took}{self._resumed}"
-        say("; ".join([text, *notes]))
+        say("; ".join([f"{self._head(here)}: {values}, {took}{here.resumed}", *notes]))
 
     def scored(self, record: Record, scores: Sequence[Score]) -> None:
         """Prints new values of a cell that was there."""
@@ -109,8 +148,8 @@ class Progress:
         head = describe(record["conditions"], record["nfe"])
         self._say("; ".join([f"{head}: {_values(record, scores)}", *notes]))
 
-    def _head(self) -> str:
-        return f"[{self._place}/{self._count}] {self._name}"
+    def _head(self, here: _Underway) -> str:
+        return f"[{here.place}/{self._count}] {here.name}"
 
     def _say(self, text: str) -> None:
         if self._bar is None:
@@ -119,11 +158,12 @@ class Progress:
             self._bar.write(text, file=sys.stderr)
 
 
-def _work(cell: Cell) -> float:
-    return _passes(cell) * cell.conditions["num_samples"]
+def work(cell: Cell) -> float:
+    """Evaluations of all samples of a cell, further passes of guidance included."""
+    return passes_of(cell) * cell.conditions["num_samples"]
 
 
-def _passes(cell: Cell) -> float:
+def passes_of(cell: Cell) -> float:
     """Of a sample, those of guidance included, each at the price of an evaluation."""
     own = cell.nfe or _USUAL
     return own + (own if cell.guide_nfe is None else cell.guide_nfe)

@@ -47,8 +47,13 @@ def now() -> str:
 
 def partial_stamp(model: Model) -> str:
     """What must be equal for a half-finished cell to be finished here."""
+    return stamp_of(model.device)
+
+
+def stamp_of(device: torch.device) -> str:
+    """The same, of models on a device."""
     versions = _versions()
-    return f"{platform_id(model.device)} samplebench {versions['samplebench']} {versions['torch']}"
+    return f"{platform_id(device)} samplebench {versions['samplebench']} {versions['torch']}"
 
 
 def platform_id(device: torch.device) -> str:
@@ -62,7 +67,7 @@ def platform_id(device: torch.device) -> str:
     where = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
-        else f"{_cpu()}-{torch.backends.cpu.get_cpu_capability()}"
+        else f"{processor()}-{torch.backends.cpu.get_cpu_capability()}"
         if device.type == "cpu"
         else device.type
     )
@@ -88,11 +93,12 @@ def _hardware(device: torch.device) -> str:
 
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{_cpu()}, {torch.get_num_threads()} threads"
+    return f"{processor()}, {torch.get_num_threads()} threads"
 
 
 @cache
-def _cpu() -> str:
+def processor() -> str:
+    """The name of this machine's processor."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():

@@ -1,10 +1,11 @@
-"""Before a plan runs: every file it needs is on this machine, verified, and its hash is known."""
+"""Before a plan runs: every file it needs is on this machine, verified, and its cells are named."""
 
 from __future__ import annotations
 
 import sys
 
 from samplebench.bench import plan as planning
+from samplebench.bench.auto import blocked
 from samplebench.bench.plan import Plan
 from samplebench.checkpoints.announce import announce
 from samplebench.checkpoints.local import digest, local_file
@@ -15,7 +16,8 @@ def ready(plan: Plan, quiet: bool) -> Plan:
     """The plan with its checkpoints, references and extractors fetched.
 
     A hash that nobody published is known after the first download only, that of images after they
-    were read; cells and scores are named anew then.
+    were read, and a block that nobody wrote after a look at the model; cells and scores are named
+    anew then.
 
     Raises:
         EnvironmentError_: a file cannot be fetched, or a library is not installed.
@@ -35,4 +37,4 @@ def ready(plan: Plan, quiet: bool) -> Plan:
         if not (quiet or offline):
             announce(file, sys.stderr)
         local_file(file, offline=offline, quiet=quiet)
-    return plan if known else planning.make(plan.request, plan.models)
+    return blocked(plan if known else planning.make(plan.request, plan.models))

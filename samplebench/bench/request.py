@@ -18,6 +18,7 @@ from samplebench.results.kept import LEVELS
 from samplebench.sampling.solver import MAX_STEPS
 from samplebench.timelines.sigma import check_rho
 
+USUAL_BLOCK = 64
 # Words that say who computes a sweep.
 _HOW = ("engine", "address", "workers", "shard")
 
@@ -81,7 +82,7 @@ class Request:
     protocol: str | None = None
     noise: str | None = None
     state_dtype: str | None = None
-    batch_size: int | str = 64
+    batch_size: int | str = USUAL_BLOCK
     device: str | None = None
     dtype: str | None = None
     compile: bool = False
@@ -142,9 +143,8 @@ class Request:
 
     @property
     def block(self) -> int:
-        """B, where it is chosen already."""
-        assert isinstance(self.batch_size, int)
-        return self.batch_size
+        """B; until it is chosen, the usual one."""
+        return self.batch_size if isinstance(self.batch_size, int) else USUAL_BLOCK
 
     def asked(self) -> dict[str, Any]:
         """Its words without those that say who computes it: no value depends on these."""

@@ -21,6 +21,7 @@ from samplebench.bench.scores import (
     lacks_rows,
     score_of,
 )
+from samplebench.bench.shares import share_of
 from samplebench.bench.stop import Stop
 from samplebench.bench.work import work_of
 from samplebench.devices import resolve_device
@@ -35,11 +36,15 @@ _LESS = "free memory or choose another --device; finished cells are kept"
 
 
 def plan_device(plan: Plan) -> torch.device:
-    """The device a plan runs on; models in memory stay on theirs.
+    """The device of this machine that a plan needs; models in memory stay on theirs.
+
+    On a cluster the models are elsewhere.
 
     Raises:
         EnvironmentError_: this machine does not have it, or it lacks a precision of the plan.
     """
+    if plan.request.engine == "ray":
+        return resolve_device("cpu")
     models = (source.checkpoint.model for source in plan.sources.values())
     here = [model.device for model in models if model is not None]
     if here and len(here) == len(plan.sources):
@@ -82,7 +87,7 @@ def _save_kept(job: Job) -> None:
     again, pictures = {cell.hash for cell, _ in job.items}, job.pictures
     if pictures is None:
         return
-    for cell in (cell for name, cell in job.plan.cells.items() if name not in again):
+    for cell in (job.plan.cells[name] for name in share_of(job.plan) - again):
         there = pictures.has(cell, cell.conditions["num_samples"])
         if not there and job.store.kept.has(cell.hash, "images"):
             pictures.write_images(cell, 0, job.store.kept.images(cell.hash))

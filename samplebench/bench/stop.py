@@ -21,10 +21,16 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Stop:
-    """Whether a signal has asked the run to stop."""
+    """Whether a signal has asked the run to stop.
 
-    def __init__(self) -> None:
+    Args:
+        once: whether a second signal acts at once; else whoever started the process kills it, and
+            sends the same one more than once.
+    """
+
+    def __init__(self, once: bool = True) -> None:
         self.signal: int | None = None
+        self._once = once
 
     @property
     def requested(self) -> bool:
@@ -37,11 +43,12 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """Catches SIGINT and SIGTERM within the block; a second one acts at once."""
+        """Catches SIGINT and SIGTERM within the block."""
 
         def note(number: int, frame: FrameType | None) -> None:
             self.signal = number
-            signal.signal(number, before[signal.Signals(number)])
+            if self._once:
+                signal.signal(number, before[signal.Signals(number)])
 
         before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
         try:

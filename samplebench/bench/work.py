@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from samplebench.bench.pictures import Pictures
 from samplebench.bench.plan import Plan
 from samplebench.bench.scores import can_score, kind_of
+from samplebench.bench.shares import share_of
 from samplebench.results.cell import Cell, PlannedScore
 from samplebench.results.fields import counted
 from samplebench.results.kept import LEVELS
@@ -33,11 +34,11 @@ class Work:
 
 
 def work_of(plan: Plan, store: Store) -> Work:
-    """Looks through the store for the cells and scores of a plan."""
+    """Looks through the store for the cells and scores of a plan that are this job's."""
     sample, score = list[Item](), list[Item]()
     again: dict[str, int] = {}
-    wanted = plan.scores
-    for name, cell in plan.cells.items():
+    wanted, share = plan.scores, share_of(plan)
+    for name, cell in ((name, cell) for name, cell in plan.cells.items() if name in share):
         every = tuple(wanted[name].values())
         lacking = tuple(s for s in every if not store.has_score(s.hash))
         record = store.whole(name)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.checks import AUTO, ENGINES
+from samplebench.bench.engines.ranks import joined
+from samplebench.bench.engines.ranks.wire import Told
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import command, decide, output_flags, print_json, say, writing
@@ -19,6 +24,8 @@ from samplebench.results.kept import LEVELS
 if TYPE_CHECKING:
     import torch
 
+    from samplebench.bench.engines.ranks.helper import Helper
+    from samplebench.bench.engines.ranks.leader import Leader
     from samplebench.bench.plan import Plan
     from samplebench.results.row import Columns
 
@@ -31,7 +38,10 @@ samplebench run --sampler card:solver.json,diffusers:UniPCMultistepScheduler --n
 samplebench run --guidance cfg --guidance-scale 1,2,4 --guidance-interval 0/inf,0.3/5 --nfe 9
 samplebench run --discretization edm,logsnr,80/20/5/1/0.2 --dry-run
 samplebench run --model ./nets.py:make_model --nfe 10 --num-samples 5000 --reference my.npz
+samplebench run --nfe 10,20 --engine ray --workers 2
 samplebench run --nfe 10,20 --dump-config > sweep.toml && samplebench run --config sweep.toml
+torchrun --nproc-per-node 8 -m samplebench run --model adm-imagenet64 --nfe 10,20,35
+samplebench run --config sweep.toml --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
 """
 
 _USUAL = {
@@ -87,8 +97,11 @@ WORDS = {
     "batch-size": ("B", f"fixed evaluation block, or {AUTO} (default: {_USUAL['batch_size']})"),
     "engine": ("E", f"who computes the blocks: {' or '.join(ENGINES)} (default: {ENGINES[0]})"),
     "address": ("A", "of the cluster that --engine ray joins (default: one on this machine)"),
-    "workers": ("N", "processes that --engine ray starts (default: one per GPU)"),
-    "shard": ("I/N", "compute share I, from 0, of N: several jobs may share one --out"),
+    "workers": (
+        "N",
+        "processes that --engine ray starts (default: one per GPU, else one per machine)",
+    ),
+    "shard": ("I/N", "compute share I of N, I from 0 to N-1: jobs may share one --out"),
     "device": ("D", "cuda, mps or cpu (default: the best there is)"),
     "dtype": (
         "T",
@@ -128,23 +141,30 @@ def add(commands: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    words = _from_file(args.config) if args.config else {}
-    given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in WORDS}
-    if given["param"]:
-        given["param"] = ",".join(given["param"])
-    given |= {"offline": args.offline, "yes": args.yes, "save_images": args.save_images}
-    given |= {"compile": args.compile}
-    flags = {name: value for name, value in given.items() if value is not None}
-    request = Request.merged(words, flags)
+    with suppress(Told), joined() as ranks:
+        return _run(args, ranks)
+    # Rank 0 has told what went wrong, and its exit code is the one that counts.
+    return 0
+
+
+def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
+    request = _request(args)
 
     from samplebench.bench import plan as planning
+    from samplebench.bench.auto import foreseen
+    from samplebench.bench.engines.choose import engine_of, placed
+    from samplebench.bench.engines.ranks.helper import Helper
 
-    plan = planning.make(request)
+    plan = planning.make(placed(request))
+    if isinstance(ranks, Helper):
+        if not (args.dump_config or args.dry_run):
+            ranks.assist(plan)
+        return 0
     if args.dump_config:
-        _dump(plan.request.words(), args.json)
+        _dump(foreseen(plan).request.words(), args.json)
         return 0
     if args.dry_run:
-        _print_plan(plan, args)
+        _print_plan(foreseen(plan), args)
         return 0
     from samplebench.api import failures, sweep
     from samplebench.bench.progress import Progress
@@ -154,15 +174,16 @@ def main(args: argparse.Namespace) -> int:
     from samplebench.results.store import Store
     from samplebench.results.tables import to_json
 
-    # Both refuse before anything is said or written.
+    # They refuse before anything is said or written.
+    engine_of(plan.request)
     device = plan_device(plan)
     folder = plan.folder
     Store(folder, create=True)
     plan = ready(plan, args.quiet)
     if not args.quiet:
-        _announce(plan, device)
+        _announce(plan, device, alone=ranks is None)
     with writing(folder):
-        view = sweep(plan, Progress(args.quiet))
+        view = sweep(plan, Progress(args.quiet), ranks)
     lost = failures(view)
     decide(args, 1 if lost else 0)
     print(to_json(view.rows) if args.json else view_text(view))
@@ -171,6 +192,18 @@ def main(args: argparse.Namespace) -> int:
     for line in lost:
         say(f"samplebench: failed: {line}")
     return int(args.verdict)
+
+
+def _request(args: argparse.Namespace) -> Request:
+    """What the flags ask for, over the words of a file."""
+    words = _from_file(args.config) if args.config else {}
+    given = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in WORDS}
+    if given["param"]:
+        given["param"] = ",".join(given["param"])
+    given |= {"offline": args.offline, "yes": args.yes, "save_images": args.save_images}
+    given |= {"compile": args.compile}
+    flags = {name: value for name, value in given.items() if value is not None}
+    return Request.merged(words, flags)
 
 
 def _from_file(path: str) -> dict[str, Any]:
@@ -194,20 +227,25 @@ def _dump(words: dict[str, object], as_json: bool) -> None:
         print(tomlkit.dumps(words), end="")
 
 
-def _done(plan: Plan) -> set[str]:
-    """Cells of the plan that need not be sampled."""
+def _done(plan: Plan) -> frozenset[str]:
+    """Cells of the plan, or of its shard, that need not be sampled."""
+    from samplebench.bench.shares import share_of
     from samplebench.bench.work import work_of
     from samplebench.results.store import Store, is_results_folder
 
     folder = plan.folder
     if not is_results_folder(folder):
-        return set()
+        return frozenset()
     left = {cell.hash for cell, _ in work_of(plan, Store(folder)).sample}
-    return {*plan.cells} - left
+    return share_of(plan) - left
 
 
-def _announce(plan: Plan, device: torch.device) -> None:
-    """On stderr: what is about to run, with every default that was filled in."""
+def _announce(plan: Plan, device: torch.device, alone: bool) -> None:
+    """On stderr: what is about to run, with every default that was filled in.
+
+    Args:
+        alone: whether this process is the only one.
+    """
     from samplebench.answers.parameters import label
     from samplebench.bench.keep import keeping
 
@@ -222,10 +260,11 @@ def _announce(plan: Plan, device: torch.device) -> None:
         texts = (" ".join(str(r.get(n)) for n in names if r.get(n) not in ("", None)) for r in rows)
         return ", ".join(dict.fromkeys(text or "none" for text in texts))
 
+    asked = plan.request
+    where = device if asked.engine == ENGINES[0] else f"workers of {asked.engine}"
     grids = (f"{r['discretization']} {label({'rho': r['rho']}) if r['rho'] else ''}" for r in rows)
     facts = {
-        "model": f"{each('model')} on {device}, {each('dtype')}"
-        + ", compiled" * plan.request.compile,
+        "model": f"{each('model')} on {where}, {each('dtype')}" + ", compiled" * asked.compile,
         "samplers": each("sampler", "params"),
         "grids": ", ".join(dict.fromkeys(text.strip() for text in grids)),
         **({"guidance": guidance} if (guidance := each("guidance")) != "none" else {}),
@@ -240,6 +279,21 @@ def _announce(plan: Plan, device: torch.device) -> None:
     for name, text in facts.items():
         say(f"{name:<9} {text}")
     _print_notes(plan)
+    if alone and plan.request.engine == ENGINES[0]:
+        _print_unused(device)
+
+
+def _print_unused(device: torch.device) -> None:
+    """How to use the GPUs that are visible and have nothing to do."""
+    from samplebench.devices import gpus
+
+    number = gpus() if device.type == "cuda" else 0
+    if number > 1:
+        words = shlex.join(sys.argv[1:])
+        say(
+            f"note: {number} GPUs are visible and 1 is used; all: "
+            f"torchrun --nproc-per-node {number} -m samplebench {words}"
+        )
 
 
 def _budgets(rows: Iterable[Columns]) -> str:
@@ -254,14 +308,19 @@ def _print_notes(plan: Plan) -> None:
         say(f"note: {note}")
 
 
-def _summary(plan: Plan, done: set[str]) -> str:
+def _summary(plan: Plan, done: frozenset[str]) -> str:
     """How much there is and how much of it is left."""
-    left = [cell for name, cell in plan.cells.items() if name not in done]
+    from samplebench.bench.shares import share_of
+
+    share = share_of(plan)
+    left = [cell for name, cell in plan.cells.items() if name in share - done]
     work = sum((cell.nfe or 0) * cell.conditions["num_samples"] for cell in left)
     further = sum((cell.guide_nfe or 0) * cell.conditions["num_samples"] for cell in left)
     adaptive = sum(cell.nfe is None for cell in left)
     return (
-        f"{len(plan.rows)} rows, {len(plan.cells)} cells ({len(done)} there already), "
+        f"{len(plan.rows)} rows, {len(plan.cells)} cells"
+        + (f", {len(share)} of them in shard {plan.request.shard}" if plan.request.shard else "")
+        + f" ({len(done)} there already), "
         f"{work:,} network evaluations to go"
         + (f" and {further:,} further passes of guidance" if further else "")
         + (f" and those of {counted(adaptive, 'cell')} with adaptive steps" if adaptive else "")

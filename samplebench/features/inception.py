@@ -25,11 +25,13 @@ class _Layer:
         name: of the layer.
         feature_dim: D.
         weights_sha256: of the released file, in hex; known before it is fetched.
+        numerics: 2 since a CPU's convolutions work with the channels last.
     """
 
     name: ClassVar[str]
     feature_dim: ClassVar[int]
     weights_sha256 = inception_weights.WEIGHTS.sha256
+    numerics = 2
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         self._network = network_on(torch.device(device))

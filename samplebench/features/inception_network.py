@@ -67,7 +67,9 @@ class InceptionNetwork:
             net = made(
                 "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(copy)
             )
-        self.net = net.to(device).eval().requires_grad_(False)
+        # The order that a CPU's convolutions work in: as they are, they take half as long again.
+        order = torch.channels_last if device.type == "cpu" else torch.contiguous_format
+        self.net = net.to(device, memory_format=order).eval().requires_grad_(False)
         self._spatial = spatial = list[Tensor]()
         # Not a method: the network would keep itself alive.
         self.net.Mixed_6d.branch1x1.register_forward_hook(
@@ -99,7 +101,7 @@ class InceptionNetwork:
 
     def _pass(self, batch: Tensor) -> Layers:
         """The layers of at most BATCH images."""
-        # Memory format picks the convolution's algorithm, and with it the last bits.
+        # Memory format picks the convolution's algorithm, and with it the last bits: one for all.
         colour = batch.to(self._device).expand(-1, 3, -1, -1).contiguous()
         filled = pad(colour, (0, 0, 0, 0, 0, 0, 0, BATCH - len(batch)))
         try:

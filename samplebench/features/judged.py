@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _DECLARED = {"name": str, "weights_sha256": str, "feature_dim": int}
 # The squares of larger ones, summed, are no float64.
 _LARGEST = 1e150
+
+
+def numerics_of(extractor: Any) -> Mapping[str, int]:
+    """An extractor's numerics as a condition: nothing for 1, which is raised when the same images
+    and weights give other features than before."""
+    number = getattr(extractor, "numerics", 1)
+    return {"numerics": number} if isinstance(number, int) and number != 1 else {}
 
 
 def extractor_of(name: str, device: torch.device) -> Any:

@@ -17,11 +17,16 @@ class _Held:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._text = str(folder).rstrip(os.sep)
         self._here = os.stat(folder)
         try:
             self._open = os.open(folder, os.O_RDONLY)
         except OSError:  # Windows opens no folder
             self._open = -1
+
+    def holds(self, text: str) -> bool:
+        """Whether a path, as text, is the folder or below it."""
+        return text.startswith(self._text) and text[len(self._text) :][:1] in ("", os.sep)
 
     def check(self) -> None:
         try:
@@ -53,8 +58,9 @@ def held(folders: Iterable[Path]) -> Iterator[None]:
 
 def check(path: Path) -> None:
     """Raises `EnvironmentError_` where a held folder, `path` or above it, is gone."""
+    text = str(path)
     for one in _held:
-        if one.folder == path or one.folder in path.parents:
+        if one.holds(text):
             one.check()
 
 

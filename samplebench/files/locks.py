@@ -17,11 +17,27 @@ if TYPE_CHECKING:
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
 _log = logging.getLogger(__name__)
 _told: set[Path] = set()
+# Ends the name of a file that stands for a lock.
+SOFT = ".soft"
 
 
 def soft(path: Path) -> Path:
     """The file that stands for the lock at `path` where there are no locks."""
-    return path.with_name(f"{path.name}.soft")
+    return path.with_name(f"{path.name}{SOFT}")
+
+
+def held(path: Path) -> bool:
+    """Whether another process, or another lock of this one, holds the lock at `path`.
+
+    Whoever wants it at the same time may find it held.
+    """
+    from filelock import Timeout
+
+    try:
+        acquire(path, timeout=0).release()
+    except Timeout:
+        return True
+    return False
 
 
 def acquire(path: Path, *, timeout: float = -1) -> BaseFileLock:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -45,8 +45,11 @@ class PortableNoise:
     def __init__(
         self, seeds: Sequence[int], device: torch.device | str, dtype: torch.dtype
     ) -> None:
-        self.seeds, self.device, self.dtype = check_seeds(seeds), device, dtype
+        import torch
+
+        self.seeds, self.device, self.dtype = check_seeds(seeds), torch.device(device), dtype
         self.draw = 0
+        self._philox = _Philox()
 
     def start(self, shape: Sequence[int], num_classes: int) -> tuple[Tensor, Tensor | None]:
         latents = self._normal(tuple(shape), 0)
@@ -54,23 +57,32 @@ class PortableNoise:
             return latents, None
         import torch
 
-        labels = [
-            int(np.random.Generator(_philox(seed, _LABELS, 0)).integers(num_classes))
-            for seed in self.seeds
-        ]
+        of_each = self._philox.each(self.seeds, _LABELS, 0)
+        labels = [int(generator.integers(num_classes)) for generator in of_each]
         return latents, torch.tensor(labels, dtype=torch.int64, device=self.device)
 
     def __call__(self, x: Tensor) -> Tensor:
         self.draw += 1
         return self._normal(tuple(x.shape[1:]), self.draw).to(x)
 
-    def _normal(self, shape: tuple[int, ...], draw: int) -> Tensor:
+    def made(self, shape: tuple[int, ...], draw: int) -> Tensor:
+        """Draw number `draw` of all samples, [N, *shape] on the host, ready to be sent."""
         import torch
 
         out = np.empty((len(self.seeds), *shape))
-        for row, seed in zip(out, self.seeds, strict=True):
-            np.random.Generator(_philox(seed, _NORMALS, draw)).standard_normal(out=row)
-        return torch.from_numpy(out).to(device=self.device, dtype=self.dtype)
+        of_each = self._philox.each(self.seeds, _NORMALS, draw)
+        for row, generator in zip(out, of_each, strict=True):
+            generator.standard_normal(out=row)
+        host = torch.from_numpy(out).to(self.dtype)
+        # Of pinned memory a copy to the device waits for nothing.
+        return host.pin_memory() if self.device.type == "cuda" else host
+
+    def sent(self, host: Tensor) -> Tensor:
+        """What was made, on the device."""
+        return host.to(self.device, non_blocking=True)
+
+    def _normal(self, shape: tuple[int, ...], draw: int) -> Tensor:
+        return self.sent(self.made(shape, draw))
 
 
 class NvlabsNoise:
@@ -158,9 +170,21 @@ def check_seeds(seeds: Sequence[int]) -> list[int]:
     return checked
 
 
-def _philox(seed: int, purpose: int, draw: int) -> np.random.Philox:
-    # The draw sits in a high counter word: draws cannot overlap however large an image is.
-    return np.random.Philox(
-        key=np.array([seed, purpose], dtype=np.uint64),
-        counter=np.array([0, 0, draw, 0], dtype=np.uint64),
-    )
+class _Philox:
+    """numpy's Philox, set to one stream after another: making one costs more than a small image."""
+
+    def __init__(self) -> None:
+        self._bits = np.random.Philox(key=0)
+        self._generator = np.random.Generator(self._bits)
+        # As it is before its first draw: nothing is left in its buffer.
+        self._state = self._bits.state
+
+    def each(self, seeds: Sequence[int], purpose: int, draw: int) -> Iterator[np.random.Generator]:
+        """For each seed the generator before the first number of a stream, until the next."""
+        counter, key = self._state["state"]["counter"], self._state["state"]["key"]
+        # The draw sits in a high counter word: draws cannot overlap however large an image is.
+        counter[2], key[1] = draw, purpose
+        for seed in seeds:
+            key[0] = seed
+            self._bits.state = self._state
+            yield self._generator

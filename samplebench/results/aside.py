@@ -40,8 +40,7 @@ def is_aside(path: Path) -> bool:
     return _SUFFIX in path.name
 
 
-def sweep_halves(out: Path) -> None:
-    """Removes half-written files of a results folder."""
-    for path in (*out.glob(".*.tmp"), *out.glob("*/.*.tmp")):
-        if _HALF.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+def halves(out: Path) -> list[Path]:
+    """Half-written files of a results folder."""
+    found = (*out.glob(".*.tmp"), *out.glob("*/.*.tmp"))
+    return [path for path in found if _HALF.fullmatch(path.name) and path.is_file()]

@@ -17,11 +17,16 @@ class ReferenceCondition(TypedDict, total=False):
 
 
 class ExtractorCondition(TypedDict, total=False):
-    """Whose features are compared, and how many an image has."""
+    """Whose features are compared, and how many an image has.
+
+    Attributes:
+        numerics: of samplebench's own, once they gave others; 1 where nothing is said.
+    """
 
     name: str
     weights_sha256: str
     feature_dim: int
+    numerics: int
 
 
 class Conditions(TypedDict, total=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,19 @@ def asked_rows(rows: Iterable[PlannedRow]) -> list[AskedRow]:
         }
         for row in rows
     ]
+
+
+def content_of(words: Mapping[str, Any], rows: Iterable[PlannedRow]) -> dict[str, object]:
+    """What is asked for: the words of a request, and the rows of its plan."""
+    # JSON has no infinity.
+    plain = json.loads(json.dumps(words), parse_constant=str)
+    return {"request": plain, "rows": asked_rows(rows)}
+
+
+def name_of(content: Mapping[str, object]) -> str:
+    """The name of a request by what is asked for."""
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:NAME]
 
 
 @dataclass(frozen=True)

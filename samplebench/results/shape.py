@@ -95,7 +95,12 @@ def _tables(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())
 
 
-_EXTRACTOR: Kind = {"name": _text, "weights_sha256": _text, "feature_dim": _whole}
+_EXTRACTOR: Kind = {
+    "name": _text,
+    "weights_sha256": _text,
+    "feature_dim": _whole,
+    "numerics": _whole,
+}
 _REFERENCE: Kind = {"id": _text, "sha256": _text}
 _PROVENANCE: Kind = {
     **dict.fromkeys(("created", "hardware", "platform"), _text),

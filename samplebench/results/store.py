@@ -11,11 +11,10 @@ OUT/requests/HASH.json      rows that were asked for, as views on cells and scor
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from samplebench.errors import EnvironmentError_, InputError
-from samplebench.files import held, locks
+from samplebench.files import held
 from samplebench.files.archives import Unreadable
 from samplebench.files.atomic import atomic
 from samplebench.files.places import FOLDER, NOTHING, check_readable, file_at, folder_at, what
 from samplebench.files.sealed import Sealed, write_arrays, write_json
 from samplebench.results import older
-from samplebench.results.aside import is_aside, set_aside, sweep_halves
+from samplebench.results.aside import halves, is_aside, set_aside
 from samplebench.results.cell import PlannedRow
 from samplebench.results.damage import (
     Damaged,
@@ -42,8 +41,17 @@ from samplebench.results.damage import (
 )
 from samplebench.results.kept import Kept
 from samplebench.results.labels import labels_of
+from samplebench.results.locking import Moment, Shard, alone, beside
 from samplebench.results.record import Record, Score
-from samplebench.results.requests import NAME, Asked, AskedRow, asked_rows, merged, read_all
+from samplebench.results.requests import (
+    Asked,
+    AskedRow,
+    asked_rows,
+    content_of,
+    merged,
+    name_of,
+    read_all,
+)
 from samplebench.results.rows import RowsFile
 from samplebench.results.shown import missing, view_of
 from samplebench.results.view import View
@@ -151,51 +159,80 @@ class Store:
             EnvironmentError_: another run holds it; within the block, at the next write: it, or a
                 sub-folder, was removed, renamed or replaced.
         """
-        from filelock import Timeout
+        with alone(self.out), self._standing():
+            self._sweep_up()
+            yield
 
-        path = self.out / ".lock"
-        try:
-            lock = locks.acquire(path, timeout=0)
-        except Timeout:
-            left = locks.soft(path)
-            none = f" (if there is none, delete {left})" if left.exists() else ""
-            raise EnvironmentError_(
-                f"another run is writing to {self.out}{none}; wait for it or choose another --out"
-            ) from None
-        try:
-            there = (folder for name in _FOLDERS if (folder := self.out / name).is_dir())
-            with held.held([self.out, *there]):
-                self._sweep_up()
-                yield
-        finally:
-            lock.release()
+    @contextmanager
+    def shared(
+        self,
+        shard: Shard,
+        words: Mapping[str, Any],
+        rows: Iterable[PlannedRow],
+        own: Container[str],
+    ) -> Iterator[Moment]:
+        """Holds a shard of a sweep against a second job of it, and the folder as `locked` does.
+
+        Args:
+            shard: which.
+            words, rows: of the whole sweep, as of `add_request`; equal for all of its shards.
+            own: hashes of the shard's cells and scores.
+
+        Yields:
+            How to hold the whole folder for a moment, for what is not of the shard alone.
+
+        Raises:
+            EnvironmentError_: as `locked` does; or shards of another sweep or split are running.
+        """
+        sweep = name_of(content_of(words, rows))
+
+        def begin(first: bool) -> None:
+            self._sweep_up(None if first else own)
+
+        with self._standing(), beside(self.out, shard, sweep, begin) as moment:
+            yield moment
+
+    def _standing(self) -> AbstractContextManager[None]:
+        """Against writing into a folder that was removed, renamed or replaced."""
+        there = (folder for name in _FOLDERS if (folder := self.out / name).is_dir())
+        return held.held([self.out, *there])
 
     def check_place(self) -> None:
         """Raises `EnvironmentError_` where the folder is held and no longer there."""
         for folder in (self.out, *(self.out / name for name in _FOLDERS)):
             held.check(folder)
 
-    def _sweep_up(self) -> None:
+    def _sweep_up(self, own: Container[str] | None = None) -> None:
         """Removes what killed runs left, half-written files and partials of finished cells, and
-        sets damaged files aside."""
-        sweep_halves(self.out)
+        sets damaged files aside.
+
+        Args:
+            own: hashes; files of others are left alone, as somebody may be writing them.
+        """
+
+        def mine(paths: Iterable[Path]) -> list[Path]:
+            named = ((path, path.name.lstrip(".").partition(".")[0]) for path in paths)
+            return sorted(path for path, name in named if own is None or name in own)
+
+        for path in mine(halves(self.out)):
+            path.unlink(missing_ok=True)
         cells, name = self.out / "cells", "[0-9a-f]" * 64
         again = "and its cell is computed anew by its sweep"
-        for path in sorted(cells.glob(f"{name}.json")):
+        for path in mine(cells.glob(f"{name}.json")):
             set_aside(path, lambda path: read_cell(path, SCHEMA), again)
-        for path in sorted((self.out / "scores").glob(f"{name}.json")):
+        for path in mine((self.out / "scores").glob(f"{name}.json")):
             set_aside(path, lambda path: read_score(path, SCHEMA), "and it is computed anew")
-        for path in sorted(cells.glob(f"{name}.png")):
+        for path in mine(cells.glob(f"{name}.png")):
             set_aside(path, check_sheet, "and the page leaves it out")
-        for path in self.kept.of():
+        for path in mine(self.kept.of()):
             set_aside(path, self.kept.check, "and its cell is sampled again where it is needed")
-        for path in sorted(cells.glob(f"{name}.partial.npz")):
+        for path in mine(cells.glob(f"{name}.partial.npz")):
             set_aside(path, self._read_partial, "and its cell starts anew")
-        for path in sorted(cells.glob(f"{name}.partial.*")):
+        for path in mine(cells.glob(f"{name}.partial.*")):
             cell = path.name.partition(".")[0]
             if is_aside(path) or not file_at(path):
                 continue
-            if not self._under_way(cell):
+            if not self.under_way(cell):
                 path.unlink(missing_ok=True)
 
     # cells
@@ -258,7 +295,7 @@ class Store:
         facts = {"schema": SCHEMA, "cell": cell, "again": self.has(cell)}
         write_arrays(self._partial(cell), state, facts)
 
-    def _under_way(self, cell: str) -> bool:
+    def under_way(self, cell: str) -> bool:
         """Whether there is half a cell, and the cell is not finished since."""
         path = self._partial(cell)
         return file_at(path) and (not self.has(cell) or Sealed(path).facts.get("again") is True)
@@ -294,10 +331,8 @@ class Store:
             words: of the request.
             rows: of its plan.
         """
-        # JSON has no infinity either.
-        words = json.loads(json.dumps(words), parse_constant=str)
-        content: dict[str, object] = {"request": words, "rows": asked_rows(rows)}
-        name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:NAME]
+        content = content_of(words, rows)
+        name = name_of(content)
         content["number"] = max((asked.number for asked in self.requests()), default=0) + 1
         content["schema"] = SCHEMA
         write_json(self.out / "requests" / f"{name}.json", content)

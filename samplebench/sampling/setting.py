@@ -13,12 +13,14 @@ from samplebench.answers.parameters import accepted, label, split
 from samplebench.answers.tensors import checked
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
+from samplebench.noise.ahead import drawn_ahead, pays_ahead
 from samplebench.samplers.step import Step
 from samplebench.sampling.solver import Solver, toy_batch
 from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Words
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -68,6 +70,12 @@ class Setting:
         with self.solver.guarded_steps():
             return [*self.solver.remarks(model, name), *self.timeline.remarks(model, name)]
 
+    def _noises(self, device: torch.device) -> int:
+        """Draws of noise that are worth to be made ahead."""
+        if self.timeline.steps is None or not pays_ahead(device):
+            return 0
+        return self.solver.noises(self.timeline.steps, self.params)
+
     def run(
         self,
         model: Bound,
@@ -88,10 +96,13 @@ class Setting:
         supplied = split(t.supplies, accepted(function))[0]
         view = t.view(model)
         grid = t.grid
-        try:
-            end = function(view, x, grid, noise=noise, callback=callback, **supplied, **self.params)
-        except ZeroDivisionError as error:
-            raise _on_equal_levels(self.solver.name, grid.tolist()) or error from error
+        with drawn_ahead(noise, shape[1:], self._noises(latents.device)) as source:
+            try:
+                end = function(
+                    view, x, grid, noise=source, callback=callback, **supplied, **self.params
+                )
+            except ZeroDivisionError as error:
+                raise _on_equal_levels(self.solver.name, grid.tolist()) or error from error
         return t.finish(checked(f"sampler {self.solver.name}", end, like, shape), view, callback)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from samplebench.download.cache import root
 from samplebench.errors import SamplebenchError
+from samplebench.features.judged import numerics_of
 from samplebench.files.archives import Arrays, Unreadable
 from samplebench.identity import identify
 from samplebench.image_sets import ImageSet
@@ -97,6 +98,7 @@ class Cached:
             "weights_sha256": extractor.weights_sha256,
             "feature_dim": extractor.feature_dim,
             "code": self.code,
+            **numerics_of(extractor),
         }
         return hash_of(decides)
 

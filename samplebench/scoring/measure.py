@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from samplebench.errors import InputError, UsageError
+from samplebench.features.judged import numerics_of
 from samplebench.references.nothing import Nothing
 from samplebench.references.reference import Reference, load
 from samplebench.registry import MetricEntry, extractors, metrics
@@ -178,12 +179,15 @@ def extractor_condition(name: str, reference: Reference) -> ExtractorCondition:
 
     A released reference does not bind the weights: it was made with a port from elsewhere.
     """
-    own = getattr(extractors.get(name), "weights_sha256", "")
-    return {
+    extractor = extractors.get(name)
+    own = getattr(extractor, "weights_sha256", "")
+    condition = {
         "name": name,
         "weights_sha256": reference.weights_sha256 or str(own),
         "feature_dim": reference.feature_dim,
+        **numerics_of(extractor),
     }
+    return cast(ExtractorCondition, condition)
 
 
 def _fitting(

@@ -219,7 +219,7 @@ def made(tmp_path_factory):
     small_adm(folder / "adm-imagenet64", configs["adm-imagenet64"])
     writer = script(HERE.parent / "unit" / "checkpoints" / "flax_writer.py")
     writer.main(json.dumps(model_config), str(folder / "cld-cifar10"))
-    inception = script(HERE.parent / "unit" / "features" / "random_inception.py")
+    inception = script(ROOT / "benchmarks" / "containers" / "inception.py")
     torch.save(inception.random_inception(), folder / "inception")
     draw = np.random.default_rng(0)
     statistics = {"mu": draw.random(2048), "sigma": np.diag(draw.random(2048))}

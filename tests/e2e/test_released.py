@@ -51,7 +51,7 @@ def place(tmp_path_factory):
     np.savez(
         folder / "images.npz", images=draw.integers(256, size=(300, 32, 32, 3), dtype=np.uint8)
     )
-    made = Path(__file__).parents[1] / "unit" / "features" / "random_inception.py"
+    made = Path(__file__).parents[2] / "benchmarks" / "containers" / "inception.py"
     words = [sys.executable, made, folder / "inception.pth"]
     subprocess.run([str(word) for word in words], check=True, timeout=300)
     np.savez(folder / "statistics.npz", mu=draw.random(2048), sigma=np.diag(draw.random(2048)))

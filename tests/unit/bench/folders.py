@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 
 from samplebench.bench import plan as planning
+from samplebench.bench.engines.here import here
+from samplebench.bench.job import Engine
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
@@ -84,14 +86,14 @@ def values_of(store: Store, rows: Iterable[PlannedRow]) -> dict[tuple[str, str],
     }
 
 
-def sweep(out: Path, stop: Stop | None = None, **words: Any) -> Swept:
+def sweep(out: Path, stop: Stop | None = None, engine: Engine = here, **words: Any) -> Swept:
     """`samplebench run` without its report."""
     plan, notes, seen = planning.make(Request.of(**words)), list[str](), list[int]()
     store, progress = Store(out, create=True), Progress(quiet=True)
     progress.note = lambda text: notes.append(text) if text else None  # type: ignore[method-assign]
     with store.locked(), listening(lambda images, seconds: seen.append(images)):
         store.add_request(plan.request.words(), plan.rows)
-        execute(plan, store, progress, stop or Stop())
+        execute(plan, store, progress, stop or Stop(), engine)
     return Swept(plan, store, len(seen), notes)
 
 

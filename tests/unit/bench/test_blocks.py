@@ -99,9 +99,8 @@ def test_a_cell_has_so_many_blocks(cell, blocks):
 def test_blocks_of_elsewhere_give_equal_bits(keep, run, blocks, monkeypatch):
     expected = run("here", keep)
     assert len(expected) == 3 + {"moments": 1, "features": 2, "images": 3}[keep]
-    monkeypatch.setattr(
-        "samplebench.bench.cell.run_block", lambda bench, setting, conditions, i: blocks[i]
-    )
+    monkeypatch.setattr("samplebench.bench.cell.sample_block", lambda bench, setting, given, i: i)
+    monkeypatch.setattr("samplebench.bench.cell.with_features", lambda bench, i: blocks[i])
     assert run("elsewhere", keep) == expected
 
 

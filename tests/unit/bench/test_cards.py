@@ -221,7 +221,7 @@ def test_a_baseline_of_cards_is_checked(swept, tmp_path, capsys):
 
 
 def test_a_stopped_cell_of_a_card_goes_on(cards, tmp_path, monkeypatch):
-    whole, ran = cell.run_block, []
+    whole, ran = cell.sample_block, []
 
     def failing(bench, setting, conditions, index):
         if ran and index == 1 and len(ran) == 1:
@@ -230,7 +230,7 @@ def test_a_stopped_cell_of_a_card_goes_on(cards, tmp_path, monkeypatch):
         ran.append(index)
         return whole(bench, setting, conditions, index)
 
-    monkeypatch.setattr(cell, "run_block", failing)
+    monkeypatch.setattr(cell, "sample_block", failing)
     words = {"batch_size": 20, "sampler": "ipndm"}
     with pytest.raises(UsageError, match="stopped"):
         sweep(cards, tmp_path / "out", **words)

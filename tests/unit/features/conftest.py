@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from samplebench.features import inception_network, inception_weights
-from tests.unit.features.random_inception import random_inception
+
+_FILE = Path(__file__).parents[3] / "benchmarks" / "containers" / "inception.py"
+_spec = importlib.util.spec_from_file_location("inception_writer", _FILE)
+_writer = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_writer)
+random_inception, UNITS = _writer.random_inception, _writer.UNITS
 
 
 @pytest.fixture(scope="module")

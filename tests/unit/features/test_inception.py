@@ -13,8 +13,7 @@ from samplebench.errors import EnvironmentError_, InputError
 from samplebench.features import inception_network, inception_weights
 from samplebench.features.inception import InceptionExtractor
 from samplebench.features.inception_network import inception_class
-from tests.unit.features.conftest import published
-from tests.unit.features.random_inception import UNITS
+from tests.unit.features.conftest import UNITS, published
 
 DRAW = torch.Generator().manual_seed(0)
 IMAGES = torch.randint(256, (3, 3, 32, 32), generator=DRAW, dtype=torch.uint8)

@@ -11,6 +11,7 @@ from samplebench import registry
 from samplebench.errors import InputError, UsageError
 from samplebench.metrics.moments import Moments
 from samplebench.references import reference as references
+from samplebench.results.kept import key_of
 from samplebench.scoring.measure import check_extractor, extractor_condition, measures, ready
 
 
@@ -158,10 +159,25 @@ def test_rows_for_metrics_on_features(metric, statistics, stored, array):
 def test_released_statistics_are_not_fetched_to_be_planned():
     (found,) = measures(["fid"], ["edm-cifar10-32x32"])
     assert found.reference.sha256.startswith("4ada108c")
-    weights = registry.extractors.get("inception").weights_sha256
+    extractor = registry.extractors.get("inception")
     assert extractor_condition("inception", found.reference) == {
-        "name": "inception", "weights_sha256": weights, "feature_dim": 2048
-    }  # fmt: skip
+        "name": "inception",
+        "weights_sha256": extractor.weights_sha256,
+        "feature_dim": 2048,
+        "numerics": extractor.numerics,
+    }
+
+
+def test_features_of_another_numerics_are_other_ones(monkeypatch):
+    """What was kept under the old ones is not taken for the new; at first nothing is said."""
+    (found,) = measures(["fid"], ["edm-cifar10-32x32"])
+    keys = set()
+    for number in (1, 2, 3):
+        monkeypatch.setattr(registry.extractors.get("inception"), "numerics", number)
+        condition = extractor_condition("inception", found.reference)
+        assert condition.get("numerics", 1) == number and ("numerics" in condition) == (number > 1)
+        keys.add(key_of(condition))
+    assert len(keys) == 3
 
 
 def test_names_of_the_field_on_the_references_that_hold_their_features():

@@ -1,0 +1,1 @@
+"""Where the time of a cell goes: what `throughput.py` and `peers.py` measure with."""
