@@ -364,7 +364,8 @@ class TestMeeting:
 
 
 @pytest.mark.parametrize(
-    "error", [UsageError("a"), InputError("b"), EnvironmentError_("c"), Interrupted(15)]
+    "error",
+    [UsageError("a"), InputError("b"), EnvironmentError_("c"), Interrupted(15), Interrupted(2)],
 )
 def test_an_error_is_the_same_elsewhere(error):
     found = Failure.of(error).error()
