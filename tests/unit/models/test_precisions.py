@@ -435,7 +435,7 @@ def test_memory_that_runs_out_as_it_compiles_is_that():
         network(torch.ones(2))
 
 
-def test_one_shape_is_one_graph_and_too_many_are_a_line(refused):
+def test_every_shape_is_one_graph_however_many():
     graphs = []
 
     def counting(graph, inputs):
@@ -447,8 +447,10 @@ def test_one_shape_is_one_graph_and_too_many_are_a_line(refused):
     for _ in range(3):
         assert torch.equal(network(torch.ones(4)), 2 * torch.ones(4))
     assert len(graphs) == 1
-    sizes = lambda: [network(torch.ones(n)) for n in range(2, 40)]  # noqa: E731
-    refused(sizes, EnvironmentError_, "cannot be compiled", "leave --compile out")
+    # Of batches of a program's own; torch by itself gives up at the ninth.
+    for n in range(2, 24):
+        assert torch.equal(network(torch.ones(n)), 2 * torch.ones(n))
+    assert len(graphs) == 22
 
 
 def test_without_a_compiler(monkeypatch, refused):
