@@ -18,6 +18,7 @@ from samplebench.ambient import own_settings, products
 from samplebench.bench import plan as planning
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import catalog, checkpoint
+from samplebench.cli import main
 from samplebench.errors import EnvironmentError_, UsageError
 from samplebench.loading import precision
 from samplebench.loading.precision import running
@@ -457,3 +458,14 @@ def test_without_a_compiler(monkeypatch, refused):
     monkeypatch.setenv("CXX", "no-such-compiler")
     load = lambda: sb.load("digits-edm", device="cpu", compile=True)  # noqa: E731
     refused(load, EnvironmentError_, "needs a C++ compiler", "no-such-compiler is not there")
+
+
+def test_a_sweep_without_a_compiler_writes_nothing(monkeypatch, tmp_path, capsys, refused):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    words = {"model": "digits-edm", "nfe": 2, "device": "cpu", "compile": True}
+    out = tmp_path / "out"
+    refused(lambda: sb.run(**words, out=str(out)), EnvironmentError_, "needs a C++ compiler")
+    flags = ["run", "--model", "digits-edm", "--nfe", "2", "--device", "cpu", "--compile"]
+    assert main([*flags, "--out", str(out)]) == 3
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and not (said.out or out.exists())
