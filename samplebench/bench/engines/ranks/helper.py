@@ -12,7 +12,7 @@ from samplebench.bench.conditions import setting_of
 from samplebench.bench.engines.failure import Failure
 from samplebench.bench.engines.here import load_bench
 from samplebench.bench.engines.ranks.device import own_device
-from samplebench.bench.engines.ranks.wire import Link, Lost, Peer, Told
+from samplebench.bench.engines.ranks.wire import Link, Peer, PeerLost, Told
 from samplebench.bench.engines.ranks.words import (
     Bye,
     End,
@@ -152,7 +152,7 @@ class Helper:
                     self._halted = True
                 case End():
                     self._end = message
-                case Lost():
+                case PeerLost():
                     self._lost = True
             self._news.notify_all()
 

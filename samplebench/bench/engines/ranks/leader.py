@@ -16,7 +16,7 @@ from samplebench.bench.engines.failure import Failure
 from samplebench.bench.engines.here import load_bench
 from samplebench.bench.engines.ranks.device import own_device
 from samplebench.bench.engines.ranks.helper import AHEAD
-from samplebench.bench.engines.ranks.wire import Link, Lost, Peer
+from samplebench.bench.engines.ranks.wire import Link, Peer, PeerLost
 from samplebench.bench.engines.ranks.words import (
     Bye,
     End,
@@ -252,7 +252,7 @@ class Leader:
                     job.stop.signal = job.stop.signal or failure.signal
                 elif failure is not None:
                     self._error = self._error or failure.error()
-            case Lost():
+            case PeerLost():
                 self._left.add(peer)
                 self._error = self._error or EnvironmentError_(
                     f"rank {peer} has ended without a word; the same command goes on where it "

@@ -24,7 +24,7 @@ _SET = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _ALIVE = b""
 
 
-class Lost(Exception):
+class PeerLost(Exception):
     """A peer ended, or is silent, and will send nothing more."""
 
 
@@ -44,10 +44,10 @@ class Link(Protocol):
     world: int
 
     def send(self, to: int, data: bytes) -> None:
-        """Sends; raises `Lost`."""
+        """Sends; raises `PeerLost`."""
 
     def receive(self, sender: int) -> bytes:
-        """What was sent next; raises `Lost`."""
+        """What was sent next; raises `PeerLost`."""
 
 
 def several() -> bool:
@@ -74,7 +74,7 @@ class Gloo:
             if data:
                 dist.send(torch.frombuffer(bytearray(data), dtype=torch.uint8), to, self._group)
         except RuntimeError as error:
-            raise Lost(str(error)) from None
+            raise PeerLost(str(error)) from None
 
     def receive(self, sender: int) -> bytes:
         import torch
@@ -87,7 +87,7 @@ class Gloo:
             if len(data):
                 dist.recv(data, sender, self._group)
         except RuntimeError as error:
-            raise Lost(str(error)) from None
+            raise PeerLost(str(error)) from None
         return data.numpy().tobytes()
 
 
@@ -126,7 +126,7 @@ class Peer:
     Args:
         link: to all peers.
         peer: its rank.
-        heard: called with each message in turn, the last one `Lost` or one that ends the line.
+        heard: called with each message in turn, the last one `PeerLost` or one that ends the line.
         ends: whether a message is the last one.
     """
 
@@ -161,7 +161,7 @@ class Peer:
                 data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
             try:
                 self._link.send(self._peer, data)
-            except Lost:
+            except PeerLost:
                 return  # whoever listens says so
             if message is not None and self._ends(message):
                 return
@@ -170,7 +170,7 @@ class Peer:
         while True:
             try:
                 data = self._link.receive(self._peer)
-            except Lost as lost:
+            except PeerLost as lost:
                 self._heard(self._peer, lost)
                 return
             if data == _ALIVE:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from samplebench.bench import plan as planning
 from samplebench.bench.engines.ranks.helper import Helper
 from samplebench.bench.engines.ranks.leader import Leader
-from samplebench.bench.engines.ranks.wire import Lost, Told
+from samplebench.bench.engines.ranks.wire import PeerLost, Told
 from samplebench.bench.request import Request
 
 # How a rank ends, as its exit code.
@@ -31,7 +31,7 @@ class Pipes:
         try:
             self._ends[to].sendall(len(data).to_bytes(8, "big") + data)
         except OSError as error:
-            raise Lost(str(error)) from None
+            raise PeerLost(str(error)) from None
 
     def receive(self, sender: int) -> bytes:
         head = self._read(sender, 8)
@@ -40,7 +40,7 @@ class Pipes:
     def _read(self, sender: int, size: int) -> bytes:
         data = self._files[sender].read(size)
         if data is None or len(data) < size:
-            raise Lost("closed")
+            raise PeerLost("closed")
         return data
 
     def close(self) -> None:

@@ -14,12 +14,13 @@ import pytest
 
 from samplebench.api import sweep as swept
 from samplebench.bench import plan as planning
-from samplebench.bench.engines import ranks_helper, ranks_leader, ranks_wire
 from samplebench.bench.engines.failure import Failure
+from samplebench.bench.engines.ranks import helper, wire
 from samplebench.bench.engines.ranks.helper import check_equal
+from samplebench.bench.engines.ranks.leader import Leader
 from samplebench.bench.engines.ranks.meeting import meet
-from samplebench.bench.engines.ranks.wire import Lost, Peer, several
-from samplebench.bench.engines.ranks.words import Bye, Folded, Halt, last, places
+from samplebench.bench.engines.ranks.wire import Peer, PeerLost, several
+from samplebench.bench.engines.ranks.words import Bye, End, Folded, Halt, Made, last, places
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted
@@ -212,16 +213,16 @@ def test_a_rank_runs_ahead_so_far_and_no_further(tmp_path):
     words = {**WORDS, "nfe": 3, "num_samples": 16 * 40}
     made = []
 
-    class Deaf(ranks_leader.Leader):
+    class Deaf(Leader):
         def _hear(self, peer, message):
-            if isinstance(message, ranks_leader.Made):
+            if isinstance(message, Made):
                 made.append(message.place)
             else:
                 super()._hear(peer, message)
 
         def _own_share(self, job, bench, cells, starts):
             end = time.monotonic() + 20
-            while len(made) < ranks_helper.AHEAD and time.monotonic() < end:
+            while len(made) < helper.AHEAD and time.monotonic() < end:
                 time.sleep(0.01)
             time.sleep(0.3)
             job.stop.signal = 15
@@ -232,12 +233,12 @@ def test_a_rank_runs_ahead_so_far_and_no_further(tmp_path):
         with pytest.raises(Interrupted):
             led(tmp_path / "out", leader, words)
         assert ended() == [TOLD]
-    assert made == [2 * k + 1 for k in range(ranks_helper.AHEAD)]
+    assert made == [2 * k + 1 for k in range(helper.AHEAD)]
 
 
 class TestPeer:
     def test_who_is_alive_says_so(self, monkeypatch):
-        monkeypatch.setattr(ranks_wire, "BEAT", 0.02)
+        monkeypatch.setattr(wire, "BEAT", 0.02)
         sent, heard, closed = [], [], threading.Event()
 
         class Link:
@@ -248,7 +249,7 @@ class TestPeer:
 
             def receive(self, sender):
                 closed.wait(20)
-                raise Lost("closed")
+                raise PeerLost("closed")
 
         line = Peer(Link(), 0, lambda peer, message: heard.append((peer, message)), last)
         line.say(Folded())
@@ -260,7 +261,7 @@ class TestPeer:
         assert sent[:1] == [pickle.dumps(Folded(), protocol=pickle.HIGHEST_PROTOCOL)]
         assert b"" in sent and pickle.loads(sent[-1]) == Bye(None)
         ((peer, lost),) = heard
-        assert peer == 0 and isinstance(lost, Lost)
+        assert peer == 0 and isinstance(lost, PeerLost)
 
     def test_signs_of_life_are_no_messages(self):
         data, heard = [b"", pickle.dumps(Halt()), b"", pickle.dumps(Bye(None))], []
@@ -275,7 +276,7 @@ class TestPeer:
                 return data.pop(0)
 
         line = Peer(Link(), 1, lambda peer, message: heard.append(message), last)
-        line.say(ranks_leader.End(None, None))
+        line.say(End(None, None))
         line.close(20)
         assert heard == [Halt(), Bye(None)] and data == []
 
