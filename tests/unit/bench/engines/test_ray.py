@@ -87,7 +87,7 @@ def rows(out):
         ({"address": "10.0.0.1:6379"}, "--address is of --engine ray"),
         ({"workers": 2}, "--workers is of --engine ray"),
         ({"engine": "ray", "address": "ray://10.0.0.1:10001"}, "give HOST:PORT"),
-        ({"engine": "ray", "batch_size": "auto"}, "give a number"),
+        ({"engine": "ray", "batch_size": "auto"}, "write the number"),
         ({"engine": "ray", "shard": "0/2"}, "leave out --shard or --engine ray"),
         ({"engine": "ray", "device": "cuda:1"}, "give cuda or cpu"),
         ({"engine": "ray", "model": object.__new__}, "in memory stay in this process"),
