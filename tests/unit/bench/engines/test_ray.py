@@ -111,6 +111,37 @@ def test_ray_is_not_installed(monkeypatch):
     assert caught.value.exit_code == 3
 
 
+class Nodes:
+    """What Ray says of a cluster of machines of (cores, GPUs)."""
+
+    def __init__(self, *machines):
+        self.machines = machines
+
+    def nodes(self):
+        return [{"Alive": True, "Resources": {"CPU": c, "GPU": g}} for c, g in self.machines]
+
+
+@pytest.mark.parametrize(
+    ("machines", "words", "share"),
+    [
+        # One per GPU, which takes no core of others; the threads are its share of the cores.
+        ([(16, 2), (16, 2)], {}, ({"num_gpus": 1, "num_cpus": 0}, 4, 8)),
+        ([(16, 2)], {"workers": 1}, ({"num_gpus": 1, "num_cpus": 0}, 1, 8)),
+        # One per machine where there are none, or they are not asked for.
+        ([(4, 0), (4, 0)], {}, ({"num_cpus": 4}, 2, 4)),
+        ([(4, 1), (4, 1)], {"device": "cpu"}, ({"num_cpus": 4}, 2, 4)),
+        ([(4, 0)], {"workers": 3}, ({"num_cpus": 1}, 3, 1)),
+    ],
+)
+def test_what_each_worker_has(machines, words, share):
+    assert actors._shares(Nodes(*machines), Request(**words)) == share
+
+
+def test_a_cluster_without_gpus_is_told():
+    with pytest.raises(EnvironmentError_, match="has no GPU; try --device cpu"):
+        actors._shares(Nodes((4, 0)), Request(device="cuda"))
+
+
 def test_where_nothing_is_left_to_sample_no_cluster_is_started(monkeypatch):
     monkeypatch.setattr(cluster, "connected", lambda address: pytest.fail("started"))
     cluster.cluster(SimpleNamespace(items=(), plan=SimpleNamespace(request=Request())))
