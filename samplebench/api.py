@@ -8,15 +8,15 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench import plan as planning
-from samplebench.bench.checks import ENGINES
 from samplebench.bench.engines.choose import engine_of, placed
 from samplebench.bench.engines.ranks import joined
+from samplebench.bench.engines.ranks.wire import Told
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress, describe
 from samplebench.bench.request import Request
 from samplebench.bench.shares import shard_of, share_of
 from samplebench.bench.stop import Stop
-from samplebench.errors import SamplebenchError, UsageError
+from samplebench.errors import SamplebenchError
 from samplebench.results.locking import Moment
 from samplebench.results.store import Store
 from samplebench.results.view import failure
@@ -59,7 +59,7 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
     from samplebench.bench.ready import ready
     from samplebench.results.tables import to_frame
 
-    with own_settings(), joined() as ranks:
+    with own_settings(), _as_rank_0(), joined() as ranks:
         plan, progress = planning.make(placed(Request.of(**words))), Progress(quiet)
         if isinstance(ranks, Helper):
             ranks.assist(plan)
@@ -76,6 +76,15 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
     for line in lost:
         warnings.warn(f"failed: {line}", stacklevel=2)
     return to_frame(rows)
+
+
+@contextmanager
+def _as_rank_0() -> Iterator[None]:
+    """Raises on every rank what rank 0 raises, so that a program takes the same way on all."""
+    try:
+        yield
+    except Told as told:
+        raise told.failure.error() from told.__cause__
 
 
 def failures(view: View) -> list[str]:
@@ -103,12 +112,20 @@ def sweep(plan: Plan, progress: Progress, ranks: Leader | None = None) -> View:
     from samplebench.bench.run import execute
     from samplebench.report import write_report
 
-    engine, store = _engine_of(plan, ranks), Store(plan.folder, create=True)
-    with _held(plan, store) as moment:
+    store = Store(plan.folder, create=True)
+    if ranks is None:
+        engine: Engine = engine_of(plan.request)
+    else:
+        ranks.fetched()
+        engine = ranks.engine
+    stop = Stop(once=ranks is None)
+    # torchrun sends a signal as soon as one of several ends, and the report is written after that.
+    listening = nullcontext() if ranks is None else stop.listening()
+    with _held(plan, store) as moment, listening:
         with moment():
             store.add_request(plan.request.asked(), plan.rows)
         try:
-            with Stop(once=ranks is None).listening() as stop:
+            with stop.listening():
                 execute(plan, store, progress, stop, engine)
         except BaseException as error:
             # Finished cells are reported; what stopped the run is what is said.
@@ -130,22 +147,6 @@ def sweep(plan: Plan, progress: Progress, ranks: Leader | None = None) -> View:
             "ended yet"
         )
     return view
-
-
-def _engine_of(plan: Plan, ranks: Leader | None) -> Engine:
-    """Who samples.
-
-    Raises:
-        UsageError: words that have no place beside each other.
-    """
-    if ranks is None:
-        return engine_of(plan.request)
-    if plan.request.engine != ENGINES[0]:
-        raise UsageError(
-            f"--engine {plan.request.engine} starts processes of its own; leave out torchrun, or it"
-        )
-    ranks.fetched()
-    return ranks.engine
 
 
 @contextmanager

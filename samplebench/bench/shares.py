@@ -23,7 +23,8 @@ def share_of(plan: Plan) -> frozenset[str]:
     shard = shard_of(plan)
     if shard is None:
         return frozenset(plan.cells)
-    loads, share = [0.0] * shard.count, set[str]()
+    # Of more jobs than cells the last ones have nothing.
+    loads, share = [0.0] * min(shard.count, len(plan.cells)), set[str]()
     for cell in sorted(plan.cells.values(), key=lambda cell: (-work(cell), cell.hash)):
         job = loads.index(min(loads))
         loads[job] += work(cell)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import traceback
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,10 +141,14 @@ def add(commands: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    with suppress(Told), joined() as ranks:
-        return _run(args, ranks)
-    # Rank 0 has told what went wrong, and its exit code is the one that counts.
-    return 0
+    try:
+        with joined() as ranks:
+            return _run(args, ranks)
+    except Told as told:
+        # Rank 0 says what went wrong, and its exit code counts; where it did is known here alone.
+        if args.debug and told.__cause__ is not None:
+            traceback.print_exception(told.__cause__)
+        return 0
 
 
 def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:

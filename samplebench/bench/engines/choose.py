@@ -73,6 +73,8 @@ def check_words(request: Request) -> None:
             if getattr(request, name) is not None:
                 raise UsageError(f"--{name} is of --engine ray; give that, too, or leave it out")
         return
+    if several():
+        raise UsageError("--engine ray starts processes of its own; leave out torchrun, or it")
     if request.shard is not None:
         raise UsageError("a cluster's workers share every cell; leave out --shard or --engine ray")
     if (request.address or "").startswith("ray://"):

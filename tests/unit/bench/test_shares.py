@@ -58,6 +58,12 @@ def test_every_cell_is_somebodys_and_nobody_has_much_more(plan, count):
     assert all(len({cell.hash for cell in first} & share) <= 1 for share in shares)
 
 
+def test_jobs_beyond_the_cells_have_nothing():
+    cells, many = len(plan_of().cells), 10**21
+    shares = [share_of(plan_of(shard=f"{i}/{many}")) for i in (0, cells - 1, cells, many - 1)]
+    assert [len(share) for share in shares] == [1, 1, 0, 0]
+
+
 def test_without_a_shard_all_are_its_own(plan):
     assert share_of(plan) == set(plan.cells)
 

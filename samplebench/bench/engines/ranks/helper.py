@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from samplebench.bench.cell import computed
@@ -62,6 +62,8 @@ class Helper:
         self._shares: dict[str, Share] = {}
         self._sent = self._folded = 0
         self._end: End | None = None
+        # A signal comes twice, from the terminal and from torchrun: it is noted until all is said.
+        self._ears = ExitStack()
         self._line = Peer(link, 0, self._heard, last)
 
     def assist(self, plan: Plan) -> None:
@@ -71,7 +73,8 @@ class Helper:
             Interrupted: this process is to stop.
             SamplebenchError: what rank 0 would raise of its own share; or its plan is another one.
         """
-        with suppress(_Over), Stop(once=False).listening() as stop:
+        stop = self._ears.enter_context(Stop(once=False).listening())
+        with suppress(_Over):
             self._wait(lambda: self._fetched, stop)
             plan = ready(plan, quiet=True)
             self._wait(lambda: self._sweep is not None, stop)
@@ -88,7 +91,7 @@ class Helper:
             EnvironmentError_: rank 0 is gone.
         """
         self._line.say(Bye(None if error is None else Failure.of(error)))
-        with suppress(_Over):
+        with self._ears, suppress(_Over):
             self._wait(lambda: False)
         if self._end is None:
             raise EnvironmentError_(
@@ -97,7 +100,7 @@ class Helper:
             )
         self._line.close(_END)
         if self._end.failure is not None:
-            raise Told(self._end.failure.text) from error
+            raise Told(self._end.failure) from error
         self.outcome = self._end.outcome
 
     def _sample(self, plan: Plan, name: str, cells: Sequence[Cell], stop: Stop) -> None:

@@ -6,6 +6,7 @@ nothing for `PATIENCE` seconds is lost, however long its block takes.
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import queue
@@ -15,6 +16,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, Protocol
 
+from samplebench.bench.engines.failure import Failure
 from samplebench.errors import EnvironmentError_, SamplebenchError
 
 # Seconds: between two signs of life; until a peer without one is given up.
@@ -22,6 +24,7 @@ BEAT, PATIENCE = 10.0, 300.0
 # What torchrun sets; other launchers that set the same will do.
 _SET = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _ALIVE = b""
+_log = logging.getLogger(__name__)
 
 
 class PeerLost(Exception):
@@ -29,7 +32,15 @@ class PeerLost(Exception):
 
 
 class Told(SamplebenchError):
-    """The run ended with an error that rank 0 tells."""
+    """The run ended with an error that rank 0 tells.
+
+    Attributes:
+        failure: that error.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
 
 
 class Link(Protocol):
@@ -136,7 +147,7 @@ class Peer:
         self._link, self._peer, self._heard, self._ends = link, peer, heard, ends
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._threads = [
-            threading.Thread(target=work, name=f"rank {peer}", daemon=True)
+            threading.Thread(target=self._safely, args=(work,), name=f"rank {peer}", daemon=True)
             for work in (self._speak, self._listen)
         ]
         for thread in self._threads:
@@ -150,6 +161,14 @@ class Peer:
         """Waits until both sides have said their last, at most so long."""
         for thread in self._threads:
             thread.join(seconds)
+
+    def _safely(self, work: Callable[[], None]) -> None:
+        """However a thread ends, whoever waits for the peer is told."""
+        try:
+            work()
+        except Exception as error:
+            _log.debug("the line to rank %d has failed", self._peer, exc_info=True)
+            self._heard(self._peer, PeerLost(f"{type(error).__name__}: {error}"))
 
     def _speak(self) -> None:
         while True:

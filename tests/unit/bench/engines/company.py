@@ -38,7 +38,10 @@ class Pipes:
         return self._read(sender, int.from_bytes(head, "big"))
 
     def _read(self, sender: int, size: int) -> bytes:
-        data = self._files[sender].read(size)
+        try:
+            data = self._files[sender].read(size)
+        except OSError as error:  # one that was killed before it had read all
+            raise PeerLost(str(error)) from None
         if data is None or len(data) < size:
             raise PeerLost("closed")
         return data

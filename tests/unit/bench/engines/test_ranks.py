@@ -8,20 +8,23 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 
+import samplebench as sb
 from samplebench.api import sweep as swept
 from samplebench.bench import plan as planning
+from samplebench.bench.engines.choose import placed
 from samplebench.bench.engines.failure import Failure
 from samplebench.bench.engines.ranks import helper, wire
 from samplebench.bench.engines.ranks.device import own_device
-from samplebench.bench.engines.ranks.helper import check_equal
+from samplebench.bench.engines.ranks.helper import Helper, check_equal
 from samplebench.bench.engines.ranks.leader import Leader
 from samplebench.bench.engines.ranks.meeting import meet
-from samplebench.bench.engines.ranks.wire import Peer, PeerLost, several
+from samplebench.bench.engines.ranks.wire import Peer, PeerLost, Told, several
 from samplebench.bench.engines.ranks.words import Bye, End, Folded, Halt, Made, last, places
 from samplebench.bench.progress import Progress
 from samplebench.bench.request import Request
@@ -311,6 +314,36 @@ class TestPeer:
         line.close(20)
         assert heard == [Halt(), Bye(None)] and data == []
 
+    @pytest.mark.parametrize("whose", ["receive", "loads", "send", "dumps"])
+    def test_no_failure_leaves_anybody_waiting(self, whose):
+        """Of a link in another way than by `PeerLost`, or of a message that cannot be read."""
+        heard, told, closed = [], threading.Event(), threading.Event()
+
+        class Link:
+            rank, world = 0, 2
+
+            def send(self, to, data):
+                if whose == "send":
+                    raise ConnectionResetError("reset")
+
+            def receive(self, sender):
+                if whose == "receive":
+                    raise ConnectionResetError("reset")
+                if whose == "loads":
+                    return b"no pickle"
+                closed.wait(20)
+                raise PeerLost("closed")
+
+        def hear(peer, message):
+            heard.append((peer, type(message)))
+            told.set()
+
+        line = Peer(Link(), 1, hear, last)
+        if whose in ("send", "dumps"):
+            line.say(End(threading.Lock() if whose == "dumps" else None, None))
+        assert told.wait(20) and heard == [(1, PeerLost)]
+        closed.set()
+
     def test_pipes_end_as_their_peer_does(self):
         with company(2, {}, lambda link, words: 5) as (leader, _, ended):
             assert ended() == [5]
@@ -380,11 +413,73 @@ def test_other_errors_keep_what_they_say():
     assert Failure.of(KeyboardInterrupt()).error().exit_code == 130
 
 
+def test_a_program_sees_the_same_error_on_all_ranks(monkeypatch):
+    """So that it takes the same way where it goes on after one."""
+
+    @contextmanager
+    def joined():
+        raise Told(Failure.of(InputError("no such file")))
+        yield
+
+    monkeypatch.setattr("samplebench.api.joined", joined)
+    with pytest.raises(InputError, match=r"^no such file$"):
+        sb.run(model="digits-exact")
+
+
+def test_a_signal_comes_while_the_report_is_written(tmp_path, monkeypatch):
+    """torchrun sends it to all others when one has ended."""
+    written = []
+
+    def write_report(view, out):
+        os.kill(os.getpid(), signal.SIGTERM)
+        written.append(out)
+
+    monkeypatch.setattr("samplebench.report.write_report", write_report)
+    with company(2, WORDS) as (leader, _, ended):
+        led(tmp_path / "out", leader, WORDS)
+        assert ended() == [ENDED] and written == [tmp_path / "out"]
+
+
+def test_a_second_signal_is_noted_by_other_ranks(tmp_path):
+    """The terminal and torchrun send one each."""
+
+    def twice(link, words):
+        helper = Helper(link)
+        try:
+            try:
+                threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+                helper.assist(planning.make(Request.of(**words)))
+            except BaseException as error:
+                threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+                time.sleep(0.6)
+                helper.leave(error)
+                raise
+        except Told as told:
+            return TOLD if told.failure.signal == signal.SIGINT else 7
+        return 8
+
+    with company(2, WORDS, twice) as (leader, _, ended):
+        # Nothing is planned for it: it waits, and is told to stop.
+        end = time.monotonic() + 20
+        while not leader._left and time.monotonic() < end:
+            time.sleep(0.01)
+        leader.end(Interrupted(signal.SIGINT))
+        assert ended() == [TOLD]
+
+
 @pytest.mark.parametrize("starts", [[0, 0], [2, 1], [4, 0], [4, 4]])
 def test_places_are_the_missing_blocks_in_their_order(starts):
     plan = planning.make(Request.of(**WORDS))
     found = [*places([*plan.cells.values()], starts)]
     assert found == [(n, i) for n, start in enumerate(starts) for i in range(start, 4)]
+
+
+def test_a_cluster_under_torchrun_is_refused(monkeypatch):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost",
+                        "MASTER_PORT": "29500"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=r"^--engine ray starts processes of its own; leave out"):
+        placed(Request.of(engine="ray"))
 
 
 @pytest.mark.parametrize(
