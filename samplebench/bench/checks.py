@@ -214,7 +214,8 @@ def _shard(name: str, value: Any) -> str:
     whole = slash and place.isdecimal() and count.isdecimal() and len(text) < 1000
     if not (whole and int(place) < int(count)):
         raise UsageError(
-            f"--shard {line_of(text)}: write i/n with i from 0 to n - 1, e.g. 0/4 for the first of four"
+            f"--shard {line_of(text)}: write i/n with i from 0 to n - 1, e.g. 0/4 for the first "
+            "of four"
         )
     return f"{int(place)}/{int(count)}"
 
