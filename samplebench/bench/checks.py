@@ -210,10 +210,12 @@ def _engine(name: str, value: Any) -> str:
 def _shard(name: str, value: Any) -> str:
     text = _text(name, value)
     place, slash, count = text.partition("/")
-    whole = slash and place.isdecimal() and count.isdecimal()
+    # Python reads no number of thousands of digits.
+    whole = slash and place.isdecimal() and count.isdecimal() and len(text) < 1000
     if not (whole and int(place) < int(count)):
         raise UsageError(
-            f"--shard {text}: write i/n with i from 0 to n - 1, e.g. 0/4 for the first of four"
+            f"--shard {line_of(text)}: write i/n with i from 0 to n - 1, e.g. 0/4 for the first "
+            "of four"
         )
     return f"{int(place)}/{int(count)}"
 

@@ -142,6 +142,7 @@ BAD = [
     ({"batch_size": 0}, "--batch-size 0 is out of range; give 1 to 65,536"),
     ({"batch_size": [64]}, "--batch-size [64] is not a whole number"),
     ({"batch_size": np.array([8, 16])}, "--batch-size [ 8 16] is not a whole number"),
+    ({"shard": "0/" + 5000 * "9"}, "...: write i/n with i from 0 to n - 1"),
     ({"protocol": ""}, "--protocol '' is not a name"),
     ({"state_dtype": 64}, "--state-dtype 64 is not a name"),
     ({"out": ""}, "--out '' is not a name"),
