@@ -1,11 +1,12 @@
 """Sampling throughput of two Ray workers against one process, each worker of one thread.
 
-    python benchmarks/cluster.py [--seconds 60] [--workers 2] [--out benchmarks/results/...]
+    python benchmarks/cluster.py [--seconds 60] [--workers 2]
 
 Both sample the same cells of digits-vp for at least that long; counted is the time from the first
 folded block to the last, so that no start-up is in it. The files they leave are compared byte by
 byte. Ray's own processes take CPU time, too: it is printed as a share of what the cores have, so
-that a ratio below the number of workers is explained.
+that a ratio below the number of workers is explained. The result is written as JSON and Markdown
+into benchmarks/results/ under the hardware's name.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from samplebench.bench.provenance import processor
+import torch
+
+from timing.results import RESULTS, facts, hardware, table, write
+
+# Times the pace of one process.
+LEAST = 1.6
 
 _CHILD = """
 import json, sys, time
@@ -114,29 +120,31 @@ def same(one: Path, other: Path) -> bool:
     return bool(names) and equal and names == {p.name for p in (other / "cells").glob("*.npz")}
 
 
-def markdown(found: dict[str, object], single: Run, crew: Run) -> str:
-    cores, workers = found["cores"], found["workers"]
-    share = (crew.ray + crew.driver) / (crew.seconds * float(str(cores)))
-    return (
-        f"# {workers} Ray workers against one process, {found['hardware']}, {cores} cores\n\n"
-        f"digits-vp, blocks of {found['block']}, one thread each.\n\n"
-        "| | images | seconds | images/s |\n|---|---|---|---|\n"
-        f"| one process | {single.images:,} | {single.seconds:.1f} | {single.pace:.1f} |\n"
-        f"| {workers} workers | {crew.images:,} | {crew.seconds:.1f} | {crew.pace:.1f} |\n\n"
-        f"* ratio: {crew.pace / single.pace:.2f} (bar: 1.6)\n"
-        f"* bits equal: {found['equal']}\n"
-        f"* CPU of Ray's own processes: {crew.ray:.1f} s, of the driver: {crew.driver:.1f} s; both "
-        f"with their start, {100 * share:.0f} % of what the cores had meanwhile\n"
-    )
+def told(single: Run, crew: Run, workers: int, block: int, equal: bool) -> list[str]:
+    """The same in Markdown."""
+    share = (crew.ray + crew.driver) / (crew.seconds * (os.cpu_count() or 1))
+    rows = [
+        [name, f"{run.images:,}", f"{run.seconds:.1f}", f"{run.pace:.1f}"]
+        for name, run in (("one process", single), (f"{workers} workers", crew))
+    ]
+    return [
+        f"digits-vp, blocks of {block}, one thread each. Ratio: {crew.pace / single.pace:.2f} "
+        f"(bar: at least {LEAST}). Bits {'equal' if equal else 'DIFFER'}.",
+        table(["", "images", "seconds", "images/s"], rows),
+        f"CPU of Ray's own processes: {crew.ray:.1f} s, of the driver: {crew.driver:.1f} s; both "
+        f"with their start, {100 * share:.0f} % of what {os.cpu_count()} cores had meanwhile.",
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="of the shorter run, at least")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--block", type=int, default=256)
-    parser.add_argument("--out", help="writes OUT.json and OUT.md")
-    args = parser.parse_args()
+    parser.add_argument("--out", type=Path, help="JSON; default: under benchmarks/results")
+    args, device = parser.parse_args(), torch.device("cpu")
     words: dict[str, object] = {"model": "digits-vp", "sampler": "heun", "nfe": [19], "seed": 0}
     words |= {"batch_size": args.block, "device": "cpu", "metric": "fd-digits"}
     with tempfile.TemporaryDirectory() as folder:
@@ -147,17 +155,12 @@ def main() -> None:
         many = {**words, "engine": "ray", "workers": args.workers}
         crew = ran(many, Path(folder) / "many")
         equal = same(Path(folder) / "one", Path(folder) / "many")
-    found: dict[str, object] = {
-        "hardware": processor(), "cores": os.cpu_count(),
-        "workers": args.workers, "block": args.block, "equal": equal,
-        "ratio": crew.pace / single.pace, "single": asdict(single), "crew": asdict(crew),
-    }  # fmt: skip
-    text = markdown(found, single, crew)
-    print(text)
-    if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(f"{args.out}.json").write_text(json.dumps(found, indent=1) + "\n")
-        Path(f"{args.out}.md").write_text(text)
+    found = {"workers": args.workers, "block": args.block, "equal": equal, "least": LEAST,
+             "ratio": crew.pace / single.pace, "single": single, "crew": crew}  # fmt: skip
+    out = args.out or RESULTS / hardware(device) / "cluster.json"
+    title = f"{args.workers} workers of Ray beside one process"
+    parts = told(single, crew, args.workers, args.block, equal)
+    write(out, title, facts(device), found, parts)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python benchmarks/cost_model.py
     python benchmarks/cost_model.py --check
 
-The first counts the operations of the released networks, without weights, and prints the GPU-hours
+The first counts the operations of the released networks and of Inception, and prints the GPU-hours
 of the standard tables at assumed speeds. The second times single evaluations, features, draws and
 folding of digits models, predicts with docs/scaling.md's formula what sweeps of other budgets
 and numbers of images take, runs them, and prints both. --check writes JSON and Markdown into
@@ -26,11 +26,13 @@ from typing import Any
 import torch
 
 import samplebench as sb
+from containers.inception import random_inception
 from samplebench.bench import plan as planning
 from samplebench.bench.estimate import evaluations
 from samplebench.bench.flops import gflop_of
 from samplebench.bench.keep import room_of
 from samplebench.bench.request import Request
+from samplebench.features.inception_network import inception_class
 from samplebench.networks.edm2_denoiser import edm2_denoiser
 from samplebench.networks.preconditioning import preconditioner
 from timing.cells import Variant, load
@@ -41,8 +43,6 @@ from timing.stages import Watch
 # Of EDM2 on ImageNet-512: latents of 64 x 64 x 4, which another network decodes.
 LATENTS = {"img_resolution": 64, "img_channels": 4, "label_dim": 1000}
 WIDTHS = {"EDM2-S": 192, "EDM2-XXL": 448}
-# Inception at 299 x 299, docs/scaling.md says whence.
-INCEPTION = 11.4
 # TFLOP/s that a network achieves: assumed, not measured.
 ASSUMED = (40, 150, 300)
 N, DIM = 50_000, 2048
@@ -93,8 +93,21 @@ def gflop(class_name: str, arguments: Mapping[str, Any]) -> float:
     return found
 
 
+def gflop_of_inception() -> float:
+    """Of one image, which it resizes to 299 x 299."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "inception.pth"
+        torch.save(random_inception(), path)
+        made = inception_class()("inception", ["2048"], feature_extractor_weights_path=str(path))
+    image = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    found = gflop_of(lambda: made(image), 1)
+    assert found is not None
+    return found
+
+
 def tables() -> str:
     """GPU-hours of the standard tables, and what 1,000 cells keep."""
+    features = gflop_of_inception()
     counted = {
         network.what: gflop(network.class_name, network.arguments)
         for network in NETWORKS.values() if network.class_name is not None
@@ -104,11 +117,11 @@ def tables() -> str:
         counted[what] = gflop("", {**LATENTS, "model_channels": width})
     rows = []
     for what, each in counted.items():
-        total = {nfe: N * (each * nfe + INCEPTION) / 1e6 for nfe in BUDGETS}
+        total = {nfe: N * (each * nfe + features) / 1e6 for nfe in BUDGETS}
         hours = [" / ".join(f"{total[nfe] / (speed * 3.6):.2g}" for nfe in BUDGETS)
                  for speed in ASSUMED]  # fmt: skip
         both = " / ".join(f"{total[nfe]:,.0f}" for nfe in BUDGETS)
-        rows.append([what, f"{each:.1f}", both, *hours])
+        rows.append([what, f"{each:,.1f}", both, *hours])
     budgets = " / ".join(map(str, BUDGETS))
     head = ["network", "GFLOP an evaluation", f"PFLOP of {N:,} images at NFE {budgets}",
             *(f"hours at {speed} TFLOP/s" for speed in ASSUMED)]  # fmt: skip
@@ -119,7 +132,8 @@ def tables() -> str:
             kept.append([level, f"{side}x{side}", f"{room.kept / 1e6:,.0f}",
                          f"{room.kept / 1e6:,.0f} GB", f"{room.underway / 1e6:,.0f}"])  # fmt: skip
     sizes = ["keep", "images", "MB a cell", "1,000 cells", "MB more under way"]
-    return f"{table(head, rows)}\n\n{table(sizes, kept)}"
+    passed = f"Inception's pass: {features:.1f} GFLOP an image, which the sums hold."
+    return f"{table(head, rows)}\n\n{passed}\n\n{table(sizes, kept)}"
 
 
 def costs(variant: Variant, sampler: str, folder: Path, rounds: int = 3) -> dict[str, Costs]:

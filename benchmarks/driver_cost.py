@@ -1,22 +1,22 @@
 """What filing costs the driver of a cluster, per block of feature rows, without Ray.
 
-    python benchmarks/driver_cost.py [--workers 64] [--cells 1000] [--out benchmarks/results/...]
+    python benchmarks/driver_cost.py [--workers 64] [--cells 1000]
 
 The real schedule, filing and store work on made-up blocks of virtual workers, whose answers come
 by a virtual clock. Counted is the processor time of this process without what the made-up workers
-take; then, apart, what the moments of one whole cell take.
+take; then, apart, what the moments of one whole cell take. The result is written as JSON and
+Markdown into benchmarks/results/ under the hardware's name.
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import random
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -34,10 +34,10 @@ from samplebench.bench.filing import Filing
 from samplebench.bench.job import Job
 from samplebench.bench.plan import Plan
 from samplebench.bench.progress import Progress
-from samplebench.bench.provenance import processor
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Stop
 from samplebench.results.store import Store
+from timing.results import RESULTS, Bar, bars_table, facts, hardware, table, write
 
 BLOCK, DIM, SHAPE = 64, 2048, (3, 32, 32)
 # Seconds that a block may take: for each of them, how many workers keep the driver busy.
@@ -71,7 +71,7 @@ class MadeUpCrew:
     def hand_out(self, worker: Any, task: Any, cells: Any) -> None:
         began = time.process_time()
         if isinstance(task, Load):
-            answer: Any = Loaded(task.model, facts(self._plan), None)
+            answer: Any = Loaded(task.model, facts_of(self._plan), None)
         else:
             answer = WorkerBlock(task.cell, self._block(task.index), ())
         self._later(worker, answer)
@@ -95,7 +95,7 @@ class MadeUpCrew:
         raise AssertionError("nobody is sent away")
 
 
-def facts(plan: Plan) -> BenchFacts:
+def facts_of(plan: Plan) -> BenchFacts:
     """A model whose extractor has `DIM` features."""
     notes = {name: CellNotes({}, (), (), None) for name in plan.cells}
     extractors = (ExtractorFacts("made-up", "made-up", DIM),)
@@ -149,7 +149,7 @@ def measured(workers: int, cells: int, blocks: int, samples: int) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         job = job_of(planned(1, samples), Path(folder) / "out")
         crew = MadeUpCrew(job.plan, 1)
-        filing = job.filing(job.items[0], facts(job.plan))
+        filing = job.filing(job.items[0], facts_of(job.plan))
         with job.store.locked():
             for index in filing.missing:
                 filing.take(crew._block(index))
@@ -161,49 +161,38 @@ def measured(workers: int, cells: int, blocks: int, samples: int) -> Cost:
     return Cost(taken * each, wall * each, moments[0] * scale, moments[1] * scale, cells * blocks)
 
 
-def markdown(cost: Cost, workers: int, cells: int) -> str:
-    lines = [
-        f"# Cost of the driver, {processor()}",
-        "",
+def told(cost: Cost, workers: int, cells: int) -> list[str]:
+    """The same in Markdown."""
+    busy = [[f"{s:g}", *(f"{number:,.0f}" for number in cost.workers(s))] for s in TYPICAL]
+    return [
         f"{workers} virtual workers, {cells:,} cells, {cost.blocks:,} blocks of feature rows "
         f"[{BLOCK}, {DIM:,}], without Ray.",
-        "",
-        f"* filing a block: {cost.processor_ms:.2f} ms of CPU, {cost.wall_ms:.2f} ms of wall time "
-        "(bar: 3 ms of CPU)",
-        f"* moments of a cell of {CELL:,}, apart: {cost.moments_processor_s:.1f} s of CPU, "
-        f"{cost.moments_wall_s:.1f} s of wall time",
-        "",
-        "| seconds of a block | workers that keep the driver busy | with moments |",
-        "|---|---|---|",
+        f"Wall time of filing a block: {cost.wall_ms:.2f} ms. Moments of a cell of {CELL:,} apart: "
+        f"CPU time {cost.moments_processor_s:.1f} s, wall time {cost.moments_wall_s:.1f} s.",
+        table(["seconds of a block", "workers that keep the driver busy", "with moments"], busy),
     ]
-    for seconds in TYPICAL:
-        alone, both = cost.workers(seconds)
-        lines.append(f"| {seconds:g} | {alone:,.0f} | {both:,.0f} |")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--cells", type=int, default=1000)
     parser.add_argument("--blocks", type=int, default=16, help="of a cell")
     parser.add_argument("--samples", type=int, default=CELL, help="of the cell with moments")
-    parser.add_argument("--out", help="writes OUT.json and OUT.md")
+    parser.add_argument("--out", type=Path, help="JSON; default: under benchmarks/results")
     args = parser.parse_args()
-    cost = measured(args.workers, args.cells, args.blocks, args.samples)
-    text = markdown(cost, args.workers, args.cells)
-    print(text)
-    if args.out:
-        found = {
-            **asdict(cost),
-            "workers": args.workers,
-            "cells": args.cells,
-            "hardware": processor(),
-        }
-        found["saturating"] = {seconds: cost.workers(seconds) for seconds in TYPICAL}
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(f"{args.out}.json").write_text(json.dumps(found, indent=1) + "\n")
-        Path(f"{args.out}.md").write_text(text)
+    cost, device = (
+        measured(args.workers, args.cells, args.blocks, args.samples),
+        torch.device("cpu"),
+    )
+    bars = [Bar("ms of CPU to file a block, without moments", cost.processor_ms, 3)]
+    found = {"cost": cost, "saturating": {seconds: cost.workers(seconds) for seconds in TYPICAL}}
+    parts = [bars_table(bars), *told(cost, args.workers, args.cells)]
+    out = args.out or RESULTS / hardware(device) / "driver_cost.json"
+    title = "What filing costs the driver of a cluster"
+    write(out, title, facts(device), {"bars": bars, **found}, parts)
 
 
 if __name__ == "__main__":

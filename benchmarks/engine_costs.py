@@ -3,9 +3,10 @@
     python benchmarks/engine_costs.py
     python benchmarks/engine_costs.py --samples 5000 --runs 7 --parts sweep memory samplers
 
-sweep: `sb.run` over NFE 5, 10, 20, 35 on one sampler. Its seconds beside those within the network,
-and beside so many single evaluations of a block, timed on the same loaded model. What does not grow
-with the samples (planning, loading, the report) stands apart. The sweep is then run again.
+sweep: `sb.run` over NFE 5, 10, 20, 35 on one sampler. The seconds of its cells, scores included,
+beside those within the network, and beside so many single evaluations of a block, timed on the same
+loaded model. What does not grow with the samples (planning, loading, the report) stands apart. The
+sweep is then run again.
 memory: the largest resident memory of a run of 5,000 and of one of 50,000 samples, each in a
 process of its own.
 samplers: of every registered sampler the share of CPU seconds of one block that is not the
@@ -31,9 +32,9 @@ import torch
 
 import samplebench as sb
 from samplebench.bench import plan as planning
-from samplebench.bench import run as running
 from samplebench.bench.block import run_block
 from samplebench.bench.conditions import setting_of
+from samplebench.bench.engines import here as engine
 from samplebench.bench.engines.here import load_bench
 from samplebench.bench.estimate import seconds_per_block
 from samplebench.bench.request import Request
@@ -55,7 +56,7 @@ def sweep(model: str, block: int, count: int, runs: int) -> dict[str, Any]:
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             inside, whole, sampled = _timed(lambda at=folder: sb.run(quiet=True, out=at, **words))
-            again += len(_timed(lambda at=folder: sb.run(quiet=True, out=at, **words))[0])
+            again += _evaluations(lambda at=folder: sb.run(quiet=True, out=at, **words))
         alone = seconds_per_block(loaded, block) * evaluations
         network.append(sampled / sum(inside))
         single.append(sampled / alone)
@@ -71,22 +72,31 @@ def sweep(model: str, block: int, count: int, runs: int) -> dict[str, Any]:
 
 
 def _timed(call: Callable[[], object]) -> tuple[list[float], float, float]:
-    """Seconds of the evaluations of whole blocks, of the call, and of its sampling."""
-    found: list[tuple[int, float]] = []
+    """Seconds of the evaluations of cells, of the call, and of its cells."""
+    found: list[float] = []
     took: list[float] = []
-    engine = running.here
+    plain = engine.run_cell
 
-    def here(job: Any) -> None:
+    def cell(*given: Any) -> Any:
         began = time.perf_counter()
-        with listening(lambda images, seconds: found.append((images, seconds))):
-            engine(job)
+        with listening(lambda images, seconds: found.append(seconds)):
+            result = plain(*given)
         took.append(time.perf_counter() - began)
+        return result
 
-    with patch("samplebench.bench.engines.choose.here", here):
+    with patch.object(engine, "run_cell", cell):
         began = time.perf_counter()
         call()
         whole = time.perf_counter() - began
-    return [seconds for _, seconds in found], whole, sum(took)
+    return found, whole, sum(took)
+
+
+def _evaluations(call: Callable[[], object]) -> int:
+    """How often a call asks the network; rehearsals of samplers have one toy pixel."""
+    found: list[int] = []
+    with listening(lambda images, seconds: found.append(images)):
+        call()
+    return sum(images > 1 for images in found)
 
 
 def memory(model: str, block: int) -> dict[str, float]:

@@ -5,7 +5,8 @@
 
 Both sample the same cell of digits-vp under torchrun, turn and turn about, and must end with the
 same bits. The clock runs on rank 0 from the first folded block to the last, so start-up and scores
-are left out. Nothing else should run on the machine meanwhile.
+are left out. Nothing else should run on the machine meanwhile. The result is written as JSON and
+Markdown into benchmarks/results/ under the hardware's name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +22,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from timing.results import RESULTS, Ratio, facts, hardware, table, write
+
+# Times the pace of one process.
+LEAST = 1.8
 # Not counted: of the first block nobody knows when it began. A round for each process.
 _UNCOUNTED = 2
 _VOLATILE = ("seconds", "provenance", "checksum")
@@ -73,10 +79,10 @@ def content(out: Path) -> dict[str, Any]:
     return found
 
 
-def compare(seconds: float, rounds: int, block: int, nfe: int) -> None:
-    """Prints every measurement, and the median of the ratios."""
+def compare(seconds: float, rounds: int, block: int, nfe: int) -> dict[str, Any]:
+    """Prints every measurement; images per second of each round, and the ratios."""
     words = {"model": "digits-vp", "sampler": "heun", "nfe": nfe, "batch_size": block}
-    ratios = []
+    ratios, paces, equal = list[float](), list[dict[int, float]](), True
     with tempfile.TemporaryDirectory() as folder:
         few = {**words, "num_samples": 8 * block, "out": f"{folder}/few"}
         rate = measured(1, few)
@@ -90,22 +96,44 @@ def compare(seconds: float, rounds: int, block: int, nfe: int) -> None:
                 speeds[processes] = measured(processes, {**words, "num_samples": count, "out": out})
                 found.append(content(Path(out)))
             ratios.append(speeds[2] / speeds[1])
-            print(f"ratio {ratios[-1]:.3f}, bits {'equal' if found[0] == found[1] else 'DIFFER'}")
-    print(f"median of {rounds}: {statistics.median(ratios):.3f} times one process (bar: 1.8)")
+            paces.append(speeds)
+            equal &= found[0] == found[1]
+            print(f"ratio {ratios[-1]:.3f}, bits {_said(found[0] == found[1])}")
+    return {"images": count, "nfe": nfe, "block": block, "images_per_second": paces,
+            "ratio": Ratio.of(ratios), "least": LEAST, "equal": equal}  # fmt: skip
+
+
+def _said(equal: bool) -> str:
+    return "equal" if equal else "DIFFER"
+
+
+def told(found: dict[str, Any]) -> list[str]:
+    """The same in Markdown."""
+    rows = [[f"{pace[1]:.1f}", f"{pace[2]:.1f}"] for pace in found["images_per_second"]]
+    return [
+        f"digits-vp, {found['images']:,} images, NFE {found['nfe']}, blocks of {found['block']}. "
+        f"Ratio: {found['ratio']} (bar: at least {LEAST}). Bits {_said(found['equal'])}.",
+        table(["one process of one thread, images/s", "two, images/s"], rows),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=60, help="of sampling, at least")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--block", type=int, default=256)
     parser.add_argument("--nfe", type=int, default=35)
+    parser.add_argument("--out", type=Path, help="JSON; default: under benchmarks/results")
     parser.add_argument("--words", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.words:
         sample(json.loads(args.words))
-    else:
-        compare(args.seconds, args.rounds, args.block, args.nfe)
+        return
+    found, device = compare(args.seconds, args.rounds, args.block, args.nfe), torch.device("cpu")
+    out = args.out or RESULTS / hardware(device) / "ranks.json"
+    write(out, "Two processes of torchrun beside one", facts(device), found, told(found))
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ def run(*, quiet: bool = False, **words: Any) -> pd.DataFrame:
             batch_size, device, dtype, compile, engine, address, workers, shard, preset,
             checkpoints, file, format, model_config, offline, yes, out.
 
-    Autocast, inference mode and the default dtype and device that the program has set in torch
-    change no value: they are off meanwhile.
+    Autocast, inference mode, the default dtype and device, and the precision of float32's products
+    that the program has set in torch change no value: they are off meanwhile.
 
     Returns:
         One row per point of a curve, with the columns of results.csv. Cells that the results

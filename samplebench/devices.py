@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TF32, HALVES = "tf32", ("bfloat16", "float16")
 # What the released networks run in; others may also in float64.
 NETWORKS = ("float32", TF32, *HALVES)
-PRECISIONS = ("float64", "float32", *HALVES)
+_DTYPES = ("float64", "float32", *HALVES)
 
 
 def check_device(name: str | torch.device | None) -> None:
@@ -98,7 +98,7 @@ def resolve_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
     name = precision(name)
     dtype = getattr(torch, name, None) if isinstance(name, str) else None
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise UsageError(f"unknown dtype '{name}'; use float64, float32, bfloat16 or float16")
+        raise UsageError(f"unknown dtype '{name}'; use {_either(_DTYPES)}")
     return dtype
 
 
@@ -112,8 +112,12 @@ def precision_name(precision: str | torch.dtype) -> str:
     try:
         return dtype_name(precision)
     except UsageError:
-        words = f"{', '.join(PRECISIONS[:2])}, {TF32}, {' or '.join(HALVES)}"
+        words = _either(("float64", *NETWORKS))
         raise UsageError(f"unknown dtype '{precision}'; use {words}") from None
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def weights_dtype(precision: str | None) -> torch.dtype | None:
@@ -140,16 +144,11 @@ def check_precision(
     Raises:
         UsageError: it does not.
     """
-    usual = PRECISIONS if known is None else known
+    usual = _DTYPES if known is None else known
     if precision not in usual:
-        words = " or ".join(filter(None, (", ".join(usual[:-1]), usual[-1])))
-        raise UsageError(f"dtype {precision}: model {who} runs in {words}")
-    if precision == TF32:
-        import torch
-
-        kind = (resolve_device(None) if device is None else torch.device(device)).type
-        if kind != "cuda":
-            raise UsageError(f"dtype {precision} is for CUDA, not for {kind}; take float32")
+        raise UsageError(f"dtype {precision}: model {who} runs in {_either(usual)}")
+    if precision == TF32 and (kind := device_kind(device)) != "cuda":
+        raise UsageError(f"dtype {precision} is for CUDA, not for {kind}; take float32")
 
 
 def run_dtype(dtype: torch.dtype | None, device: torch.device, released: bool) -> torch.dtype:

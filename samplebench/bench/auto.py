@@ -11,12 +11,10 @@ from samplebench.answers.draws import watched_generators
 from samplebench.answers.memory import out_of_memory
 from samplebench.bench import plan as planning
 from samplebench.bench.checks import AUTO
-from samplebench.bench.engines.ranks.wire import several
 from samplebench.bench.estimate import seconds_per_block
 from samplebench.bench.plan import Plan
 from samplebench.bench.rehearsal import probed
 from samplebench.bench.run import plan_device
-from samplebench.errors import UsageError
 from samplebench.loading.model import load
 from samplebench.results.store import Store, is_results_folder
 
@@ -47,21 +45,9 @@ class Choice:
 
 
 def blocked(plan: Plan) -> Plan:
-    """A plan with its block as a number, its files being here.
-
-    Raises:
-        UsageError: others compute its blocks, too, and each would choose its own.
-    """
-    request = plan.request
-    if request.batch_size != AUTO or not plan.cells:
+    """A plan with its block as a number, its files being here."""
+    if plan.request.batch_size != AUTO or not plan.cells:
         return plan
-    if request.shard or request.engine != "local" or several():
-        how = f"--engine {request.engine}" if request.engine != "local" else "torchrun"
-        how = "--shard" if request.shard else how
-        raise UsageError(
-            f"--batch-size auto is chosen by a probe on one device, which {how} has no single one "
-            "of; write the number, e.g. --batch-size 256"
-        )
     if (there := settled(plan)) is not None:
         return there
     lines, blocks = [], []

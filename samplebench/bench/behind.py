@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from samplebench.answers.blame import ours
 from samplebench.bench.loaded import Bench
+from samplebench.devices import TF32
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +21,14 @@ def overlaps(bench: Bench) -> bool:
     """Whether a block's features are made beside the next one's sampling.
 
     On the host they would take the network's cores. Code of others is watched for its draws from
-    the global generators, which two threads would share.
+    the global generators, which two threads would share, as they do the products of a network in
+    tf32: features never see those.
     """
-    on_host = bench.model.device.type == "cpu"
-    return not on_host and all(ours(one.function) for one in bench.extractors)
+    networks = (bench.model, *(guide.network for guide in bench.guides.values()))
+    alone = bench.model.device.type == "cpu" or any(
+        getattr(network, "precision", None) == TF32 for network in networks
+    )
+    return not alone and all(ours(one.function) for one in bench.extractors)
 
 
 class Behind:

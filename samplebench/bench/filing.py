@@ -117,13 +117,21 @@ class Filing:
         try:
             yield
         except BaseException as error:
+            # Code of others fails now and then; whatever else ends a run may leave no time.
+            self.leave(keep=isinstance(error, SamplebenchError))
+            raise
+
+    def leave(self, *, keep: bool = True) -> None:
+        """Ends it as half a cell after a failure, which is the one to tell.
+
+        Args:
+            keep: whether what is whole of it is kept, where the cell may be taken up at all.
+        """
+        with suppress(OSError, SamplebenchError):
             if self.cell.not_reusable or any(self._changes()):
                 self._store.drop_partial(self.cell.hash)
-            elif isinstance(error, SamplebenchError) and self.partial.next_block:
-                # Code of others that fails now and then. The first failure is the one to tell.
-                with suppress(OSError, SamplebenchError):
-                    self._store.save_partial(self.cell.hash, self.partial.state())
-            raise
+            elif keep and self.partial.next_block:
+                self._store.save_partial(self.cell.hash, self.partial.state())
 
     def finish(self) -> tuple[Record, list[Score]]:
         """Files the whole cell: what is kept of its images, its scores, its record.

@@ -7,6 +7,7 @@ import sys
 from samplebench.bench import plan as planning
 from samplebench.bench.auto import blocked
 from samplebench.bench.plan import Plan
+from samplebench.bench.run import plan_device
 from samplebench.checkpoints.announce import announce
 from samplebench.checkpoints.local import digest, local_file
 from samplebench.scoring import measure
@@ -20,9 +21,11 @@ def ready(plan: Plan, quiet: bool) -> Plan:
     anew then.
 
     Raises:
-        EnvironmentError_: a file cannot be fetched, or a library is not installed.
+        EnvironmentError_: a file cannot be fetched, a library is not installed, or this machine
+            has not what the plan runs on.
         InputError: what was fetched is not the released file.
     """
+    plan_device(plan)
     offline = plan.request.offline
     sources = plan.sources.values()
     measures = [each for source in sources for each in source.measures]

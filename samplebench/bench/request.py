@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from samplebench.answers.scalars import counted, listed
+from samplebench.answers.scalars import counted, listed, scalar
 from samplebench.bench.checks import AUTO, CHECKS, ENGINES
 from samplebench.cards.levels import LevelsCard
 from samplebench.cards.name import PREFIX
@@ -178,6 +178,12 @@ def _each(check: Callable[[str, Any], Any], example: str) -> Callable[[str, Any]
     return lambda n, v: tuple(dict.fromkeys(check(n, item) for item in listed(n, v, example)))
 
 
+def _is(value: Any, word: str) -> bool:
+    """Whether a value, which may be an array, is a word."""
+    found = scalar(value)
+    return isinstance(found, str) and found == word
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **CHECKS,
     "nfe": _each(lambda n, v: counted(n, v, 1, MAX_STEPS), "10,20,35"),
@@ -185,6 +191,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "num_samples": lambda n, v: counted(n, v, 2),
     "seed": lambda n, v: counted(n, v, 0),
     "repeats": lambda n, v: counted(n, v, 1, 1000),
-    "batch_size": lambda n, v: AUTO if v == AUTO else counted(n, v, 1, 65536),
+    "batch_size": lambda n, v: AUTO if _is(v, AUTO) else counted(n, v, 1, 65536),
     "workers": lambda n, v: counted(n, v, 1, 65536),
 }

@@ -25,6 +25,7 @@ from samplebench.bench.shares import share_of
 from samplebench.bench.stop import Stop
 from samplebench.bench.work import work_of
 from samplebench.devices import resolve_device
+from samplebench.loading.precision import check_compiler
 from samplebench.results.cell import Cell, PlannedScore
 from samplebench.results.record import Score
 from samplebench.results.store import Store
@@ -41,7 +42,8 @@ def plan_device(plan: Plan) -> torch.device:
     On a cluster the models are elsewhere.
 
     Raises:
-        EnvironmentError_: this machine does not have it, or it lacks a precision of the plan.
+        EnvironmentError_: this machine does not have it, or it lacks a precision of the plan, or
+            a compiler that it needs.
     """
     if plan.request.engine == "ray":
         return resolve_device("cpu")
@@ -51,7 +53,10 @@ def plan_device(plan: Plan) -> torch.device:
         return here[0]
     conditions = [cell.conditions for cell in plan.cells.values()]
     dtypes = {c[key] for c in conditions for key in ("state_dtype", "dtype")}
-    return resolve_device(plan.request.device, dtypes)
+    device = resolve_device(plan.request.device, dtypes)
+    if plan.request.compile:
+        check_compiler(device)
+    return device
 
 
 def execute(

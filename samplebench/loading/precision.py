@@ -13,7 +13,6 @@ from samplebench.ambient import products
 from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.devices import TF32, check_precision, is_half, network_dtype, precision_name
 from samplebench.errors import EnvironmentError_, UsageError
-from samplebench.models.modules import modules_of
 from samplebench.registry import adapters
 
 if TYPE_CHECKING:
@@ -103,6 +102,9 @@ def see_to(model: Model, runs: Conditions, named: bool) -> None:
     if named:
         model.precision = runs["dtype"]
     if model.device.type == "cuda":
+        # It needs torch, which nobody waits for who has made a typo.
+        from samplebench.models.modules import modules_of
+
         for module in modules_of(model if model.network is None else model.network):
             _keep_products(module, runs["dtype"] == TF32)
     if "compiled" in runs:

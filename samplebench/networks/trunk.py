@@ -12,6 +12,8 @@ from samplebench.errors import EnvironmentError_, in_one_line
 
 # Characters of what a compiler says; it goes on for pages.
 _LONGEST = 200
+# Torch compiles a function for eight shapes, and gives up.
+_SHAPES = {"recompile_limit": 2**31, "accumulated_recompile_limit": 2**31}
 
 
 class Trunk(nn.Module):
@@ -73,18 +75,21 @@ def channels_last(module: nn.Module) -> None:
 
 
 def compiled(function: Callable[..., Tensor], backend: str) -> Callable[..., Tensor]:
-    """A function compiled for static shapes as a whole: one that cannot be never runs eagerly.
+    """A function compiled for static shapes, however many, as a whole: one that cannot be never
+    runs eagerly.
 
     Raises, when it is called:
         EnvironmentError_: the compiler fails.
     """
+    from torch._dynamo import config
     from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
     run = torch.compile(function, backend=backend, dynamic=False, fullgraph=True)
 
     def call(*given: Any) -> Tensor:
         try:
-            return run(*given)
+            with config.patch(_SHAPES):
+                return run(*given)
         except (TorchDynamoException, FailOnRecompileLimitHit) as error:
             if isinstance(inner := getattr(error, "inner_exception", None), torch.OutOfMemoryError):
                 raise inner from None  # for whoever halves the batch

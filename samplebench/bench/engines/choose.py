@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from samplebench.bench.checks import AUTO
+from samplebench.bench.checks import AUTO, ENGINES
 from samplebench.bench.engines.ranks.wire import several
 from samplebench.bench.request import Request
 from samplebench.errors import UsageError
@@ -52,8 +52,22 @@ def placed(request: Request) -> Request:
     return replace(request, device="cuda" if gpus else "cpu")
 
 
+def _sharing(request: Request) -> str:
+    """What has others compute blocks of a sweep, too; "" where nothing does."""
+    if request.shard is not None:
+        return "--shard"
+    if request.engine != ENGINES[0]:
+        return f"--engine {request.engine}"
+    return "torchrun" if several() else ""
+
+
 def check_words(request: Request) -> None:
     """Raises `UsageError` where a word of how a sweep runs has no place beside the others."""
+    if request.batch_size == AUTO and (how := _sharing(request)):
+        raise UsageError(
+            f"--batch-size {AUTO} is chosen by a probe on one device, which {how} has no single "
+            "one of; write the number, e.g. --batch-size 256"
+        )
     if request.engine != "ray":
         for name in ("address", "workers"):
             if getattr(request, name) is not None:
@@ -63,10 +77,6 @@ def check_words(request: Request) -> None:
         raise UsageError("--engine ray starts processes of its own; leave out torchrun, or it")
     if request.shard is not None:
         raise UsageError("a cluster's workers share every cell; leave out --shard or --engine ray")
-    if request.batch_size == AUTO:
-        raise UsageError(
-            f"--batch-size {AUTO} looks at this machine; with --engine ray give a number"
-        )
     if (request.address or "").startswith("ray://"):
         raise UsageError(
             f"--address {request.address}: a client does not share a cluster's memory; run on one "

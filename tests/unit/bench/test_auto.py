@@ -10,8 +10,9 @@ import torch
 
 import samplebench as sb
 from samplebench.bench import auto
+from samplebench.bench.engines.choose import check_words
 from samplebench.bench.ready import ready
-from samplebench.bench.request import USUAL_BLOCK
+from samplebench.bench.request import USUAL_BLOCK, Request
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import main
 from samplebench.errors import UsageError
@@ -151,19 +152,23 @@ def test_other_cells_of_a_folder_settle_nothing(monkeypatch, tmp_path):
     assert ready(make(**words, batch_size="auto"), quiet=True).request.batch_size == 25
 
 
-@pytest.mark.parametrize("how", [{"shard": "0/2"}, {"engine": "ray"}])
-def test_shared_sweeps_write_the_number(how, tmp_path):
-    plan = make(**WORDS, **how, batch_size="auto", out=str(tmp_path))
-    with pytest.raises(UsageError, match="write the number"):
-        ready(plan, quiet=True)
+@pytest.mark.parametrize("words", [[], ["--dry-run"], ["--dump-config"]])
+@pytest.mark.parametrize("how", [["--shard", "0/2"], ["--engine", "ray"]])
+def test_shared_sweeps_write_the_number(how, words, tmp_path, capsys):
+    out = tmp_path / "out"
+    flags = ["run", "--nfe", "3", "--batch-size", "auto", "--out", str(out), *how, *words]
+    assert main(flags) == 2
+    said = capsys.readouterr()
+    assert f"which {how[0]}" in said.err and "write the number" in said.err
+    assert not (said.out or out.exists())
 
 
-def test_ranks_write_the_number_too(monkeypatch, tmp_path):
+def test_ranks_write_the_number_too(monkeypatch):
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "here"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MASTER_PORT", "1")
     with pytest.raises(UsageError, match=r"torchrun .* write the number"):
-        ready(make(**WORDS, batch_size="auto", out=str(tmp_path)), quiet=True)
+        check_words(Request.of(**WORDS, batch_size="auto"))
 
 
 def test_dry_run_says_that_the_block_is_open(monkeypatch, tmp_path, capsys):

@@ -153,15 +153,26 @@ def test_without_a_thread_it_is_done_at_once():
 
 
 @pytest.mark.parametrize(
-    ("device", "own", "wanted"), [("cpu", 1, 0), ("cuda", 1, 1), ("cuda", 0, 0)]
+    ("device", "precision", "guide", "own", "wanted"),
+    [
+        ("cpu", None, None, 1, 0),
+        ("cuda", None, None, 1, 1),
+        ("cuda", "bfloat16", "float32", 1, 1),
+        ("cuda", None, None, 0, 0),
+        ("cuda", "tf32", None, 1, 0),
+        ("cuda", "float32", "tf32", 1, 0),
+    ],
 )
-def test_it_pays_beside_a_network_on_a_device(engine, device, own, wanted):
-    """And not with code of others, whose draws from the global generators are watched."""
+def test_it_pays_beside_a_network_on_a_device(device, precision, guide, own, wanted):
+    """And not with code of others, whose draws from the global generators are watched, nor beside
+    products that are set for all threads."""
     from types import SimpleNamespace
 
     function = extractors.get("digits")(device=torch.device("cpu")) if own else (lambda x: x)
+    network = SimpleNamespace(precision=guide)
     bench = SimpleNamespace(
-        model=SimpleNamespace(device=torch.device(device)),
+        model=SimpleNamespace(device=torch.device(device), precision=precision),
+        guides={} if guide is None else {"guide": SimpleNamespace(network=network)},
         extractors=[SimpleNamespace(function=function)],
     )
     assert overlaps(bench) == bool(wanted)

@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -140,6 +141,7 @@ BAD = [
     ({"repeats": 1001}, "--repeats 1001 is out of range"),
     ({"batch_size": 0}, "--batch-size 0 is out of range; give 1 to 65,536"),
     ({"batch_size": [64]}, "--batch-size [64] is not a whole number"),
+    ({"batch_size": np.array([8, 16])}, "--batch-size [ 8 16] is not a whole number"),
     ({"protocol": ""}, "--protocol '' is not a name"),
     ({"state_dtype": 64}, "--state-dtype 64 is not a name"),
     ({"out": ""}, "--out '' is not a name"),

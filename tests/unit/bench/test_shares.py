@@ -53,6 +53,9 @@ def test_every_cell_is_somebodys_and_nobody_has_much_more(plan, count):
     loads = [sum(work(plan.cells[cell]) for cell in share) for share in shares]
     longest = max(work(cell) for cell in plan.cells.values())
     assert max(loads) - min(loads) <= longest
+    # The longest ones are each another's.
+    first = sorted(plan.cells.values(), key=lambda cell: (-work(cell), cell.hash))[:count]
+    assert all(len({cell.hash for cell in first} & share) <= 1 for share in shares)
 
 
 def test_jobs_beyond_the_cells_have_nothing():

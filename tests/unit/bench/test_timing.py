@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+import samplebench as sb
+
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
 
@@ -102,6 +104,18 @@ def test_networks_have_the_released_sizes(timing, name, gflop):
     own = timing("networks").NETWORKS[name]
     counted = importlib.import_module("cost_model").gflop(own.class_name, own.arguments)
     assert counted == pytest.approx(gflop, abs=0.05)
+
+
+def test_a_sweep_is_timed_cell_by_cell(timing, tmp_path, monkeypatch):
+    """As benchmarks/engine_costs.py does it; evaluations of plans and rehearsals do not count."""
+    monkeypatch.setattr("samplebench.report.write_report", lambda view, out: None)
+    costs = importlib.import_module("engine_costs")
+    words = {"model": "digits-exact", "sampler": "euler", "nfe": [2, 3], "num_samples": 12,
+             "batch_size": 8, "out": tmp_path, "quiet": True}  # fmt: skip
+    inside, whole, cells = costs._timed(lambda: sb.run(**words))
+    assert len(inside) == 2 * (2 + 3) and 0 < sum(inside) < cells < whole
+    assert costs._evaluations(lambda: sb.run(**words)) == 0
+    assert costs._evaluations(lambda: sb.run(**words | {"seed": 1})) >= 10
 
 
 def test_a_result_is_json_with_the_same_in_markdown(timing, tmp_path, capsys):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import Protocol
 
 from samplebench.bench.block import count_of
@@ -17,7 +16,7 @@ from samplebench.bench.facts import BenchFacts
 from samplebench.bench.filing import Filing
 from samplebench.bench.job import Job
 from samplebench.bench.progress import describe, passes_of
-from samplebench.errors import EnvironmentError_, SamplebenchError
+from samplebench.errors import EnvironmentError_
 from samplebench.results.cell import Cell
 from samplebench.results.record import Record, Score
 
@@ -210,15 +209,11 @@ class CrewRun:
             self._job.progress.note(f"note: waiting for a worker{why}: {self._crew.lack}")
 
     def _keep_halves(self) -> None:
-        """Keeps what is whole of the cells under way; the first failure is the one to tell."""
+        """Keeps what is whole of the cells under way."""
         for name, filing in self._filings.items():
             if any(future.done() and not future.cancelled() for future in self._futures(name)):
                 continue
-            with suppress(OSError, SamplebenchError):
-                if filing.cell.not_reusable or self._changes[filing.cell.conditions["model"]]:
-                    self._job.store.drop_partial(name)
-                elif filing.partial.next_block:
-                    filing.save(at_once=True)
+            filing.leave()
 
     def _futures(self, name: str) -> list[Future[tuple[Record, list[Score]]]]:
         return [future for future, cell in self._scoring.items() if cell.hash == name]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from samplebench.bench import plan as planning
 from samplebench.bench.engines.cluster import crew as room
 from samplebench.bench.engines.cluster.schedule import RETRIES, Load, Sample
 from samplebench.bench.engines.cluster.worker import Place, Worker
 from samplebench.bench.engines.failure import Failure
+from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted
 from samplebench.errors import EnvironmentError_, UsageError
 from tests.unit.bench.engines.virtual import VirtualCrew, virtual
@@ -96,7 +98,6 @@ def test_half_of_it_here_and_half_of_it_there(whole, tmp_path):
     assert content(tmp_path / "out") == whole
 
 
-@pytest.mark.slow
 def test_a_worker_of_other_hardware_is_left_out(whole, tmp_path):
     made = []
     stamps = ("one", "another", "one")
@@ -112,6 +113,20 @@ def test_nobody_loads_more_than_he_needs(tmp_path):
     loads = [(worker, task.model) for worker, task in made[0].given if isinstance(task, Load)]
     assert loads[:2] == [(loads[0][0], "digits-exact"), (1 - loads[0][0], "digits-vp")]
     assert len(loads) == len(set(loads))
+
+
+def test_a_worker_holds_two_models():
+    words = {"model": "digits-exact,digits-exact-uncond,digits-vp", "sampler": "euler", "nfe": 2}
+    worker = Worker({**words, "num_samples": 16, "batch_size": 16}, Place.here())
+    plan = planning.make(Request.of(**worker._words))
+    held = []
+    for name in plan.sources:
+        cells = [cell for cell in plan.cells.values() if cell.conditions["model"] == name]
+        assert worker.load(name, cells).model == name
+        assert worker.sample(cells[0].hash, 0).cell == cells[0].hash
+        held.append([*worker._benches])
+    one, two, three = plan.sources
+    assert held == [[one], [one, two], [two, three]]
 
 
 def test_a_users_error_is_told_as_it_is_here(tmp_path, monkeypatch):

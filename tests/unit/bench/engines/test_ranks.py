@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import torch
 
 import samplebench as sb
 from samplebench.api import sweep as swept
@@ -19,6 +20,7 @@ from samplebench.bench import plan as planning
 from samplebench.bench.engines.choose import placed
 from samplebench.bench.engines.failure import Failure
 from samplebench.bench.engines.ranks import helper, wire
+from samplebench.bench.engines.ranks.device import own_device
 from samplebench.bench.engines.ranks.helper import Helper, check_equal
 from samplebench.bench.engines.ranks.leader import Leader
 from samplebench.bench.engines.ranks.meeting import meet
@@ -201,6 +203,35 @@ def test_a_rank_of_another_plan(tmp_path):
         assert ended() == [TOLD]
 
 
+def test_a_rank_of_other_hardware(tmp_path):
+    def elsewhere(link, words):
+        helper.partial_stamp = lambda model: "an abacus"
+        return assist(link, words)
+
+    words = {**WORDS, "nfe": 3}
+    with company(2, words, elsewhere) as (leader, _, ended):
+        with pytest.raises(EnvironmentError_, match=r"^rank 1 computes with an abacus and rank"):
+            led(tmp_path / "out", leader, words)
+        assert ended() == [TOLD]
+
+
+@pytest.mark.parametrize(
+    ("asked", "local", "own"),
+    [("cuda", 1, "cuda:1"), ("cuda:0", 1, "cuda:0"), ("cpu", 5, "cpu"), ("cuda", 2, None)],
+)
+def test_each_rank_has_a_gpu_of_its_own(monkeypatch, asked, local, own):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setenv("LOCAL_RANK", str(local))
+    if own is None:
+        with pytest.raises(EnvironmentError_, match=r"has 2 GPUs; give --nproc-per-node 2"):
+            own_device(torch.device(asked))
+        return
+    assert own_device(torch.device(asked)) == torch.device(own)
+    assert chosen == ([torch.device(own)] if own != asked else [])
+
+
 def test_what_differs_between_plans_is_named():
     plan = planning.make(Request.of(model="digits-exact", sampler="heun", nfe=5))
     cells = {name: cell.conditions for name, cell in plan.cells.items()}
@@ -366,7 +397,8 @@ class TestMeeting:
 
 
 @pytest.mark.parametrize(
-    "error", [UsageError("a"), InputError("b"), EnvironmentError_("c"), Interrupted(15)]
+    "error",
+    [UsageError("a"), InputError("b"), EnvironmentError_("c"), Interrupted(15), Interrupted(2)],
 )
 def test_an_error_is_the_same_elsewhere(error):
     found = Failure.of(error).error()

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import samplebench
+from samplebench.bench.engines import cluster
 from samplebench.bench.engines.choose import engine_of
 from samplebench.bench.engines.cluster import actors
 from samplebench.bench.request import Request
@@ -85,7 +87,7 @@ def rows(out):
         ({"address": "10.0.0.1:6379"}, "--address is of --engine ray"),
         ({"workers": 2}, "--workers is of --engine ray"),
         ({"engine": "ray", "address": "ray://10.0.0.1:10001"}, "give HOST:PORT"),
-        ({"engine": "ray", "batch_size": "auto"}, "give a number"),
+        ({"engine": "ray", "batch_size": "auto"}, "write the number"),
         ({"engine": "ray", "shard": "0/2"}, "leave out --shard or --engine ray"),
         ({"engine": "ray", "device": "cuda:1"}, "give cuda or cpu"),
         ({"engine": "ray", "model": object.__new__}, "in memory stay in this process"),
@@ -107,6 +109,44 @@ def test_ray_is_not_installed(monkeypatch):
     with pytest.raises(EnvironmentError_, match=r'pip install "samplebench\[ray\]"') as caught:
         engine_of(Request.of(engine="ray"))
     assert caught.value.exit_code == 3
+
+
+class Nodes:
+    """What Ray says of a cluster of machines of (cores, GPUs)."""
+
+    def __init__(self, *machines):
+        self.machines = machines
+
+    def nodes(self):
+        return [{"Alive": True, "Resources": {"CPU": c, "GPU": g}} for c, g in self.machines]
+
+
+@pytest.mark.parametrize(
+    ("machines", "words", "share"),
+    [
+        # One per GPU, which takes no core of others; the threads are its share of the cores.
+        ([(16, 2), (16, 2)], {}, ({"num_gpus": 1, "num_cpus": 0}, 4, 8)),
+        ([(16, 2)], {"workers": 1}, ({"num_gpus": 1, "num_cpus": 0}, 1, 8)),
+        # One per machine where there are none, or they are not asked for.
+        ([(4, 0), (4, 0)], {}, ({"num_cpus": 4}, 2, 4)),
+        ([(4, 1), (4, 1)], {"device": "cpu"}, ({"num_cpus": 4}, 2, 4)),
+        ([(4, 0)], {"workers": 3}, ({"num_cpus": 1}, 3, 1)),
+    ],
+)
+def test_what_each_worker_has(machines, words, share):
+    assert actors._shares(Nodes(*machines), Request(**words)) == share
+
+
+def test_a_cluster_without_gpus_is_told():
+    with pytest.raises(EnvironmentError_, match="has no GPU; try --device cpu"):
+        actors._shares(Nodes((4, 0)), Request(device="cuda"))
+
+
+def test_where_nothing_is_left_to_sample_no_cluster_is_started(monkeypatch):
+    monkeypatch.setattr(cluster, "connected", lambda address: pytest.fail("started"))
+    cluster.cluster(SimpleNamespace(items=(), plan=SimpleNamespace(request=Request())))
+    with pytest.raises(pytest.fail.Exception, match="started"):
+        cluster.cluster(SimpleNamespace(items=(1,), plan=SimpleNamespace(request=Request())))
 
 
 @pytest.mark.parametrize(
@@ -155,11 +195,9 @@ def test_two_workers_give_equal_bytes(whole, tmp_path):
     assert "workers of ray" in err and "on 2 workers" in err
     # Ray's own lines are not among them.
     assert "raylet" not in out + err and "INFO" not in err
-    # Again: nothing to do, and no cluster is needed for it.
-    began = time.monotonic()
+    # Again: nothing to do.
     code, out, err = ended(started(tmp_path / "out", tmp_path, **WORDS, **CLUSTER))
     assert code == 0 and "(2 there already)" in err
-    assert time.monotonic() - began < 10
 
 
 @pytest.mark.slow
