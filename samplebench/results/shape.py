@@ -112,10 +112,11 @@ _IMAGES: Mapping[str, Kind] = {
     **dict.fromkeys(
         (
             "model", "sampler", "dtype", "state_dtype", "noise", "noise_device", "quantization",
-            "checkpoint_sha256",
+            "checkpoint_sha256", "memory_format",
         ),
         _text,
     ),
+    "compiled": _flag,
     **dict.fromkeys(("num_samples", "block"), _positive),
     **dict.fromkeys(("seed", "numerics"), _whole),
     "steps": _or_none(_whole),

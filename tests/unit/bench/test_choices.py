@@ -106,10 +106,12 @@ def test_fid_against_a_released_reference_is_planned_without_any_file():
     plan = planning.make(Request.of(model="vp-cifar10", nfe="5", device="cpu"))
     scores = [score for each in plan.scores.values() for score in each.values()]
     (conditions,) = {json.dumps(score.conditions["extractor"]) for score in scores}
-    weights = InceptionExtractor.weights_sha256
     assert json.loads(conditions) == {
-        "name": "inception", "weights_sha256": weights, "feature_dim": 2048
-    }  # fmt: skip
+        "name": "inception",
+        "weights_sha256": InceptionExtractor.weights_sha256,
+        "feature_dim": 2048,
+        "numerics": InceptionExtractor.numerics,
+    }
     (measure,) = plan.sources["vp-cifar10"].measures
     reference = measure.reference
     assert (reference.id, reference.path.exists()) == ("edm-cifar10-32x32", False)

@@ -9,7 +9,7 @@ import samplebench as sb
 from samplebench.adapters.openai.flags import classifier
 from samplebench.bench.engines.here import load_bench
 from samplebench.bench.guides import Guide
-from samplebench.bench.progress import _work
+from samplebench.bench.progress import work
 from samplebench.bench.request import Request
 from samplebench.bench.stop import Interrupted
 from samplebench.errors import UsageError
@@ -390,5 +390,5 @@ def test_models_in_memory_guide_and_are_guided(tmp_path):
 def test_work_that_nobody_plans_has_its_further_passes_too():
     """So a bar over guided and unguided cells tells what is left of both."""
     words = {**WORDS, "sampler": "rk45", "nfe": None, "guidance": "none,cfg", "guidance_scale": 2}
-    alone, guided = map(_work, make(**words).cells.values())
+    alone, guided = map(work, make(**words).cells.values())
     assert guided == 2 * alone > 0

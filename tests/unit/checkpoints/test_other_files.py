@@ -132,7 +132,8 @@ def test_a_number_is_the_noise_level_that_it_says(tables):
 def test_a_run_uses_the_precision_that_it_records(tables, tmp_path):
     """Not the file's own, which the table contradicts."""
     tables("num_classes = 4", 'num_classes = 4\ndtype = "float64"')
-    with pytest.raises(UsageError, match="dtype float64: this network runs in float32 or float16"):
+    said = "dtype float64: model here runs in float32, tf32, bfloat16 or float16"
+    with pytest.raises(UsageError, match=said):
         sb.run(
             model="here",
             checkpoints=tmp_path / "own.toml",
