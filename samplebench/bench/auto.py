@@ -14,7 +14,7 @@ from samplebench.bench.checks import AUTO
 from samplebench.bench.estimate import seconds_per_block
 from samplebench.bench.plan import Plan
 from samplebench.bench.rehearsal import probed
-from samplebench.bench.run import plan_device
+from samplebench.bench.run import model_device
 from samplebench.loading.model import load
 from samplebench.results.store import Store, is_results_folder
 
@@ -53,8 +53,7 @@ def blocked(plan: Plan) -> Plan:
     lines, blocks = [], []
     for name, source in plan.sources.items():
         cell = next(c for c in plan.cells.values() if c.conditions["model"] == name).conditions
-        own = source.checkpoint.model
-        device = plan_device(plan) if own is None else own.device
+        device = model_device(plan, name)
         with watched_generators(0, device):
             model = load(source.checkpoint, device=device, dtype=cell["dtype"])
         with probed(model):

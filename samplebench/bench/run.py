@@ -59,6 +59,12 @@ def plan_device(plan: Plan) -> torch.device:
     return device
 
 
+def model_device(plan: Plan, name: str) -> torch.device:
+    """Where a model of a plan runs; raises as `plan_device` does."""
+    model = plan.sources[name].checkpoint.model
+    return plan_device(plan) if model is None else model.device
+
+
 def execute(
     plan: Plan, store: Store, progress: Progress, stop: Stop, engine: Engine = here
 ) -> None:

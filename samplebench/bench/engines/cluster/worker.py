@@ -27,7 +27,7 @@ from samplebench.bench.provenance import stamp_of
 from samplebench.bench.ready import ready
 from samplebench.bench.rehearsal import probed
 from samplebench.bench.request import Request
-from samplebench.bench.run import plan_device
+from samplebench.bench.run import model_device, plan_device
 from samplebench.errors import SamplebenchError, UsageError
 from samplebench.models.model import threads_of
 from samplebench.results.cell import Cell
@@ -163,8 +163,7 @@ class Worker:
         for cell in cells:
             _check_same(cell, self._cells)
         self._settings = {}
-        made = plan.sources[model].checkpoint.model
-        own = plan_device(plan) if made is None else made.device
+        own = model_device(plan, model)
         self._benches.pop(model, None)
         for name in [*self._benches][: len(self._benches) - HELD + 1]:
             del self._benches[name]

@@ -38,7 +38,7 @@ from samplebench.results.record import Conditions
 # Blocks of a rank that rank 0 has not folded yet: more wait for it.
 AHEAD = 4
 # Seconds: for the last words; between two looks for a signal.
-_END, _LOOK = 20.0, 0.2
+END, LOOK = 20.0, 0.2
 
 
 class _Over(Exception):
@@ -98,7 +98,7 @@ class Helper:
                 "rank 0 has ended without a word, and so does this one; the same command goes on "
                 "where it stopped"
             )
-        self._line.close(_END)
+        self._line.close(END)
         if self._end.failure is not None:
             raise Told(self._end.failure) from error
         self.outcome = self._end.outcome
@@ -138,7 +138,7 @@ class Helper:
                     stop.check()
                 if done():
                     return
-                self._news.wait(_LOOK)
+                self._news.wait(LOOK)
 
     def _heard(self, peer: int, message: Any) -> None:
         with self._news:

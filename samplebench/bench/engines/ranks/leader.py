@@ -15,7 +15,7 @@ from samplebench.bench.conditions import setting_of
 from samplebench.bench.engines.failure import Failure
 from samplebench.bench.engines.here import load_bench
 from samplebench.bench.engines.ranks.device import own_device
-from samplebench.bench.engines.ranks.helper import AHEAD
+from samplebench.bench.engines.ranks.helper import AHEAD, END, LOOK
 from samplebench.bench.engines.ranks.wire import Link, Peer, PeerLost
 from samplebench.bench.engines.ranks.words import (
     Bye,
@@ -40,9 +40,6 @@ from samplebench.bench.stop import Interrupted
 from samplebench.bench.work import Item
 from samplebench.errors import EnvironmentError_
 from samplebench.results.cell import Cell
-
-# Seconds: for the last words of others after an error; between two looks for a signal.
-_END, _LOOK = 20.0, 0.2
 
 
 @dataclass
@@ -117,7 +114,7 @@ class Leader:
         """Has the last word."""
         self._tell(End(self.outcome, None if error is None else Failure.of(error)))
         for line in self._lines.values():
-            line.close(_END)
+            line.close(END)
 
     def engine(self, job: Job) -> None:
         """Samples a job with all ranks."""
@@ -186,7 +183,7 @@ class Leader:
                 if not whole:
                     if done():
                         return
-                    self._news.wait(_LOOK)
+                    self._news.wait(LOOK)
                     continue
             filing = order.filings[0]
             record, scores = filing.finish()
@@ -219,10 +216,10 @@ class Leader:
             patient: whether these are waited for.
         """
         self._tell(Halt())
-        end = time.monotonic() + _END
+        end = time.monotonic() + END
         with self._news:
             while len(self._left) < len(self._lines) and (patient or time.monotonic() < end):
-                self._news.wait(_LOOK)
+                self._news.wait(LOOK)
             order.keep()
             self._order = None
 
