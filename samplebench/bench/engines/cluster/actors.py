@@ -187,11 +187,11 @@ def _shares(ray: Any, request: Request) -> tuple[dict[str, float], int, int]:
         count = request.workers or int(gpus)
         return {"num_gpus": 1, "num_cpus": 0}, count, max(1, int(sum(cores) // gpus))
     count = request.workers or len(nodes)
-    share = share_of(cores, count)
+    share = cores_each(cores, count)
     return {"num_cpus": share}, count, max(1, int(share))
 
 
-def share_of(cores: Sequence[float], count: int) -> float:
+def cores_each(cores: Sequence[float], count: int) -> float:
     """The most cores that each of so many workers can have, on machines of so many."""
     for share in range(int(max(cores, default=0)), 0, -1):
         if sum(each // share for each in cores) >= count:

@@ -157,7 +157,7 @@ def test_where_nothing_is_left_to_sample_no_cluster_is_started(monkeypatch):
     ],
 )  # fmt: skip
 def test_cores_are_shared_out_so_that_every_worker_finds_a_place(cores, count, share):
-    assert actors.share_of(cores, count) == share
+    assert actors.cores_each(cores, count) == share
     if share >= 1:
         assert sum(each // share for each in cores) >= count
         assert sum(each // (share + 1) for each in cores) < count
