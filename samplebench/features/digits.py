@@ -10,6 +10,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from samplebench.networks.digits_features import DigitsFeatures
+from samplebench.networks.trunk import channels_last
 from samplebench.registry import extractors
 
 # Bounds the memory of the activations; no result depends on it.
@@ -38,6 +39,7 @@ class DigitsExtractor:
         net.load_state_dict(load(_WEIGHTS.read_bytes()))
         # In float64 the order of summation, which depends on batch and platform, hardly shows.
         self._net = net.to(self._device, torch.float64).eval().requires_grad_(False)
+        channels_last(self._net)  # which on a CPU takes half the time
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:

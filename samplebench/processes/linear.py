@@ -182,6 +182,8 @@ def apply(matrix: np.ndarray, u: Tensor) -> Tensor:
     """
     import torch
 
+    if matrix.size == 1:
+        return float(matrix.item()) * u
     columns = torch.from_numpy(np.moveaxis(matrix, (2, 3), (0, 1))[:, :, None]).to(u)
     result = columns[:, 0] * u[:, :1]
     for channel in range(1, u.shape[1]):
@@ -195,6 +197,8 @@ def transposed(matrix: np.ndarray) -> np.ndarray:
 
 def stacked(*rows: tuple[Times, ...]) -> np.ndarray:
     """Matrices [..., 1, 1, D, D] of entries that are floats or arrays of times [...]."""
-    table = np.array(np.broadcast_arrays(*(entry for row in rows for entry in row)), dtype=float)
-    entries = table.reshape(len(rows), len(rows), *table.shape[1:])
-    return np.moveaxis(entries, (0, 1), (-2, -1))[..., None, None, :, :]
+    entries = [entry for row in rows for entry in row]
+    one = all(np.ndim(entry) == 0 for entry in entries)  # time, which needs no broadcasting
+    table = np.array(entries if one else np.broadcast_arrays(*entries), dtype=float)
+    square = table.reshape(len(rows), len(rows), *table.shape[1:])
+    return np.moveaxis(square, (0, 1), (-2, -1))[..., None, None, :, :]

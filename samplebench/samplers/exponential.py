@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from samplebench.errors import unknown
-from samplebench.processes.linear import LinearProcess
+from samplebench.processes.linear import LinearProcess, root
 from samplebench.processes.quadrature import gauss_on_panels, left_riemann
 from samplebench.samplers.lagrange import lagrange, lagrange_slope
 
@@ -79,8 +79,8 @@ def stochastic(
 
 @lru_cache(maxsize=16)
 def fresh(law: LinearProcess, times: tuple[float, ...], lam: float) -> Coefficients:
-    """Covariance of the noise that each step of it adds, [h, w, D, D]."""
-    return tuple(law.fresh(t_next, t, lam) for t, t_next in pairwise(times))
+    """A factor of the covariance of the noise that each step of it adds, [h, w, D, D]."""
+    return tuple(root(law.fresh(t_next, t, lam)) for t, t_next in pairwise(times))
 
 
 def _weights(

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from samplebench.processes.linear import apply, root
 from samplebench.registry import samplers
 from samplebench.samplers.dormand_prince import NODES, SOLUTION, STAGES, weighted
-from samplebench.samplers.linear_step import check_lam, finish, noisy, report, slope
+from samplebench.samplers.linear_step import check_lam, drift, finish, noisy, report
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -54,13 +57,16 @@ def euler_maruyama(
     """
     check_lam(lam)
     law, times = model.process, grid.tolist()
-    last = len(times) - 2
+    last, start = len(times) - 2, np.array(times[:-1])
+    own, pull = drift(law, start, score=(1 + lam * lam) / 2)
+    square = lam * lam * -np.diff(times).reshape(-1, 1, 1, 1, 1)
+    spread = root(square * law.GGT(start))
     for i, (t, t_next) in enumerate(pairwise(times)):
         eps = model.eps(u, t)
         evaluated = (u, eps, t)
-        u = u + (t_next - t) * slope(model, u, eps, t, score=(1 + lam * lam) / 2)
+        u = u + (t_next - t) * (apply(own[i], u) + apply(pull[i], eps))
         if lam > 0:
-            u = noisy(model, u, lam * lam * (t - t_next) * law.GGT(t), noise, i == last)
+            u = noisy(model, u, spread[i], noise, i == last)
         report(callback, model, i, u, t_next, evaluated)
     return finish(model, u, times[-1], last + 1, denoise, callback)
 
@@ -112,14 +118,15 @@ def rk45_flow(
     Args:
         denoise: as for gddim.
     """
-    times = grid.tolist()
+    law, times = model.process, grid.tolist()
     for i, (t, t_next) in enumerate(pairwise(times)):
         h, slopes = t_next - t, list[Any]()
         for node, weights in zip(NODES, STAGES, strict=True):
             at = t_next if node == 1 else t + node * h
             stage = u + h * weighted(weights, slopes)
             eps = model.eps(stage, at)
-            slopes.append(slope(model, stage, eps, at))
+            own, pull = drift(law, at)
+            slopes.append(apply(own, stage) + apply(pull, eps))
         u = u + h * weighted(SOLUTION, slopes)
         report(callback, model, i, u, t_next, (stage, eps, at))
     return finish(model, u, times[-1], len(times) - 1, denoise, callback)

@@ -1,4 +1,4 @@
-"""What the samplers on a linear process share: slopes, noise, the last step, the report."""
+"""What the samplers on a linear process share: drift, noise, the last step, the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from samplebench.errors import UsageError
 from samplebench.processes.isotropic import Isotropic
-from samplebench.processes.linear import apply, root
+from samplebench.processes.linear import apply
 from samplebench.samplers.probability_flow import draw
 from samplebench.samplers.step import Step
 
@@ -17,26 +17,32 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from samplebench.models.views import LinearView
+    from samplebench.processes.linear import LinearProcess, Times
 
 
-def slope(model: LinearView, u: Tensor, eps: Tensor, t: float, score: float = 0.5) -> Tensor:
-    """F u - score G G^T s of the score s = -R^-T eps: with 1/2 the probability flow's du/dt."""
-    law = model.process
-    return apply(law.F(t), u) + apply(score * law.GGT(t) @ law.score_factor(t), eps)
+def drift(law: LinearProcess, t: Times, score: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """(A, B) of F u - score G G^T s = A u + B eps, with the score s = -R^-T eps.
+
+    Args:
+        t: one time, or several at once, which costs little more.
+        score: with 1/2 it is the probability flow's du/dt.
+    """
+    return law.F(t), score * law.GGT(t) @ law.score_factor(t)
 
 
 def noisy(
     model: LinearView,
     u: Tensor,
-    covariance: np.ndarray,
+    factor: np.ndarray,
     noise: Callable[[Tensor], Tensor] | None,
     last: bool,
 ) -> Tensor:
-    """u with fresh noise, one draw; in the last step it is added where the process has it so."""
+    """u with fresh noise, one draw, of the covariance that has this factor; in the last step it is
+    added where the process has it so."""
     fresh = draw(noise, u)
     if last and not model.process.noisy_end:
         return u
-    return u + apply(root(covariance), fresh)
+    return u + apply(factor, fresh)
 
 
 def finish(
