@@ -35,9 +35,20 @@ from samplebench.errors import SamplebenchError, unknown
 from samplebench.files.atomic import expanded
 
 _COMMANDS = (
-    run, score, listing, fetch, doctor, reference, report, check, forget, trajectory, published,
-    cite, card,
-)  # fmt: skip
+    run,
+    score,
+    listing,
+    fetch,
+    doctor,
+    reference,
+    report,
+    check,
+    forget,
+    trajectory,
+    published,
+    cite,
+    card,
+)
 
 _EXAMPLES = """examples:
   samplebench run                              the embedded demo: real digits, exact denoiser
