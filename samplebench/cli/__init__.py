@@ -23,6 +23,7 @@ from samplebench.cli import (
     fetch,
     forget,
     listing,
+    nll,
     published,
     reference,
     report,
@@ -37,6 +38,7 @@ from samplebench.files.atomic import expanded
 _COMMANDS = (
     run,
     score,
+    nll,
     listing,
     fetch,
     doctor,

@@ -22,7 +22,7 @@ FLOORS = {
     4: "models checkpoints metrics discretizations samplers regression",
     5: "timelines adapters features references citations schedulers",
     6: "sampling loading scoring",
-    7: "bench report",
+    7: "bench report likelihood",
     8: "api doctor trajectory",
     9: "cli samplebench __main__",
 }
