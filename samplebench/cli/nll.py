@@ -21,7 +21,7 @@ from samplebench.cli.run import WORDS
 from samplebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from samplebench.likelihood.plan import LikelihoodPlan, Words
+    from samplebench.likelihood.plan import LikelihoodPlan, LikelihoodWords
 
 _EXAMPLES = """
 samplebench nll --model digits-adm --data digits --steps 250
@@ -111,17 +111,17 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _words(args: argparse.Namespace) -> Words:
+def _words(args: argparse.Namespace) -> LikelihoodWords:
     """The command's own words."""
     from samplebench.answers.scalars import counted, real
-    from samplebench.likelihood.plan import Words
+    from samplebench.likelihood.plan import LikelihoodWords
 
     found = {name: getattr(args, name) for name in _OWN}
     if found["steps"] is not None:
         found["steps"] = counted("steps", found["steps"], 2)
     if found["rtol"] is not None:
         found["rtol"] = real("--rtol", found["rtol"])
-    return Words(**found)
+    return LikelihoodWords(**found)
 
 
 def _request(args: argparse.Namespace) -> Request:

@@ -91,7 +91,7 @@ def source_of_draws(
     if noise is None:
         return usual
     if callable(noise):
-        return noise  # type: ignore[no-any-return]
+        return noise
     wanted = [draws, *x0.shape]
     given = torch.from_numpy(np.array(noise)) if isinstance(noise, np.ndarray) else noise
     fits = isinstance(given, torch.Tensor) and given.numel() == draws * x0.numel()

@@ -84,8 +84,8 @@ def _of_files(path: Path, names: Sequence[tuple[str, ...]], num_classes: int) ->
         return checked_classes(labels, num_classes, f"the folders of {path.name}, by number,")
     if numbers or len(kinds) != num_classes:
         return None, (
-            f"{path.name} has {len(kinds)} folders ({', '.join(kinds[:2])}...), which name no class "
-            f"of {num_classes}"
+            f"{path.name} has {len(kinds)} folders ({', '.join(kinds[:2])}, ...), which name no "
+            f"class of {num_classes}"
         )
     place = {kind: i for i, kind in enumerate(kinds)}
     labels = np.array([place[folder] for folder in folders])

@@ -10,7 +10,6 @@ import numpy as np
 
 from samplebench.answers.rounding import model_range
 from samplebench.answers.scalars import real
-from samplebench.answers.tensors import column
 from samplebench.errors import UsageError
 from samplebench.likelihood.arguments import around, images_for, labels_of, source_of_draws
 from samplebench.likelihood.divergence import (
@@ -115,7 +114,7 @@ def path_of(model: Any, sigma_min: float, sigma_max: float) -> tuple[float, floa
 
 
 def check_rtol(rtol: float) -> None:
-    """Raises `UsageError` where a tolerance is none that can be met, or none that means anything."""
+    """Raises `UsageError` where no steps can meet a tolerance, or it means nothing."""
     if not _TIGHTEST <= rtol <= _LOOSEST:
         raise UsageError(f"rtol={rtol} must be from {_TIGHTEST:g} to {_LOOSEST:g}, e.g. 1e-4")
 

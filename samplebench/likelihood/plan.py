@@ -34,7 +34,7 @@ _RTOL, _LOW, _HIGH = 1e-4, 0.002, 80.0
 
 
 @dataclass(frozen=True)
-class Words:
+class LikelihoodWords:
     """What only this command is told; None means the default.
 
     Attributes:
@@ -116,13 +116,18 @@ class LikelihoodPlan:
     seed: int
     repeats: int
     block: int
-    words: Words
+    words: LikelihoodWords
     running: dict[str, Any]
     codes: Codes = field(default_factory=Codes)
 
     @classmethod
     def of(
-        cls, request: Request, entry: Checkpoint, model: Model, data: LabelledImages, words: Words
+        cls,
+        request: Request,
+        entry: Checkpoint,
+        model: Model,
+        data: LabelledImages,
+        words: LikelihoodWords,
     ) -> LikelihoodPlan:
         """The plan of a request; raises `UsageError` where the model cannot be asked so."""
         runs = dict(running(entry, request.dtype, request.device, False))

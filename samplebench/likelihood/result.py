@@ -64,7 +64,7 @@ class Likelihood:
         names = [name for name in blocks[0] if name not in by_step]
         shape = plan.repeats, plan.data.count
         values = {n: np.concatenate([b[n] for b in blocks]).reshape(shape) for n in names}
-        steps = {n: sum(b[n] for b in blocks) / math.prod(shape) for n in by_step}
+        steps = {n: np.sum([b[n] for b in blocks], 0) / math.prod(shape) for n in by_step}
         return cls(plan, values, steps)
 
     @property

@@ -22,8 +22,8 @@ FLOORS = {
     4: "models checkpoints metrics discretizations samplers regression",
     5: "timelines adapters features references citations schedulers",
     6: "sampling loading scoring",
-    7: "bench report likelihood",
-    8: "api doctor trajectory",
+    7: "bench report",
+    8: "api doctor trajectory likelihood",
     9: "cli samplebench __main__",
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
