@@ -84,7 +84,6 @@ def main(args: argparse.Namespace) -> int:
     data = images_of(args.data, fit, request.num_samples, args.quiet)
     if data.count < 2:
         raise UsageError(f"{args.data} holds one image, which leaves no standard error; give 2")
-    out = results_folder(request.out or f"reports/{entry.folder_name}-nll")
 
     from samplebench.likelihood.measure import measure
     from samplebench.likelihood.page import write_likelihood
@@ -97,6 +96,7 @@ def main(args: argparse.Namespace) -> int:
         entry, device=request.device, dtype=request.dtype, offline=args.offline, quiet=args.quiet
     )
     plan = LikelihoodPlan.of(request, entry, model, data, words)
+    out = results_folder(request.out or f"reports/{entry.folder_name}-nll")
     if not args.quiet:
         _notes(plan)
     with writing(out, "what ended is kept: make room, then give the same command again"):

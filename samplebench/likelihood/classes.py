@@ -41,9 +41,8 @@ def classes_at(path: Path, count: int, num_classes: int) -> Classes:
     """
     if os.path.isdir(path):
         return _of_files(path, Folder(path).listing.images, num_classes)
-    try:
-        arrays = Arrays(path)
-    except Unreadable:
+    arrays = Arrays(path)
+    if not arrays.keys:
         return _of_files(path, Zipped(path).listing.images, num_classes)
     key = next((_BESIDE[name] for name in _BESIDE if name in arrays.keys), "")
     if key not in arrays.keys or not key:
