@@ -6,16 +6,17 @@ of bytes with uniform noise on them.
 
 from samplebench.likelihood.bound import VariationalBound, bits_per_dim
 from samplebench.likelihood.ode import ode_log_density
-from samplebench.likelihood.score_sde import score_sde_bits, score_sde_bits_per_dim
-
-BOUND, ODE = "bpd-bound", "bpd-ode"
+from samplebench.likelihood.score_sde import (
+    score_sde_bits,
+    score_sde_bits_per_dim,
+    score_sde_dequantized,
+)
 
 __all__ = [
-    "BOUND",
-    "ODE",
     "VariationalBound",
     "bits_per_dim",
     "ode_log_density",
     "score_sde_bits",
     "score_sde_bits_per_dim",
+    "score_sde_dequantized",
 ]

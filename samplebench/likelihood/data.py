@@ -24,7 +24,7 @@ class LabelledImages:
     """Images in the order of their set, the first of them where fewer are asked for.
 
     Attributes:
-        name: in words.
+        name: the set, in words.
         images: uint8 [N, C, H, W].
         labels: int64 [N]; None where none are used.
         classes: where the labels are from, or why there are none.
@@ -45,6 +45,12 @@ class LabelledImages:
     @property
     def count(self) -> int:
         return len(self.images)
+
+    @property
+    def said(self) -> str:
+        """Which they are, in words."""
+        part = "" if self.count == self.of else f"the first {self.count:,} of "
+        return part + self.name
 
     @property
     def dim(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from samplebench.files.atomic import write_atomic
-from samplebench.likelihood.plan import BY_BOUND
+from samplebench.likelihood.plan import BY_BOUND, BY_ODE
 from samplebench.likelihood.result import Likelihood
 from samplebench.report.chart import (
     Axis,
@@ -25,9 +25,9 @@ from samplebench.results.fields import printable
 
 _BINS = 40
 _LEADS = {
-    "bpd-bound": "The variational bound on the code length of bytes, by the model's own discrete "
+    BY_BOUND: "The variational bound on the code length of bytes, by the model's own discrete "
     "steps. It depends on their number, and is no density: it is not to be compared with bpd-ode.",
-    "bpd-ode": "The density of dequantized images by the probability-flow ODE, at its lowest noise "
+    BY_ODE: "The density of dequantized images by the probability-flow ODE, at its lowest noise "
     "level, as bits per dimension. It is not to be compared with bpd-bound.",
 }
 
@@ -40,9 +40,9 @@ def write_likelihood(result: Likelihood, folder: Path) -> list[Path]:
     from samplebench.report.page import render_page
 
     page = render_page(
-        title=f"Likelihood of {printable(result.plan.data.name)} under "
+        title=f"Likelihood of {printable(result.plan.data.said)} under "
         f"{printable(result.plan.entry.id)}",
-        lead=_LEADS[result.plan.metric],
+        lead=_LEADS[result.plan.method],
         chart=chart_of(result),
         table=table_of(result),
     )
@@ -125,7 +125,8 @@ def _over_steps(result: Likelihood, figure: str, name: str, label: str, colour: 
 
 
 def _histogram(result: Likelihood) -> Series:
-    counts, edges = np.histogram(result.values["bits"].mean(0), bins=_BINS)
+    bits = result.values["bits"].mean(0)
+    counts, edges = np.histogram(bits, bins=min(_BINS, math.isqrt(len(bits)) + 1))
     points = []
     for i, count in enumerate(counts.tolist()):
         low, high = float(edges[i]), float(edges[i + 1])

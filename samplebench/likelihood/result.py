@@ -98,11 +98,10 @@ class Likelihood:
     def facts(self) -> dict[str, str]:
         """What is told of it, in words."""
         plan, data = self.plan, self.plan.data
-        few = "" if data.count == data.of else f"the first {data.count:,} of "
         found = {
             plan.metric: f"{self.bits} bits/dim",
             "model": plan.entry.id,
-            "images": f"{few}{data.name}, repeats {plan.repeats}, seed {plan.seed}",
+            "images": f"{data.said}, repeats {plan.repeats}, seed {plan.seed}",
             "labels": data.classes,
             "dequantized": plan.dequantization,
             "precision": f"{plan.running['dtype']}, state {plan.conditions['state_dtype']}",
@@ -134,7 +133,7 @@ class Likelihood:
             "num_images": data.count,
             "repeats": plan.repeats,
             "dim": data.dim,
-            "data": data.name,
+            "data": data.said,
             "labels": data.classes,
             "dequantization": plan.dequantization,
             "evaluations": {"forward": self.forward, "backward": self.backward},

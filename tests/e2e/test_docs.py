@@ -308,6 +308,7 @@ def test_every_block_is_of_a_known_kind():
     listings = {name: found["listing"] for name, found in counts.items() if found["listing"]}
     assert listings == {
         "docs/distributed.md": 4,
+        "docs/likelihood.md": 3,
         "docs/metrics.md": 6,
         "docs/results.md": 2,
         "docs/trajectory.md": 1,
