@@ -11,6 +11,7 @@ import torch
 
 from samplebench.likelihood import bits_per_dim, ode_log_density, score_sde_bits
 from samplebench.likelihood.gaussian import approximate_cdf, discretized_log_likelihood, normal_kl
+from samplebench.likelihood.ode import log_normal
 from samplebench.likelihood.score_sde import score_sde_bits_per_dim
 from samplebench.models.discrete import DiscreteModel
 from samplebench.processes.discrete import discrete_process
@@ -97,7 +98,7 @@ def stored():
     return tensors(GOLDENS / "metrics" / "bpd.npz")
 
 
-@pytest.mark.parametrize("low", ["0.002", "0.01"])
+@pytest.mark.parametrize("low", ["0.002", pytest.param("0.01", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MIXTURES)
 def test_densities_by_hutchinson(name, low, stored, mixture, agrees):
     found, z = ode_log_density(
@@ -128,8 +129,7 @@ def test_all_densities_by_the_exact_trace(name, low, stored, mixture, agrees):
         bits = stored[f"{name}.edm.{low}.bpd_exact_trace"]
         agrees("likelihood", score_sde_bits(found, 48), bits, 1e-7)
     # With the mixture's own density at the end, in place of the prior, it is that at the start.
-    prior = torch.distributions.Normal(0.0, 80.0)
-    gained = found - prior.log_prob(z).flatten(1).sum(1)
+    gained = found - log_normal(z, 80.0)
     agrees("likelihood", z, stored[f"{name}.edm.{low}.z"], 1e-5)
     net = mixture(name)
     total = net.stds**2 + 80.0**2
@@ -153,8 +153,8 @@ def test_density_without_an_ode(name, stored):
 def test_score_sde(name, process, stored, mixture, agrees):
     net = {"sigma_min": 0.01, "sigma_max": 50.0} if process == "ve" else None
     words = {"process": process, "noise": stored[f"{name}.rademacher"]}
-    found, z = score_sde_bits_per_dim(mixture(name, net), stored[f"{name}.x0"], rtol=1e-8, **words)
+    found, z = score_sde_bits_per_dim(mixture(name, net), stored[f"{name}.x0"], rtol=1e-7, **words)
     agrees("likelihood", found, stored[f"{name}.{process}.ref_bpd_float64"], 1e-6)
-    agrees("likelihood", z, stored[f"{name}.{process}.z_float64"], 1e-5)
+    agrees("likelihood", z, stored[f"{name}.{process}.z_float64"], 1e-4)
     found, _ = score_sde_bits_per_dim(mixture(name, net), stored[f"{name}.x0"], **words)
     agrees("likelihood", found, stored[f"{name}.{process}.ref_bpd_float32"], 5e-4)

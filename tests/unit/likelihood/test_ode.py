@@ -65,7 +65,7 @@ def off(found, wanted, dim):
     return float((found - wanted).abs().max()) / (dim * math.log(2))
 
 
-@pytest.mark.parametrize("std", [0.05, 0.2, 1.0])
+@pytest.mark.parametrize("std", [0.05, 1.0])
 @pytest.mark.parametrize("dim", [2, 8])
 def test_mixtures_by_the_exact_trace(dim, std):
     model = Kernels(dim, std)
@@ -265,7 +265,7 @@ def test_what_is_not_finite_is_no_value(refused):
         return torch.where(t.reshape(-1, 1, 1, 1) > 3, float("nan"), 0.5) * x
 
     x = torch.ones(2, 1, 4, 4, dtype=torch.float64)
-    call = lambda: ode_log_density(wrapped(lost), x, rtol=1e-3)  # noqa: E731
+    call = lambda: ode_log_density(wrapped(lost), x, rtol=1e-2)  # noqa: E731
     refused(call, UsageError, "2 of 2 densities are not finite", "was not finite from evaluation")
 
 
