@@ -37,11 +37,11 @@ def test_published_values_are_shown_and_say_their_source(atlas, opened):
     with opened(atlas) as page:
         assert series(page) > 20
         select = page.locator("#facet-checkpoint")
-        assert select.input_value() == "edm-cifar10-32x32-uncond-vp"
-        select.select_option("baseline-imagenet-64x64-cond-adm")
+        assert select.input_value() == "edm-cifar10-uncond-vp"
+        select.select_option("adm-imagenet64-nvlabs")
         rows = shown_rows(page)
         assert 0 < rows < 20
-        assert set(column(page, "checkpoint")) == {"baseline-imagenet-64x64-cond-adm"}
+        assert set(column(page, "checkpoint")) == {"adm-imagenet64-nvlabs"}
         spots = [p.bounding_box() for p in page.locator(".plot .points path").all()]
         spot = max(spots, key=lambda box: box["y"])
         page.mouse.move(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
