@@ -22,7 +22,7 @@ samplebench published --dataset imagenet --protocol openai --max-nfe 100 --out r
 samplebench published --sampler "DPM-Solver++(3M)" --json | head
 samplebench published --remeasured --checkpoint adm-imagenet64
 """
-# Options that leave rows out; those of a value that is measured again have one of them.
+# Options that leave rows out; the first goes with --remeasured as well.
 _FILTERS = ("checkpoint", "sampler", "dataset", "protocol", "max_nfe")
 
 
