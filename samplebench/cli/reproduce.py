@@ -232,7 +232,7 @@ def _chosen(
         facts.append((other, ids, {row.sampler.name, row.sampler_printed}, row.source))
     for kind, place in (("checkpoint", 1), ("sampler", 2)):
         name = getattr(args, kind)
-        known = {text for each in facts for text in each[place]}  # type: ignore[union-attr]
+        known = {text for each in facts for text in each[place]}
         if name and name not in known:
             raise unknown(f"{kind} of a published value", name, known)
     text = (args.source or "").casefold()

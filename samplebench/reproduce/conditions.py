@@ -43,13 +43,14 @@ def of_plan(plan: Plan) -> dict[str, str]:
     # Steps of a model's own have no end to choose.
     if columns["discretization"] not in discretizations:
         ends.pop("final")
-    entry = plan.models[0]
+    entry, computed = plan.models[0], row.computed_as
+    said = [name for table in plan.request.param.values() for name in table]
     extractors = dict.fromkeys(each.extractor for each in plan.sources[entry.id].measures)
     found = {
         "checkpoint": columns["model"],
         "weights": entry.file_name,
-        "sampler": cell["sampler"],
-        **_params(cell["sampler"], cell["params"]),
+        "sampler": columns["sampler"] + (f", computed as {computed}" if computed else ""),
+        **_params(cell["sampler"], cell["params"], said),
         "discretization": _grid(columns["discretization"], columns["rho"]),
         **{name: word(grid[name]) for name in ("sigma_min", "sigma_max") if name in grid},
         **{name: word(value) for name, value in ends.items() if name in grid or value},
@@ -62,7 +63,7 @@ def of_plan(plan: Plan) -> dict[str, str]:
         "reference": reference_name(columns["reference"]) or "none",
         "features": ", ".join(dict.fromkeys(map(_port, extractors))),
         "quantization": cell["quantization"],
-        "state": cell["state_dtype"],
+        "state precision": cell["state_dtype"],
         "noise": _noise(cell["noise"], cell.get("noise_device", "")),
         "network precision": _precision(cell),
     }
@@ -88,7 +89,7 @@ def of_source(preset: ReproductionPreset, intended: Mapping[str, str]) -> dict[s
         "reference": _reference(row),
         "features": PORTS.get(row.family, ""),
         "quantization": known.quantization,
-        "state": known.state_dtype,
+        "state precision": known.state_dtype,
         "noise": _noise(known.noise, "cuda") if known.noise else "",
         "seeds": _seeds(known.seeds),
         # Whoever says the state's precision says that the network has its own.
@@ -106,11 +107,12 @@ def _reference(row: Published) -> str:
     return name if name in references.names() else row.reference.removeprefix("~")
 
 
-def _params(sampler: str, params: Mapping[str, Any]) -> dict[str, str]:
-    """Those that are not the algorithm's usual ones."""
+def _params(sampler: str, params: Mapping[str, Any], said: Iterable[str]) -> dict[str, str]:
+    """Those that were said, or are not the algorithm's usual ones."""
     defaults = Solver.of(sampler).defaults
     given = {name: value for name, value in unplain(params).items() if name in defaults}
-    return {name: word(value) for name, value in sorted(altered(given, defaults).items())}
+    shown = {*altered(given, defaults), *said}
+    return {name: word(value) for name, value in sorted(given.items()) if name in shown}
 
 
 def _grid(name: str, rho: float | None) -> str:

@@ -137,7 +137,8 @@ def _grid(draft: _Draft) -> None:
         draft.completed["discretization"] = because
     elif not grid.ours:
         raise NotReproducible(
-            f"discretization {NOT_STATED}" if grid.name == NOT_STATED
+            f"discretization {NOT_STATED}"
+            if grid.name == NOT_STATED
             else f"noise levels not known here: {grid.name}"
         )
     elif grid.name in discretizations and _takes_grid(words["sampler"]):

@@ -39,7 +39,11 @@ def planned(preset: ReproductionPreset, **words: Any) -> Plan:
 def intended(preset: ReproductionPreset, plan: Plan) -> Plan:
     """The plan of the preset's own request, on the same device and against the same reference."""
     asked = plan.request
-    same = {"device": asked.device, "metric": asked.metric or None, "offline": asked.offline or None}
+    same = {
+        "device": asked.device,
+        "metric": asked.metric or None,
+        "offline": asked.offline or None,
+    }
     if preset.images:
         same["reference"] = asked.reference or None
     return planning.make(preset.request(**same), plan.models)

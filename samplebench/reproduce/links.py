@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from samplebench.checkpoints.catalog import Checkpoint, catalog
-from samplebench.published import Published
+from samplebench.checkpoints.catalog import catalog
 
 
 @cache

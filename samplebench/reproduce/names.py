@@ -1,4 +1,4 @@
-"""What presets are called: checkpoint/sampler/NFE, and @source where it is not the checkpoint's own."""
+"""What presets are called: checkpoint/sampler/NFE, and @source where others measured it."""
 
 from __future__ import annotations
 

@@ -79,5 +79,5 @@ def needs(preset: ReproductionPreset) -> Needs:
     extras = [_FID[0]] if importlib.util.find_spec(_FID[1]) is None else []
     if any(address(each) is None for each in missing) and not drive.available():
         extras.append("drive")
-    found = tuple(MissingFile(each.name, each.file_name, each.size) for each in missing)
-    return Needs(found, tuple(extras), preset.images)
+    to_fetch = tuple(MissingFile(each.name, each.file_name, each.size) for each in missing)
+    return Needs(to_fetch, tuple(extras), preset.images)

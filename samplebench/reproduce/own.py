@@ -16,7 +16,7 @@ from samplebench.reproduce.preset import ReproductionPreset
 from samplebench.results.fields import value_text
 
 _METRIC = "fd-digits"
-SOURCE = "samplebench's committed curves (benchmarks/baselines)"
+SOURCE = "samplebench, benchmarks/baselines"
 
 
 def own_presets() -> list[ReproductionPreset]:

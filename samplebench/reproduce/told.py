@@ -16,9 +16,7 @@ from samplebench.reproduce.preset import ReproductionPreset
 from samplebench.results.fields import counted, printable
 
 
-def plan_facts(
-    preset: ReproductionPreset, plan: Plan, needs: Needs, cost: Cost
-) -> dict[str, str]:
+def plan_facts(preset: ReproductionPreset, plan: Plan, needs: Needs, cost: Cost) -> dict[str, str]:
     """What would be run, line by line."""
     row = plan.rows[0].columns
     found = {
