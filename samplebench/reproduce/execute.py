@@ -46,7 +46,9 @@ def intended(preset: ReproductionPreset, plan: Plan) -> Plan:
     }
     if preset.images:
         same["reference"] = asked.reference or None
-    return planning.make(preset.request(**same), plan.models)
+    # In the same file, where the user named one.
+    there = [entry for entry in plan.models if entry.id == preset.checkpoint]
+    return planning.make(preset.request(**same), there or None)
 
 
 def execute(

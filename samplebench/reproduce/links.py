@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from functools import cache
 
-from samplebench.checkpoints.catalog import catalog
+from samplebench.checkpoints.catalog import catalog, resolved
 
 
 @cache
-def _by_published() -> dict[str, str]:
-    """Ids of the catalogue by published ones; the same file comes before the same weights."""
-    known = catalog()
+def _same_weights() -> dict[str, str]:
+    """Published ids of weights that the catalogue has in another file -> its id."""
     found: dict[str, str] = {}
-    for field in ("published", "same_weights"):
-        for entry in known.values():
-            for name in getattr(entry, field):
-                found.setdefault(name, entry.id)
+    for entry in catalog().values():
+        for name in entry.same_weights:
+            found.setdefault(name, entry.id)
     return found
 
 
 def checkpoint_of(model: str) -> str:
     """The id of the catalogue that a published id means; "" for none.
 
-    Values that something guides have the guided file's id and "+guidance" or the like.
+    The same file comes before the same weights in another one. Values that something guides have
+    the guided file's id and "+guidance" or the like.
     """
     for name in (model, model.partition("+")[0]):
-        if name in catalog():
-            return name
-        if name in _by_published():
-            return _by_published()[name]
+        found = resolved(name)
+        if found in catalog():
+            return found
+        if name in _same_weights():
+            return _same_weights()[name]
     return ""

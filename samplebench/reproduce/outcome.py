@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from samplebench.bench.plan import Plan
+from samplebench.reproduce.by_others import by_others, told
 from samplebench.reproduce.checklist import DIFFERS, Check, checklist
 from samplebench.reproduce.preset import ReproductionPreset
 from samplebench.results.fields import number, value_text
@@ -78,6 +79,7 @@ class Reproduction:
             "difference": self.difference,
             "difference_in_standard_errors": self.in_errors,
             "comparable": self.comparable,
+            "by_others": [dict(each.plain()) for each in by_others(self.preset)],
             "values": [asdict(each) for each in self.values],
             "conditions": [asdict(each) for each in self.checks],
             "caveats": list(self.caveats),
@@ -87,6 +89,7 @@ class Reproduction:
         """(name, text) of the comparison."""
         preset = self.preset
         found = [("published", f"{preset.metric} {preset.printed} ({preset.cite})")]
+        found += [("by others", told(each)) for each in by_others(preset)]
         for each in self.values if len(self.values) > 1 else ():
             found.append((f"seed {each.seed:,}", value_text(each.value, each.stderr)))
         own = self.own

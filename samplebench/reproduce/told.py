@@ -9,6 +9,7 @@ from typing import Any
 from samplebench.bench.plan import Plan
 from samplebench.checkpoints.catalog import catalog
 from samplebench.download.cache import megabytes
+from samplebench.reproduce.by_others import by_others, told
 from samplebench.reproduce.checklist import DIFFERS, MATCHES, Check
 from samplebench.reproduce.cost import SPEEDS, Cost
 from samplebench.reproduce.needs import Needs
@@ -22,6 +23,7 @@ def plan_facts(preset: ReproductionPreset, plan: Plan, needs: Needs, cost: Cost)
     found = {
         "preset": preset.name,
         "published": f"{preset.metric} {preset.printed} ({preset.source})",
+        **({"by others": "; ".join(map(told, again))} if (again := by_others(preset)) else {}),
         "model": f"{row['model']}: {catalog()[row['model']].summary}",
         "sampler": f"{row['sampler']} {row['params']}".strip(),
         "NFE": f"{row['nfe']} in {row['steps']} steps",
@@ -69,6 +71,7 @@ def plan_json(
     row = plan.rows[0].columns
     return {
         **preset.plain(),
+        "by_others": [dict(each.plain()) for each in by_others(preset)],
         "state": needs.state,
         "nfe_planned": row["nfe"],
         "steps": row["steps"],
