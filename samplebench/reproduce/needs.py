@@ -10,7 +10,7 @@ from samplebench.checkpoints.local import artefact
 from samplebench.download import drive
 from samplebench.download.address import address
 from samplebench.download.cache import path_of
-from samplebench.features.inception_weights import VARIABLE, WEIGHTS
+from samplebench.features import inception_weights
 from samplebench.features.weights import given
 from samplebench.references import reference as references
 from samplebench.reproduce.preset import ReproductionPreset
@@ -73,8 +73,8 @@ def needs(preset: ReproductionPreset) -> Needs:
     reference = words.get("reference", entry.reference)
     if not preset.images and (found := references.load(reference).artefact):
         files.append(found)
-    if given(VARIABLE) is None:
-        files.append(WEIGHTS)
+    if given(inception_weights.VARIABLE) is None:
+        files.append(inception_weights.WEIGHTS)
     missing = [each for each in files if not path_of(each).is_file()]
     extras = [_FID[0]] if importlib.util.find_spec(_FID[1]) is None else []
     if any(address(each) is None for each in missing) and not drive.available():
