@@ -178,26 +178,24 @@ def _print_checks(checks: Sequence[Any]) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from samplebench.reproduce import presets, refused
+    from samplebench.reproduce import NoPreset, presets, refused
     from samplebench.reproduce.needs import needs
 
-    chosen = _chosen(args, list(presets().values()), list(refused()))
-    rows = []
-    for each in chosen:
-        if hasattr(each, "reason"):
-            if args.all:
-                rows.append(_refused(each))
-            continue
-        state = needs(each).state
-        row = {"name": each.name, "published": f"{each.metric} {each.printed}"}
-        rows.append({**row, "source": each.cite, "state": state})
-    if args.json:
-        print_json(rows)
-        return 0
-    print_table(rows, as_json=False)
-    left = sum(hasattr(each, "reason") for each in chosen)
-    if left and not (args.all or args.quiet):
-        say(f"{left} published values are no presets; --all says why")
+    chosen = _chosen(args, [*presets().values(), *refused()])
+    none = [each for each in chosen if isinstance(each, NoPreset)]
+    rows = [
+        {
+            "name": each.name,
+            "published": f"{each.metric} {each.printed}",
+            "source": each.cite,
+            "state": needs(each).state,
+        }
+        for each in chosen
+        if not isinstance(each, NoPreset)
+    ]
+    print_table(rows + (list(map(_refused, none)) if args.all else []), args.json)
+    if none and not (args.all or args.quiet or args.json):
+        say(f"{len(none)} published values are no presets; --all says why")
     return 0
 
 
@@ -209,34 +207,22 @@ def _refused(each: NoPreset) -> dict[str, str]:
 
 
 def _chosen(
-    args: argparse.Namespace,
-    found: Sequence[ReproductionPreset],
-    others: Sequence[NoPreset],
-) -> list[Any]:
-    """Presets, then published values that are none, that pass the filters.
+    args: argparse.Namespace, found: Sequence[ReproductionPreset | NoPreset]
+) -> list[ReproductionPreset | NoPreset]:
+    """Those that pass the filters.
 
     Raises:
         UsageError: a name that none has.
     """
-    from samplebench.reproduce.links import checkpoint_of
-
-    facts: list[tuple[Any, set[str], set[str], str]] = []
-    for each in found:
-        row = each.row
-        ids = {each.checkpoint} | ({row.model} if row else set())
-        names = {str(each.words["sampler"])} | ({row.sampler_printed} if row else set())
-        facts.append((each, ids, names, each.source))
-    for other in others:
-        row = other.row
-        ids = {row.model, checkpoint_of(row.model)} - {""}
-        facts.append((other, ids, {row.sampler.name, row.sampler_printed}, row.source))
-    for kind, place in (("checkpoint", 1), ("sampler", 2)):
-        name = getattr(args, kind)
-        known = {text for each in facts for text in each[place]}
-        if name and name not in known:
+    facts = [(each, *_facts(each)) for each in found]
+    for kind, known in (
+        ("checkpoint", {name for _, ids, _, _ in facts for name in ids}),
+        ("sampler", {name for _, _, names, _ in facts for name in names}),
+    ):
+        if (name := getattr(args, kind)) and name not in known:
             raise unknown(f"{kind} of a published value", name, known)
     text = (args.source or "").casefold()
-    if text and not any(text in source.casefold() for *_, source in facts):
+    if not any(text in source for *_, source in facts):
         raise UsageError(
             f"--source {args.source}: no published value's source has this text; "
             "'samplebench published' lists the sources"
@@ -244,7 +230,21 @@ def _chosen(
     return [
         each
         for each, ids, names, source in facts
-        if args.checkpoint in (None, *ids)
-        and args.sampler in (None, *names)
-        and text in source.casefold()
+        if args.checkpoint in (None, *ids) and args.sampler in (None, *names) and text in source
     ]
+
+
+def _facts(each: ReproductionPreset | NoPreset) -> tuple[set[str], set[str], str]:
+    """Its ids, its sampler's names and its source in lower case."""
+    from samplebench.reproduce import ReproductionPreset
+    from samplebench.reproduce.links import checkpoint_of
+
+    row = each.row
+    ids, names = set[str](), set[str]()
+    if isinstance(each, ReproductionPreset):
+        ids.add(each.checkpoint)
+        names.add(str(each.words["sampler"]))
+    if row is not None:
+        ids |= {row.model, checkpoint_of(row.model) or row.model}
+        names |= {row.sampler.name, row.sampler_printed}
+    return ids, names, each.source.casefold()

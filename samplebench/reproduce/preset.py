@@ -117,6 +117,11 @@ class NoPreset:
     row: Published
     reason: str
 
+    @property
+    def source(self) -> str:
+        """Where the value was read."""
+        return self.row.source
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
