@@ -115,14 +115,13 @@ def _chosen(rows: Sequence[Published], args: argparse.Namespace) -> list[Publish
     Raises:
         UsageError: a name that no row has.
     """
-    from samplebench.checkpoints.catalog import resolved
     from samplebench.errors import UsageError
 
     if args.max_nfe is not None and args.max_nfe < 1:
         raise UsageError(f"--max-nfe {args.max_nfe}: evaluations are counted from 1")
     # As the catalogue has it, or as published.csv does.
     spelt = {row.model: row.checkpoint for row in rows}
-    name = None if args.checkpoint is None else resolved(spelt.get(args.checkpoint, args.checkpoint))
+    name = spelt.get(args.checkpoint, args.checkpoint)
     _check("published checkpoint", name, spelt.values())
     _check("published dataset", args.dataset, (row.dataset for row in rows))
     _check("published protocol", args.protocol, (row.family for row in rows))
@@ -148,9 +147,7 @@ def _check(kind: str, name: str | None, known: Iterable[str]) -> None:
     if name is None or name in names:
         return
     if len(names) > _FEW and not get_close_matches(name, names, cutoff=0.5):
-        raise UsageError(
-            f"unknown {kind} '{name}'; 'samplebench published' lists all {len(names)}"
-        )
+        raise UsageError(f"unknown {kind} '{name}'; 'samplebench published' lists all {len(names)}")
     raise unknown(kind, name, names)
 
 

@@ -32,9 +32,10 @@ def source_of(
     """What the word of a model means, with what must be known of it before it is loaded.
 
     Args:
-        word: an id of the catalogue or its spelling in published tables, the path of a file or of a folder of diffusers,
-            "hf:org/name" of one on the hub, "./file.py:function" or "package.module:function" of a
-            function without arguments that returns a model, or the model itself.
+        word: an id of the catalogue or its spelling in published tables, the path of a file or of a
+            folder of diffusers, "hf:org/name" of one on the hub, "./file.py:function" or
+            "package.module:function" of a function without arguments that returns a model, or the
+            model itself.
         known: the catalogue; None for the shipped one.
         format: of a file; None for that of its suffix.
         config: what a file does not say, a mapping or the path of a JSON file; over that of the

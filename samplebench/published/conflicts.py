@@ -15,7 +15,6 @@ from samplebench.published.record import Published
 _OPEN = re.compile(r"not stated|\bper NFE$")
 # Parameters that a name does not tell: where sampling ends, what is clipped, the inner time.
 _UNTOLD = ("final", "thresholding", "denoise", "r")
-_OFTEN_OPEN = ("order", "discretization")
 _FITTED = frozenset(grid.label for grid in GRIDS.values() if grid.fitted)
 
 
@@ -109,20 +108,23 @@ def _key(row: Published) -> ConflictKey:
 
 
 def _bare(key: ConflictKey) -> ConflictKey:
-    return key._replace(**dict.fromkeys(_OFTEN_OPEN, ""))
+    return key._replace(order="", discretization="")
 
 
 def _completed(key: ConflictKey, alike: Iterable[ConflictKey]) -> ConflictKey:
-    """With order and discretization of the one other key that says what this leaves open."""
-    open_ = [name for name in _OFTEN_OPEN if not getattr(key, name)]
-    blank = dict.fromkeys(open_, "")
+    """With order and discretization of the one other key that says what this leaves open.
+
+    Args:
+        alike: all keys that are equal but for these two.
+    """
     fits = {
         _completed(other, alike)
         for other in alike
         if other != key
-        and other._replace(**blank) == key
+        and key.order in ("", other.order)
+        and key.discretization in ("", other.discretization)
         # Nobody leaves out that an order is the first, or that the steps are fitted.
-        and not ("order" in open_ and other.order == "1")
-        and not ("discretization" in open_ and other.discretization in _FITTED)
+        and (key.order or other.order != "1")
+        and (key.discretization or other.discretization not in _FITTED)
     }
     return fits.pop() if len(fits) == 1 else key

@@ -61,6 +61,7 @@ LESS = {"benchmarks/gddim_differences.py": ["--only", "truncation"]}
 QUICK = {
     "README.md": ("run --model digits-exact", "list", "report", "check", "reference", "cite"),
     "docs/check.md": ("check",),
+    "docs/published.md": ("published",),
 }
 
 

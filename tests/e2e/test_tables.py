@@ -32,6 +32,7 @@ TABLES = {
     "cite heun": 2,
     "cite sweep": None,
     "published --sampler heun": None,
+    "published --remeasured": 23,
     "trajectory --sampler euler,heun --steps 2,3 --num-samples 2 --out t": 4,
 }
 CODES = {"check sweep --baseline moved.csv": 1}
