@@ -41,6 +41,11 @@ samplebench reproduce edm-cifar10-32x32-uncond-vp/heun/35 --num-samples 5000
 # Words of a run that a preset leaves to the user.
 _WORDS = ("num-samples", "reference", "batch-size", "engine", "address", "workers", "device",
           "dtype", "file")  # fmt: skip
+# Of these the preset has the default.
+_OWN = {
+    "num-samples": "samples per range of seeds (default: the published N)",
+    "reference": "statistics to compare with, where they had to be made (default: the published)",
+}
 _FILTERS = ("checkpoint", "sampler", "source")
 
 
@@ -57,9 +62,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--source", metavar="TEXT", help="with --list: whose source has this text")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     for name in _WORDS:
-        metavar, told = WORDS[name]
-        nargs: dict[str, Any] = {"nargs": "+"} if name == "reference" else {}
-        parser.add_argument(f"--{name}", metavar=metavar, help=told, **nargs)
+        metavar, text = WORDS[name]
+        parser.add_argument(f"--{name}", metavar=metavar, help=_OWN.get(name, text))
     parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
     parser.add_argument(
         "--yes", action="store_true", default=None, help="start a run of more than a day"
@@ -106,6 +110,8 @@ def _reproduce(
         if not args.dry_run:
             ranks.assist(plan)
         return 0
+    if len(plan.rows) > 1:
+        raise UsageError(f"--reference {args.reference}: a value is compared with one reference")
     if args.dry_run:
         return _dry_run(found, plan, args)
     plan = prepared(plan, args.quiet, alone=ranks is None)

@@ -295,6 +295,7 @@ OTHERS = {
     "reproduce digits-vp/heun/20 --all": (2, "--all goes with --list"),
     "reproduce digits-vp/heun/20 --num-samples ten": (2, "--num-samples ten is not a whole number"),
     "reproduce digits-vp/heun/20 --reference nowhere": (2, "unknown reference 'nowhere'"),
+    "reproduce digits-vp/heun/20 --reference digits,digits-kde": (2, "with one reference"),
     "reproduce digits-vp/heun/20 --device gpu": (2, "unknown device 'gpu'"),
     "reproduce digits-vp/heun/20 --nfe 5": (2, "unknown option '--nfe'"),
     f"reproduce digits-vp/heun/20 --out {BELOW}": (3, BELOW),
