@@ -22,7 +22,7 @@ samplebench published --dataset imagenet --protocol openai --max-nfe 100 --out r
 samplebench published --sampler "DPM-Solver++(3M)" --json | head
 samplebench published --remeasured --checkpoint adm-imagenet64
 """
-# Options that leave rows out; those of a value that is measured again have one of them.
+# Options that leave rows out; the first goes with --remeasured as well.
 _FILTERS = ("checkpoint", "sampler", "dataset", "protocol", "max_nfe")
 
 
@@ -67,6 +67,12 @@ def main(args: argparse.Namespace) -> int:
         return 0
     deep = any(row.depth is not None for row in shown)
     print_table([_condensed(row, deep) for row in shown], as_json=False)
+    uncounted = sum(row.nfe is None and row.depth is not None for row in shown)
+    if uncounted and not args.quiet:
+        print(
+            f"\n{uncounted} values have a depth alone: their sources count calls one after another "
+            "and do not state the evaluations"
+        )
     left = len(chosen) - len(shown)
     if left and not args.quiet:
         print(f"\n{left} values of certainty C are not listed; --uncertain lists them")

@@ -90,6 +90,7 @@ def test_calls_one_after_another(samplebench):
     done = samplebench("published", *words, "paradigms")
     head, *lines = (line.split("  ") for line in done.out.splitlines()[:5])
     assert "depth" in head and len(lines) == 4
+    assert "\n4 values have a depth alone: " in done.out
     few = samplebench("published", "--json", *words, "epd-solver", "--max-nfe", "9")
     assert [row["nfe"] for row in json.loads(few.out)] == [5, 8]
 

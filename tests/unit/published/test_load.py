@@ -54,6 +54,15 @@ def test_every_row_is_there_with_its_values():
         assert float(row.fid_printed.removeprefix(">")) == float(printed["fid"].removeprefix(">"))
 
 
+def test_what_repeats_a_value_is_another_source():
+    keys = Counter((row["model_id"], row["sampler"], row["nfe"], row["fid"]) for row in PRINTED)
+    assert sum(keys.values()) - len(keys) == 7
+    named = {
+        (row["model_id"], row["sampler"], row["nfe"], row["fid"], row["source"]) for row in PRINTED
+    }
+    assert len(named) == len(PRINTED)
+
+
 def test_bounds_are_not_values():
     bounds = [row for row in load() if row.fid is None]
     assert len(bounds) == 10

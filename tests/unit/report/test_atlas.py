@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
@@ -12,6 +14,11 @@ from samplebench.report.atlas import chart_of, page_of, table_of
 from samplebench.report.atlas_tables import conflict_tables, remeasured_rows
 
 ROWS = load()
+# What is said of a point that is its own: values, NFE, and a respacing that leaves nothing out.
+OWN = (
+    r"FID [\d.]+ at NFE \d+|printed at \d+|(sFID|precision|recall|IS) [\d.]+"
+    r"|even respacing of T=1000|T=1000 \(no respacing\)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,23 @@ def test_joined_points_are_the_lines(chart):
     for s in chart.series:
         nfe = [p.x["nfe"] for p in s.points]
         assert nfe == sorted(nfe)
+
+
+def test_no_pair_that_the_page_joins_differs_in_its_conditions(chart):
+    """By what is said of each point: N, name, steps, reference, source, certainty, what counts."""
+    pairs = 0
+    for s in chart.series:
+        if not s.line:
+            continue
+        said = []
+        for point in s.points:
+            text = " ".join(point.hover).partition(" note: ")[0]
+            rest = re.sub(OWN, "", text)
+            said.append((re.sub(r"[\s,]+", " ", rest), "printed at" in text))
+        for one, other in combinations(said, 2):
+            pairs += 1
+            assert one == other
+    assert pairs > 2000
 
 
 def test_bands_are_ranges(chart):
