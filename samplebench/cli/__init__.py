@@ -26,6 +26,7 @@ from samplebench.cli import (
     published,
     reference,
     report,
+    reproduce,
     run,
     score,
     trajectory,
@@ -46,6 +47,7 @@ _COMMANDS = (
     forget,
     trajectory,
     published,
+    reproduce,
     cite,
     card,
 )
@@ -59,6 +61,7 @@ _EXAMPLES = """examples:
   samplebench forget reports/digits-exact      what was asked of a folder, and dropping it
   samplebench trajectory --sampler euler,heun  a sampler's own error and order
   samplebench published                        what others measured
+  samplebench reproduce digits-vp/heun/20      a published value, measured again
 """
 
 
