@@ -46,7 +46,7 @@ _AXES = (
 # One at a time: the page shows the figures, the best and the notes of this metric alone.
 METRIC = "metric"
 # What a reader switches by; those with a single value are not offered.
-_FACETS = {
+FACETS = {
     METRIC: "metric",
     "model": "model",
     "sampler": "sampler",
@@ -102,7 +102,7 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
     series = [_series(plot, curve, view) for plot in plots for curve in plot.curves]
     series += more
     used = {key for one in series for key in one.facets}
-    facets = [Facet(k, title, k == METRIC) for k, title in _FACETS.items() if k in used]
+    facets = [Facet(k, title, k == METRIC) for k, title in FACETS.items() if k in used]
     if "published" in used:
         # It has one value, which is offered because it is named.
         facets.append(Facet("published", "published values", start=("published",)))
