@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from samplebench.compare.side import Side
-from samplebench.regression.tolerance import SIGMA, Tolerance
+from samplebench.regression.tolerance import SIGMA, Tolerance, default_rule
 from samplebench.regression.verdict import NO_VALUE, Change
 from samplebench.report.best import TIE, Draw, paired_error
 from samplebench.results.fields import number
@@ -23,7 +23,8 @@ class Difference:
     Attributes:
         base, other: places of the points on their sides.
         change: the two values and the standard error of their difference, which is None where
-            nothing is known of it; it has moved where it is more than 2 of these.
+            nothing is known of it; it has moved where it is more than 2 of these, and more than
+            the gate allows equal seeds (1e-6, on another platform 1e-3).
         errors: standard error of each value; None where there is none.
         unpaired: why the two errors count as independent; "" where the differences are paired.
     """
@@ -47,12 +48,13 @@ class Difference:
     @property
     def z(self) -> float | None:
         """The difference in standard errors, 0 of equal values; None without an error bar."""
-        if self.value == 0:
-            return 0.0
-        if self.value is None or self.change.error is None:
-            return None
-        # Of pairs that move together an error is 0.
-        return self.change.sigma if self.change.error else math.copysign(math.inf, self.value)
+        if self.value is None or self.value == 0:
+            return self.value
+        if self.change.error:
+            return self.change.sigma
+        # Of pairs that move together the error is 0.
+        apart = math.copysign(math.inf, self.value) if self.change.moved else 0.0
+        return None if self.change.error is None else apart
 
     @property
     def verdict(self) -> str:
@@ -88,7 +90,10 @@ def difference(
         error = math.hypot(*known) if len(known) == 2 else None
     moved = False
     if (x := number(a)) is not None and (y := number(b)) is not None and error is not None:
-        moved = abs(y - x) > TIE * error
+        # What rounding, another block or another processor leaves of equal values is a tie.
+        same = default_rule(points[1].platforms, points[0].platforms)
+        least = min(one or 0.0 for one in errors)
+        moved = abs(y - x) > TIE * error and not same.holds(x, y, least)
     change = Change(metric, a, b, error, _RULE, moved, better)
     return Difference(*places, change, (errors[0], errors[1]), unpaired)
 
