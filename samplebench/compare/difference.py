@@ -102,7 +102,7 @@ def _unpaired(base: Side, other: Side, left: Sequence[Draw], right: Sequence[Dra
     """What is in the way of pairs, in words."""
     for side, draws in ((base, left), (other, right)):
         if not draws or not all(deleted for _, deleted in draws):
-            return f"{side.label} has no delete-one values"
+            return f"no delete-one values in {side.label}"
     if [drawn for drawn, _ in left] != [drawn for drawn, _ in right]:
         return "other seeds"
     return "other blocks of samples"

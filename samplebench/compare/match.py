@@ -97,7 +97,7 @@ def _forbidden(point: CurvePoint, other: CurvePoint) -> str:
     ours, theirs = point.origins, other.origins
     if not ours or not theirs:
         return ""
-    return ", ".join(quantities(ours[0].conditions, theirs[0].conditions))
+    return printable(", ".join(quantities(ours[0].conditions, theirs[0].conditions)))
 
 
 def _why(point: CurvePoint, rival: Side, columns: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from samplebench.compare.comparison import Comparison
 from samplebench.compare.curves import SideCurve, curves_in
 from samplebench.compare.difference import TIED, Difference
+from samplebench.compare.field import published
 from samplebench.compare.table import Line, alone_of, columns_of, lines_in
 from samplebench.regression.verdict import BETTER, WORSE
 from samplebench.report.best import TIE, better_words
@@ -24,7 +25,7 @@ from samplebench.report.chart import (
 from samplebench.report.curves import Plot, conditions_of, references_of
 from samplebench.report.names import figure_stem
 from samplebench.report.page import render_page
-from samplebench.report.sweep import FACETS, METRIC, facets_of, figure_key
+from samplebench.report.sweep import FACETS, METRIC, PUBLISHED, facets_of, figure_key
 from samplebench.results.fields import counted, number, printable, value_text
 from samplebench.results.row import STDERR, Row
 
@@ -71,8 +72,9 @@ def chart_of(comparison: Comparison, csv: str) -> Chart:
         lines = [line for line in lines_in(comparison) if line[1].metric == metric]
         for protocol in dict.fromkeys(curve.protocol for curve in curves):
             own = [curve for curve in curves if curve.protocol == protocol]
-            figures.append(_figure(comparison, metric, own))
-            series += [_series(curve, metric) for curve in own]
+            beside = published(own, metric, _key("curves", metric, own))
+            figures.append(_figure(comparison, metric, own, PUBLISHED if beside else ""))
+            series += [*(_series(curve, metric) for curve in own), *beside]
             if made := _differences(comparison, lines, own):
                 figures.append(_difference_figure(comparison, metric, own))
                 series += made
@@ -81,6 +83,9 @@ def chart_of(comparison: Comparison, csv: str) -> Chart:
     told = {METRIC, *(_SWITCHES.get(column, column) for column in throughout)}
     facets = [Facet(METRIC, FACETS[METRIC], single=True), Facet(_FOLDER, _FOLDER)]
     facets += [Facet(k, title) for k, title in FACETS.items() if k not in told]
+    if any("published" in one.facets for one in series):
+        # It has one value, which is offered because it is named.
+        facets.append(Facet("published", "published values", start=("published",)))
     return Chart(figures, series, facets, ("comparison.csv", csv))
 
 
@@ -111,7 +116,7 @@ def _facets(label: str, metric: str, row: Row) -> dict[str, str]:
     return {METRIC: printable(metric), _FOLDER: label, **facets_of(row)}
 
 
-def _figure(comparison: Comparison, metric: str, curves: Sequence[SideCurve]) -> Figure:
+def _figure(comparison: Comparison, metric: str, curves: Sequence[SideCurve], more: str) -> Figure:
     better = comparison.better[metric]
     rows = [row for curve in curves for row in curve.rows]
     plot = Plot("", metric, [curve.own for curve in curves], "", better or None)
@@ -123,7 +128,7 @@ def _figure(comparison: Comparison, metric: str, curves: Sequence[SideCurve]) ->
         title=f"{printable(metric)}{better_words(better)}, {_protocol(curves)}",
         y=Axis(metric, printable(metric), plot.log),
         x=_NFE,
-        caption=f"{'; '.join(told)}. Bands: ± 1 standard error.",
+        caption=f"{'; '.join(told)}. Bands: ± 1 standard error.{more}",
         name=figure_stem(_protocol(curves), metric),
         facets={METRIC: printable(metric)},
     )

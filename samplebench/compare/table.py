@@ -111,7 +111,7 @@ def text_of(comparison: Comparison) -> str:
     sides, blocks = comparison.sides, []
     width = max(len(side.label) for side in sides)
     heads = [
-        f"{side.label:<{width}}  {counted(len(side.points), 'point')}  {side.table.source}"
+        f"{side.label:<{width}}  {counted(len(side.points), 'point')}  {printable(side.table.source)}"
         + (f", {counted(side.table.pending, 'cell')} to go" if side.table.pending else "")
         for side in sides
     ]

@@ -54,7 +54,7 @@ FACETS = {
     "grid": "discretization",
     **{key: HEADS.get(key, key) for key in CONDITIONS},
 }
-_PUBLISHED = (
+PUBLISHED = (
     " Points without a line are published values: filled where every condition is that of the "
     "curve in their colour, hollow where one differs, which a pointer on them names."
 )
@@ -93,7 +93,7 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
             y=Axis(plot.metric, printable(plot.metric), plot.log),
             x=_AXES,
             caption=plot.caption.replace("Error bars", "Bands")
-            + (_PUBLISHED if figure_key(plot.model, plot.metric) in beside else ""),
+            + (PUBLISHED if figure_key(plot.model, plot.metric) in beside else ""),
             name=figure_stem(plot.model, plot.metric),
             facets={METRIC: printable(plot.metric)},
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 import samplebench
 from samplebench.files.sealed import CHECKSUM, json_checksum
+from samplebench.results.tables import write_csv
 
 N = 40
 METRICS = ("fd-digits", "recall-digits")
@@ -21,8 +23,11 @@ WORDS = {
 
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory):
-    """`ran(seed=1000)`: the folder of a sweep with these words, made once."""
+    """`ran(seed=1000)`: the folder of a sweep with these words, made once, with its table alone."""
     made: dict[str, Path] = {}
+
+    def table(view, out):
+        return write_csv(view.rows, out / "results.csv")
 
     def run(*requests, **words):
         """Further requests go into the same folder."""
@@ -30,7 +35,8 @@ def ran(tmp_path_factory):
         if name not in made:
             folder = tmp_path_factory.mktemp("sweep") / "sweep"
             for more in (words, *requests):
-                samplebench.run(**{**WORDS, **more, "out": str(folder)})
+                with mock.patch("samplebench.report.write_report", table):
+                    samplebench.run(**{**WORDS, **more, "out": str(folder)}, quiet=True)
             made[name] = folder
         return made[name]
 

@@ -91,9 +91,9 @@ def test_without_delete_one_values_errors_are_independent_and_that_is_said(ran, 
     other = rewritten(copied("older"), lambda score: score["value"].pop("deleted"))
     found = compare([str(ran()), str(other)])
     for one in found.against[0].differences:
-        assert one.unpaired == "older has no delete-one values"
+        assert one.unpaired == "no delete-one values in older"
         assert one.change.error == pytest.approx(math.hypot(*one.errors))
-    assert found.remarks() == ["older: not paired, older has no delete-one values"]
+    assert found.remarks() == ["older: not paired, no delete-one values in older"]
 
 
 def test_other_seeds_are_compared_without_pairs(ran):
@@ -281,7 +281,7 @@ def test_tables_with_and_without_what_stands_beside_them(ran, tmp_path):
         found = compare([str(ran()), str(tmp_path / f"{name}.csv")])
         ones = found.against[0].differences
         assert len(ones) == 8 and {one.value for one in ones} == {0.0}
-        assert {one.unpaired for one in ones} == {f"{name}.csv has no delete-one values"}
+        assert {one.unpaired for one in ones} == {f"no delete-one values in {name}.csv"}
         known = {c.name: c.texts for c in found.conditions}
         assert ("not known" in known["block"]) == (name == "bare")
     # Within its folder the delete-one values are at hand.
