@@ -110,11 +110,12 @@ def text_of(comparison: Comparison) -> str:
     """For the terminal: the folders, what differs, the differences, what stands alone."""
     sides, blocks = comparison.sides, []
     width = max(len(side.label) for side in sides)
-    heads = [
-        f"{side.label:<{width}}  {counted(len(side.points), 'point')}  {printable(side.table.source)}"
-        + (f", {counted(side.table.pending, 'cell')} to go" if side.table.pending else "")
-        for side in sides
-    ]
+    heads = []
+    for side in sides:
+        source = printable(side.table.source)
+        to_go = f", {counted(side.table.pending, 'cell')} to go" if side.table.pending else ""
+        points = counted(len(side.points), "point")
+        heads.append(f"{side.label:<{width}}  {points}  {source}{to_go}")
     differing = [each for each in comparison.conditions if not each.equal]
     apart = [f"  {each.name}: {' | '.join(each.texts)}" for each in differing]
     blocks.append([*heads, *(["", "what differs", *apart] if apart else [])])

@@ -17,7 +17,7 @@ def made(command, finished, tmp_path_factory):
     """A working folder with a sweep, one in which all values but one are larger, and both
     compared."""
     folder = tmp_path_factory.mktemp("compare")
-    base, other = (shutil.copytree(finished, folder / name) for name in ("base", "<b>other"))
+    _, other = (shutil.copytree(finished, folder / name) for name in ("base", "<b>other"))
     for place, path in enumerate(sorted((other / "scores").glob("*.json"))):
         score = json.loads(path.read_text())
         for key in ("value", "deleted") if place else ():
