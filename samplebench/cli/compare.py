@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--out", metavar="DIR", help="where the files go (default: reports/compare-<names>)"
     )
-    output_flags(parser)
+    output_flags(parser, quiet="do not say where the page is")
 
 
 def main(args: argparse.Namespace) -> int:

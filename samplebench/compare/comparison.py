@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from samplebench.compare.difference import TIED, Difference, difference
-from samplebench.compare.facts import Condition, conditions_of
+from samplebench.compare.facts import Condition, conditions_of_sides
 from samplebench.compare.match import Alone, matched
 from samplebench.compare.side import Side, sides_of
 from samplebench.errors import unknown
@@ -121,7 +121,7 @@ def compare(sources: Sequence[str], metrics: Sequence[str] = ()) -> Comparison:
     views = [side.view for side in (base, *others)]
     better = {name: next(filter(None, (direction(name, v) for v in views)), "") for name in asked}
     against = [_against(base, side, better) for side in others]
-    return Comparison(base, against, asked, better, conditions_of([base, *others]))
+    return Comparison(base, against, asked, better, conditions_of_sides([base, *others]))
 
 
 def _against(base: Side, other: Side, better: dict[str, str]) -> Against:

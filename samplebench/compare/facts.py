@@ -49,7 +49,7 @@ class Condition:
         return [_listed(each) for each in self.values]
 
 
-def conditions_of(sides: Sequence[Side]) -> list[Condition]:
+def conditions_of_sides(sides: Sequence[Side]) -> list[Condition]:
     """Those of the points first, then those of the cells, then what computed them."""
     found = [_facts(side) for side in sides]
     names = dict.fromkeys(name for facts in found for name in facts)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from samplebench.compare.side import Side
 from samplebench.regression.conditions import condition_word, quantities
 from samplebench.regression.points import CurvePoint
-from samplebench.results.fields import HEADS, printable
+from samplebench.results.fields import HEADS, number, printable
 
 # What a comparison may be about.
 _SUBJECTS = ("model", "sampler", "params", "discretization", "rho", "guidance", "dtype")
@@ -102,13 +103,21 @@ def _forbidden(point: CurvePoint, other: CurvePoint) -> str:
 
 def _why(point: CurvePoint, rival: Side, columns: Sequence[str]) -> str:
     """What the nearest point of the other side has in place of a point's own."""
-    told = min((_apart(point, other, columns) for other in rival.points), key=len)
+    near = min(rival.points, key=lambda other: _distance(point, other, columns))
+    told = _apart(point, near, columns)
     if not told:
         return f"its point in {rival.label} is compared with another of this budget"
     words = ", ".join(told.values())
     if set(told) <= set(_QUANTITY):
         return f"another quantity in {rival.label}: {words}"
     return f"nearest in {rival.label}: {words}"
+
+
+def _distance(point: CurvePoint, other: CurvePoint, columns: Sequence[str]) -> tuple[int, float]:
+    """How many columns differ, then how far the budgets are apart."""
+    ours, theirs = (number(_budget(each)[1]) for each in (point, other))
+    apart = math.inf if ours is None or theirs is None else abs(ours - theirs)
+    return len(_apart(point, other, columns)), apart
 
 
 def _apart(point: CurvePoint, other: CurvePoint, columns: Sequence[str]) -> dict[str, str]:

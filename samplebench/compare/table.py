@@ -9,6 +9,7 @@ from typing import Any, cast
 from samplebench.compare.comparison import Against, Comparison
 from samplebench.compare.difference import Difference
 from samplebench.compare.match import Alone
+from samplebench.report.best import better_words
 from samplebench.report.layout import Column, condense
 from samplebench.report.terminal import lines_of
 from samplebench.results.fields import (
@@ -61,9 +62,12 @@ def columns_of(comparison: Comparison) -> tuple[list[tuple[str, str]], list[Colu
     if several:
         labels = [each.side.label for each, _ in found]
         columns.insert(0, Column("folder", "folder", labels))
-    if len(comparison.metrics) > 1:
-        names = [printable(one.metric) for _, one in found]
+    names = [printable(one.metric) for _, one in found]
+    if len(set(names)) > 1:
         columns.insert(0, Column("metric", "metric", names))
+    elif found:
+        words = better_words(comparison.better[found[0][1].metric])
+        facts.insert(0, ("metric", f"{names[0]}{words}"))
     sides = comparison.base.label, "folder's" if several else comparison.against[0].side.label
     return facts, [*columns, *_numbers(found, sides)]
 

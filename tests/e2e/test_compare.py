@@ -79,7 +79,7 @@ def test_it_needs_no_torch(made, python):
 
 
 @NEEDS_CHROMIUM
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.slow), 1440])
 def test_the_page_in_a_browser(made, opened, width):
     folder, _ = made
     with opened(folder / "out" / "compare.html", width) as page:
@@ -102,6 +102,7 @@ def test_the_page_in_a_browser(made, opened, width):
             assert (series(page), shown_rows(page)) == (1, 0)
 
 
+@pytest.mark.slow
 @NEEDS_CHROMIUM
 def test_colours_of_verdicts_stand_out_from_the_page(made, opened):
     """At least 4.5 : 1 on white and on near-black, as text needs it."""
@@ -122,6 +123,7 @@ def test_colours_of_verdicts_stand_out_from_the_page(made, opened):
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, name)
 
 
+@pytest.mark.slow
 @NEEDS_CHROMIUM
 def test_the_printed_page_is_whole(made, opened):
     folder, _ = made
@@ -138,6 +140,7 @@ def test_the_printed_page_is_whole(made, opened):
         assert not page.locator(".controls, .search, .quiet-button").first.is_visible()
 
 
+@pytest.mark.slow
 @NEEDS_CHROMIUM
 def test_the_page_is_used_by_keyboard(made, opened):
     """The switches, the heads of the table and both tables that scroll are reached."""

@@ -252,6 +252,13 @@ def test_no_counterpart_at_a_budget_names_the_nearest(ran):
     }
 
 
+def test_the_nearest_has_the_nearest_budget(ran):
+    found = compare([str(ran(nfe=[5, 10, 35])), str(ran())], ["fd-digits"])
+    assert {reason for _, reason in alone(found)} == {
+        f"nearest in {found.against[0].side.label}: asked 35 -> 10"
+    }
+
+
 def test_three_folders_each_against_the_first(ran, copied, shifted):
     up = shifted(copied("up"), "fd-digits", 0.5)
     down = shifted(copied("down"), "fd-digits", -0.5)
