@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from samplebench.compare.comparison import Comparison
 from samplebench.compare.curves import SideCurve, curves_in
@@ -35,6 +37,8 @@ _FOLDER = "folder"
 _SWITCHES = {"params": "sampler", "discretization": "grid"}
 _GLYPHS = {BETTER: "\N{CHECK MARK}", WORSE: "\N{BALLOT X}", TIED: "≈"}
 _MARKED = (BETTER, WORSE)
+# A difference on the curve of the other side's point.
+Shown = tuple[SideCurve, Row, Difference]
 
 
 def page_of(comparison: Comparison, csv: str) -> str:
@@ -75,9 +79,13 @@ def chart_of(comparison: Comparison, csv: str) -> Chart:
             beside = published(own, metric, _key("curves", metric, own))
             figures.append(_figure(comparison, metric, own, PUBLISHED if beside else ""))
             series += [*(_series(curve, metric) for curve in own), *beside]
-            if made := _differences(comparison, lines, own):
-                figures.append(_difference_figure(comparison, metric, own))
-                series += made
+            shown = _shown(lines, own)
+            if shown:
+                share = _plot(comparison, metric, own).log and all(
+                    (number(one.change.old) or 0.0) > 0 for _, _, one in shown
+                )
+                figures.append(_difference_figure(comparison, metric, own, share))
+                series += _differences(comparison, shown, share)
     # What differs throughout is switched with the folder.
     throughout = [c for c in comparison.subject if all(c in a.subject for a in comparison.against)]
     told = {METRIC, *(_SWITCHES.get(column, column) for column in throughout)}
@@ -116,17 +124,22 @@ def _facets(label: str, metric: str, row: Row) -> dict[str, str]:
     return {METRIC: printable(metric), _FOLDER: label, **facets_of(row)}
 
 
+def _plot(comparison: Comparison, metric: str, curves: Sequence[SideCurve]) -> Plot:
+    """The curves as a report has them, which says what axis they belong on."""
+    better = comparison.better[metric] or None
+    return Plot("", metric, [replace(curve.own, rows=curve.rows) for curve in curves], "", better)
+
+
 def _figure(comparison: Comparison, metric: str, curves: Sequence[SideCurve], more: str) -> Figure:
     better = comparison.better[metric]
     rows = [row for curve in curves for row in curve.rows]
-    plot = Plot("", metric, [curve.own for curve in curves], "", better or None)
     references = references_of(rows)
     told = conditions_of(rows, ("num_samples", "protocol"))
     told += [f"reference {' or '.join(references)}"] if references else []
     return Figure(
         key=_key("curves", metric, curves),
         title=f"{printable(metric)}{better_words(better)}, {_protocol(curves)}",
-        y=Axis(metric, printable(metric), plot.log),
+        y=Axis(metric, printable(metric), _plot(comparison, metric, curves).log),
         x=_NFE,
         caption=f"{'; '.join(told)}. Bands: ± 1 standard error.{more}",
         name=figure_stem(_protocol(curves), metric),
@@ -134,13 +147,17 @@ def _figure(comparison: Comparison, metric: str, curves: Sequence[SideCurve], mo
     )
 
 
-def _difference_figure(comparison: Comparison, metric: str, curves: Sequence[SideCurve]) -> Figure:
+def _difference_figure(
+    comparison: Comparison, metric: str, curves: Sequence[SideCurve], share: bool
+) -> Figure:
+    """Args as of `_differences`."""
     better, base = comparison.better[metric], comparison.base.label
     way = {"lower": "Below zero is better. ", "higher": "Above zero is better. "}.get(better, "")
+    unit = f"in % of {base}" if share else f"less {base}"
     return Figure(
         key=_key("differences", metric, curves),
-        title=f"{printable(metric)} less that of {base}, {_protocol(curves)}",
-        y=Axis("difference", f"difference of {printable(metric)}", log=False, zero=True),
+        title=f"Difference from {base}: {printable(metric)}, {_protocol(curves)}",
+        y=Axis("difference", f"{printable(metric)}, {unit}", log=False, zero=True),
         x=_NFE,
         caption=f"{way}Bars: ± {TIE:g} standard errors of the difference, paired where seeds, N "
         "and blocks are equal; one that reaches zero is a tie, and its mark is hollow.",
@@ -179,39 +196,53 @@ def _series(curve: SideCurve, metric: str) -> Series:
     )
 
 
-def _differences(
-    comparison: Comparison, lines: Sequence[Line], curves: Sequence[SideCurve]
-) -> list[Series]:
-    """Those that lie on these curves, in their looks, none of them joined."""
-    made = []
+def _shown(lines: Sequence[Line], curves: Sequence[SideCurve]) -> list[Shown]:
+    """The differences that lie on these curves, by increasing NFE."""
+    found = []
     for curve in curves:
-        places = {id(row) for row in curve.rows}
-        own = [
-            (each.side.rows[one.other], one)
-            for each, one in lines
-            if id(each.side.rows[one.other]) in places and one.value is not None
-        ]
-        own.sort(key=lambda line: number(line[0].get("nfe")) or 0.0)
-        points = [_mark(comparison, curve, row, one) for row, one in own]
-        if points:
-            facets = _facets(curve.side.label, own[0][1].metric, curve.rows[0])
-            key = _key("differences", own[0][1].metric, curves)
-            made.append(
-                Series(key, curve.label, facets, points, curve.colour, curve.variant, line=False)
-            )
-    return made
+        there = {id(each.side.rows[one.other]): one for each, one in lines}
+        own = [(row, there[id(row)]) for row in curve.rows if id(row) in there]
+        found += [(curve, row, one) for row, one in own if one.value is not None]
+    return found
 
 
-def _mark(comparison: Comparison, curve: SideCurve, row: Row, one: Difference) -> Mark:
+def _differences(comparison: Comparison, shown: Sequence[Shown], share: bool) -> list[Series]:
+    """A series per curve, in its look, none of them joined.
+
+    Args:
+        share: in percent of the base's values, as suits what belongs on a log axis.
+    """
+    points: dict[int, list[Mark]] = {}
+    for curve, row, one in shown:
+        points.setdefault(id(curve), []).append(_mark(comparison, curve, row, one, share))
+    curves = {id(curve): (curve, one.metric) for curve, _, one in shown}
+    return [
+        Series(
+            _key("differences", metric, [curve]),
+            curve.label,
+            _facets(curve.side.label, metric, curve.rows[0]),
+            points[place],
+            curve.colour,
+            curve.variant,
+            line=False,
+        )
+        for place, (curve, metric) in curves.items()
+    ]
+
+
+def _mark(comparison: Comparison, curve: SideCurve, row: Row, one: Difference, share: bool) -> Mark:
     value, error = one.value, one.change.error
     assert value is not None
+    percent = f"({one.change.percent()})" if one.change.percent() else ""
     hover = (
-        f"{printable(one.metric)} {value_text(value, error)}: {one.verdict}",
+        f"{printable(one.metric)} {value_text(value, error)} {percent}: {one.verdict}",
         f"{curve.label}: {value_text(one.change.new, one.errors[1])}",
         f"{comparison.base.label}: {value_text(one.change.old, one.errors[0])}",
         f"NFE {row.get('nfe')}, N = {row.get('num_samples')}",
         f"not paired: {one.unpaired}" if one.unpaired else "paired",
     )
-    low, high = (None, None) if error is None else (value - TIE * error, value + TIE * error)
+    scale = 100 / (one.change.old or math.nan) if share else 1.0
+    y, far = scale * value, None if error is None else scale * TIE * error
+    low, high = (None, None) if far is None else (y - far, y + far)
     x = {"nfe": number(row.get("nfe"))}
-    return Mark(x, value, low, high, hover, hollow=one.verdict == TIED)
+    return Mark(x, y, low, high, hover, hollow=one.verdict == TIED)

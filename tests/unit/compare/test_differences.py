@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -303,6 +304,7 @@ def test_a_folder_of_schema_1_is_read():
     assert {one.value for one in found.against[0].differences} == {0.0}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX's")
 def test_mistakes_are_one_line(ran, copied, tmp_path, refused):
     good, empty = copied("good"), tmp_path / "empty"
     (tmp_path / "foreign").mkdir()
@@ -310,7 +312,11 @@ def test_mistakes_are_one_line(ran, copied, tmp_path, refused):
     broken = copied("broken")
     next((broken / "scores").glob("*.json")).write_text("{")
     (tmp_path / "text.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "odd" / "samplebench.json").mkdir(parents=True)
+    os.mkfifo(tmp_path / "pipe.csv")
     wrong = {
+        (good, tmp_path / "odd"): (InputError, "is a folder, not a file"),
+        (good, tmp_path / "pipe.csv"): (InputError, "is a pipe, not a file"),
         (good,): (UsageError, "needs two results folders"),
         (good, good): (UsageError, f"{good} is given twice"),
         (good, tmp_path / "good" / ".." / "good"): (UsageError, "is given twice"),

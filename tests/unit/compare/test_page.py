@@ -68,15 +68,24 @@ def test_curves_of_all_folders_and_differences_share_figures(apart):
 def test_a_difference_is_drawn_with_two_standard_errors(apart):
     chart = chart_of(apart, "")
     lines = [one for each in apart.against for one in each.differences]
-    drawn = [point for key, series in by_figure(chart).items() if key.startswith("differences")
-             for one in series for point in one.points]  # fmt: skip
-    assert sorted(point.y for point in drawn) == sorted(one.value for one in lines)
-    for point in drawn:
-        (one, *_) = [o for o in lines if o.value == point.y]
-        assert point.high - point.y == pytest.approx(TIE * one.change.error)
-        assert point.y - point.low == pytest.approx(TIE * one.change.error)
-        # A bar that reaches zero is a tie, and a hollow mark.
-        assert point.hollow == (point.low <= 0 <= point.high) == (one.verdict == "tie")
+    figures = {figure.key: figure for figure in chart.figures}
+    counted = 0
+    for key, series in by_figure(chart).items():
+        metric = next(name for name in METRICS if name in key)
+        # What belongs on a log axis is compared by shares, as a curve goes over decades.
+        assert ("in %" in figures[key].y.title) == (key[0] == "d" and metric == "fd-digits")
+        for point in (p for one in series for p in one.points if key.startswith("differences")):
+            counted += 1
+            (one, *_) = [
+                o for o in lines if o.metric == metric
+                and point.y == (100 / o.change.old if "fd" in metric else 1.0) * o.value
+            ]  # fmt: skip
+            scale = 100 / one.change.old if metric == "fd-digits" else 1.0
+            assert point.high - point.y == pytest.approx(scale * TIE * one.change.error)
+            assert point.y - point.low == pytest.approx(scale * TIE * one.change.error)
+            # A bar that reaches zero is a tie, and a hollow mark.
+            assert point.hollow == (point.low <= 0 <= point.high) == (one.verdict == "tie")
+    assert counted == len(lines)
 
 
 def test_two_protocols_are_never_joined_nor_in_one_figure(ran):
