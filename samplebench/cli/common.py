@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from samplebench import ticker
 from samplebench.cli.columns import aligned, room
-from samplebench.errors import EnvironmentError_
+from samplebench.errors import EnvironmentError_, UsageError
 from samplebench.results.fields import inert, printable
 
 _KEPT = "finished cells are kept: make room or move it away, then give the same command again"
@@ -59,6 +60,23 @@ def writing(target: Path, then: str = _KEPT) -> Iterator[None]:
         raise EnvironmentError_(
             f"{where} cannot be written ({error.strerror or error}); {then}"
         ) from error
+
+
+def output_folder(name: str) -> Path:
+    """The folder of --out, made before anything is computed.
+
+    Raises:
+        UsageError: something else is there.
+        EnvironmentError_: it cannot be made or written to.
+    """
+    out = Path(name)
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} exists and is not a folder; name another")
+    with writing(out, "choose another --out"):
+        out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise EnvironmentError_(f"--out {out} cannot be written to; name another folder")
+    return out
 
 
 def decide(args: argparse.Namespace, verdict: int) -> None:

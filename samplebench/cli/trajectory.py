@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL
-from samplebench.cli.common import command, output_flags, print_table, writing
+from samplebench.cli.common import (
+    command,
+    output_flags,
+    output_folder,
+    print_table,
+    writing,
+)
 from samplebench.cli.run import WORDS
-from samplebench.errors import EnvironmentError_, UsageError
+from samplebench.errors import UsageError
 
 if TYPE_CHECKING:
     from samplebench.checkpoints.catalog import Checkpoint
@@ -84,7 +88,7 @@ def main(args: argparse.Namespace) -> int:
     model = load(entry, device=request.device, offline=args.offline, quiet=args.quiet)
     survey = Survey(request.given | ({"steps"} if args.steps else set()))
     asked = families(model, request, survey, steps)
-    out = _folder(request.out or f"reports/{entry.folder_name}-trajectory")
+    out = output_folder(request.out or f"reports/{entry.folder_name}-trajectory")
     seeds = range(request.seed, request.seed + (request.num_samples or 0))
     if not args.quiet:
         survey.show()
@@ -133,18 +137,6 @@ def _with_samplers(request: Request, entry: Checkpoint) -> Request:
         )
     names = dict.fromkeys((*kept, *request.param))
     return replace(request, sampler=kept, param={n: params[n] for n in names if params.get(n)})
-
-
-def _folder(name: str) -> Path:
-    """The results folder, made before anything is computed."""
-    out = Path(name)
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out} exists and is not a folder; name another")
-    with writing(out, "choose another --out"):
-        out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise EnvironmentError_(f"--out {out} cannot be written to; name another folder")
-    return out
 
 
 def _print(result: Truncation) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _METRIC = "fid"
 # Added to a curve's variant: the same dash, another marker.
-_OTHER_MARKER = 5
+OTHER_MARKER = 5
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _series(model: str, curve: StyledCurve, row: Published, summary: str) -> Ser
         facets=facets,
         points=[],
         colour=curve.colour,
-        variant=curve.variant + _OTHER_MARKER,
+        variant=curve.variant + OTHER_MARKER,
         line=False,
     )
 
