@@ -212,4 +212,3 @@ def _gap(name: str, gap: Gap | None) -> dict[str, float | None]:
         name: None if gap is None else gap.value,
         f"{name}_stderr": None if gap is None else gap.stderr,
     }
-
