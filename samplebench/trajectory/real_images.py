@@ -52,7 +52,7 @@ class RealImages:
             if rows is None:
                 rows = Rows(len(places), int(np.prod(shape)), np.uint8)
             wanted = places[(places >= first) & (places < first + len(batch))] - first
-            rows.add(batch[wanted].reshape(len(wanted), -1))
+            rows.add(batch[wanted].reshape(len(wanted), int(np.prod(shape))))
             first += len(batch)
         assert rows is not None
         pixels = rows.whole().reshape(len(places), *shape)
