@@ -50,17 +50,15 @@ def measure(args: argparse.Namespace, words: dict[str, object]) -> int:
     real = real_images(args.from_data, quiet=args.quiet)
     request = Request.of(**words, offline=args.offline, yes=args.yes)
 
-    from samplebench.ambient import own_settings
     from samplebench.trajectory.chains import planned
     from samplebench.trajectory.exposure import measured
     from samplebench.trajectory.exposure_page import write_exposure
 
-    with own_settings():
-        # Names first: a typo is told before torch is imported.
-        plan = planned(request, real.images.count)
-        with writing(plan.folder):
-            found = measured(plan, real, levels, quiet=args.quiet)
-            paths = write_exposure(found, plan.folder)
+    # Names first: a typo is told before torch is imported.
+    plan = planned(request, real.images.count)
+    with writing(plan.folder):
+        found = measured(plan, real, levels, quiet=args.quiet)
+        paths = write_exposure(found, plan.folder)
     decide(args, int(bool(found.failures)))
     if args.json:
         print_table(found.rows(), True)

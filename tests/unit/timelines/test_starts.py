@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,13 +13,16 @@ from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.discrete import DiscreteModel
 from samplebench.models.exact_linear import ExactLinearModel
+from samplebench.noise.streams import stream
 from samplebench.processes import process
 from samplebench.processes.discrete import discrete_process
+from samplebench.processes.linear import apply
 from samplebench.registry import samplers
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver, toy_batch
 from samplebench.timelines.sigma import Sigma
 from samplebench.timelines.timeline import Timeline
+from samplebench.timelines.words import Words
 
 STEPS = 10
 ALL = [entry.name for entry in samplers if entry.builtin and entry.draws]
@@ -72,17 +76,11 @@ def test_a_kind_of_time_of_others_need_not_know():
     class Theirs(Sigma):
         starts = Timeline.starts
 
-    steps = Theirs.of(sb.load("digits-exact-uncond", device="cpu"), Solver.of("euler"), words())
-    setting = prepare(sb.load("digits-exact-uncond", device="cpu"), "euler", steps=4)
-    object.__setattr__(setting, "timeline", steps)
+    model, euler = sb.load("digits-exact-uncond", device="cpu"), Solver.of("euler")
+    setting = prepare(model, euler, steps=4)
+    setting = replace(setting, timeline=Theirs.of(model, euler, Words(steps=4)))
     with pytest.raises(UsageError, match="sampler euler cannot be started"):
         setting.tail(1)
-
-
-def words():
-    from samplebench.timelines.words import Words
-
-    return Words(steps=4)
 
 
 @pytest.mark.parametrize("first", [-1, STEPS, 99])
@@ -122,8 +120,6 @@ def test_from_black_at_the_top_it_is_the_ordinary_run(name):
     model = sb.load("digits-exact-uncond", device="cpu")
     setting = prepare(model, name, steps=4)
     noise = sb.sample(model, name, steps=4, seeds=range(3))
-    from samplebench.noise.streams import stream
-
     streams = stream("portable", range(3), "cpu", torch.float64)
     latents, _ = streams.start(model.shape, 0)
     with torch.no_grad():
@@ -133,7 +129,7 @@ def test_from_black_at_the_top_it_is_the_ordinary_run(name):
 
 
 def test_a_first_slope_without_an_evaluation_is_the_whole_runs():
-    setting, model = toy("euler", {"afs": True})
+    setting, _ = toy("euler", {"afs": True})
     assert setting.tail(0).evaluations == STEPS - 1
     assert setting.tail(1).evaluations == STEPS - 1
     assert setting.tail(3).evaluations == STEPS - 3
@@ -151,19 +147,16 @@ def test_a_linear_chain_from_the_only_image_ends_in_it(name, first):
     law = process(name, **size)
     model = ExactLinearModel(IMAGE, None, 1e-6, law)
     setting = prepare(model, "gddim", steps=STEPS, params={"denoise": False}).tail(first)
+    images = IMAGE.expand(2, -1, -1, -1)
     shape = setting.timeline.latent_shape((1, 4, 4))
     noise = torch.randn(2, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        end = setting.run(Bound(model, None, 2), noise, None, images=IMAGE.expand(2, -1, -1, -1))
-    # What is left is the signal and the noise at t_min, whose noise is the one that was drawn.
-    law_end = setting.timeline.tail(STEPS - first - 1)
-    u = law_end.process.decode(_state(law, IMAGE.expand(2, -1, -1, -1), noise, law.t_min))
-    assert torch.allclose(end, u, atol=2e-4)
+        end = setting.run(Bound(model, None, 2), noise, None, images=images)
+    # What is left at t_min is its noise, the one that was drawn.
+    assert torch.allclose(end, law.decode(_state(law, images, noise, law.t_min)), atol=2e-4)
 
 
 def _state(law, images, noise, t):
-    from samplebench.processes.linear import apply
-
     z = noise if law.channels > 1 else noise[:, None]
     return apply(law.signal(t), law.encode(images)) + apply(law.R(t), z)
 

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_a_wrong_model_adds_up_more_the_longer_its_chain_is(draws, tmp_path):
     )  # fmt: skip
     excess = [c.excess for c in found.curves[0].begun]
     assert len(excess) == 4
-    assert all(b.value > a.value for a, b in zip(excess, excess[1:], strict=False))
+    assert all(b.value > a.value for a, b in pairwise(excess))
     assert excess[-1].value > 10 * excess[-1].stderr
 
 
@@ -212,7 +213,7 @@ def test_levels_that_are_none(given):
 
 @pytest.mark.parametrize("level", ["81.0", "0.19", "1,500"])
 def test_a_level_that_a_run_does_not_reach(level):
-    with pytest.raises(UsageError, match="euler has noise levels from 80 down to 0.2"):
+    with pytest.raises(UsageError, match=r"euler has noise levels from 80 down to 0\.2"):
         steps_at(LEVELS, asked_levels(level), "euler")
 
 
