@@ -223,7 +223,7 @@ def test_a_model_of_ones_own(command, tmp_path, words):
 @pytest.mark.parametrize(
     "words",
     [["--sampler", "eulr"], ["--from-data", "digits", "--sampler", "eulr"],
-     ["--from-data", "digts"], ["--from-data", "digits", "--metric", "fd-digit"]],
+     ["--from-data", "digts"]],
 )  # fmt: skip
 def test_typos_are_told_before_torch_is_loaded(python, words):
     code = (
