@@ -5,20 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from samplebench.embedded import load_digits
-
-HELD_OUT_PER_CLASS = 36
-_SEED = 1797
+from samplebench.embedded import held_out_digits, load_digits
 
 
 def split() -> tuple[Tensor, Tensor]:
     """Indices of the 1,437 training images and of the 360 held-out ones, 36 of every class."""
-    labels = torch.from_numpy(load_digits()[1])
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(_SEED))
-    held_out = torch.cat([order[labels[order] == c][:HELD_OUT_PER_CLASS] for c in range(10)])
-    is_held_out = torch.zeros(len(labels), dtype=torch.bool)
-    is_held_out[held_out] = True
-    return torch.nonzero(~is_held_out).flatten(), torch.nonzero(is_held_out).flatten()
+    held_out = torch.from_numpy(held_out_digits())
+    is_trained = torch.ones(len(load_digits()[1]), dtype=torch.bool)
+    is_trained[held_out] = False
+    return torch.nonzero(is_trained).flatten(), held_out
 
 
 def images_and_labels(indices: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,15 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
         return arrays["images"], arrays["labels"].astype(np.int64)
 
 
+def held_out_digits() -> np.ndarray:
+    """Indices int64 [360] of the digits that no embedded model was trained on, 36 of every class.
+
+    The exact models are made of all digits, these among them.
+    """
+    found: np.ndarray = np.load(packaged("digits-held-out.npy"), allow_pickle=False)
+    return found.astype(np.int64)
+
+
 def packaged(name: str) -> Path:
     """A file that ships inside the package."""
     return Path(str(resources.files(__name__) / name))
