@@ -1,7 +1,8 @@
-"""Builds `samplebench/embedded/digits.npz` from the copy of the UCI digits in scikit-learn.
+"""Builds `samplebench/embedded/digits.npz` from the copy of the UCI digits in scikit-learn, and the
+list of those on which no embedded model is trained.
 
-Needs scikit-learn (`pip install "samplebench[embed]"`) and no network. The file has the same bytes
-on every run.
+Needs scikit-learn (`pip install "samplebench[embed]"`) and no network. The files have the same
+bytes on every run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.datasets import load_digits
 
 OUT = Path(__file__).resolve().parents[1] / "samplebench" / "embedded" / "digits.npz"
@@ -23,6 +25,9 @@ ATTRIBUTION = (
     "scikit-learn ships, grey levels v in 0..16 stretched to 0..255 by round(v * 255 / 16), "
     "stored as uint8 [N, 1, 8, 8]."
 )
+
+HELD_OUT_PER_CLASS = 36
+_SEED = 1797
 
 
 def build() -> dict[str, np.ndarray]:
@@ -42,6 +47,15 @@ def build() -> dict[str, np.ndarray]:
     images = np.rint(levels * 255 / 16).astype(np.uint8)[:, None]
     labels = digits.target.astype(np.uint8)
     return {"images": images, "labels": labels, "attribution": np.array(ATTRIBUTION)}
+
+
+def held_out(labels: np.ndarray) -> np.ndarray:
+    """Indices of 36 images of every class, drawn once by torch's generator of the CPU: int64, in
+    increasing order."""
+    classes = torch.from_numpy(labels.astype(np.int64))
+    order = torch.randperm(len(classes), generator=torch.Generator().manual_seed(_SEED))
+    each = [order[classes[order] == c][:HELD_OUT_PER_CLASS] for c in range(10)]
+    return torch.cat(each).sort().values.numpy()
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -64,8 +78,12 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=OUT, help="file to write (default: in place)")
     args = parser.parse_args()
-    write_npz(args.out, build())
-    print(f"wrote {args.out} ({args.out.stat().st_size:,} bytes)")
+    arrays = build()
+    write_npz(args.out, arrays)
+    beside = args.out.with_name("digits-held-out.npy")
+    np.save(beside, held_out(arrays["labels"]).astype(np.uint16))
+    for path in (args.out, beside):
+        print(f"wrote {path} ({path.stat().st_size:,} bytes)")
 
 
 if __name__ == "__main__":

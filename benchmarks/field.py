@@ -2,7 +2,7 @@
 
     python benchmarks/field.py
 
-Above: FID over NFE of the two checkpoints with the most published values. Below: every setting that
+Above: FID over NFE of two checkpoints with many published values. Below: every setting that
 was published more than once, as the excess over its lowest value.
 """
 
@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from samplebench.files.atomic import write_atomic
-from samplebench.published import Band, Line, bands, lines, load
+from samplebench.published import Band, Line, Published, bands, lines, load
 from samplebench.report.looks import PALETTE
 from samplebench.report.plots import FAINT, INK, RULE, render, settings
 
@@ -33,13 +33,17 @@ PANELS = {
         (3, 5, 10, 20, 35, 79, 127, 255, 511, 1023),
     ),
 }
+LEARNED = (
+    "amed-solver", "amed-plugin", "adasde", "adasde-plugin", "epd-solver", "epd-plugin", "s4s",
+    "gs", "gas", "ld3", "usf",
+)  # fmt: skip
 # Colour -> (what it stands for, samplers).
 KINDS = (
     ("Heun", ("heun",)),
     ("Euler", ("euler",)),
-    ("iPNDM, DEIS, RES", ("ipndm", "ipndm-4", "ipndm-v-4", "deis-tab3", "res-m")),
-    ("DPM-Solver, UniPC", ("dpm-solver-2", "dpmpp-3m", "dpm-solver-v3", "unipc-3")),
-    ("learned (AMED)", ("amed-solver", "amed-plugin")),
+    ("iPNDM, DEIS, RES", ("ipndm", "ipndm-v", "deis", "res-m")),
+    ("DPM-Solver, UniPC", ("dpm-2", "dpmpp", "dpmpp-3m", "dpm-solver-v3", "unipc")),
+    ("learned solver or steps", LEARNED),
     ("EDM stochastic, reverse SDE", ("edm", "reverse-sde")),
     ("Restart", ("restart",)),
 )
@@ -60,8 +64,9 @@ WIDTH, HEIGHT = 8.8, 7.5  # inches
 VALUES = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300)
 
 
-def hue(sampler: str) -> str:
-    """Colour of a sampler's kind."""
+def hue(row: Published) -> str:
+    """Colour of a sampler's kind; steps that were learned or searched for count as learned."""
+    sampler = LEARNED[0] if row.grid.fitted else row.sampler.name
     place = next(i for i, (_, names) in enumerate(KINDS) if sampler in names)
     return PALETTE[place][0]
 
@@ -77,7 +82,7 @@ def draw_field(axes: Axes, model: str, found: Sequence[Line], repeated: Sequence
         row = line.rows[0]
         if row.model != model:
             continue
-        colour, own = hue(row.sampler.name), own_protocol(line)
+        colour, own = hue(row), own_protocol(line)
         axes.plot(
             [each.nfe for each in line.rows],
             [each.fid for each in line.rows],
@@ -95,7 +100,7 @@ def draw_field(axes: Axes, model: str, found: Sequence[Line], repeated: Sequence
                 band.nfe,
                 band.low,
                 band.high,
-                color=hue(band.setting.sampler),
+                color=hue(band.rows[0]),
                 linewidth=9,
                 alpha=0.35,
             )

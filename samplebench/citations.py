@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from samplebench.checkpoints.catalog import catalog
+from samplebench.checkpoints.catalog import catalog, resolved
 from samplebench.errors import unknown
 from samplebench.models import guidance
 from samplebench.registry import discretizations, metrics, samplers, timelines
@@ -110,6 +110,7 @@ def uses_of_names(names: Sequence[str]) -> list[Use]:
         UsageError: nothing is called so; the message holds the nearest name.
     """
     known = [*named(), (OWN, OWN)]
+    names = [resolved(name) for name in names]
     for name in names:
         if name not in {n for _, n in known}:
             raise unknown("name", name, {n for _, n in known}, "samplebench list")

@@ -11,9 +11,9 @@ from samplebench.embedded import held_out_digits, load_digits
 def split() -> tuple[Tensor, Tensor]:
     """Indices of the 1,437 training images and of the 360 held-out ones, 36 of every class."""
     held_out = torch.from_numpy(held_out_digits())
-    is_held_out = torch.zeros(len(load_digits()[1]), dtype=torch.bool)
-    is_held_out[held_out] = True
-    return torch.nonzero(~is_held_out).flatten(), held_out
+    is_trained = torch.ones(len(load_digits()[1]), dtype=torch.bool)
+    is_trained[held_out] = False
+    return torch.nonzero(is_trained).flatten(), held_out
 
 
 def images_and_labels(indices: Tensor) -> tuple[Tensor, Tensor]:

@@ -132,16 +132,19 @@ def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: 
     latents, labels = noise.start(
         setting.timeline.latent_shape(model.shape), classes_of(model, guidance)
     )
+    images = None
+    if "start" in conditions:
+        images, labels = bench.start_of(conditions, range(first, first + size), latents)
     bound = Bound(model, labels, len(seeds), guidance, blamed=True, foreign=bench.foreign)
     with (
         _unrecorded(setting, bound, "compiled" in conditions),
         setting.solver.guarded(),
         watched_sampling(setting, bound, lambda text: doubts.setdefault(text), start),
     ):
-        x = setting.run(bound, latents, noise)
+        x = setting.run(bound, latents, noise, images=images)
     if not bound.images:
         raise UsageError(f"sampler {setting.solver.name} never asks the network for anything")
-    images = to_uint8(x, conditions["quantization"])
+    pixels = to_uint8(x, conditions["quantization"])
     # Read by the host, which so waits for all that was asked of the device in this stream.
     finite = torch.isfinite(x).flatten(1).all(1)[:n].cpu().numpy()
     lost = int((~finite | (bound.watch.look()[:n] > 0)).sum())
@@ -150,7 +153,7 @@ def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: 
     return BlockImages(
         index=index,
         first=first,
-        images=images,
+        images=pixels,
         count=n,
         seed=start,
         evaluated=evaluated,

@@ -12,13 +12,15 @@ from samplebench.sampling.solver import Solver
 from samplebench.timelines.choice import of_condition
 
 if TYPE_CHECKING:
+    from samplebench.bench.known import Known
     from samplebench.models.model import Model
 
 
-def setting_of(model: Model, conditions: Conditions) -> Setting:
-    """What the conditions say, on the model as it was loaded."""
+def setting_of(model: Model | Known, conditions: Conditions) -> Setting:
+    """What the conditions say, on the model as it was loaded, or on what is known of one."""
     steps = of_condition(conditions["discretization"])
     solver = Solver.of(conditions["sampler"], timeline=steps)
     words = steps.words_of(conditions["discretization"], conditions["steps"])
     params = {**unplain(conditions["params"]), **words.params}
-    return prepare(model, solver, words=replace(words, params=params))
+    whole = prepare(model, solver, words=replace(words, params=params))
+    return whole.tail(conditions["start"]["step"]) if "start" in conditions else whole

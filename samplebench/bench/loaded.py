@@ -11,6 +11,7 @@ from samplebench.bench.facts import ExtractorFacts
 from samplebench.bench.flops import gflop_per_evaluation
 from samplebench.bench.guides import Guide, guidance_of, load_guides
 from samplebench.bench.rehearsal import probed, try_network
+from samplebench.bench.start_images import StartImages
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
 from samplebench.features.judged import extractor_of, features, watched_extractor
@@ -73,6 +74,7 @@ class Bench:
         foreign: whether samplebench did not write the network.
         unsteady: what makes every cell of the model irreproducible, lines.
         entries: what was planned for: the model and its guides.
+        starts: real images, from which cells with a start begin; None where there are no such.
     """
 
     model: Model
@@ -82,6 +84,7 @@ class Bench:
     unsteady: tuple[str, ...] = ()
     guides: Mapping[str, Guide] = field(default_factory=dict)
     entries: tuple[Checkpoint, ...] = ()
+    starts: StartImages | None = None
 
     @classmethod
     def of(
@@ -126,6 +129,14 @@ class Bench:
                 yield (
                     f"model {entry.id} changed as it was asked: its weights, a counter or a cache"
                 )
+
+    def start_of(
+        self, conditions: Conditions, samples: range, like: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Images and labels from which samples of a cell begin; see `StartImages.of`."""
+        assert self.starts is not None
+        assert self.starts.content == conditions["start"]["images"]
+        return self.starts.of(samples, like, self.model.shape, self.model.num_classes)
 
     def guidance(self, conditions: Conditions) -> Guidance | None:
         """Of a cell."""

@@ -197,5 +197,6 @@ def describe(conditions: Conditions, nfe: float | None) -> str:
     params = {k: v for k, v in conditions["params"].items() if v != plain(solver.defaults[k])}
     words = [conditions["model"], solver.name, label(params), steps.shown(grid)]
     words.append(shown(conditions.get("guidance")))
+    words.append(f"from step {conditions['start']['step']}" if "start" in conditions else "")
     words.append("" if nfe is None else f"NFE {nfe:.4g}")
     return " ".join(word for word in words if word)

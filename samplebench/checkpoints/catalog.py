@@ -15,7 +15,7 @@ from samplebench.errors import InputError, UsageError, unknown
 from samplebench.files import texts
 from samplebench.files.atomic import expanded
 
-__all__ = ["DEFAULT_MODEL", "Checkpoint", "Preset", "catalog", "checkpoint"]
+__all__ = ["DEFAULT_MODEL", "Checkpoint", "Preset", "aliases", "catalog", "checkpoint", "resolved"]
 
 DEFAULT_MODEL = "digits-exact"
 
@@ -35,22 +35,55 @@ def catalog(extra: str | Path | None = None) -> dict[str, Checkpoint]:
     )
 
 
+def aliases(known: Mapping[str, Checkpoint] | None = None) -> Mapping[str, str]:
+    """Other spelling of a checkpoint, as papers and tables have it -> its id.
+
+    Args:
+        known: a catalogue; None for the shipped one.
+    """
+    return _shipped_aliases() if known is None else _aliases(known)
+
+
+def resolved(name: str, known: Mapping[str, Checkpoint] | None = None) -> str:
+    """The id that `name` means: itself, or that of which it is another spelling.
+
+    A name that means none comes back as it is.
+    """
+    here = _shipped() if known is None else known
+    return name if name in here else aliases(known).get(name, name)
+
+
+def _aliases(known: Mapping[str, Checkpoint]) -> dict[str, str]:
+    return {name: entry.id for entry in known.values() for name in entry.published}
+
+
+@cache
+def _shipped_aliases() -> dict[str, str]:
+    return _aliases(_shipped())
+
+
 # What files of weights are called.
 _FILES = (".pt", ".pth", ".pkl", ".npz", ".ckpt", ".safetensors", ".bin", ".zip", ".tar")
 
 
 def checkpoint(name: str, known: Mapping[str, Checkpoint] | None = None) -> Checkpoint:
-    """The checkpoint called `name`.
+    """The checkpoint called `name`, by its id or as papers and tables spell it.
 
     Raises:
         UsageError: there is none; the message holds the nearest id.
     """
-    known = _shipped() if known is None else known
+    name, known = resolved(name, known), _shipped() if known is None else known
     if name not in known:
         if Path(name).name != name or Path(name).suffix in _FILES:
             raise UsageError(
                 f"model {name} is a path, not an id of the catalogue; name the released model that "
                 "the file holds and --file PATH, or describe your own with --checkpoints FILE.toml"
+            )
+        base, plus, how = name.partition("+")
+        if plus and (own := resolved(base, known)) in known:
+            raise UsageError(
+                f"model '{name}' is the network '{own}' with {how}, as tables of published values "
+                f"have it; name {own}, and --guidance where it is guided"
             )
         raise unknown("model", name, known, "samplebench list models")
     return known[name]

@@ -19,6 +19,7 @@ from samplebench.cli import (
     card,
     check,
     cite,
+    compare,
     doctor,
     fetch,
     forget,
@@ -27,6 +28,7 @@ from samplebench.cli import (
     published,
     reference,
     report,
+    reproduce,
     run,
     score,
     trajectory,
@@ -44,10 +46,12 @@ _COMMANDS = (
     doctor,
     reference,
     report,
+    compare,
     check,
     forget,
     trajectory,
     published,
+    reproduce,
     cite,
     card,
 )
@@ -61,6 +65,7 @@ _EXAMPLES = """examples:
   samplebench forget reports/digits-exact      what was asked of a folder, and dropping it
   samplebench trajectory --sampler euler,heun  a sampler's own error and order
   samplebench published                        what others measured
+  samplebench reproduce digits-vp/heun/20      a published value, measured again
 """
 
 

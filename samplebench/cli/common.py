@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from samplebench import ticker
+from samplebench.cli.columns import aligned, room
 from samplebench.errors import EnvironmentError_, UsageError
 from samplebench.results.fields import inert, printable
 
@@ -61,8 +62,8 @@ def writing(target: Path, then: str = _KEPT) -> Iterator[None]:
         ) from error
 
 
-def results_folder(name: str) -> Path:
-    """The results folder, made before anything is computed.
+def output_folder(name: str) -> Path:
+    """The folder of --out, made before anything is computed.
 
     Raises:
         UsageError: something else is there.
@@ -94,7 +95,10 @@ def print_json(content: Any) -> None:
 
 
 def print_table(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:
-    """Rows of equal keys as aligned columns, or as JSON."""
+    """Rows of equal keys as columns that fit the terminal, or as JSON.
+
+    Where the output goes elsewhere nothing is shortened or wrapped.
+    """
     if as_json:
         print_json(list(rows))
         return
@@ -103,11 +107,8 @@ def print_table(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:
         return
     keys = list(rows[0])
     cells = [keys, *[[_text(row[key]) for key in keys] for row in rows]]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
-    for line in cells:
-        print(
-            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        )
+    for line in aligned(cells, room()):
+        print(line)
 
 
 def print_facts(facts: Mapping[str, object], as_json: bool) -> None:

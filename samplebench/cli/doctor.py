@@ -38,12 +38,12 @@ def add(commands: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench.checkpoints.catalog import catalog
+    from samplebench.checkpoints.catalog import catalog, resolved
     from samplebench.errors import UsageError
     from samplebench.loading.source import source_of
 
     known = catalog(args.checkpoints)
-    if args.file and args.source not in known:
+    if args.file and resolved(args.source, known) not in known:
         raise UsageError(f"--file {args.file}: name the model that it is, not {args.source}")
     entry = source_of(
         args.source,

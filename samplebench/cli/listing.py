@@ -81,6 +81,10 @@ def _table(kind: str, names: Sequence[str], verbose: bool) -> list[Row]:
         rows = [row_of(entry) for entry in known]
         if kind in _FORMS and not verbose:
             rows += _forms(known, dict.fromkeys(rows[0]), _FORMS[kind]())
+    if kind == "models":
+        from samplebench.checkpoints.catalog import resolved
+
+        names = [resolved(name) for name in names]
     found = {str(next(iter(row.values()))): row for row in rows}
     for name in names:
         if name in found:

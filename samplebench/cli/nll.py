@@ -11,9 +11,9 @@ from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import (
     command,
     output_flags,
+    output_folder,
     print_facts,
     print_json,
-    results_folder,
     say,
     writing,
 )
@@ -96,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
         entry, device=request.device, dtype=request.dtype, offline=args.offline, quiet=args.quiet
     )
     plan = LikelihoodPlan.of(request, entry, model, data, words)
-    out = results_folder(request.out or f"reports/{entry.folder_name}-nll")
+    out = output_folder(request.out or f"reports/{entry.folder_name}-nll")
     if not args.quiet:
         _notes(plan)
     with writing(out, "what ended is kept: make room, then give the same command again"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 from samplebench.cli.common import command, output_flags, print_table, writing
 
 if TYPE_CHECKING:
-    from samplebench.published import Published
+    from samplebench.published import Published, Remeasured
 
 _OUT = Path("reports/published")
 _FEW = 20  # names that an error message can list
 _EXAMPLES = """
 samplebench published
-samplebench published --checkpoint edm-cifar10-32x32-uncond-vp --sampler heun
-samplebench published --dataset imagenet --protocol openai --max-nfe 100 --quiet
+samplebench published --checkpoint edm-cifar10-uncond-vp --sampler heun
+samplebench published --dataset imagenet --protocol openai --max-nfe 100 --out reports/imagenet
 samplebench published --sampler "DPM-Solver++(3M)" --json | head
+samplebench published --remeasured --checkpoint adm-imagenet64
 """
+# Options that leave rows out; the first goes with --remeasured as well.
+_FILTERS = ("checkpoint", "sampler", "dataset", "protocol", "max_nfe")
 
 
 def add(commands: Any) -> None:
@@ -34,29 +38,81 @@ def add(commands: Any) -> None:
     parser.add_argument("--max-nfe", metavar="N", type=int, help="of at most N evaluations")
     parser.add_argument("--uncertain", action="store_true", help="values of certainty C too")
     parser.add_argument(
-        "--out", metavar="DIR", help=f"folder of the page (default: {_OUT}; with --json none)"
+        "--remeasured", action="store_true", help="printed values beside what others got for them"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help=f"folder of the page (default: {_OUT} for all values; for a part of them, and with "
+        "--json, none)",
     )
     output_flags(parser, "no notes below the table")
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench.published import load
+    from samplebench.published import load, load_remeasured
 
+    if args.remeasured:
+        return _remeasured(args)
     chosen = _chosen(load(), args)
     shown = [row for row in chosen if args.uncertain or row.certainty != "C"]
-    page = None
-    if chosen and (args.out or not args.json):
-        page = _write(chosen, Path(args.out or _OUT), args.uncertain)
+    only, page = _only(args), None
+    # What is asked for in part does not take the place of the page of all.
+    if chosen and (args.out or not (only or args.uncertain or args.json)):
+        ids = {row.checkpoint for row in chosen}
+        cases = [case for case in load_remeasured() if not only or case.checkpoint in ids]
+        page = _write(chosen, Path(args.out or _OUT), args.uncertain, cases, only)
     if args.json:
         print_table([dict(row.plain()) for row in shown], as_json=True)
         return 0
-    print_table([_condensed(row) for row in shown], as_json=False)
+    deep = any(row.depth is not None for row in shown)
+    print_table([_condensed(row, deep) for row in shown], as_json=False)
+    uncounted = sum(row.nfe is None and row.depth is not None for row in shown)
+    if uncounted and not args.quiet:
+        print(
+            f"\n{uncounted} values have a depth alone: their sources count calls one after another "
+            "and do not state the evaluations"
+        )
     left = len(chosen) - len(shown)
     if left and not args.quiet:
         print(f"\n{left} values of certainty C are not listed; --uncertain lists them")
     if page and not args.quiet:
         print(f"\npage: {page}")
     return 0
+
+
+def _remeasured(args: argparse.Namespace) -> int:
+    """The table of values that were measured again.
+
+    Raises:
+        UsageError: an option that does not apply, a checkpoint without one.
+    """
+    from samplebench.checkpoints.catalog import resolved
+    from samplebench.errors import UsageError
+    from samplebench.published import load_remeasured
+    from samplebench.report.atlas_tables import remeasured_rows
+
+    for name in (*_FILTERS[1:], "uncertain", "out"):
+        if getattr(args, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} does not go with --remeasured; --checkpoint does")
+    cases = load_remeasured()
+    if args.checkpoint:
+        name = resolved(args.checkpoint)
+        _check("re-measured checkpoint", name, (case.checkpoint for case in cases))
+        cases = tuple(case for case in cases if case.checkpoint == name)
+    if args.json:
+        print_table([dict(case.plain()) for case in cases], as_json=True)
+    else:
+        print_table(remeasured_rows(cases), as_json=False)
+    return 0
+
+
+def _only(args: argparse.Namespace) -> str:
+    """The filters as typed, "" for none."""
+    given = [(name, getattr(args, name)) for name in _FILTERS]
+    words = [(f"--{name.replace('_', '-')}", str(v)) for name, v in given if v is not None]
+    return shlex.join(word for pair in words for word in pair)
 
 
 def _chosen(rows: Sequence[Published], args: argparse.Namespace) -> list[Published]:
@@ -69,15 +125,18 @@ def _chosen(rows: Sequence[Published], args: argparse.Namespace) -> list[Publish
 
     if args.max_nfe is not None and args.max_nfe < 1:
         raise UsageError(f"--max-nfe {args.max_nfe}: evaluations are counted from 1")
-    _check("checkpoint", args.checkpoint, (row.model for row in rows))
-    _check("dataset", args.dataset, (row.dataset for row in rows))
-    _check("protocol", args.protocol, (row.family for row in rows))
+    # As the catalogue has it, or as published.csv does.
+    spelt = {row.model: row.checkpoint for row in rows}
+    name = spelt.get(args.checkpoint, args.checkpoint)
+    _check("published checkpoint", name, spelt.values())
+    _check("published dataset", args.dataset, (row.dataset for row in rows))
+    _check("published protocol", args.protocol, (row.family for row in rows))
     names = {name for row in rows for name in (row.sampler.name, row.sampler_printed)}
-    _check("sampler", args.sampler, names)
+    _check("published sampler", args.sampler, names)
     return [
         row
         for row in rows
-        if args.checkpoint in (None, row.model)
+        if name in (None, row.checkpoint)
         and args.dataset in (None, row.dataset)
         and args.protocol in (None, row.family)
         and args.sampler in (None, row.sampler.name, row.sampler_printed)
@@ -94,17 +153,16 @@ def _check(kind: str, name: str | None, known: Iterable[str]) -> None:
     if name is None or name in names:
         return
     if len(names) > _FEW and not get_close_matches(name, names, cutoff=0.5):
-        raise UsageError(
-            f"unknown published {kind} '{name}'; 'samplebench published' lists all {len(names)}"
-        )
-    raise unknown(f"published {kind}", name, names)
+        raise UsageError(f"unknown {kind} '{name}'; 'samplebench published' lists all {len(names)}")
+    raise unknown(kind, name, names)
 
 
-def _condensed(row: Published) -> dict[str, object]:
+def _condensed(row: Published, deep: bool) -> dict[str, object]:
     return {
-        "checkpoint": row.model,
+        "checkpoint": row.checkpoint,
         "sampler": row.sampler_label,
         "nfe": row.nfe,
+        **({"depth": row.depth} if deep else {}),
         "fid": row.fid_printed,
         "N": row.num_samples,
         "reference": row.reference,
@@ -113,10 +171,12 @@ def _condensed(row: Published) -> dict[str, object]:
     }
 
 
-def _write(rows: Sequence[Published], out: Path, uncertain: bool) -> Path:
+def _write(
+    rows: Sequence[Published], out: Path, uncertain: bool, cases: Sequence[Remeasured], only: str
+) -> Path:
     from samplebench.files.atomic import write_atomic
     from samplebench.report.atlas import page_of
 
-    text = page_of(rows, uncertain)
+    text = page_of(rows, uncertain, cases, only)
     with writing(out, "choose another --out"):
         return write_atomic(out / "published.html", text.encode("utf-8"))

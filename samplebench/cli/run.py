@@ -156,7 +156,7 @@ def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
 
     from samplebench.bench import plan as planning
     from samplebench.bench.auto import foreseen
-    from samplebench.bench.engines.choose import engine_of, placed
+    from samplebench.bench.engines.choose import placed
     from samplebench.bench.engines.ranks.helper import Helper
 
     plan = planning.make(placed(request))
@@ -172,20 +172,11 @@ def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
         return 0
     from samplebench.api import failures, sweep
     from samplebench.bench.progress import Progress
-    from samplebench.bench.ready import ready
-    from samplebench.bench.run import plan_device
     from samplebench.report.terminal import view_text
-    from samplebench.results.store import Store
     from samplebench.results.tables import to_json
 
-    # They refuse before anything is said or written.
-    engine_of(plan.request)
-    device = plan_device(plan)
+    plan = prepared(plan, args.quiet, alone=ranks is None)
     folder = plan.folder
-    Store(folder, create=True)
-    plan = ready(plan, args.quiet)
-    if not args.quiet:
-        _announce(plan, device, alone=ranks is None)
     with writing(folder):
         view = sweep(plan, Progress(args.quiet), ranks)
     lost = failures(view)
@@ -196,6 +187,28 @@ def _run(args: argparse.Namespace, ranks: Leader | Helper | None) -> int:
     for line in lost:
         say(f"samplebench: failed: {line}")
     return int(args.verdict)
+
+
+def prepared(plan: Plan, quiet: bool, alone: bool) -> Plan:
+    """The plan with its files on this machine, announced.
+
+    Args:
+        quiet: nothing on stderr.
+        alone: whether this process is the only one.
+    """
+    from samplebench.bench.engines.choose import engine_of
+    from samplebench.bench.ready import ready
+    from samplebench.bench.run import plan_device
+    from samplebench.results.store import Store
+
+    # They refuse before anything is said or written.
+    engine_of(plan.request)
+    device = plan_device(plan)
+    Store(plan.folder, create=True)
+    plan = ready(plan, quiet)
+    if not quiet:
+        _announce(plan, device, alone)
+    return plan
 
 
 def _request(args: argparse.Namespace) -> Request:

@@ -1,4 +1,5 @@
-"""`samplebench trajectory`: truncation error against a fine reference solution."""
+"""`samplebench trajectory`: truncation error against a fine reference solution, and, of chains that
+begin with real images, how errors add up."""
 
 from __future__ import annotations
 
@@ -8,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.bench.request import Request
 from samplebench.checkpoints.catalog import DEFAULT_MODEL
+from samplebench.cli import exposure
 from samplebench.cli.common import (
     command,
     output_flags,
+    output_folder,
     print_table,
-    results_folder,
     writing,
 )
+from samplebench.cli.exposure import WORDS as FROM_DATA
 from samplebench.cli.run import WORDS
 from samplebench.errors import UsageError
 
@@ -26,6 +29,8 @@ _EXAMPLES = """
 samplebench trajectory
 samplebench trajectory --sampler euler,heun --param heun.alpha=0.5,1 --steps 10,20,40 --rho 3,7
 samplebench trajectory --sampler euler,mypackage.mymodule:my_sampler --nfe 10,20,40
+samplebench trajectory --from-data digits --model digits-adm-base,digits-adm-ip --sampler ddim
+samplebench trajectory --from-data my/images --model my.pt --nfe 20,50 --levels 0.1,1,10
 """
 _STEPS = "5,10,20,40,80"
 _NUM_SAMPLES = 32
@@ -37,35 +42,63 @@ _WORDS = {
     "steps": ("N,...", f"numbers of steps (default: {_STEPS})"),
     "nfe": ("N,...", "budgets of network evaluations per sample, instead of --steps"),
     **{name: WORDS[name] for name in ("rho", "discretization", "param")},
-    "num-samples": ("N", f"samples (default: {_NUM_SAMPLES})"),
+    "from-data": (
+        "DATA",
+        "score chains that begin with real images at several noise levels: a folder, zip, npy or "
+        "npz, or 'digits' for those that no network was trained on",
+    ),
+    **FROM_DATA,
+    "num-samples": (
+        "N", f"samples (default: {_NUM_SAMPLES}; with --from-data as many as images)"
+    ),
     "seed": ("S", "sample i has seed S + i (default: 0)"),
     **{name: WORDS[name] for name in ("device", "checkpoints", "file")},
-    "out": ("DIR", "where the files go (default: reports/<model>-trajectory)"),
+    "out": (
+        "DIR",
+        "where the files go (default: reports/<model>-trajectory; with --from-data "
+        "reports/<model>-from-data, where finished chains are kept)",
+    ),
 }  # fmt: skip
 
 
 def add(commands: Any) -> None:
-    text = "measure truncation error and order against a fine reference solution"
+    text = "measure truncation error and order, or how errors add up along a chain"
     parser = command(commands, "trajectory", main, text, _EXAMPLES)
     for name, (metavar, help_text) in _WORDS.items():
         action = "append" if name == "param" else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text, action=action)
     parser.add_argument("--offline", action="store_true", help="open no connection")
+    parser.add_argument(
+        "--yes", action="store_true", help="with --from-data: start more than a day of sampling"
+    )
     output_flags(parser)
 
 
 def main(args: argparse.Namespace) -> int:
+    words = _words(args)
+    if words.pop("from_data", None) is not None:
+        return exposure.measure(args, words)
+    exposure.refuse(words)
+    return _truncation(args, words)
+
+
+def _words(args: argparse.Namespace) -> dict[str, Any]:
+    """What was said, by the names of a request."""
+    names = [name.replace("-", "_") for name in _WORDS]
+    words = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if "param" in words:
+        words["param"] = ",".join(words["param"])
+    return words
+
+
+def _truncation(args: argparse.Namespace, words: dict[str, Any]) -> int:
     from samplebench.bench.sources import checkpoints_of
     from samplebench.bench.survey import Survey
     from samplebench.checkpoints.announce import announce
     from samplebench.discretizations import grid_constants
     from samplebench.sampling.solver import Solver
 
-    words = {name: getattr(args, name.replace("-", "_")) for name in _WORDS}
-    steps = _steps(words.pop("steps"), words["nfe"])
-    words = {name.replace("-", "_"): value for name, value in words.items() if value is not None}
-    if "param" in words:
-        words["param"] = ",".join(words["param"])
+    steps = _steps(words.pop("steps", None), words.get("nfe"))
     request = Request.of(**{"model": DEFAULT_MODEL, "num_samples": _NUM_SAMPLES, **words})
     if len(request.model) > 1:
         raise UsageError(f"--model {','.join(request.model)}: one model at a time")
@@ -88,7 +121,7 @@ def main(args: argparse.Namespace) -> int:
     model = load(entry, device=request.device, offline=args.offline, quiet=args.quiet)
     survey = Survey(request.given | ({"steps"} if args.steps else set()))
     asked = families(model, request, survey, steps)
-    out = results_folder(request.out or f"reports/{entry.folder_name}-trajectory")
+    out = output_folder(request.out or f"reports/{entry.folder_name}-trajectory")
     seeds = range(request.seed, request.seed + (request.num_samples or 0))
     if not args.quiet:
         survey.show()

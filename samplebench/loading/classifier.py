@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint, resolved
 from samplebench.checkpoints.local import local_file, rejected
 from samplebench.checkpoints.structure import structure
 from samplebench.devices import resolve_device
@@ -53,7 +53,7 @@ def load_classifier(
 
     where = resolve_device(device)
     words = {} if config is None else config_of(config)
-    if isinstance(source, Checkpoint) or str(source) in catalog():
+    if isinstance(source, Checkpoint) or resolved(str(source)) in catalog():
         beside = source if isinstance(source, Checkpoint) else checkpoint(str(source))
         network = _released(beside, words, where, offline, quiet)
         law = adapters.entry(beside.format).planned(beside.config, beside.shape)

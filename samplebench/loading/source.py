@@ -10,7 +10,7 @@ from typing import Any
 
 from samplebench.answers.blame import line_of
 from samplebench.answers.scalars import plain
-from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint
+from samplebench.checkpoints.catalog import Checkpoint, catalog, checkpoint, resolved
 from samplebench.checkpoints.diffusers_folder import folder_entry, hub_entry, is_diffusers
 from samplebench.download.hub import PREFIX
 from samplebench.errors import InputError, UsageError
@@ -32,9 +32,10 @@ def source_of(
     """What the word of a model means, with what must be known of it before it is loaded.
 
     Args:
-        word: an id of the catalogue, the path of a file or of a folder of diffusers,
-            "hf:org/name" of one on the hub, "./file.py:function" or "package.module:function" of a
-            function without arguments that returns a model, or the model itself.
+        word: an id of the catalogue or its spelling in published tables, the path of a file or of a
+            folder of diffusers, "hf:org/name" of one on the hub, "./file.py:function" or
+            "package.module:function" of a function without arguments that returns a model, or the
+            model itself.
         known: the catalogue; None for the shipped one.
         format: of a file; None for that of its suffix.
         config: what a file does not say, a mapping or the path of a JSON file; over that of the
@@ -64,8 +65,9 @@ def source_of(
         if _is_function(text):
             _refuse_words(format, config, f"what {line_of(text)} returns")
             return made_by(text, known)
-        if not path.suffix and "/" not in text:
-            return checkpoint(text, known)  # says what it may have meant
+        if resolved(text, known) in known or (not path.suffix and "/" not in text):
+            # Says what it may have meant.
+            return _told(checkpoint(text, known), format, config)
         raise InputError(f"{path} does not exist; give a file or an id of the catalogue")
     if path.suffix == ".py":
         raise UsageError(

@@ -25,6 +25,7 @@ _FAMILY_OF: Mapping[str, str] = {
     "cifar10 train 50k": "other",
     "imagenet-64 train": "other",
     "lsun bedroom": "other",
+    "pytorch-fid:cifar10_train": "other",
 }
 
 

@@ -16,11 +16,13 @@ class PrintedGrid:
         name: registered with samplebench where `ours`, else a description.
         rho: where it has one.
         ours: the noise levels are those of samplebench's discretization of that name.
+        fitted: the levels were learned or searched for.
     """
 
     name: str
     rho: float | None = None
     ours: bool = False
+    fitted: bool = False
 
     @property
     def label(self) -> str:
@@ -35,6 +37,7 @@ _RESPACED = PrintedGrid("respacing", ours=True)
 # Printed discretization, without its "~" -> grid. A leading "T=1000" means every one of its steps.
 GRIDS: Mapping[str, PrintedGrid] = {
     "": PrintedGrid(NOT_STATED),
+    "not stated": PrintedGrid(NOT_STATED),
     # EDM's. Models with a table of levels round to it wherever this grid is used on them.
     "edm rho=7": _EDM7,
     "edm rho=7, rounded to u_j": _EDM7,
@@ -49,7 +52,9 @@ GRIDS: Mapping[str, PrintedGrid] = {
     "time_uniform rho=2": PrintedGrid("time_uniform", 2.0, ours=True),
     # Uniform or quadratic in the time of the model's own process: other levels than time_uniform.
     "time uniform": PrintedGrid("time uniform"),
+    "uniform time": PrintedGrid("time uniform"),
     "time quadratic": PrintedGrid("time quadratic"),
+    "quadratic": PrintedGrid("quadratic, in what not stated"),
     # Steps of a discrete process.
     "even respacing of T=1000": _RESPACED,
     "linear T=1000, even respacing": _RESPACED,
@@ -70,8 +75,15 @@ GRIDS: Mapping[str, PrintedGrid] = {
     "original": PrintedGrid("original implementation"),
     # Noise levels that the sampler itself has.
     "score-sde native, N=1000": PrintedGrid("own levels", ours=True),
-    "learned time steps": PrintedGrid("learned time steps"),
-    "GITS searched schedule": PrintedGrid("GITS searched schedule"),
+    # Made for one checkpoint and one number of steps.
+    "learned": PrintedGrid("learned time steps", fitted=True),
+    "learned time steps": PrintedGrid("learned time steps", fitted=True),
+    "LD3 learned": PrintedGrid("LD3 learned steps", fitted=True),
+    "DMN optimised steps": PrintedGrid("DMN optimised steps", fitted=True),
+    "GITS searched schedule": PrintedGrid("GITS searched schedule", fitted=True),
+    "searched": PrintedGrid("searched steps", fitted=True),
+    # A network that maps noise to an image.
+    "none": PrintedGrid("one step"),
 }
 
 

@@ -14,12 +14,22 @@ from samplebench.published.notes import (
     AFS_NOT_STATED,
     BEST_OF_THREE,
     DENOISED_UNCOUNTED,
+    ORDER_IS_NFE,
+    PICTURE,
+    SEQUENTIAL,
     SINGLE_RUN,
+    TWO_AT_ONCE,
     Said,
     read,
 )
 from samplebench.published.record import SCALE_UNSTATED, Published
-from samplebench.published.samplers import Sampler, like_diff_sampler, like_others, sampler_of
+from samplebench.published.samplers import (
+    ORDER_NOT_STATED,
+    Sampler,
+    like_diff_sampler,
+    like_others,
+    sampler_of,
+)
 
 # Ids under which several networks were trained for comparison.
 _SEVERAL_NETWORKS = frozenset({"admip-ablation", "iddpm-ablation"})
@@ -43,8 +53,8 @@ def csv_text() -> str:
 
 
 def _row(row: Mapping[str, str]) -> Published:
-    nfe = _whole(row["nfe"])
-    said = read(row["note"], nfe)
+    printed = _whole(row["nfe"])
+    said = read(row["note"], printed)
     bound = row["fid"].startswith(">")
     marked = [name for name, cell in row.items() if "~" in cell and name not in ("note", "source")]
     weights = [row["network"]] if row["model_id"] in _SEVERAL_NETWORKS else []
@@ -58,7 +68,7 @@ def _row(row: Mapping[str, str]) -> Published:
         grid=grid_of(row["discretization"]),
         grid_printed=row["discretization"],
         steps=_whole(row["steps"]),
-        nfe=nfe,
+        nfe=_evaluations(printed, said),
         fid=None if bound else float(row["fid"]),
         above=float(row["fid"].removeprefix(">")) if bound else None,
         num_samples=_whole(row["num_samples"]),
@@ -75,7 +85,17 @@ def _row(row: Mapping[str, str]) -> Published:
         evaluator=", ".join(said.evaluator),
         measured=_measured(row, said),
         deduced=tuple(dict.fromkeys([*marked, *said.deduced])),
+        depth=printed if SEQUENTIAL in said.counting else None,
     )
+
+
+def _evaluations(printed: int | None, said: Said) -> int | None:
+    """Evaluations per image, where the printed number tells them."""
+    if printed is None or SEQUENTIAL not in said.counting:
+        return printed
+    # EPD-Solver (Zhu et al. 2025): a step is one call and then two at once; the analytical first
+    # step saves the first call, so d calls one after another are (d + 1)/2 steps.
+    return 3 * (printed + 1) // 2 - 1 if TWO_AT_ONCE in said.counting else None
 
 
 def _sampler(row: Mapping[str, str], said: Said) -> Sampler:
@@ -85,8 +105,11 @@ def _sampler(row: Mapping[str, str], said: Said) -> Sampler:
         found = like_diff_sampler(found)
     else:
         found = like_others(found)
-    params = dict(found.params)
-    variants = [found.variant, *(text for text in said.variant if _SAYS.get(text) not in params)]
+    params = {name: value for name, value in found.params.items() if name not in said.unstated}
+    variants = found.variant.split(", ")
+    if ORDER_IS_NFE in said.variant:
+        variants.remove(ORDER_NOT_STATED)
+    variants += [text for text in said.variant if _SAYS.get(text) not in params]
     if scale := re.search(r"ADM-G scale ([\d.]+)", row["network"]):
         params["guidance"] = float(scale[1])
     elif "+guidance" in row["model_id"] and "guidance" not in params:
@@ -100,6 +123,8 @@ def _measured(row: Mapping[str, str], said: Said) -> tuple[str, ...]:
         found.append(BEST_OF_THREE)
     elif row["source"].startswith(_ONE_RUN):
         found.append(SINGLE_RUN)
+    if re.search(r"\bimage\b", row["source"]) and "digitised" not in row["source"]:
+        found.append(PICTURE)
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from samplebench.answers.parameters import label
+from samplebench.checkpoints.catalog import aliases
 from samplebench.published.evaluators import family_of
 from samplebench.published.grids import NOT_STATED, PrintedGrid
 from samplebench.published.samplers import Sampler
@@ -16,6 +17,7 @@ from samplebench.published.samplers import Sampler
 # Column of published.csv -> what readers call it.
 CALLED: Mapping[str, str] = {
     "model_id": "checkpoint",
+    "network": "guidance scale",
     "sampler": "sampler",
     "discretization": "discretization",
     "nfe": "NFE",
@@ -23,8 +25,9 @@ CALLED: Mapping[str, str] = {
     "reference_stats": "reference",
 }
 
-# How a variant says that a weaker network guides.
-_AUTO = re.compile(r"autoguidance ([\d.]+) by (\S+)")
+# How a variant says that another network, or the same without labels, guides.
+_GUIDE = re.compile(r"(autoguidance|classifier-free guidance) ([\d.]+)(?: by (\S+)| \([^()]+\))")
+_RUNS_WORD = {"autoguidance": "auto", "classifier-free guidance": "cfg"}
 # The variant of a value that a classifier guides, where nobody stated its scale.
 SCALE_UNSTATED = "guidance scale not stated"
 
@@ -55,6 +58,7 @@ class PrintedSetting(NamedTuple):
     variant: str
     discretization: str
     stop: str
+    counting: str
     protocol: PrintedProtocol
 
 
@@ -63,10 +67,12 @@ class Published:
     """One row of published.csv.
 
     Attributes:
-        model, dataset, resolution, network: the checkpoint; resolution in pixels.
+        model, dataset, resolution, network: the checkpoint, as published.csv calls it; resolution
+            in pixels. `checkpoint` is its id here.
         sampler: the algorithm; `sampler_printed` is its source's name for it.
         grid: the time discretization; `grid_printed` is the table's wording.
-        steps, nfe: None where not printed.
+        steps: None where not printed.
+        nfe: evaluations per image, None where nobody says them.
         fid: None where the source prints a bound only.
         above: that bound: the value is larger.
         num_samples: N, None where not stated.
@@ -80,6 +86,7 @@ class Published:
         evaluator: whose, where not the one that goes with the reference.
         measured: how the value was come by, e.g. ("lowest of 3 runs",).
         deduced: columns whose cell was deduced though the FID was read.
+        depth: printed calls one after another, where the source counts those and not evaluations.
     """
 
     model: str
@@ -108,6 +115,23 @@ class Published:
     evaluator: str = ""
     measured: tuple[str, ...] = ()
     deduced: tuple[str, ...] = ()
+    depth: int | None = None
+
+    @property
+    def checkpoint(self) -> str:
+        """Its id in the catalogue, where it is there; "+guidance" and the like stay behind it."""
+        known = aliases()
+        base, plus, how = self.model.partition("+")
+        return known.get(self.model, known.get(base, base) + plus + how)
+
+    @property
+    def unplaced(self) -> str:
+        """Why it has no place on an axis of evaluations; "" where it has one."""
+        if self.nfe is not None:
+            return ""
+        if self.depth is None:
+            return "NFE not printed"
+        return f"{self.depth} calls one after another, evaluations not stated"
 
     @property
     def family(self) -> str:
@@ -132,6 +156,7 @@ class Published:
             variant=self.sampler.variant or "none",
             discretization=self.grid.label,
             stop=self.stop or NOT_STATED,
+            counting="evaluations" if self.depth is None else "sequential calls",
             protocol=self.protocol,
         )
 
@@ -139,8 +164,9 @@ class Published:
     def guidance(self) -> str:
         """In the words of a run's column, e.g. "classifier 0.5", "auto 1.7 by FILE"; the name alone
         where the scale is not stated, "" for none."""
-        if auto := _AUTO.search(self.sampler.variant):
-            return f"auto {float(auto[1]):g} by {auto[2]}"
+        if guide := _GUIDE.search(self.sampler.variant):
+            by = f" by {guide[3]}" if guide[3] else ""
+            return f"{_RUNS_WORD[guide[1]]} {float(guide[2]):g}{by}"
         if "guidance" in self.sampler.params:
             return f"classifier {self.sampler.params['guidance']:g}"
         return "classifier" if "+guidance" in self.model else ""
@@ -149,7 +175,7 @@ class Published:
     def unguided(self) -> Sampler:
         """The sampler without what says how it is guided."""
         parts = self.sampler.variant.split(", ")
-        kept = [part for part in parts if part != SCALE_UNSTATED and not _AUTO.fullmatch(part)]
+        kept = [part for part in parts if part != SCALE_UNSTATED and not _GUIDE.fullmatch(part)]
         params = {k: v for k, v in self.sampler.params.items() if k != "guidance"}
         return Sampler(self.sampler.name, params, ", ".join(kept))
 
@@ -172,7 +198,8 @@ class Published:
     def plain(self) -> Mapping[str, Any]:
         """As values for JSON."""
         return {
-            "model": self.model,
+            "model": self.checkpoint,
+            "model_printed": self.model,
             "dataset": self.dataset,
             "resolution": self.resolution,
             "network": self.network,
@@ -185,6 +212,7 @@ class Published:
             "discretization_printed": self.grid_printed,
             "steps": self.steps,
             "nfe": self.nfe,
+            "depth": self.depth,
             "fid": self.fid,
             "above": self.above,
             "num_samples": self.num_samples,

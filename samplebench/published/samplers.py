@@ -15,6 +15,7 @@ from typing import Any
 _GUIDED = " + classifier guidance"
 _SCALED = " + epsilon scaling "
 _UNTUNED = "S_churn not stated"
+ORDER_NOT_STATED = "order not stated"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ NAMES: Mapping[str, Sampler | None] = {
     "Euler + GITS": Sampler("euler"),
     "EDM Heun, S_churn=0": Sampler("heun"),
     "EDM Heun, S_churn=0 + autoguidance": Sampler("heun"),
+    "EDM Heun, S_churn=0 + classifier-free guidance": Sampler("heun"),
     "Heun, sigma=t s=1": Sampler("heun"),
     "Heun, VP schedule and scaling": Sampler("heun", {"schedule": "vp", "scaling": "vp"}),
     "Heun, VE schedule": Sampler("heun", {"schedule": "ve"}),
@@ -143,7 +145,7 @@ NAMES: Mapping[str, Sampler | None] = {
         for scale in scales
     },
     # gDDIM.
-    "gDDIM": Sampler("gddim", variant="order not stated"),
+    "gDDIM": Sampler("gddim", variant=ORDER_NOT_STATED),
     "gDDIM multistep": Sampler("gddim", variant="multistep, order not stated"),
     "gDDIM multistep, order 2": Sampler("gddim", variant="multistep, order 2"),
     "gDDIM multistep, K_t=L_t": Sampler("gddim", variant="multistep, K_t=L_t"),
@@ -157,11 +159,11 @@ NAMES: Mapping[str, Sampler | None] = {
         )
     },
     # Exponential integrators and linear multistep methods.
-    "DEIS": Sampler("deis", variant="order not stated"),
+    "DEIS": Sampler("deis", variant=ORDER_NOT_STATED),
     "tAB-DEIS": Sampler("deis", {"mode": "tab"}, "order not stated"),
     # The paper's tABr fits a polynomial of degree r, through r + 1 points.
     "DEIS-tAB3": Sampler("deis", {"mode": "tab", "order": 4}),
-    "DPM-Solver": Sampler("dpm-solver", variant="order not stated"),
+    "DPM-Solver": Sampler("dpm-solver", variant=ORDER_NOT_STATED),
     "DPM-Solver (~fast variant)": Sampler("dpm-solver", variant="fast"),
     "DPM-Solver (multistep)": Sampler("dpm-solver", variant="multistep"),
     "DPM-Solver (singlestep, 3rd-order strategy)": Sampler(
@@ -171,25 +173,65 @@ NAMES: Mapping[str, Sampler | None] = {
     "DPM-Solver-2": Sampler("dpm-2", {"r": 0.5}),
     "DPM-Solver-2 + AFS": Sampler("dpm-2", {"r": 0.5, "afs": True}),
     "~DPM-Solver-3": Sampler("dpm-solver-3"),
-    "DPM-Solver++": Sampler("dpmpp", variant="order not stated"),
+    "DPM-Solver++": Sampler("dpmpp", variant=ORDER_NOT_STATED),
     "DPM-Solver++ (singlestep)": Sampler("dpmpp", variant="singlestep"),
+    f"DPM-Solver++{_GUIDED}": Sampler("dpmpp", variant=ORDER_NOT_STATED),
     f"DPM-Solver++(2M){_GUIDED}": Sampler("dpmpp-2m"),
     "DPM-Solver++(3M)": Sampler("dpmpp-3m", {"order": 3}),
     "DPM-Solver-v3": Sampler("dpm-solver-v3", variant="corrector tuned per NFE"),
+    f"DPM-Solver-v3{_GUIDED}": Sampler("dpm-solver-v3", variant=ORDER_NOT_STATED),
     "DPM-Solver-v3 (singlestep)": Sampler("dpm-solver-v3", variant="singlestep"),
     "DPM-Solver-v3 order 1": Sampler("dpm-solver-v3", {"order": 1}),
     f"DPM-Solver-v3 (2nd){_GUIDED}": Sampler("dpm-solver-v3", {"order": 2}),
-    "UniPC": Sampler("unipc", variant="order not stated"),
+    "UniPC": Sampler("unipc", variant=ORDER_NOT_STATED),
+    f"UniPC{_GUIDED}": Sampler("unipc", variant=ORDER_NOT_STATED),
+    "UniPC-3 B1": Sampler("unipc", {"order": 3, "variant": "bh1"}),
     "UniPC-3": Sampler("unipc", {"order": 3}),
-    "UniPC-3 (better of B1, B2)": Sampler("unipc", {"order": 3}, "better of B1, B2 per NFE"),
+    "UniPC-3 (better of B1, B2)": Sampler("unipc", {"order": 3}, "better of B1 and B2 per NFE"),
     f"UniPC-2 B2{_GUIDED}": Sampler("unipc", {"order": 2, "variant": "bh2"}),
-    "iPNDM": Sampler("ipndm", variant="order not stated"),
-    "iPNDM + GITS": Sampler("ipndm", variant="order not stated"),
+    "iPNDM": Sampler("ipndm", variant=ORDER_NOT_STATED),
+    "iPNDM + GITS": Sampler("ipndm", variant=ORDER_NOT_STATED),
+    "iPNDM-3": Sampler("ipndm", {"order": 3}, "end rules not stated"),
     "iPNDM-4": Sampler("ipndm", {"order": 4}),
     "iPNDM_v-4": Sampler("ipndm-v", {"order": 4}),
+    "SciRE-v1-2 (singlestep, fixed)": Sampler("scire-v1-2", variant="singlestep"),
+    "EVODiff": Sampler("evodiff"),
+    f"EVODiff{_GUIDED}": Sampler("evodiff"),
+    # Steps of a window at once, iterated until they agree.
+    "ParaDiGMS": Sampler("paradigms", variant="window and tolerance not stated"),
     "RES(M)": Sampler("res-m"),
     "RBF-Solver": Sampler("rbf-solver"),
-    # Learned.
+    # Better steps or corrections for a solver that keeps its rule.
+    "Euler + PAS": Sampler("euler", variant="PAS correction"),
+    "iPNDM + PAS": Sampler("ipndm", variant=f"{ORDER_NOT_STATED}, PAS correction"),
+    "UniPC + DMN": Sampler("unipc", variant=ORDER_NOT_STATED),
+    "UniPC-3 + DMN": Sampler("unipc", {"order": 3}),
+    "UniPC-3 + GITS": Sampler("unipc", {"order": 3}),
+    "iPNDM-3 + DMN": Sampler("ipndm", {"order": 3}, "end rules not stated"),
+    "iPNDM-3 + GITS": Sampler("ipndm", {"order": 3}, "end rules not stated"),
+    "LD3 (best base solver)": Sampler("ld3", variant="best base solver"),
+    "DDIM + PFDiff": Sampler("pfdiff", variant="on DDIM"),
+    f"DDIM + PFDiff{_GUIDED}": Sampler("pfdiff", variant="on DDIM"),
+    # Learned or searched for.
+    "AdaSDE": Sampler("adasde"),
+    "AdaSDE plugin on DPM-Solver-2": Sampler("adasde-plugin", variant="on DPM-Solver-2"),
+    "EPD-Solver": Sampler("epd-solver"),
+    "EPD-Plugin on iPNDM": Sampler("epd-plugin", variant="on iPNDM"),
+    "USF": Sampler("usf"),
+    f"USF{_GUIDED}": Sampler("usf"),
+    "S4S Alt": Sampler("s4s", variant="Alt"),
+    "S4S LMS, re-implemented": Sampler("s4s", variant="LMS, re-implemented"),
+    "S4S LMS+PC, re-implemented": Sampler("s4s", variant="LMS+PC, re-implemented"),
+    "GS": Sampler("gs"),
+    "GS trained on FFHQ": Sampler("gs", variant="trained on FFHQ"),
+    "GS trained on AFHQv2": Sampler("gs", variant="trained on AFHQv2"),
+    "GAS": Sampler("gas"),
+    "GAS trained on FFHQ": Sampler("gas", variant="trained on FFHQ"),
+    "GAS trained on AFHQv2": Sampler("gas", variant="trained on AFHQv2"),
+    # Networks made for few evaluations; what they do is no solver of their teacher's ODE.
+    "one step": Sampler("one-step"),
+    "two steps": Sampler("two-step"),
+    "few steps of the distilled network": Sampler("few-step"),
     "AMED-Solver": Sampler("amed-solver"),
     "AMED-Plugin": Sampler("amed-plugin", variant="on which solver not stated"),
     "AMED-Plugin on DPM-Solver-2": Sampler("amed-plugin", variant="on DPM-Solver-2"),

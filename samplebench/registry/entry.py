@@ -67,6 +67,8 @@ class SamplerEntry(Entry):
         canonical: effective parameters -> (sampler, parameters) of the same algorithm.
         decisive: (effective parameters, steps) -> what of them decides the images, where several
             values are one algorithm at that many steps; None where the parameters themselves do.
+        late: (effective parameters, steps, steps left) -> parameters with which the run on the last
+            steps of a grid alone is that on all of them, started later; None where the same do.
         code: whose published code the defaults follow, e.g. "k-diffusion"; "" for the paper.
         depth: (steps, effective parameters) -> of the evaluations those that wait for one another;
             None where all do.
@@ -91,6 +93,7 @@ class SamplerEntry(Entry):
     draws: bool = True
     canonical: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]] | None = None
     decisive: Callable[[dict[str, Any], int], dict[str, Any]] | None = None
+    late: Callable[[dict[str, Any], int, int], dict[str, Any]] | None = None
     code: str = ""
     depth: Callable[[int, dict[str, Any]], int] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)

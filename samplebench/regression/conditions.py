@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from samplebench.results.columns import HASH
 from samplebench.results.record import Conditions, Score
@@ -16,7 +16,9 @@ FIXED = (
     "noise_device",
 )  # fmt: skip
 # Further conditions of all cells of a model, which may explain a value that moved.
-_CAUSES = ("numerics", "block")
+CAUSES = ("numerics", "block")
+# Of FIXED those that make a value another quantity of whatever model.
+_QUANTITY = ("num_samples", "noise", "state_dtype", "quantization")
 _LONGEST = 200
 
 
@@ -34,7 +36,7 @@ class SharedConditions(Conditions, total=False):
 
 def shared(conditions: Conditions, scores: Iterable[Score] = ()) -> SharedConditions:
     """Of a cell's conditions and its scores' those that do not belong to one point of a curve."""
-    names = ("model", *FIXED, *_CAUSES)
+    names = ("model", *FIXED, *CAUSES)
     kept = cast(SharedConditions, {k: v for k, v in conditions.items() if k in names})
     extractors: dict[str, str] = {}
     metrics: dict[str, list[str]] = {}
@@ -63,39 +65,50 @@ def differences(
     """
     free = {"noise_device": not seeds, "checkpoint_sha256": not weights}
     keys = [key for key in FIXED if not free.get(key)]
+    return _changes(keys, old, new) + _extractors(old, new)
+
+
+def quantities(old: SharedConditions, new: SharedConditions) -> list[str]:
+    """What forbids it of two models, e.g. "num_samples 1797 -> 500"; arguments as above."""
+    return _changes(_QUANTITY, old, new) + _extractors(old, new)
+
+
+def _extractors(old: SharedConditions, new: SharedConditions) -> list[str]:
     then, now = old.get("extractors", {}), new.get("extractors", {})
-    changed = [name for name in then if name in now and then[name] != now[name]]
-    return _changes(keys, old, new) + [
-        f"extractor {name} weights sha256 {_word(then[name])} -> {_word(now[name])}"
-        for name in changed
+    pairs = {name: (then[name], now[name]) for name in then if name in now}
+    return [
+        f"extractor {name} weights sha256 {condition_word(a)} -> {condition_word(b)}"
+        for name, (a, b) in pairs.items()
+        if a != b
     ]
 
 
 def causes(old: SharedConditions, new: SharedConditions) -> list[str]:
     """What else differs and may have moved a value, e.g. "block 64 -> 32"."""
-    return _changes(_CAUSES, old, new)
+    return _changes(CAUSES, old, new)
 
 
 def _changes(keys: Sequence[str], old: SharedConditions, new: SharedConditions) -> list[str]:
-    then, now = dict(_flat(keys, old)), dict(_flat(keys, new))
+    then, now = dict(flat(keys, old)), dict(flat(keys, new))
     names = dict.fromkeys((*then, *now))
     return [
-        f"{name} {_word(then.get(name))} -> {_word(now.get(name))}"
+        f"{name} {condition_word(then.get(name))} -> {condition_word(now.get(name))}"
         for name in names
         if then.get(name) != now.get(name)
     ]
 
 
-def _flat(keys: Sequence[str], content: SharedConditions) -> Iterator[tuple[str, object]]:
+def flat(keys: Iterable[str], content: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """(name, value) of these conditions; of a table each entry, of tables in it too."""
     for key in keys:
-        value = content.get(key)
-        if not isinstance(value, Mapping):
-            yield key.replace("_sha256", " sha256"), value
-            continue
-        for name, entry in value.items():
-            yield f"{key} {name.replace('_sha256', ' sha256')}", entry
+        value, name = content.get(key), key.replace("_sha256", " sha256")
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {inner}", entry) for inner, entry in flat(value, value))
+        else:
+            yield name, value
 
 
-def _word(value: object) -> str:
+def condition_word(value: object) -> str:
+    """A value for readers: of a hash its first digits."""
     text = "none" if value in (None, "") else str(value)
     return text[:12] if HASH.fullmatch(text) else text[:_LONGEST]

@@ -16,6 +16,7 @@ from samplebench.results.columns import fault
 from samplebench.results.fields import hashes_of, metrics_of, printable
 from samplebench.results.record import Score
 from samplebench.results.row import COLUMNS, COUNTED, STDERR, Row
+from samplebench.results.view import View
 
 # What makes two rows the same point of the same curve; what is counted is compared.
 KEY = tuple(column for column in COLUMNS if column not in COUNTED)
@@ -33,6 +34,7 @@ class Table:
         platforms: on which the values were computed; empty where unknown.
         pending: planned cells of a results folder that have no result yet.
         source: file or folder, for messages.
+        view: of the results folder that has the cells of its rows; None of a CSV alone.
     """
 
     rows: list[Row]
@@ -40,6 +42,7 @@ class Table:
     platforms: frozenset[str] = frozenset()
     pending: int = 0
     source: str = field(default="", compare=False)
+    view: View | None = field(default=None, compare=False)
 
     @cached_property
     def references(self) -> dict[str, set[str]]:
@@ -86,9 +89,10 @@ def load_rows(source: Path, *, provenance: bool = True) -> Table:
     return _table(rows, sidecar.read(source), source)
 
 
-def _table(rows: Iterable[Row], facts: Facts, source: Path, pending: int = 0) -> Table:
+def _table(rows: Iterable[Row], facts: Facts, source: Path, view: View | None = None) -> Table:
     rows = [upgrade.with_reference(row, facts.references) for row in rows]
-    return Table(rows, facts.origins, facts.platforms, pending, str(source))
+    pending = view.pending if view else 0
+    return Table(rows, facts.origins, facts.platforms, pending, str(source), view)
 
 
 def _of_csv(source: Path) -> list[Row]:
@@ -128,7 +132,7 @@ def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
     found = ((cell, Origin.of(record, scores.get(cell, []))) for cell, record in view.cells.items())
     origins = {cell: origin for cell, origin in found if origin is not None}
     platforms = frozenset(origin.platform for origin in origins.values())
-    return _table(rows, Facts(origins, platforms, references), folder, view.pending)
+    return _table(rows, Facts(origins, platforms, references), folder, view)
 
 
 def _check(rows: Iterable[tuple[str, Row]]) -> None:

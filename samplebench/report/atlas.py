@@ -7,9 +7,10 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
-from samplebench.published import Band, Line, Published, bands, csv_text, lines
+from samplebench.published import Band, Line, Published, Remeasured, bands, csv_text, lines
 from samplebench.published.grids import NOT_STATED
 from samplebench.published.record import CALLED
+from samplebench.report.atlas_tables import conflict_tables, lead_of, remeasured_rows
 from samplebench.report.chart import (
     Axis,
     Chart,
@@ -22,7 +23,6 @@ from samplebench.report.chart import (
     TableRow,
 )
 from samplebench.report.looks import COLOURS, SYMBOLS
-from samplebench.results.fields import counted
 
 _FIGURE = "field"
 # Variants in their order of use, without the one whose marker looks like a bound's arrow.
@@ -32,13 +32,16 @@ _CAPTION = (
     "discretization, number of samples, reference statistics and evaluator; protocols are never "
     "joined. A pale bar is the range of values that were published for one setting at one NFE: "
     "how well laboratories, and tables of one laboratory, agree. Arrows are bounds: the source "
-    "prints “more than”. Certainty A: read in a source; B: recalled and consistent; C: unsure."
+    "prints “more than”. Where a source counts calls one after another, a value stands at its "
+    "evaluations. Certainty A: read in a source; B: recalled and consistent, or read by eye in a "
+    "picture of a table; C: unsure."
 )
 _HEADS = (
     ("checkpoint", "text"),
     ("sampler", "text"),
     ("discretization", "text"),
     ("NFE", "number"),
+    ("depth", "number"),
     ("FID", "value"),
     ("N", "number"),
     ("protocol", "text"),
@@ -51,23 +54,30 @@ _HEADS = (
 )
 
 
-def page_of(rows: Sequence[Published], uncertain: bool = False) -> str:
+def page_of(
+    rows: Sequence[Published],
+    uncertain: bool = False,
+    cases: Sequence[Remeasured] = (),
+    only: str = "",
+) -> str:
     """All of it as one HTML file.
 
     Args:
         rows: at least one.
         uncertain: certainty C is on when the page opens.
+        cases: what was measured again.
+        only: the options that chose the rows, as typed; "" for all of them.
     """
     from samplebench.report.page import render_page
 
-    models, sources = {row.model for row in rows}, {row.source for row in rows}
     return render_page(
         title="Published FID values",
-        lead=f"{counted(len(rows), 'value')} of {counted(len(models), 'checkpoint')}, collected "
-        f"from {counted(len(sources), 'published source')}, with the conditions under which each "
-        "was measured. Two values are comparable only where these agree.",
+        lead=lead_of(rows, only),
         chart=chart_of(rows, uncertain),
         table=table_of(rows),
+        template="atlas.html.j2",
+        conflicts=conflict_tables(rows),
+        remeasured=remeasured_rows(cases),
     )
 
 
@@ -77,10 +87,10 @@ def chart_of(rows: Sequence[Published], uncertain: bool = False) -> Chart:
     colours = _colours(rows, models[0])
     series: list[Series] = []
     variants: Counter[tuple[str, int]] = Counter()
-    for line in sorted(lines(rows), key=lambda line: models.index(line.rows[0].model)):
+    for line in sorted(lines(rows), key=lambda line: models.index(line.rows[0].checkpoint)):
         colour = colours[line.rows[0].sampler.name]
         # Samplers whose colours look alike share their variants out.
-        place = line.rows[0].model, colour % COLOURS
+        place = line.rows[0].checkpoint, colour % COLOURS
         turn, mark = divmod(variants[place], len(_MARKS))
         series += _series(line, colour, len(SYMBOLS) * turn + _MARKS[mark])
         variants[place] += 1
@@ -109,14 +119,14 @@ def table_of(rows: Sequence[Published]) -> DataTable:
 
 def _checkpoints(rows: Sequence[Published]) -> list[str]:
     """Those with the most points first."""
-    points = Counter({row.model: 0 for row in rows})
-    points.update(row.model for row in rows if row.nfe is not None)
+    points = Counter({row.checkpoint: 0 for row in rows})
+    points.update(row.checkpoint for row in rows if row.nfe is not None)
     return [model for model, _ in points.most_common()]
 
 
 def _colours(rows: Sequence[Published], first: str) -> dict[str, int]:
     """A colour for each sampler; those of the first checkpoint get the palette's first ones."""
-    there = Counter(row.sampler.name for row in rows if row.model == first)
+    there = Counter(row.sampler.name for row in rows if row.checkpoint == first)
     anywhere = Counter(row.sampler.name for row in rows)
     names = sorted(anywhere, key=lambda name: (-there[name], -anywhere[name], name))
     return {name: place for place, name in enumerate(names)}
@@ -126,7 +136,7 @@ def _facets(row: Published) -> dict[str, str]:
     n = row.num_samples
     count = "" if n == 50_000 else f", N {NOT_STATED}" if n is None else f", N={n}"
     return {
-        "checkpoint": row.model,
+        "checkpoint": row.checkpoint,
         "sampler": row.sampler.name,
         "protocol": row.family + count,
         "certainty": row.certainty,
@@ -165,6 +175,8 @@ def hover_of(row: Published) -> tuple[str, ...]:
     deduced = ", ".join(CALLED[name] for name in row.deduced)
     said = [
         f"FID {row.fid_printed} at NFE {row.nfe}, N {n}",
+        "" if row.depth is None else f"printed at {row.depth} calls one after another",
+        _beside(row),
         f"{row.sampler_printed} ({row.sampler_label})",
         f"discretization {row.grid_printed or NOT_STATED}",
         f"reference {row.reference}",
@@ -174,6 +186,17 @@ def hover_of(row: Published) -> tuple[str, ...]:
         f"note: {row.note}" if row.note else "",
     ]
     return tuple(part for text in said for part in textwrap.wrap(text, 64))
+
+
+def _beside(row: Published) -> str:
+    """The other metrics that a source prints with the FID."""
+    values = {
+        "sFID": row.sfid,
+        "precision": row.precision,
+        "recall": row.recall,
+        "IS": row.inception_score,
+    }
+    return ", ".join(f"{name} {value:g}" for name, value in values.items() if value is not None)
 
 
 def _range(band: Band, colour: int) -> Series:
@@ -193,15 +216,21 @@ def _range(band: Band, colour: int) -> Series:
     return Series(_FIGURE, f"range of {same}", facets, [point], colour, line=False, band="range")
 
 
+def _network(row: Published) -> str:
+    other = "" if row.model == row.checkpoint else f"published.csv: {row.model}"
+    return "; ".join(filter(None, (f"network {row.network}", row.weights, other)))
+
+
 def _table_row(row: Published) -> TableRow:
     deduced = ", ".join(CALLED[name] for name in row.deduced)
     nfe, n = row.nfe, row.num_samples
     return TableRow(
         [
-            TableCell(row.model, note=f"network {row.network}; {row.weights}".removesuffix("; ")),
+            TableCell(row.checkpoint, note=_network(row)),
             TableCell(row.sampler_label),
             TableCell(row.grid.label, note=row.grid_printed),
-            TableCell("-" if nfe is None else str(nfe), nfe),
+            TableCell("-" if nfe is None else str(nfe), nfe, note=row.unplaced),
+            TableCell("" if row.depth is None else str(row.depth), row.depth),
             TableCell(row.fid_printed, row.above if row.fid is None else row.fid),
             TableCell("-" if n is None else f"{n:,}", n),
             TableCell(row.protocol.evaluator),

@@ -20,6 +20,8 @@ from samplebench.results.view import View
 # Tied are values that many standard errors of their difference apart, or less.
 TIE = 2.0
 _SIGNS = {"lower": 1, "higher": -1}
+# Of a cell: its seed and N, and its delete-one values.
+Draw = tuple[Hashable, Sequence[float]]
 # Only rows that are equal in these compete.
 _CONDITIONS = ("model", "protocol", "reference", "num_samples")
 
@@ -84,7 +86,7 @@ def contests(view: View, metric: str) -> list[Contest]:
                 some.sort(key=lambda i: _SIGNS[str(better)] * value(rows[i], metric))
                 best, tied = _decided(some, view, metric)
                 behind = [index for index in some if index not in (*best, *tied)]
-                close = (i for i in behind if _retrained(rows[best[0]], rows[i], metric))
+                close = (i for i in behind if within_retraining(rows[best[0]], rows[i], metric))
                 made.append(Contest(budget, best, tied, tuple(close)))
     return made
 
@@ -103,7 +105,7 @@ def difference_error(a: Row, b: Row, view: View, metric: str) -> float:
     differences of the delete-one values, the variances of repeats added and divided by their
     squared number. Else the two rows' errors count as independent.
     """
-    paired = _paired(a, b, view, metric)
+    paired = paired_error(draws_of(a, view, metric), draws_of(b, view, metric))
     if paired is not None:
         return paired
     errors = [number(row.get(metric + STDERR)) for row in (a, b)]
@@ -133,7 +135,7 @@ def _decided(
     )
 
 
-def _retrained(a: Row, b: Row, metric: str) -> bool:
+def within_retraining(a: Row, b: Row, metric: str) -> bool:
     """Whether training the network of two rows again moves more than their difference."""
     known = catalog().get(str(a.get("model")))
     trained = known is None or not known.format.startswith("exact")
@@ -146,9 +148,11 @@ def _tied(a: Row, b: Row, view: View, metric: str) -> bool:
     return not apart > TIE * difference_error(a, b, view, metric)
 
 
-def _paired(a: Row, b: Row, view: View, metric: str) -> float | None:
-    """None where seeds, N or blocks differ, or delete-one values are missing."""
-    left, right = _draws(a, view, metric), _draws(b, view, metric)
+def paired_error(left: Sequence[Draw], right: Sequence[Draw]) -> float | None:
+    """Of the difference of the means over these draws.
+
+    None where seeds, N or blocks differ, or delete-one values are missing.
+    """
     if not left or len(left) != len(right):
         return None
     errors = []
@@ -159,7 +163,7 @@ def _paired(a: Row, b: Row, view: View, metric: str) -> float | None:
     return math.hypot(*errors) / len(errors)
 
 
-def _draws(row: Row, view: View, metric: str) -> list[tuple[Hashable, Sequence[float]]]:
+def draws_of(row: Row, view: View, metric: str) -> list[Draw]:
     """Seed and N of each cell of a row, and its delete-one values against the row's reference."""
     records, scores = view.records_of(row), view.scores_of(row, metric)
     if len(records) != len(scores):

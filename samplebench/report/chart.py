@@ -17,11 +17,13 @@ class Axis:
         key: of `Mark.x`, e.g. "nfe".
         title: what the axis says, with its unit.
         log: whether it starts logarithmic; a vertical one can be switched.
+        zero: whether zero is a line: of differences, which have no log axis.
     """
 
     key: str
     title: str
     log: bool = True
+    zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class TableCell:
         text: shown.
         order: number to sort by; None sorts text alphabetically, missing ones last.
         note: said on hover.
-        mark: "best" of its rivals, "tied" with the best, or nothing.
+        mark: "best" of its rivals, "tied" with the best, "better" or "worse", or nothing.
         to: id of the element of the page that it links to.
     """
 

@@ -9,11 +9,11 @@ from typing import Any
 from samplebench.answers.parameters import split, word
 from samplebench.published.evaluators import reference_id
 from samplebench.published.grids import NOT_STATED
-from samplebench.published.notes import BEST_OF_THREE, SINGLE_RUN, THIRD_PARTY
+from samplebench.published.notes import BEST_OF_THREE, PICTURE, SINGLE_RUN, THIRD_PARTY
 from samplebench.published.record import CALLED, SCALE_UNSTATED, Published
 
 # Ways to come by a value that leave it what it is.
-_PLAIN = frozenset({BEST_OF_THREE, SINGLE_RUN, THIRD_PARTY})
+_PLAIN = frozenset({BEST_OF_THREE, SINGLE_RUN, THIRD_PARTY, PICTURE})
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _METRIC = "fid"
 # Added to a curve's variant: the same dash, another marker.
-_OTHER_MARKER = 5
+OTHER_MARKER = 5
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def overlay(view: View, links: Mapping[str, Links], uncertain: bool = False) -> 
 def _candidates(own: Links, uncertain: bool) -> list[Published]:
     """Rows of the checkpoint that have a place on the axes, by increasing NFE."""
     ids = {*own.published, *own.same_weights}
-    # Values of the same file that a classifier guides have an id of their own.
-    ids |= {f"{name}+guidance" for name in ids}
+    # Guided values of the same file have ids of their own.
+    ids |= {f"{name}+{how}" for name in ids for how in ("guidance", "cfg", "autoguidance")}
     rows = [
         (row.nfe, place, row)
         for place, row in enumerate(load())
@@ -177,7 +177,7 @@ def _series(model: str, curve: StyledCurve, row: Published, summary: str) -> Ser
         facets=facets,
         points=[],
         colour=curve.colour,
-        variant=curve.variant + _OTHER_MARKER,
+        variant=curve.variant + OTHER_MARKER,
         line=False,
     )
 
@@ -188,7 +188,7 @@ def _point(row: Published, found: Sequence[Mismatch]) -> Mark:
         x={"nfe": row.nfe},
         y=row.above if row.fid is None else row.fid,
         hover=(
-            f"published for {row.model}",
+            f"published for {row.checkpoint}",
             *hover_of(row),
             *(line for text in named for line in textwrap.wrap(text, 64)),
         ),

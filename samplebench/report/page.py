@@ -67,7 +67,7 @@ def render_page(
             {"hues": [light for light, _ in PALETTE], "symbols": SYMBOLS, "strokes": STROKES}
         ),
         data=_json(data),
-        library=_raw(get_plotlyjs()),
+        library=_raw(get_plotlyjs() if chart.figures else ""),
         script=_raw("\n".join(map(_source, _SCRIPTS))),
         **context,
     )

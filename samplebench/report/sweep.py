@@ -46,7 +46,7 @@ _AXES = (
 # One at a time: the page shows the figures, the best and the notes of this metric alone.
 METRIC = "metric"
 # What a reader switches by; those with a single value are not offered.
-_FACETS = {
+FACETS = {
     METRIC: "metric",
     "model": "model",
     "sampler": "sampler",
@@ -54,7 +54,7 @@ _FACETS = {
     "grid": "discretization",
     **{key: HEADS.get(key, key) for key in CONDITIONS},
 }
-_PUBLISHED = (
+PUBLISHED = (
     " Points without a line are published values: filled where every condition is that of the "
     "curve in their colour, hollow where one differs, which a pointer on them names."
 )
@@ -93,7 +93,7 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
             y=Axis(plot.metric, printable(plot.metric), plot.log),
             x=_AXES,
             caption=plot.caption.replace("Error bars", "Bands")
-            + (_PUBLISHED if figure_key(plot.model, plot.metric) in beside else ""),
+            + (PUBLISHED if figure_key(plot.model, plot.metric) in beside else ""),
             name=figure_stem(plot.model, plot.metric),
             facets={METRIC: printable(plot.metric)},
         )
@@ -102,7 +102,7 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
     series = [_series(plot, curve, view) for plot in plots for curve in plot.curves]
     series += more
     used = {key for one in series for key in one.facets}
-    facets = [Facet(k, title, k == METRIC) for k, title in _FACETS.items() if k in used]
+    facets = [Facet(k, title, k == METRIC) for k, title in FACETS.items() if k in used]
     if "published" in used:
         # It has one value, which is offered because it is named.
         facets.append(Facet("published", "published values", start=("published",)))

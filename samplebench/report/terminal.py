@@ -19,7 +19,7 @@ def to_text(rows: Sequence[Row]) -> str:
     facts, columns = condense(rows)
     said = ", ".join(f"{name}: {text}" for name, text in facts)
     shown = [each for column in columns for each in (column, *_over_repeats(column, rows))]
-    return "\n".join([*([said, ""] if said else []), *_lines(shown)])
+    return "\n".join([*([said, ""] if said else []), *lines_of(shown)])
 
 
 def _over_repeats(column: Column, rows: Sequence[Row]) -> list[Column]:
@@ -47,11 +47,12 @@ def view_text(view: View) -> str:
         "or without a standard error"
     )
     below = [f"note: {remark}" for remark in remarks(found)]
-    lines = [*([said] if said else []), "", *_lines(columns), *([""] if below else []), *below]
+    lines = [*([said] if said else []), "", *lines_of(columns), *([""] if below else []), *below]
     return "\n".join([table, "", head, *lines])
 
 
-def _lines(columns: Sequence[Column]) -> list[str]:
+def lines_of(columns: Sequence[Column]) -> list[str]:
+    """Head, rule and entries as lines of text."""
     blocks = [_block(column) for column in columns]
     return ["  ".join(parts).rstrip() for parts in zip(*blocks, strict=True)]
 

@@ -45,6 +45,8 @@ class Conditions(TypedDict, total=False):
         noise: how noise is drawn; noise_device: where it depends on that.
         state_dtype: precision of the sampler's state.
         quantization: rule that makes uint8 of the result.
+        start: where the chain begins with real images and not with noise alone: the hash of these
+            as `images`, and the `step` of the whole run that is its first.
         guidance: where it moves something: name, scale, interval "low/high", and model or
             classifier.
     """
@@ -65,6 +67,7 @@ class Conditions(TypedDict, total=False):
     noise_device: str
     quantization: str
     guidance: Mapping[str, Any]
+    start: Mapping[str, Any]
     config: Mapping[str, Any]
     checkpoint_sha256: str
     numerics: int

@@ -130,6 +130,7 @@ _IMAGES: Mapping[str, Kind] = {
         "classifier": {"id": _text},
     },
     "discretization": _grid,
+    "start": {"images": _text, "step": _whole},
 }  # fmt: skip
 _RECORD: Mapping[str, Kind] = {
     "conditions": _IMAGES,

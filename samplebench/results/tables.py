@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,7 +41,11 @@ def to_csv(rows: Sequence[Row]) -> str:
     Text that a spreadsheet would run as a formula begins with an apostrophe, which `read_csv` takes
     away again.
     """
-    columns = columns_of(rows)
+    return csv_text(columns_of(rows), rows)
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same of rows of any kind, with these columns."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(map(guarded, columns))

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from samplebench.errors import UsageError
 from samplebench.registry import samplers
 from samplebench.samplers.like import final, resolved
-from samplebench.samplers.probability_flow import Churn, churns, decisive, two_stages, without_idle
+from samplebench.samplers.probability_flow import (
+    Churn,
+    churns,
+    decisive,
+    late,
+    two_stages,
+    without_idle,
+)
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     stochastic=churns,
     canonical=_canonical,
     decisive=decisive,
+    late=late,
     code="k-diffusion",
     cite=("lu2022dpmsolver", "crowson2022kdiffusion", "karras2022edm"),
 )

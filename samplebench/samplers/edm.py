@@ -12,6 +12,7 @@ from samplebench.samplers.probability_flow import (
     churns,
     decisive,
     heun_step,
+    late,
     moves,
     two_stages,
     without_idle,
@@ -35,6 +36,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     stochastic=churns,
     canonical=_canonical,
     decisive=decisive,
+    late=late,
     cite=("karras2022edm",),
 )
 def edm(

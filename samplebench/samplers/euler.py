@@ -13,6 +13,7 @@ from samplebench.samplers.probability_flow import (
     ProbabilityFlow,
     churns,
     decisive,
+    late,
     without_idle,
 )
 from samplebench.samplers.step import Step
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     stochastic=churns,
     canonical=lambda params: ("euler", without_idle(params)),
     decisive=decisive,
+    late=late,
     cite=("song2021score", "karras2022edm"),
 )
 def euler(

@@ -14,6 +14,7 @@ from samplebench.samplers.probability_flow import (
     ProbabilityFlow,
     churns,
     decisive,
+    late,
     two_stages,
     without_idle,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     stochastic=churns,
     canonical=lambda params: ("heun", without_idle(params)),
     decisive=decisive,
+    late=late,
     cite=("karras2022edm",),
 )
 def heun(

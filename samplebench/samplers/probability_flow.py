@@ -190,6 +190,11 @@ def decisive(params: dict[str, Any], steps: int) -> dict[str, Any]:
     return {**params, "S_churn": _clipped(params["S_churn"], steps)}
 
 
+def late(params: dict[str, Any], steps: int, left: int) -> dict[str, Any]:
+    """S_churn is shared out over the steps of a run: of its last steps the share of these."""
+    return {**params, "S_churn": params["S_churn"] * left / steps}
+
+
 def without_idle(params: dict[str, Any]) -> dict[str, Any]:
     """The parameters that have an effect.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,30 @@ class Setting:
         with self.solver.guarded_steps():
             return [*self.solver.remarks(model, name), *self.timeline.remarks(model, name)]
 
+    def starts(self) -> list[float]:
+        """Noise levels from which it can be started, one before each step; see `Timeline.starts`.
+
+        Raises:
+            UsageError: it cannot be.
+        """
+        try:
+            with self.solver.guarded_steps():
+                return self.timeline.starts()
+        except UsageError as error:
+            raise UsageError(f"sampler {self.solver.name} {error}") from None
+
+    def tail(self, first: int) -> Setting:
+        """The same chain from step `first` on.
+
+        Raises:
+            UsageError: it has no such step, or a part of it is no run.
+        """
+        steps = len(self.starts())
+        if not 0 <= first < steps:
+            raise UsageError(f"sampler {self.solver.name} has steps 0 to {steps - 1}, not {first}")
+        params = self.solver.late(self.params, steps, steps - first)
+        return replace(self, timeline=self.timeline.tail(first), params=params)
+
     def _noises(self, device: torch.device) -> int:
         """Draws of noise that are worth to be made ahead."""
         if self.timeline.steps is None or not pays_ahead(device):
@@ -82,15 +106,20 @@ class Setting:
         latents: Tensor,
         noise: Callable[[Tensor], Tensor] | None,
         callback: Callable[[Step], None] | None = None,
+        images: Tensor | None = None,
     ) -> Tensor:
         """From unit normal latents, in the shape of the timeline's state, to images [N, C, H, W].
+
+        Args:
+            images: [N, C, H, W], which the latents are the noise of on the first step; None to
+                start from noise alone.
 
         Raises:
             UsageError: the sampler returned something else than a state like the one that it got,
                 or divides by the length of a step that has none.
         """
         t, function = self.timeline, self.solver.function
-        x = t.start(latents)
+        x = t.start(latents) if images is None else t.noised(images, latents)
         # Before the sampler, which may resize what it gets.
         like, shape = x.new_empty(0), tuple(x.shape)
         supplied = split(t.supplies, accepted(function))[0]

@@ -222,6 +222,17 @@ class Solver:
             return dict(params)
         return dict(self.entry.decisive(self.effective(params), steps))
 
+    def late(self, params: Mapping[str, Any], steps: int, left: int) -> dict[str, Any]:
+        """The parameters of the run on the last `left` of so many steps, as if it had begun above.
+
+        Args:
+            params: effective ones.
+        """
+        if self.entry.late is None:
+            return dict(params)
+        with self.guarded():
+            return self.entry.late(dict(params), steps, left)
+
     def evaluations(self, steps: int, params: Mapping[str, Any] = MappingProxyType({})) -> int:
         """Planned network evaluations per sample; counted on a toy problem if undeclared.
 

@@ -104,6 +104,9 @@ class CardSteps(Levels):
                 f"{sampler}.{name}: its card says where its steps are and how they end; drop it"
             )
 
+    def starts(self) -> list[float]:
+        raise UsageError("is a card, some of whose states are stages")
+
     @property
     def steps(self) -> int:  # type: ignore[override]
         return len(self.levels) - 1

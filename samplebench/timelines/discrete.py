@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.models.views import DiscreteView
+from samplebench.processes.discrete import cast
 from samplebench.registry import timelines
 from samplebench.timelines.ends import refuse_rules
 from samplebench.timelines.timeline import Timeline
@@ -32,6 +33,7 @@ class Discrete(Timeline):
     Attributes:
         spec: in the release's grammar, e.g. "25", "ddim25" or "10,15,20".
         process: the respaced process.
+        skipped: how many of its steps, from the noisiest, are not run.
     """
 
     kinds = ("discrete",)
@@ -47,6 +49,7 @@ class Discrete(Timeline):
     spec: str
     process: DiscreteProcess
     constants: Mapping[str, Any] = field(default_factory=dict)
+    skipped: int = 0
 
     @classmethod
     def of(cls, model: Any, sampler: Counts, words: Words) -> Self:
@@ -115,7 +118,7 @@ class Discrete(Timeline):
 
     @property
     def steps(self) -> int:  # type: ignore[override]
-        return self.process.steps
+        return self.process.steps - self.skipped
 
     @property
     def condition(self) -> Any:
@@ -144,6 +147,17 @@ class Discrete(Timeline):
 
     def start(self, latents: Tensor) -> Tensor:
         return latents
+
+    def starts(self) -> list[float]:
+        return self.process.sigmas[: self.steps][::-1].tolist()
+
+    def tail(self, first: int) -> Self:
+        return replace(self, skipped=self.skipped + first)
+
+    def noised(self, images: Tensor, latents: Tensor) -> Tensor:
+        """x_t at the first step: sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) n."""
+        kept = cast(self.process.alpha_bar[self.steps - 1], latents)
+        return kept.sqrt() * images + (1 - kept).sqrt() * self.start(latents)
 
     def view(self, bound: Bound) -> DiscreteView:
         return DiscreteView(bound, self.process)

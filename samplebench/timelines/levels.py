@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -79,6 +79,17 @@ class Levels(Timeline):
 
     def start(self, latents: Tensor) -> Tensor:
         return latents * float(self.levels[0])
+
+    def starts(self) -> list[float]:
+        return self.levels[:-1].tolist()
+
+    def tail(self, first: int) -> Self:
+        # The slope without an evaluation is that of the whole run's first step.
+        ends = replace(self.ends, afs=self.ends.afs and first == 0)
+        return replace(self, levels=self.levels[first:], ends=ends)
+
+    def noised(self, images: Tensor, latents: Tensor) -> Tensor:
+        return images + self.start(latents)
 
     def view(self, bound: Bound) -> Any:
         return self.ends.view(bound)

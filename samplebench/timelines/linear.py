@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -194,6 +194,19 @@ class Linear(Timeline):
 
     def latent_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape if self.process.channels == 1 else (self.process.channels, *shape)
+
+    def starts(self) -> list[float]:
+        """The noise levels at the lowest frequency."""
+        return [level(self.process, t) for t in self.times[:-1].tolist()]
+
+    def tail(self, first: int) -> Self:
+        return replace(self, times=self.times[first:])
+
+    def noised(self, images: Tensor, latents: Tensor) -> Tensor:
+        """u_t at the first time: signal u_0 + R n, with the covariance that u_t has given x0."""
+        process, t = self.process, float(self.times[0])
+        noise = latents if process.channels > 1 else latents[:, None]
+        return apply(process.signal(t), process.encode(images)) + apply(process.R(t), noise)
 
     def start(self, latents: Tensor) -> Tensor:
         """The state [N, D, C, H, W] at T.

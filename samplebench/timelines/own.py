@@ -104,6 +104,9 @@ class Own(Levels):
     def names(cls, asked: Sweep) -> set[str]:
         return {*RANGE, *cls.rules}
 
+    def starts(self) -> list[float]:
+        raise UsageError("sets its own noise levels, and what it does at one follows from all")
+
     @property
     def steps(self) -> int | None:  # type: ignore[override]
         return self.asked

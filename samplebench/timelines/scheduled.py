@@ -134,6 +134,9 @@ class Scheduled(Timeline):
                 f"sigma={self.levels[0]:.4g} there"
             )
 
+    def starts(self) -> list[float]:
+        raise UsageError("is a scheduler of diffusers, which begins at its first level")
+
     def settled(self, effective: dict[str, Any]) -> dict[str, Any]:
         return {**effective, **self.said}
 

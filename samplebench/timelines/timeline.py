@@ -240,6 +240,32 @@ class Timeline(ABC):
         """
         raise UsageError(f"it needs {self.needs}, and the steps of a card are noise levels")
 
+    def starts(self) -> list[float]:
+        """Noise levels of the states from which a run may be started, one before each step.
+
+        In EDM's convention, decreasing, the first state's first; infinite where no image is left.
+
+        Raises:
+            UsageError: a part of these steps is no run; why, after the sampler's name.
+        """
+        raise UsageError("cannot be started at one of its steps, whose states are its own affair")
+
+    def tail(self, first: int) -> Self:
+        """The steps from number `first` on, one of those that `starts` has a level for.
+
+        A step is what it was, whatever came before: the chain is the same, started later.
+        """
+        raise NotImplementedError
+
+    def noised(self, images: Tensor, latents: Tensor) -> Tensor:
+        """The state on the first step that images are in once they have its noise.
+
+        Args:
+            images: [N, C, H, W], nominally in [-1, 1].
+            latents: unit normal, in the shape of `latent_shape`.
+        """
+        raise NotImplementedError
+
     @property
     def who(self) -> str:
         """Whose state latents must be like, for messages."""

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from samplebench.answers.parameters import word
-from samplebench.results.fields import guarded
+from samplebench.trajectory.sheet import Plain, csv_text, plain_rows
 
 # An error this much above the reference's own is known well enough for an order.
 _CLEAR = 10.0
-
-
-# What a row holds, for CSV and JSON.
-Plain = str | int | float | None
 
 
 @dataclass(frozen=True)
@@ -191,18 +183,12 @@ class Truncation:
                 row |= {"rmse_last": last.error.rmse if last else None}
                 row |= {"order": point.order.median, "order_end": point.order_end.median}
                 row |= {"order_rmse": point.order.rmse, "order_rmse_end": point.order_end.rmse}
-                made.append({k: _plain(v) for k, v in (row | self._common(curve)).items()})
-        return made
+                made.append(row | self._common(curve))
+        return plain_rows(made)
 
     def csv(self) -> str:
         """One line per state, floats with 12 significant digits, nothing volatile."""
-        buffer = io.StringIO(newline="")
-        rows = list(self._states())
-        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: "" if v is None else _entry(v) for k, v in row.items()})
-        return buffer.getvalue()
+        return csv_text(self._states())
 
     def _states(self) -> Iterator[dict[str, Plain]]:
         for curve in self.curves:
@@ -225,12 +211,6 @@ class Truncation:
 
 def _columns(error: Spread) -> dict[str, float]:
     return {"rmse": error.rmse, "median": error.median, "q25": error.low, "q75": error.high}
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return float(word(value)) if math.isfinite(value) else None
 
 
 def measured_order(
@@ -257,8 +237,3 @@ def _slope(steps: tuple[int, int], coarse: float, fine: float, floor: float) -> 
     if not (clear and math.isfinite(coarse) and math.isfinite(fine)):
         return None
     return math.log(coarse / fine) / math.log(steps[1] / steps[0])
-
-
-def _entry(value: Any) -> str:
-    """As a CSV file has it."""
-    return guarded(value) if isinstance(value, str) else word(value)

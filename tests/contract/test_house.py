@@ -18,13 +18,13 @@ HOUSE = Path(samplebench.__file__).parent
 FLOORS = {
     1: "errors embedded identity ticker ambient",
     2: "answers files networks protocols images extras",
-    3: "registry processes download devices noise results published image_sets cards",
+    3: "registry processes download devices noise results image_sets cards",
     4: "models checkpoints metrics discretizations samplers regression",
-    5: "timelines adapters features references citations schedulers",
+    5: "timelines adapters features references citations schedulers published",
     6: "sampling loading scoring",
     7: "bench report",
-    8: "api doctor trajectory likelihood",
-    9: "cli samplebench __main__",
+    8: "api compare doctor likelihood trajectory",
+    9: "cli reproduce samplebench __main__",
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 LOOSE = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -37,11 +38,11 @@ def test_published_values_are_shown_and_say_their_source(atlas, opened):
     with opened(atlas) as page:
         assert series(page) > 20
         select = page.locator("#facet-checkpoint")
-        assert select.input_value() == "edm-cifar10-32x32-uncond-vp"
-        select.select_option("baseline-imagenet-64x64-cond-adm")
+        assert select.input_value() == "edm-cifar10-uncond-vp"
+        select.select_option("adm-imagenet64-nvlabs")
         rows = shown_rows(page)
         assert 0 < rows < 20
-        assert set(column(page, "checkpoint")) == {"baseline-imagenet-64x64-cond-adm"}
+        assert set(column(page, "checkpoint")) == {"adm-imagenet64-nvlabs"}
         spots = [p.bounding_box() for p in page.locator(".plot .points path").all()]
         spot = max(spots, key=lambda box: box["y"])
         page.mouse.move(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
@@ -63,6 +64,20 @@ def test_published_values_switch_sort_and_filter(atlas, opened):
         assert numbers == sorted(numbers) and len(set(numbers)) > 5
         page.locator("#filter").fill("unipc")
         assert 0 < shown_rows(page) < 60
+
+
+def test_what_contradicts_and_what_was_measured_again_stand_below(atlas, opened):
+    with opened(atlas) as page:
+        heads = page.locator("#conflicts tbody th").all_inner_texts()
+        (known,) = [each for each in heads if re.search("cifar10.*dpmpp, order 3.* NFE 4,", each)]
+        assert known.startswith("edm-cifar10-uncond-vp: ")
+        values = page.locator("#conflicts tbody", has_text=known).locator("td.value")
+        assert values.all_inner_texts() == ["46.47", "46.52", "46.59"]
+        again = page.locator("#remeasured tbody tr")
+        assert again.count() == 23
+        assert again.first.locator("td").all_inner_texts()[3:8] == [
+            "FID", "1.79", "1.94966", "+0.16", "1.089",
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -61,6 +61,7 @@ LESS = {"benchmarks/gddim_differences.py": ["--only", "truncation"]}
 QUICK = {
     "README.md": ("run --model digits-exact", "list", "report", "check", "reference", "cite"),
     "docs/check.md": ("check",),
+    "docs/published.md": ("published",),
 }
 
 
@@ -307,6 +308,7 @@ def test_every_block_is_of_a_known_kind():
     counts = {name: Counter(p.kind for p in parts_of(ROOT / name)) for name in NAMES}
     listings = {name: found["listing"] for name, found in counts.items() if found["listing"]}
     assert listings == {
+        "docs/compare.md": 1,
         "docs/distributed.md": 4,
         "docs/likelihood.md": 3,
         "docs/metrics.md": 6,

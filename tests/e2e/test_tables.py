@@ -32,6 +32,7 @@ TABLES = {
     "cite heun": 2,
     "cite sweep": None,
     "published --sampler heun": None,
+    "published --remeasured": 23,
     "trajectory --sampler euler,heun --steps 2,3 --num-samples 2 --out t": 4,
 }
 CODES = {"check sweep --baseline moved.csv": 1}
@@ -93,7 +94,7 @@ def test_a_quiet_check_prints_failures_only(place, samplebench):
 
 COMMANDS = (
     "run", "list", "fetch", "doctor", "report", "check", "forget", "reference", "cite",
-    "published", "score", "trajectory", "card",
+    "published", "score", "trajectory", "card", "compare",
 )  # fmt: skip
 
 

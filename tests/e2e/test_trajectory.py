@@ -116,6 +116,57 @@ WRONG = {
 }
 
 
+# Of chains that begin with real images; what is said before anything is sampled.
+DATA = ("--from-data", "digits", "--sampler", "euler")
+WRONG_DATA = {
+    "--from-data nowhere": (2, "nowhere: no such file or folder"),
+    "--from-data plain.txt": (2, "plain.txt is neither a folder of images"),
+    "--from-data digits --steps 5": (2, "--steps: with --from-data a chain is said by --nfe"),
+    "--from-data digits --levels 1": (2, "--levels 1: at least 2"),
+    "--from-data digits --levels a": (2, "--levels a: a number of levels"),
+    "--from-data digits --sampler euler --levels 99.0": (2, "from 80 down to 0.002"),
+    "--from-data digits --sampler eulr": (2, "did you mean 'euler'?"),
+    "--from-data digits --sampler restart --nfe 40": (2, "sampler restart sets its own"),
+    "--from-data digits --model digits-edm,digts": (2, "unknown model 'digts'"),
+    "--from-data digits --metric fd-digit": (2, "did you mean 'fd-digits'?"),
+    "--from-data digits --reference digit": (2, "did you mean 'digits'?"),
+    "--from-data digits --out plain.txt": (2, "plain.txt"),
+    "--levels 4": (2, "--levels is for chains that begin with images; add --from-data"),
+    "--metric fd-digits": (2, "--metric is for chains"),
+    "--from-dta digits": (2, "did you mean '--from-data'?"),
+}
+
+
+@pytest.mark.parametrize("words", WRONG_DATA)
+def test_wrong_words_of_chains_from_data(made, command, words):
+    code, told = WRONG_DATA[words]
+    done = command("trajectory", *words.split(), cwd=made[0])
+    assert (done.code, done.out) == (code, ""), done.err
+    error = done.err.splitlines()
+    assert told in done.err and len(error) <= 2 and "Traceback" not in done.err
+
+
+def test_chains_from_data(made, command):
+    folder, _ = made
+    words = (*DATA, "--nfe", "5", "--levels", "3", "--num-samples", "40", "--device", "cpu")
+    done = command("trajectory", *words, cwd=folder)
+    assert done.code == 0, done.err
+    out = folder / "reports" / "digits-exact-from-data"
+    assert {"exposure.csv", "exposure.html"} <= {path.name for path in out.iterdir()}
+    rows = list(csv.DictReader((out / "exposure.csv").open(newline="")))
+    assert [row["start"] for row in rows] == ["real images", "data", "data", "data", "noise"]
+    assert [row["nfe"] for row in rows] == ["0", "1", "3", "5", "5"]
+    assert "exposure.html" in done.out and "note: 40 of 360 held-out digits" in done.err
+    assert len(re.findall(r"^images ", done.out, re.MULTILINE)) >= 4
+    before = (out / "exposure.csv").read_bytes()
+    again = command("trajectory", *words, "--json", "--quiet", cwd=folder)
+    assert (again.code, again.err) == (0, "")
+    assert [row["value"] for row in json.loads(again.out)] == pytest.approx(
+        [float(row["value"]) for row in rows], rel=1e-11
+    )
+    assert (out / "exposure.csv").read_bytes() == before
+
+
 # These take seconds, and differ little from others that are tried always.
 LATE = (
     "--steps 1",
@@ -169,10 +220,15 @@ def test_a_model_of_ones_own(command, tmp_path, words):
     assert "mine" in (tmp_path / "out" / "trajectory.html").read_text()
 
 
-def test_typos_are_told_before_torch_is_loaded(python):
+@pytest.mark.parametrize(
+    "words",
+    [["--sampler", "eulr"], ["--from-data", "digits", "--sampler", "eulr"],
+     ["--from-data", "digts"]],
+)  # fmt: skip
+def test_typos_are_told_before_torch_is_loaded(python, words):
     code = (
         "import sys; from samplebench.cli import main; "
-        "code = main(['trajectory', '--sampler', 'eulr']); "
+        f"code = main(['trajectory', *{words}]); "
         "print(code, *({'torch', 'scipy', 'matplotlib', 'pandas'} & set(sys.modules)))"
     )
     assert python("-c", code).out == "2\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from samplebench.answers.draws import watched_generators
@@ -12,6 +13,7 @@ from samplebench.bench.job import Job
 from samplebench.bench.loaded import Bench, load_extractors
 from samplebench.bench.plan import Plan
 from samplebench.bench.rehearsal import probed, try_extractors
+from samplebench.bench.start_images import StartImages
 from samplebench.results.cell import Cell
 from samplebench.scoring.rehearsal import rehearse
 
@@ -19,11 +21,15 @@ if TYPE_CHECKING:
     import torch
 
 
-def here(job: Job) -> None:
-    """Samples a job in this process."""
+def here(job: Job, starts: StartImages | None = None) -> None:
+    """Samples a job in this process.
+
+    Args:
+        starts: real images, from which its cells with a start begin.
+    """
     for name, items in job.models.items():
         cells, device = [cell for cell, _ in items], job.device_of(name)
-        bench = load_bench(job.plan, name, cells, device)
+        bench = replace(load_bench(job.plan, name, cells, device), starts=starts)
         with probed(bench.model):
             job.progress.note(estimate(bench.model, cells, job.plan.request.yes, bench.guides))
         scoring, keep, pictures = job.scoring(name), job.plan.request.keep, job.pictures

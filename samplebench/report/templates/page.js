@@ -175,10 +175,12 @@ function wireFigure(plot) {
   const [across, up] = box.querySelectorAll(".axes");
   const anew = () => { delete state.zoom[figure.key]; paint(plot); };
   if (plot.known.length > 1) pressed(across, plot.known.map((axis) => [axis.key, axis.title]), () => state.x[figure.key], (key) => { state.x[figure.key] = key; anew(); });
-  pressed(up, [["log", "log"], ["linear", "linear"]], () => (state.log[figure.key] ? "log" : "linear"), (key) => { state.log[figure.key] = key === "log"; anew(); });
+  if (!figure.y.zero) pressed(up, [["log", "log"], ["linear", "linear"]], () => (state.log[figure.key] ? "log" : "linear"), (key) => { state.log[figure.key] = key === "log"; anew(); });
   box.querySelector(".svg").addEventListener("click", async () => {
     const { traces, layout } = drawing(figureNow(plot), visible(plot), axisNow(plot), PRINT, state.bands, { width: 900, height: 560 }, state.zoom[figure.key]);
-    const names = 20 * traces.filter((t) => t.showlegend !== false).length; // below the axes, however many and long
+    const named = traces.filter((t) => t.showlegend !== false);
+    named.forEach((t) => { t.name = t.name.replace(/(?=.{121})(.{60,120}) /g, "$1<br>"); });
+    const names = 20 * named.reduce((lines, t) => lines + t.name.split("<br>").length, 0); // below the axes, however many and long
     const size = { width: 900, height: 580 + names };
     Object.assign(layout, { ...size, autosize: false, showlegend: true, title: { text: escaped(figure.title), font: { size: 16 } }, margin: { l: 12, r: 14, t: 48, b: 72 + names } });
     layout.legend = { orientation: "h", entrywidthmode: "fraction", entrywidth: 1, x: 0, yref: "container", y: 0.01, yanchor: "bottom", maxheight: names + 20, font: { color: PRINT.ink, size: 12 } };

@@ -115,7 +115,7 @@ const shown = (v) => (v >= 1e5 || v < 1e-3 ? v.toExponential().replace(".0e", "e
 function axisOf(axis, values, pixels, look, range) {
   const base = {
     title: { text: escaped(axis.title), font: { color: look.ink, size: 13 }, standoff: 12 },
-    gridcolor: look.rule, linecolor: look.faint, tickcolor: look.faint, zeroline: false, showline: true,
+    gridcolor: look.rule, linecolor: look.faint, tickcolor: look.faint, zeroline: !!axis.zero, zerolinecolor: look.faint, zerolinewidth: 1.5, showline: true,
     tickfont: { color: look.ink, size: 12 }, ticks: "outside", ticklen: 4, automargin: true,
     exponentformat: "e", // 2e-5, not 20 of a unit's prefix
   };

@@ -9,10 +9,19 @@ import pytest
 
 from samplebench.bench.known import Known
 from samplebench.checkpoints.announce import announce
-from samplebench.checkpoints.catalog import DEFAULT_MODEL, Preset, catalog, checkpoint
+from samplebench.checkpoints.catalog import (
+    DEFAULT_MODEL,
+    Preset,
+    aliases,
+    catalog,
+    checkpoint,
+    resolved,
+)
 from samplebench.checkpoints.local import artefact, digest, local_file
+from samplebench.citations import uses_of_names
 from samplebench.errors import InputError, UsageError
 from samplebench.files.atomic import sha256
+from samplebench.loading.source import source_of
 from samplebench.protocols import PROTOCOLS
 from samplebench.published import load as published
 from samplebench.references import reference as references
@@ -93,6 +102,51 @@ def test_the_default_model_needs_no_download():
 def test_an_unknown_id():
     with pytest.raises(UsageError, match="unknown model 'digit-exact'; did you mean 'digits-exact"):
         checkpoint("digit-exact")
+
+
+SPELLINGS = [(name, entry.id) for entry in catalog().values() for name in entry.published]
+
+
+@pytest.mark.parametrize(("spelt", "own"), SPELLINGS)
+def test_another_spelling_is_the_checkpoint(spelt, own):
+    """Wherever an id is taken; results have the catalogue's."""
+    assert resolved(spelt) == resolved(own) == own
+    assert checkpoint(spelt).id == source_of(spelt).id == own
+    assert uses_of_names([spelt]) == uses_of_names([own])
+
+
+def test_no_spelling_means_two_checkpoints_or_hides_an_id():
+    assert len(dict(SPELLINGS)) == len(SPELLINGS) == len(aliases())
+    assert all(spelt == own for spelt, own in SPELLINGS if spelt in catalog())
+
+
+def test_spellings_are_those_of_the_catalogue_at_hand(tmp_path):
+    extra = tmp_path / "mine.toml"
+    table = 'format = "exact"\nlocation = "x.npz"\nshape = [1, 8, 8]\npublished = ["mine-32x32"]\n'
+    extra.write_text(f"[mine]\n{table}")
+    known = catalog(extra)
+    assert checkpoint("mine-32x32", known).id == source_of("mine-32x32", known).id == "mine"
+    with pytest.raises(UsageError, match="unknown model 'mine-32x32'"):
+        checkpoint("mine-32x32")
+
+
+def test_a_file_or_folder_of_that_name_is_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / SPELLINGS[0][0]).write_bytes(b"")
+    with pytest.raises(UsageError, match=r"name its format"):
+        source_of(SPELLINGS[0][0])
+
+
+@pytest.mark.parametrize("how", ["guidance", "cfg", "autoguidance", "guidance+upsampler"])
+@pytest.mark.parametrize("name", ["adm-imagenet64", "baseline-imagenet-64x64-cond-adm"])
+def test_a_guided_network_of_a_table_is_told_apart(name, how):
+    own = resolved(name)
+    said = re.escape(f"'{name}+{how}' is the network '{own}' with {how}")
+    for ask in (checkpoint, source_of):
+        with pytest.raises(UsageError, match=said):
+            ask(f"{name}+{how}")
+    with pytest.raises(UsageError, match="unknown model"):
+        checkpoint(f"no-such-thing-at-all+{how}")
 
 
 def test_a_changed_file_is_refused():

@@ -46,6 +46,14 @@ def test_verbose_tells_every_registered_fact_of_a_metric(capsys):
         assert len((facts["papers"] or "").split("; ")) == max(len(set(entry.cite)), 1)
 
 
+def test_a_model_is_listed_by_any_spelling(capsys):
+    one, other = (
+        listed(capsys, "models", name, "--json")
+        for name in ("edm-cifar10-uncond-vp", "edm-cifar10-32x32-uncond-vp")
+    )
+    assert one == other and json.loads(one)[0]["id"] == "edm-cifar10-uncond-vp"
+
+
 @pytest.fixture
 def told(monkeypatch):
     """`told(**facts)`: what is told of a metric that declares these."""

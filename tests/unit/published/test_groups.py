@@ -34,7 +34,7 @@ def test_no_component_of_any_key_is_missing():
 
 def test_every_row_with_an_nfe_is_on_exactly_one_line():
     drawn = [row for line in lines(ROWS) for row in line.rows]
-    assert len(drawn) == 948
+    assert len(drawn) == 1411
     assert sorted(map(id, drawn)) == sorted(id(row) for row in ROWS if row.nfe is not None)
 
 
@@ -43,10 +43,42 @@ def test_a_line_never_joins_two_protocols_or_settings():
         for name in (
             "model", "dataset", "resolution", "network", "sampler", "reference", "num_samples",
             "family", "evaluator", "protocol", "weights", "stop", "source", "certainty", "measured",
+            "checkpoint", "guidance",
         ):  # fmt: skip
             values = [getattr(row, name) for row in line.rows]
             assert all(value == values[0] for value in values), (name, line.key)
         assert len({row.grid.label for row in line.rows}) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sequential calls", "evaluations per image", "AFS", "analytical first step", "pytorch-fid",
+        "stop", "checkpoint", "lowest of 3", "third-party", "baseline", "learned solver",
+    ],
+)  # fmt: skip
+def test_no_two_joined_values_differ_in_what_their_notes_say(said):
+    """Of the notes as printed, independently of how they were read."""
+    for line in lines(ROWS):
+        for a, b in combinations(line.rows, 2):
+            # The two stop times of one table are told by the NFE.
+            if (said in a.note) != (said in b.note):
+                assert line.key.setting.weights != "of that name" or said == "checkpoint", (a, b)
+
+
+def test_calls_one_after_another_are_never_joined_to_evaluations():
+    for line in lines(ROWS):
+        assert len({row.depth is None for row in line.rows}) == 1
+    row = next(r for r in ROWS if r.depth == 5 and r.nfe == 8)
+    assert len(lines([row, replace(row, nfe=11, depth=7)])) == 1
+    assert len(lines([row, replace(row, nfe=11, depth=None)])) == 2
+
+
+def test_networks_of_one_evaluation_count_each_are_not_joined():
+    own = [line for line in lines(ROWS) if line.rows[0].model == "sfd-cifar10"]
+    assert [len(line.rows) for line in own] == [1] * 5
+    one = [line for line in lines(ROWS) if line.rows[0].model == "sfd-cifar10-v"]
+    assert [len(line.rows) for line in one] == [4]
 
 
 def test_a_line_has_one_value_at_each_nfe():
@@ -95,10 +127,17 @@ def test_lines_that_must_stay_apart():
         row = line.rows[0]
         keys.setdefault((row.model, row.sampler.name), []).append(line)
     cifar = keys["edm-cifar10-32x32-uncond-vp", "unipc"]
-    assert {(line.rows[0].family, len(line.rows)) for line in cifar} == {
-        ("edm", 8),
-        ("score-sde", 8),
-    }
+    whose = [(line.rows[0].family, line.rows[0].grid.label, len(line.rows)) for line in cifar]
+    assert sorted(whose) == [
+        ("edm", "DMN optimised steps", 4),
+        ("edm", "GITS searched schedule", 4),
+        ("edm", "logsnr", 1),
+        ("edm", "logsnr", 4),
+        ("edm", "logsnr", 8),
+        ("edm", "not stated", 4),
+        ("other", "searched steps", 8),
+        ("score-sde", "logsnr", 8),
+    ]
     deep = keys["scoresde-vp-cifar10_ddpmpp_deep_continuous", "unipc"]
     third = [line for line in deep if line.rows[0].sampler.params.get("order") == 3]
     assert sorted([row.nfe for row in line.rows] for line in third) == [

@@ -354,3 +354,22 @@ def test_a_guided_point_says_its_further_passes():
     found = {p.hover[2] for one in chart_of(run, "").series for p in one.points}
     assert "NFE 35 and 35 of guidance in 18 steps, N = 50000" in found
     assert "NFE 35 in 18 steps, N = 50000" in found
+
+
+def test_newer_tables_meet_as_well():
+    """FFHQ's Heun with the analytical first step is in AdaSDE's table alone."""
+    own = {"edm-ffhq64-vp": Links(published=("edm-ffhq-64x64-uncond-vp",))}
+    words = {"params": "afs=True final=sigma_min", "reference": "edm-ffhq-64x64"}
+    series = overlay(view(words, model="edm-ffhq64-vp"), own)
+    assert filled(series) == [(3, 356.5), (5, 116.7), (7, 54.51), (9, 28.86)]
+
+
+def test_calls_one_after_another_meet_at_their_evaluations():
+    run = view({"sampler": "epd-solver"}, model="edm-cifar10")
+    (series,) = overlay(run, {"edm-cifar10": CIFAR})
+    assert [p.x["nfe"] for p in series.points] == [5, 8, 11, 14]
+    assert all(p.hollow for p in series.points)
+    assert "printed at 9 calls one after another" in series.points[-1].hover
+    assert (
+        overlay(view({"sampler": "paradigms"}, model="edm-cifar10"), {"edm-cifar10": CIFAR}) == []
+    )

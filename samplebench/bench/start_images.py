@@ -1,0 +1,104 @@
+"""Real images from which chains are started, and which of them a sample has."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samplebench.errors import UsageError
+from samplebench.image_sets.image_set import batch_size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class StartImages:
+    """Images, of which sample i of a cell has number i mod M.
+
+    Attributes:
+        description: in words, e.g. "360 digits that no network was trained on".
+        pixels: uint8 [M, C, H, W], which may be mapped from a file.
+        labels: int64 [M] in [0, classes); None where they are not known.
+    """
+
+    description: str
+    pixels: np.ndarray
+    labels: np.ndarray | None = None
+
+    @property
+    def count(self) -> int:
+        """M."""
+        return len(self.pixels)
+
+    @cached_property
+    def content(self) -> str:
+        """SHA-256 over shape, values and labels, in hex."""
+        found = hashlib.sha256(f"uint8 {list(self.pixels.shape)}\n".encode())
+        for image in self.pixels:
+            found.update(np.ascontiguousarray(image).data)
+        if self.labels is not None:
+            found.update(np.ascontiguousarray(self.labels, np.int64).data)
+        return found.hexdigest()
+
+    def check(self, model: str, shape: Sequence[int], num_classes: int | None) -> None:
+        """Raises `UsageError` where a model makes other images, or needs labels that are not here.
+
+        Args:
+            model: its name, for messages.
+            shape: of its images, zeros where not known.
+            num_classes: None where not known.
+        """
+        own = self.pixels.shape[1:]
+        if all(shape) and tuple(shape) != own:
+            raise UsageError(f"{self.description} are {_size(own)}, {model} makes {_size(shape)}")
+        if not num_classes:
+            return
+        if self.labels is None:
+            raise UsageError(
+                f"{model} is told a class, and {self.description} have none: give an .npz with "
+                "`images` and `labels`, or take an unconditional model"
+            )
+        least, most = int(self.labels.min()), int(self.labels.max())
+        if not 0 <= least <= most < num_classes:
+            raise UsageError(
+                f"{self.description} have labels from {least} to {most}, {model} has the classes 0 "
+                f"to {num_classes - 1}"
+            )
+
+    def of(
+        self, samples: range, like: Tensor, shape: Sequence[int], num_classes: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Images [N, C, H, W] in [-1, 1] and labels [N] of samples; no labels without classes.
+
+        Args:
+            samples: their numbers in the cell, from 0.
+            like: whose precision and device they get.
+            shape, num_classes: of the model.
+
+        Raises:
+            UsageError: as `check` does.
+        """
+        import torch
+
+        self.check("this model", shape, num_classes)
+        places = np.array(samples) % self.count
+        images = torch.from_numpy(np.array(self.pixels[places])).to(like) / 127.5 - 1
+        if not num_classes or self.labels is None:
+            return images, None
+        return images, torch.from_numpy(self.labels[places]).to(like.device)
+
+    def batches(self, number: int) -> Iterator[np.ndarray]:
+        """The images of so many samples in order, uint8 [n, C, H, W]."""
+        size = batch_size(self.pixels.shape[1:])
+        for first in range(0, number, size):
+            yield self.pixels[np.arange(first, min(first + size, number)) % self.count]
+
+
+def _size(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,47 @@
+"""`samplebench compare`: results folders side by side, with differences point by point."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from samplebench.cli.common import command, output_flags, output_folder, print_json, writing
+
+_EXAMPLES = """
+samplebench compare reports/digits-adm-base reports/digits-adm-ip
+samplebench compare reports/before reports/after reports/other --metric fd-digits
+samplebench compare curves/baseline.csv reports/digits-exact --out reports/news --json
+"""
+
+
+def add(commands: Any) -> None:
+    text = "set results folders side by side: curves, and differences with their error bars"
+    parser = command(commands, "compare", main, text, _EXAMPLES)
+    parser.add_argument(
+        "results", metavar="RESULTS", nargs="+",
+        help="results folders, or files results.csv; the others are compared with the first",
+    )  # fmt: skip
+    parser.add_argument("--metric", metavar="NAME,...", help="metrics (default: all of theirs)")
+    parser.add_argument(
+        "--out", metavar="DIR", help="where the files go (default: reports/compare-<names>)"
+    )
+    output_flags(parser, quiet="do not say where the page is")
+
+
+def main(args: argparse.Namespace) -> int:
+    from samplebench.compare import compare
+    from samplebench.compare.table import json_of, text_of
+    from samplebench.compare.write import folder_name, write_comparison
+
+    names = tuple(name.strip() for name in (args.metric or "").split(",") if name.strip())
+    found = compare(args.results, names)
+    out = output_folder(args.out or f"reports/{folder_name(found)}")
+    with writing(out, "choose another --out"):
+        paths = write_comparison(found, out)
+    if args.json:
+        print_json(json_of(found))
+        return 0
+    print(text_of(found))
+    if not args.quiet:
+        print(f"\npage: {paths[-1]}")
+    return 0
