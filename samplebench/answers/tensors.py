@@ -18,6 +18,8 @@ def checked(
 ) -> Tensor:
     """An answer in the dtype of the state; it is never broadcast.
 
+    It carries a gradient where one is being recorded for `like`, and else none.
+
     Args:
         who: returned it, for the message.
         answer: what was returned.
@@ -43,7 +45,8 @@ def checked(
             f"{who} returned {described(answer, like.device)} where a tensor {wanted} of "
             f"{_name(like.dtype)} was expected{_hint(answer)}"
         )
-    return answer.detach().to(like.dtype, copy=copy)
+    recorded = like.requires_grad and torch.is_grad_enabled()
+    return (answer if recorded else answer.detach()).to(like.dtype, copy=copy)
 
 
 def described(answer: Any, device: torch.device | None = None) -> str:

@@ -24,6 +24,7 @@ from samplebench.cli import (
     fetch,
     forget,
     listing,
+    nll,
     published,
     reference,
     report,
@@ -39,6 +40,7 @@ from samplebench.files.atomic import expanded
 _COMMANDS = (
     run,
     score,
+    nll,
     listing,
     fetch,
     doctor,

@@ -60,7 +60,8 @@ class UserNetwork:
                 labels = torch.full((len(x),), self.null_label, dtype=torch.int64)
             assert labels is not None
             given.append(labels.to(x.device))
-        with torch.no_grad():
+        # Recorded for whoever wants a gradient in x, and for nobody else.
+        with torch.set_grad_enabled(x.requires_grad and torch.is_grad_enabled()):
             answer = self.function(*given)
         sample = None if isinstance(answer, Tensor) else getattr(answer, "sample", None)
         return sample if isinstance(sample, Tensor) else answer

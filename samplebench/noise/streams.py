@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Separate Philox keys, so that drawing labels or not leaves the images' noise unchanged.
-_NORMALS, _LABELS = 0, 1
+_NORMALS, _LABELS, _UNIFORMS, _SIGNS = range(4)
 
 
 class NoiseStream(Protocol):
@@ -127,6 +127,18 @@ class NvlabsNoise:
                 for g in self.generators
             ]
         )
+
+
+def uniforms(seeds: Sequence[int], shape: Sequence[int], draw: int) -> np.ndarray:
+    """Draw number `draw` from U[0, 1) of each seed, float64 [N, *shape]: dequantization noise."""
+    of_each = _Philox().each(check_seeds(seeds), _UNIFORMS, draw)
+    return np.stack([generator.random(tuple(shape)) for generator in of_each])
+
+
+def signs(seeds: Sequence[int], shape: Sequence[int], draw: int) -> np.ndarray:
+    """Draw number `draw` of -1 and 1 of each seed, float64 [N, *shape] (Rademacher)."""
+    of_each = _Philox().each(check_seeds(seeds), _SIGNS, draw)
+    return np.stack([2.0 * generator.integers(2, size=tuple(shape)) - 1 for generator in of_each])
 
 
 STREAMS: dict[str, type[PortableNoise] | type[NvlabsNoise]] = {

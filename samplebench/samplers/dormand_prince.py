@@ -39,11 +39,18 @@ _MOST_STEPS = 10_000
 
 # (states, times [n], which samples or None for all) -> dx/dt.
 Slope = Callable[..., Any]
+# Values [n, ...] of each entry -> their size for each sample [n], on the host.
+Norm = Callable[..., np.ndarray]
 
 
 def weighted(weights: tuple[float, ...], slopes: list[Any]) -> Any:
     """The sum of slopes by their weights."""
     return sum(weight * slope for weight, slope in zip(weights, slopes, strict=True))
+
+
+def root_mean_square(values: Tensor) -> np.ndarray:
+    """Of each sample's entries [n, ...], on the host."""
+    return values.flatten(1).square().mean(1).sqrt().double().cpu().numpy()
 
 
 def integrate(
@@ -53,6 +60,7 @@ def integrate(
     end: float,
     tolerance: float,
     report: Callable[[Tensor, np.ndarray], None],
+    norm: Norm = root_mean_square,
 ) -> Tensor:
     """x(end) of dx/dt = slope from x(start), start above end, each sample by steps of its own.
 
@@ -61,13 +69,14 @@ def integrate(
     Args:
         tolerance: relative and absolute.
         report: is told the states and their times after every round of steps.
+        norm: what a sample's error is, of those of its entries.
 
     Raises:
         UsageError: a sample needs more than 10,000 steps.
     """
     t, left = np.full(len(x), start), np.arange(len(x))
     first = slope(x, t, None)
-    h = _first_step(slope, x, first, start, end, tolerance)
+    h = _first_step(slope, x, first, start, end, tolerance, norm)
     again = np.zeros(len(x), dtype=bool)
     for _ in range(_MOST_STEPS):
         lost = left[~(h[left] > 10 * np.spacing(t[left]))]
@@ -79,7 +88,7 @@ def integrate(
         rows = _rows(left, x)
         size = np.minimum(h[left], t[left] - end)
         new, last, error = _step(
-            slope, x[rows], first[rows], t[left], size, tolerance, left, len(t)
+            slope, x[rows], first[rows], t[left], size, tolerance, left, len(t), norm
         )
         passed, factor = error < 1, _factor(error)
         h[left] = size * np.where(again[left] & passed, np.minimum(factor, 1), factor)
@@ -105,6 +114,7 @@ def _step(
     tolerance: float,
     left: np.ndarray,
     batch: int,
+    norm: Norm,
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """New states, their slopes, and the error of each in units of the tolerance."""
     import torch
@@ -116,7 +126,7 @@ def _step(
     new = x + back * weighted(SOLUTION, slopes)
     slopes.append(slope(new, t - size, rows))
     scale = tolerance * (1 + torch.maximum(x.abs(), new.abs()))
-    return new, slopes[-1], _norm(back * weighted(_ERROR, slopes) / scale)
+    return new, slopes[-1], norm(back * weighted(_ERROR, slopes) / scale)
 
 
 def _factor(error: np.ndarray) -> np.ndarray:
@@ -127,24 +137,25 @@ def _factor(error: np.ndarray) -> np.ndarray:
 
 
 def _first_step(
-    slope: Slope, x: Tensor, first: Tensor, start: float, end: float, tolerance: float
+    slope: Slope,
+    x: Tensor,
+    first: Tensor,
+    start: float,
+    end: float,
+    tolerance: float,
+    norm: Norm,
 ) -> np.ndarray:
     """Sizes of the first steps; one more evaluation."""
     scale, span = tolerance * (1 + x.abs()), start - end
     with np.errstate(all="ignore"):
-        state, speed = _norm(x / scale), _norm(first / scale)
+        state, speed = norm(x / scale), norm(first / scale)
         trial = np.where(np.minimum(state, speed) < 1e-5, 1e-6, 0.01 * state / speed)
         trial = np.minimum(trial, span)
         bent = slope(x - column(trial, x) * first, start - trial, None) - first
-        largest = np.maximum(speed, _norm(bent / scale) / trial)
+        largest = np.maximum(speed, norm(bent / scale) / trial)
         straight = largest <= 1e-15
         size = np.where(straight, np.maximum(1e-6, trial * 1e-3), (0.01 / largest) ** _POWER)
         return np.minimum(np.minimum(100 * trial, size), span)
-
-
-def _norm(values: Tensor) -> np.ndarray:
-    """Root mean square of each sample's entries, on the host."""
-    return values.flatten(1).square().mean(1).sqrt().double().cpu().numpy()
 
 
 def _rows(which: np.ndarray, x: Tensor) -> Tensor:

@@ -41,6 +41,11 @@ def denoises(model: Any) -> bool:
     return kind_of(model) in timeline("sigma").kinds
 
 
+def steps_of_its_own(model: Any) -> bool:
+    """Whether a model, or what is known of one, answers on the steps of a discrete process."""
+    return kind_of(model) in timeline("discrete").kinds
+
+
 def asks_denoiser(on: type[Timeline]) -> bool:
     """Whether samplers on a timeline run on whatever is D(x; sigma)."""
     return "sigma" in on.kinds

@@ -23,7 +23,7 @@ FLOORS = {
     5: "timelines adapters features references citations schedulers published",
     6: "sampling loading scoring",
     7: "bench report",
-    8: "api compare doctor trajectory",
+    8: "api compare doctor likelihood trajectory",
     9: "cli reproduce samplebench __main__",
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}

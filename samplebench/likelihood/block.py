@@ -1,0 +1,133 @@
+"""The values of one block of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samplebench.answers.draws import watched_generators
+from samplebench.errors import UsageError
+from samplebench.likelihood.arguments import around
+from samplebench.likelihood.bound import terms
+from samplebench.likelihood.divergence import HUTCHINSON, check_gradients, traced
+from samplebench.likelihood.ode import flow, log_normal, rademacher
+from samplebench.likelihood.plan import BY_BOUND, LikelihoodPlan
+from samplebench.likelihood.score_sde import score_sde_bits, score_sde_dequantized
+from samplebench.models.bound import Bound, listening
+from samplebench.models.model import is_foreign
+from samplebench.models.views import DiscreteView
+from samplebench.noise.streams import PortableNoise, uniforms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Of one image: what a bound has beside its total.
+PARTS = ("prior", "L_0", "rest")
+# By step: what a bound's terms add up to over the images of a block.
+STEPS = ("vb", "mse", "xstart_mse")
+
+# Values [n] of the block's images by name, or sums [S] over them.
+Values = Mapping[str, np.ndarray]
+# Is told of work that is done: images times their evaluations, or parts of an image.
+Advance = Callable[[float], None]
+
+
+def values_of(plan: LikelihoodPlan, repeat: int, first: int, count: int, tell: Advance) -> Values:
+    """The values of images first .. first + count - 1, float64.
+
+    "bits" and "evaluations"; of the bound also its `PARTS` and, as sums over the images by step,
+    its `STEPS`; of the ODE also "log_density", nats of the dequantized image in [-1, 1].
+
+    Raises:
+        UsageError: a network that fails, or a value that is not finite.
+    """
+    import torch
+
+    model, part = plan.model, slice(first, first + count)
+    labels = None if plan.data.labels is None else torch.from_numpy(plan.data.labels[part])
+    labels = None if labels is None else labels.to(model.device)
+    bound = Bound(model, labels, count, blamed=True)
+    seed = plan.seed + first
+    watched = watched_generators(seed, model.device) if is_foreign(model) else nullcontext()
+    with around(model), watched, torch.no_grad():
+        make = _bound if plan.method == BY_BOUND else _ode
+        found = make(plan, bound, repeat, first, tell)
+    assert bound.counts is not None
+    if not np.isfinite(found["bits"]).all():
+        why = bound.watch.why(count) or f"{bound.name} leaves no finite likelihood"
+        raise UsageError(f"images {first} to {first + count - 1} have no value: {why}")
+    return {**found, "evaluations": bound.counts.astype(np.float64)}
+
+
+def check_model(plan: LikelihoodPlan) -> None:
+    """Raises `UsageError` where an ODE's network has no gradients that are those of its answers."""
+    import torch
+
+    if plan.method == BY_BOUND:
+        return
+    count = min(2, plan.data.count)
+    labels = None if plan.data.labels is None else torch.from_numpy(plan.data.labels[:count])
+    model = plan.model
+    bound = Bound(model, None if labels is None else labels.to(model.device), count, blamed=True)
+    with around(model), torch.no_grad():
+        x = _dequantized(plan, 0, 0, count)
+        check_gradients(bound, x, rademacher(x, _seeds(plan, 0, count)))
+
+
+def _bound(
+    plan: LikelihoodPlan, bound: Bound, repeat: int, first: int, tell: Advance
+) -> dict[str, np.ndarray]:
+    model, n = plan.model, bound.batch
+    bytes_ = _tensor(plan, plan.data.images[first : first + n])
+    noise = PortableNoise(_seeds(plan, first, n), model.device, model.state_dtype)
+    # Repeats take further draws of the same seeds.
+    noise.draw = repeat * plan.law.steps
+    with listening(lambda images, seconds: tell(images)):
+        found = terms(DiscreteView(bound, plan.law), bytes_ / 127.5 - 1, noise)
+    vb, total = _array(found.vb), _array(found.total)
+    prior, last = _array(found.prior), vb[:, -1]
+    sums = {name: _array(getattr(found, name)).sum(0) for name in STEPS}
+    return {"bits": total, "prior": prior, "L_0": last, "rest": vb[:, :-1].sum(1), **sums}
+
+
+def _ode(
+    plan: LikelihoodPlan, bound: Bound, repeat: int, first: int, tell: Advance
+) -> dict[str, np.ndarray]:
+    n, (low, high) = bound.batch, plan.path
+    x = _dequantized(plan, repeat, first, n)
+    e = None
+    if plan.divergence == HUTCHINSON:
+        e = rademacher(x, _seeds(plan, first, n), repeat)
+    done = 0.0
+
+    def report(shares: np.ndarray) -> None:
+        nonlocal done
+        tell(float(shares.sum()) - done)
+        done = float(shares.sum())
+
+    z, gained = flow(bound, traced(bound, e), x, low, high, plan.rtol, report)
+    density = _array(gained + log_normal(z, high))
+    return {"bits": score_sde_bits(density, plan.data.dim), "log_density": density}
+
+
+def _dequantized(plan: LikelihoodPlan, repeat: int, first: int, n: int) -> Tensor:
+    pixels = plan.data.images[first : first + n].astype(np.float64)
+    noise = uniforms(_seeds(plan, first, n), pixels.shape[1:], repeat)
+    return _tensor(plan, score_sde_dequantized(pixels, noise))
+
+
+def _seeds(plan: LikelihoodPlan, first: int, n: int) -> range:
+    return range(plan.seed + first, plan.seed + first + n)
+
+
+def _tensor(plan: LikelihoodPlan, values: np.ndarray) -> Tensor:
+    import torch
+
+    return torch.from_numpy(values).to(plan.model.device, plan.model.state_dtype)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.double().cpu().numpy()
