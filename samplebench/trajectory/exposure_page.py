@@ -26,7 +26,7 @@ _AXES = (
     Axis("level", "the same, linear", log=False),
     Axis("steps", "steps that are run", log=False),
 )
-_BARS = "Bars are ± 1 standard error."
+_BARS = "Bands and bars are ± 1 standard error."
 _PAIRED = (
     "Differences are of the same images and seeds, with paired standard errors: the jackknife over "
     "20 blocks of samples."
