@@ -44,7 +44,7 @@ def load(
             "[K, C, H, W], variances [K, P] with P = C H W, and perhaps axes [K, P, P]"
         ) from None
     there = {k: torch.from_numpy(v).to(device, dtype or torch.float64) for k, v in arrays.items()}
-    return GaussianMixture(*(there[name] for name in _NEEDED), there.get("axes"))
+    return GaussianMixture(there["weights"], there["means"], there["variances"], there.get("axes"))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -47,6 +47,7 @@ class Board:
         model: its id.
         points: in the order in which they were asked for.
         floor: W2 of two sets of exact draws by repeat, one of them that of the samplers.
+        floor_hash: of all that decides it.
         values: of each point by repeat, by the point's hash.
         num_samples: of a set.
     """
@@ -54,13 +55,9 @@ class Board:
     model: str
     points: Sequence[Point]
     floor: Sequence[Value]
+    floor_hash: str
     values: Mapping[str, Sequence[Value]]
     num_samples: int
-
-
-def floor_hash(entry: Checkpoint, num_samples: int, repeats: int) -> str:
-    """Of all that decides a model's floor."""
-    return hash_of({"floor": [_floor(entry, num_samples, r) for r in range(repeats)]})
 
 
 def sets_of(points: Sequence[Point], repeats: int = REPEATS) -> int:
@@ -83,7 +80,7 @@ def measure(
     Args:
         entry: of a model with exact draws, `draw(n, seed)`.
         points: of that model.
-        known: values by repeat, by the hash of a point or by `floor_hash`.
+        known: values by repeat, by `Point.hash` or `Board.floor_hash`.
         advance: called with how many sets were done, and what is under way.
 
     Raises:
@@ -91,7 +88,9 @@ def measure(
         Interrupted: a signal came; what was measured is kept.
     """
     known = known or {}
-    floor = known.get(floor_hash(entry, num_samples, repeats))
+    draws = [_floor(entry, num_samples, repeat) for repeat in range(repeats)]
+    floor_hash = hash_of({"floor": draws})
+    floor = known.get(floor_hash)
     asked = [point for point in points if point.hash not in known]
     work = _Work(entry, store, num_samples, advance)
     with Stop().listening() as stop, work.assigning():
@@ -102,7 +101,8 @@ def measure(
     return Board(
         entry.id,
         points,
-        floor or [work.value(_floor(entry, num_samples, r)) for r in range(repeats)],
+        floor or [work.value(each) for each in draws],
+        floor_hash,
         {p.hash: known.get(p.hash) or [work.value(_of(c)) for c in p.cells] for p in points},
         num_samples,
     )
@@ -159,11 +159,25 @@ class _Work:
         floor_missing = with_floor and not self._here(floor)
         if not (missing or floor_missing):
             return
-        model = self._model = self._model or load(self.entry, device="cpu", quiet=True)
+        self._model = self._model or load(self.entry, device="cpu", quiet=True)
+        model = self._model
         exact = _rows(model.draw(self.num_samples, _DRAWS + repeat)[0])
         if floor_missing:
             other = _rows(model.draw(self.num_samples, _FURTHER_DRAWS + repeat)[0])
             self._assign(floor, True, None, other, exact)
+        with own_settings(), threads_of(model):
+            self._sets(repeat, cells, missing, exact, stop)
+
+    def _sets(
+        self,
+        repeat: int,
+        cells: Sequence[Cell],
+        missing: Sequence[Cell],
+        exact: np.ndarray,
+        stop: Stop,
+    ) -> None:
+        """Samples what is missing of the cells of a repeat, and has it assigned."""
+        model, floor = self._model, _floor(self.entry, self.num_samples, repeat)
         settings = {cell.hash: setting_of(model, cell.conditions) for cell in cells}
         truths: Truths | None = None
         for cell in missing:
@@ -199,7 +213,7 @@ class _Work:
         shape = setting.timeline.latent_shape(model.shape)
         latents, labels = noise.start(shape, model.num_classes)
         bound = Bound(model, labels, len(seeds), blamed=True)
-        with own_settings(), threads_of(model), torch.no_grad(), setting.solver.guarded():
+        with torch.no_grad(), setting.solver.guarded():
             return setting.run(bound, latents, noise), latents, labels
 
     def _assign(

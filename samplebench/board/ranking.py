@@ -30,9 +30,10 @@ def clear(one: Sequence[float], other: Sequence[float]) -> bool:
     with five repeats. So two that are equal are told apart by chance one time in 22, though the
     error of five differences may be small by chance, too.
     """
+    whole = [bool(np.isfinite(values).all()) for values in (one, other)]
+    if not all(whole):
+        return any(whole)
     difference = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
-    if not np.isfinite(difference).all():
-        return np.isfinite(one).all() != np.isfinite(other).all()
     mean, error = mean_and_error(difference)
     apart = abs(mean) > _ROUNDING * max(abs(np.mean(one)), abs(np.mean(other)))
     return bool(len(difference) > 1 and apart and abs(mean) > student(len(difference)) * error)

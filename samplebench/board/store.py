@@ -72,7 +72,7 @@ class Store:
 
     def keep_arrays(self, conditions: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         with atomic(self._path(conditions, "npz"), sync=False) as path, path.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
     def _path(self, conditions: Mapping[str, Any], suffix: str) -> Path:
         return self.folder / f"{hash_of(conditions)}.{suffix}"

@@ -286,6 +286,11 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
         kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
         kept = [ast.unparse(node) for node in code.body if isinstance(node, kinds)]
         (folder / "mypackage" / "mymodule.py").write_text("\n".join(kept))
+    elif name == "docs/board.md":
+        (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
+        (folder / "mine.py").write_text(
+            "def my_sampler(model, x, grid, *, noise=None, callback=None):\n    return model(x, grid[0])\n"
+        )
     elif name == "docs/your-sampler.md":
         first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
         (folder / "mine.py").write_text(first.partition("\n\n\nframe = ")[0])
