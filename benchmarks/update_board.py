@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from samplebench.board import Row, read_rows
+from samplebench.board import BoardRow, read_rows
 from samplebench.board.page import best_table, facts_of, floor_text, models_of
 from samplebench.cli import main as samplebench
 from samplebench.files.atomic import write_atomic
@@ -21,7 +21,7 @@ HOME, DOCUMENT = ROOT / "benchmarks" / "board", ROOT / "docs" / "board.md"
 _BEGIN, _END = "<!-- tables: benchmarks/update_board.py -->\n", "<!-- end of tables -->\n"
 
 
-def tables(rows: list[Row]) -> str:
+def tables(rows: list[BoardRow]) -> str:
     """What docs/board.md shows of the board."""
     parts = [facts_of(rows)]
     for model in models_of(rows):
@@ -30,7 +30,7 @@ def tables(rows: list[Row]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def with_tables(document: str, rows: list[Row]) -> str:
+def with_tables(document: str, rows: list[BoardRow]) -> str:
     """The document with these tables in the place of those that it has."""
     pattern = re.compile(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", re.S)
     return pattern.sub(lambda _: f"{_BEGIN}\n{tables(rows)}\n{_END}", document)

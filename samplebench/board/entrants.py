@@ -44,7 +44,7 @@ class Absent:
 
 
 @dataclass(frozen=True)
-class Point:
+class Entrant:
     """A sampler at a budget on a model.
 
     Attributes:
@@ -101,7 +101,7 @@ def points_of(
     budgets: Sequence[int] = BUDGETS,
     num_samples: int = NUM_SAMPLES,
     repeats: int = REPEATS,
-) -> list[Point]:
+) -> list[Entrant]:
     """The points of a model's board, the user's samplers first.
 
     Args:
@@ -129,7 +129,7 @@ def points_of(
         for name, params in PRESETS.items()
         if name in names
     ]
-    found: dict[tuple[Any, ...], Point] = {}
+    found: dict[tuple[Any, ...], Entrant] = {}
     for words, guest in asked:
         try:
             planned = plan.make(Request.of(**fixed, **words), [entry])
@@ -138,6 +138,6 @@ def points_of(
                 raise
             continue
         for row in planned.rows:
-            point = Point(row.columns, row.cells, row.computed_as, guest)
+            point = Entrant(row.columns, row.cells, row.computed_as, guest)
             found.setdefault(point.key, point)
     return list(found.values())

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from samplebench.ambient import own_settings
 from samplebench.bench.conditions import setting_of
 from samplebench.bench.stop import Stop
-from samplebench.board.entrants import NUM_SAMPLES, REPEATS, VERSION, Point
-from samplebench.board.store import Store, Value
+from samplebench.board.entrants import NUM_SAMPLES, REPEATS, VERSION, Entrant
+from samplebench.board.store import Measured, Shelf
 from samplebench.board.transport import wasserstein
 from samplebench.board.truth import Truths, follows
 from samplebench.checkpoints.checkpoint import Checkpoint
@@ -40,7 +40,7 @@ Conditions = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Board:
+class ModelBoard:
     """The values of one model's board.
 
     Attributes:
@@ -53,34 +53,34 @@ class Board:
     """
 
     model: str
-    points: Sequence[Point]
-    floor: Sequence[Value]
+    points: Sequence[Entrant]
+    floor: Sequence[Measured]
     floor_hash: str
-    values: Mapping[str, Sequence[Value]]
+    values: Mapping[str, Sequence[Measured]]
     num_samples: int
 
 
-def sets_of(points: Sequence[Point], repeats: int = REPEATS) -> int:
+def sets_of(points: Sequence[Entrant], repeats: int = REPEATS) -> int:
     """How many sets `measure` reports for these points of one model."""
     return len({cell.hash for point in points for cell in point.cells}) + repeats
 
 
 def measure(
     entry: Checkpoint,
-    points: Sequence[Point],
-    store: Store,
+    points: Sequence[Entrant],
+    store: Shelf,
     *,
-    known: Mapping[str, Sequence[Value]] | None = None,
+    known: Mapping[str, Sequence[Measured]] | None = None,
     num_samples: int = NUM_SAMPLES,
     repeats: int = REPEATS,
     advance: Advance = lambda *said: None,
-) -> Board:
+) -> ModelBoard:
     """Measures what is neither known nor in the store, which keeps it at once.
 
     Args:
         entry: of a model with exact draws, `draw(n, seed)`.
         points: of that model.
-        known: values by repeat, by `Point.hash` or `Board.floor_hash`.
+        known: values by repeat, by `Entrant.hash` or `ModelBoard.floor_hash`.
         advance: called with how many sets were done, and what is under way.
 
     Raises:
@@ -98,7 +98,7 @@ def measure(
             cells = {cell.hash: cell for point in asked for cell in (point.cells[repeat],)}
             work.repeat(repeat, list(cells.values()), with_floor=floor is None, stop=stop)
     advance(sets_of(points, repeats) - work.done)
-    return Board(
+    return ModelBoard(
         entry.id,
         points,
         floor or [work.value(each) for each in draws],
@@ -127,11 +127,11 @@ class _Work:
     """
 
     entry: Checkpoint
-    store: Store
+    store: Shelf
     num_samples: int
     advance: Advance
     done: int = 0
-    _values: dict[str, Value] = field(default_factory=dict)
+    _values: dict[str, Measured] = field(default_factory=dict)
     _model: Any = None
     _pool: ThreadPoolExecutor | None = None
     _threads: int = max(1, (os.cpu_count() or 2) - 1)
@@ -139,7 +139,7 @@ class _Work:
         default_factory=deque
     )
 
-    def value(self, conditions: Conditions) -> Value:
+    def value(self, conditions: Conditions) -> Measured:
         return self._values[hash_of(conditions)]
 
     @contextmanager
@@ -233,7 +233,7 @@ class _Work:
     def _finish(self) -> None:
         """Waits for the first assignment, and keeps it where others may take it for theirs."""
         conditions, lasting, error, future = self._waiting.popleft()
-        value = Value(future.result(), error)
+        value = Measured(future.result(), error)
         self._values[hash_of(conditions)] = value
         if lasting:
             self.store.keep(conditions, value)

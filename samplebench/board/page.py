@@ -7,7 +7,7 @@ from pathlib import Path
 
 from samplebench.board.entrants import Absent
 from samplebench.board.ranking import student
-from samplebench.board.table import EXACT, Row
+from samplebench.board.table import EXACT, BoardRow
 from samplebench.files.atomic import write_atomic
 from samplebench.results.fields import number, printable, value_text
 
@@ -15,15 +15,15 @@ BEST = 5
 _NOTHING = "–"
 
 
-def models_of(rows: Iterable[Row]) -> list[str]:
+def models_of(rows: Iterable[BoardRow]) -> list[str]:
     return list(dict.fromkeys(row.model for row in rows))
 
 
-def budgets_of(rows: Iterable[Row]) -> list[int]:
+def budgets_of(rows: Iterable[BoardRow]) -> list[int]:
     return sorted({row.nfe_requested for row in rows if row.nfe_requested is not None})
 
 
-def facts_of(rows: Sequence[Row]) -> str:
+def facts_of(rows: Sequence[BoardRow]) -> str:
     """What holds for all values, in a few sentences."""
     repeats = len(rows[0].w2_each)
     return (
@@ -34,7 +34,7 @@ def facts_of(rows: Sequence[Row]) -> str:
     )
 
 
-def best_table(rows: Sequence[Row], count: int = BEST) -> str:
+def best_table(rows: Sequence[BoardRow], count: int = BEST) -> str:
     """The first of each budget by W2, a column each, as a Markdown table.
 
     Args:
@@ -52,12 +52,12 @@ def best_table(rows: Sequence[Row], count: int = BEST) -> str:
     return _markdown(lines)
 
 
-def w2_table(rows: Sequence[Row]) -> str:
+def w2_table(rows: Sequence[BoardRow]) -> str:
     """All samplers of a model by the mean of their ranks, W2 with its rank at every budget."""
     return _table(rows, {_at(r): f"{_value(r)} ({r.rank})" for r in rows if r.rank}, "rank")
 
 
-def truncation_table(rows: Sequence[Row]) -> str:
+def truncation_table(rows: Sequence[BoardRow]) -> str:
     """The same of the truncation error, of those that have one."""
     cells = {
         _at(r): f"{_short(r.truncation)} ({r.truncation_rank})" for r in rows if r.truncation_rank
@@ -65,7 +65,7 @@ def truncation_table(rows: Sequence[Row]) -> str:
     return _table([r for r in rows if r.truncation_rank], cells, "truncation_rank")
 
 
-def write_page(rows: Sequence[Row], away: Sequence[Absent], path: Path) -> Path:
+def write_page(rows: Sequence[BoardRow], away: Sequence[Absent], path: Path) -> Path:
     """All tables of all models, as Markdown."""
     parts = ["# The exact board", facts_of(rows)]
     for model in models_of(rows):
@@ -77,13 +77,13 @@ def write_page(rows: Sequence[Row], away: Sequence[Absent], path: Path) -> Path:
     return write_atomic(path, ("\n\n".join(parts) + "\n").encode("utf-8"))
 
 
-def floor_text(rows: Sequence[Row]) -> str:
+def floor_text(rows: Sequence[BoardRow]) -> str:
     """What two sets of exact draws of a model are apart."""
     floor = next(row for row in rows if row.sampler == EXACT)
     return f"Two sets of exact draws are {value_text(floor.w2, floor.w2_stderr)} apart."
 
 
-def _table(rows: Sequence[Row], cells: Mapping[tuple[str, int | None], str], rank: str) -> str:
+def _table(rows: Sequence[BoardRow], cells: Mapping[tuple[str, int | None], str], rank: str) -> str:
     budgets, places = budgets_of(rows), dict[str, list[int]]()
     for row in rows:
         if row.nfe_requested is not None:
@@ -94,15 +94,15 @@ def _table(rows: Sequence[Row], cells: Mapping[tuple[str, int | None], str], ran
     return _markdown(lines)
 
 
-def _at(row: Row) -> tuple[str, int | None]:
+def _at(row: BoardRow) -> tuple[str, int | None]:
     return _name(row), row.nfe_requested
 
 
-def _name(row: Row) -> str:
+def _name(row: BoardRow) -> str:
     return f"**`{printable(row.label)}`**" if row.guest else f"`{printable(row.label)}`"
 
 
-def _value(row: Row) -> str:
+def _value(row: BoardRow) -> str:
     return value_text(row.w2, row.w2_stderr) if number(row.w2) is not None else "not finite"
 
 

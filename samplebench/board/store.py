@@ -22,7 +22,7 @@ from samplebench.results.cell import hash_of
 
 
 @dataclass(frozen=True)
-class Value:
+class Measured:
     """What one set of samples is worth.
 
     Attributes:
@@ -34,7 +34,7 @@ class Value:
     truncation: float | None = None
 
 
-class Store:
+class Shelf:
     """The folder of a board's finished parts.
 
     Args:
@@ -44,17 +44,17 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def value(self, conditions: Mapping[str, Any]) -> Value | None:
+    def value(self, conditions: Mapping[str, Any]) -> Measured | None:
         """What was measured under these conditions; None for nothing, and for what is damaged."""
         path = self._path(conditions, "json")
         try:
             found = texts.read_json(path, path.name)
             w2, truncation = found["w2"], found["truncation"]
-            return Value(_number(w2), None if truncation is None else _number(truncation))
+            return Measured(_number(w2), None if truncation is None else _number(truncation))
         except (InputError, KeyError, TypeError, ValueError):
             return None
 
-    def keep(self, conditions: Mapping[str, Any], value: Value) -> None:
+    def keep(self, conditions: Mapping[str, Any], value: Measured) -> None:
         said = {
             "w2": _written(value.w2),
             "truncation": None if value.truncation is None else _written(value.truncation),

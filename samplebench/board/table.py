@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from samplebench.answers.parameters import word
-from samplebench.board.measure import Board
+from samplebench.board.measure import ModelBoard
 from samplebench.board.ranking import mean_and_error, ranks
-from samplebench.board.store import Value
+from samplebench.board.store import Measured
 from samplebench.errors import InputError
 from samplebench.files import texts
 from samplebench.files.atomic import write_atomic
@@ -27,7 +27,7 @@ _FILE = "board.csv"
 
 
 @dataclass(frozen=True)
-class Row:
+class BoardRow:
     """A sampler at a budget on a model, or two sets of exact draws.
 
     Attributes:
@@ -82,13 +82,13 @@ class Row:
         return ((f.name, getattr(self, f.name)) for f in fields(self))
 
 
-def rows_of(board: Board) -> list[Row]:
+def rows_of(board: ModelBoard) -> list[BoardRow]:
     """The rows of a model: exact draws, then budget by budget the samplers by their ranks."""
     w2 = {p.hash: [v.w2 for v in board.values[p.hash]] for p in board.points}
     errors = {p.hash: _errors(board.values[p.hash]) for p in board.points}
     floor = tuple(value.w2 for value in board.floor)
     rows = [
-        Row(board.model, EXACT, "", "", None, None, None, None, "", False, None,
+        BoardRow(board.model, EXACT, "", "", None, None, None, None, "", False, None,
             *mean_and_error(floor), None, None, None, floor, (), board.num_samples,
             board.floor_hash)
     ]  # fmt: skip
@@ -102,7 +102,7 @@ def rows_of(board: Board) -> list[Row]:
             own, away = w2[p.hash], errors[p.hash]
             c = p.columns
             error, spread = mean_and_error(away) if away else (None, None)
-            made.append(Row(
+            made.append(BoardRow(
                 c["model"], c["sampler"], c["params"], c["discretization"], c["rho"], c["steps"],
                 c["nfe"], budget, p.computed_as, p.guest, by_w2[p.hash], *mean_and_error(own),
                 by_error.get(p.hash), error, spread, tuple(own), tuple(away), board.num_samples,
@@ -116,23 +116,23 @@ def _ranked(values: Mapping[str, Sequence[float]]) -> dict[str, int]:
     return dict(zip(values, ranks(list(values.values())), strict=True))
 
 
-def _errors(values: Sequence[Value]) -> list[float]:
+def _errors(values: Sequence[Measured]) -> list[float]:
     """Truncation errors by repeat; none where one is missing."""
     found = [value.truncation for value in values if value.truncation is not None]
     return found if len(found) == len(values) else []
 
 
-def write_rows(rows: Sequence[Row], path: Path) -> Path:
+def write_rows(rows: Sequence[BoardRow], path: Path) -> Path:
     """A line per row, floats with 12 significant digits, repeats separated by spaces."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(f.name for f in fields(Row))
+    writer.writerow(f.name for f in fields(BoardRow))
     for row in rows:
         writer.writerow(_entry(value) for _, value in row._values())
     return write_atomic(path, buffer.getvalue().encode("utf-8"))
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[BoardRow]:
     """The rows of a file of `write_rows`.
 
     Raises:
@@ -149,11 +149,11 @@ def read_rows(path: Path) -> list[Row]:
         ) from None
 
 
-def known_of(rows: Iterable[Row]) -> Mapping[str, Sequence[Value]]:
+def known_of(rows: Iterable[BoardRow]) -> Mapping[str, Sequence[Measured]]:
     """What `measure` need not measure again."""
     return {
         row.key: [
-            Value(w2, row.truncation_each[i] if row.truncation_each else None)
+            Measured(w2, row.truncation_each[i] if row.truncation_each else None)
             for i, w2 in enumerate(row.w2_each)
         ]
         for row in rows
@@ -178,10 +178,10 @@ def _entry(value: Any) -> str:
     return "" if value is None else word(value)
 
 
-def _row(line: Mapping[str, str]) -> Row:
+def _row(line: Mapping[str, str]) -> BoardRow:
     """Raises KeyError, TypeError or ValueError where it is none."""
     made: dict[str, Any] = {}
-    for each in fields(Row):
+    for each in fields(BoardRow):
         text = line[each.name]
         kind = str(each.type)
         if kind == "str":
@@ -194,7 +194,7 @@ def _row(line: Mapping[str, str]) -> Row:
             made[each.name] = None
         else:
             made[each.name] = int(text) if kind.startswith("int") else float(text)
-    return Row(**made)
+    return BoardRow(**made)
 
 
 def _finite(value: Any) -> Any:

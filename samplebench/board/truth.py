@@ -19,7 +19,7 @@ from samplebench.trajectory.tally import levels_of, start_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.board.store import Store
+    from samplebench.board.store import Shelf
 
 # Of a set: its reference solution takes thousands of evaluations.
 FOLLOWED = 256
@@ -59,7 +59,7 @@ class Truths:
         latents: Tensor,
         labels: Tensor | None,
         settings: Iterable[Setting],
-        store: Store,
+        store: Shelf,
         conditions: Mapping[str, Any],
         report: Callable[[float], None],
     ) -> None:

@@ -11,7 +11,7 @@ from samplebench.cli.common import command, output_flags, print_json, print_tabl
 from samplebench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from samplebench.board.table import Row
+    from samplebench.board.table import BoardRow
 
 _EXAMPLES = """
 samplebench board --sampler mypackage.mymodule:my_sampler
@@ -90,27 +90,27 @@ def _models(given: str | None, known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _measured(entries: Any, points: Any, out: Path, args: argparse.Namespace) -> list[Row]:
+def _measured(entries: Any, points: Any, out: Path, args: argparse.Namespace) -> list[BoardRow]:
     """The rows of all models, of which what is missing is computed."""
     from samplebench.board.measure import measure, sets_of
-    from samplebench.board.store import Store
+    from samplebench.board.store import Shelf
     from samplebench.board.table import known_of, read_rows, rows_of, shipped
     from samplebench.ticker import bar
 
     ready = not args.anew and shipped().is_file()
     known = known_of(read_rows(shipped())) if ready else {}
-    rows: list[Row] = []
+    rows: list[BoardRow] = []
     total = sum(sets_of(each) for each in points.values())
     with bar(total, "board", "set", args.quiet) as advance:
         for entry in entries:
             board = measure(
-                entry, points[entry.id], Store(out / "parts"), known=known, advance=advance
+                entry, points[entry.id], Shelf(out / "parts"), known=known, advance=advance
             )
             rows += rows_of(board)
     return rows
 
 
-def _written(rows: Sequence[Row], away: Any, out: Path, told: bool) -> None:
+def _written(rows: Sequence[BoardRow], away: Any, out: Path, told: bool) -> None:
     from samplebench.board.page import write_page
     from samplebench.board.table import write_rows
 
@@ -118,7 +118,7 @@ def _written(rows: Sequence[Row], away: Any, out: Path, told: bool) -> None:
     write_page(rows, away if told else [], out / "board.md")
 
 
-def _print(rows: Sequence[Row]) -> None:
+def _print(rows: Sequence[BoardRow]) -> None:
     """Per model and budget the first, and those of the user with their neighbours' places."""
     from samplebench.board.page import BEST, budgets_of, facts_of, floor_text, models_of
     from samplebench.results.fields import value_text

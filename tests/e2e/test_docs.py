@@ -288,9 +288,8 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
         (folder / "mypackage" / "mymodule.py").write_text("\n".join(kept))
     elif name == "docs/board.md":
         (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
-        (folder / "mine.py").write_text(
-            "def my_sampler(model, x, grid, *, noise=None, callback=None):\n    return model(x, grid[0])\n"
-        )
+        code = "def my_sampler(model, x, grid, *, noise=None, callback=None):\n    return"
+        (folder / "mine.py").write_text(f"{code} model(x, grid[0])\n")
     elif name == "docs/your-sampler.md":
         first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
         (folder / "mine.py").write_text(first.partition("\n\n\nframe = ")[0])

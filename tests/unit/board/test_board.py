@@ -13,9 +13,9 @@ import torch
 
 import samplebench as sb
 from samplebench.bench.stop import Interrupted
-from samplebench.board import Store, absent, measure, points_of, read_rows, rows_of, write_rows
+from samplebench.board import Shelf, absent, measure, points_of, read_rows, rows_of, write_rows
 from samplebench.board.entrants import MODELS, PRESETS
-from samplebench.board.store import Value
+from samplebench.board.store import Measured
 from samplebench.board.table import EXACT, known_of
 from samplebench.board.transport import wasserstein
 from samplebench.checkpoints.catalog import catalog
@@ -45,7 +45,7 @@ def points(only=("euler", "heun"), guests=(), budgets=(6,), entry=ENTRY):
 
 
 def board(tmp_path, asked, **words):
-    return measure(ENTRY, asked, Store(tmp_path / "parts"), **SMALL, **words)
+    return measure(ENTRY, asked, Shelf(tmp_path / "parts"), **SMALL, **words)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -168,8 +168,8 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 
 
 def test_numbers_that_json_lacks_are_kept(tmp_path):
-    store = Store(tmp_path)
-    for value in (Value(math.inf), Value(0.1, math.nan), Value(0.1, 0.2), Value(0.3)):
+    store = Shelf(tmp_path)
+    for value in (Measured(math.inf), Measured(0.1, math.nan), Measured(0.1, 0.2), Measured(0.3)):
         store.keep({"of": repr(value)}, value)
         found = store.value({"of": repr(value)})
         assert np.array_equal(

@@ -33,6 +33,7 @@ def small(monkeypatch, tmp_path):
         monkeypatch.setattr(function, "__kwdefaults__", {**usual, "num_samples": 40, "repeats": 3})
     monkeypatch.setattr(room.sets_of, "__defaults__", (3,))
     monkeypatch.chdir(tmp_path)
+    samplers.names()
     monkeypatch.setattr(samplers, "_entries", dict(samplers._entries))
     (tmp_path / "mine.py").write_text(MINE)
 
@@ -46,7 +47,7 @@ def test_a_users_sampler_is_shown_among_the_rest(capsys, tmp_path):
     assert "exact-2d. Two sets of exact draws are" in printed.out and printed.err == ""
     assert printed.out.count("yours") == 2
     rows = read_rows(tmp_path / "reports/board/board.csv")
-    assert [row.sampler for row in rows][0] == EXACT
+    assert rows[0].sampler == EXACT
     assert {row.sampler for row in rows if row.guest} == {"mine.py:slow_euler"}
     page = (tmp_path / "reports/board/board.md").read_text()
     assert "**`mine.py:slow_euler`**" in page and "Not on the board" not in page
