@@ -47,10 +47,10 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
     """Denoises images that the model itself has made at several noise levels, and times it.
 
     The images are 4 samples of 16 steps, from seeds 0 to 3, more where an image has fewer than 64
-    elements. Each gets noise of the levels `SIGMAS`
-    times the half width of their range; where that is denoised, the network is told half and double
-    of two of the levels, which must do no better. `evaluations_for` of one image in all, and 4 more for
-    the time and the operations of one. Samples in a wider range than [-1, 1] are drawn twice.
+    elements. Each gets noise of the levels `SIGMAS` times the half width of their range; where that
+    is denoised, the network is told half and double of two of the levels, which must do no better.
+    `evaluations_for` of one image in all, and 4 more for the time and the operations of one.
+    Samples in a wider range than [-1, 1] are drawn twice.
 
     On a linear process the level is that of the lowest frequency of an image, whose states are
     drawn at the time that has it.

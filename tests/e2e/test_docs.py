@@ -288,8 +288,8 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
         (folder / "mypackage" / "mymodule.py").write_text("\n".join(kept))
     elif name == "docs/board.md":
         (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
-        code = "def my_sampler(model, x, grid, *, noise=None, callback=None):\n    return"
-        (folder / "mine.py").write_text(f"{code} model(x, grid[0])\n")
+        first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
+        (folder / "mine.py").write_text(first)
     elif name == "docs/your-sampler.md":
         first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
         (folder / "mine.py").write_text(first.partition("\n\n\nframe = ")[0])
