@@ -23,7 +23,6 @@ from samplebench.results.fields import guarded, unguarded
 # What stands in the place of a sampler in the rows of the floor.
 EXACT = "exact draws"
 _SEPARATOR = " "
-_FILE = "board.csv"
 
 
 @dataclass(frozen=True)
@@ -162,10 +161,7 @@ def known_of(rows: Iterable[BoardRow]) -> Mapping[str, Sequence[Measured]]:
 
 def shipped() -> Path:
     """The table that was made with this version."""
-    package = Path(str(resources.files("samplebench")))
-    inside = package / "board" / _FILE
-    # In a checkout the file lies beside the package, in a wheel inside it.
-    return inside if inside.is_file() else package.parent / "benchmarks" / "board" / _FILE
+    return Path(str(resources.files(__package__))) / "board.csv"
 
 
 def _entry(value: Any) -> str:
