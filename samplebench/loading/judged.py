@@ -79,6 +79,25 @@ def check_planned(model: Model, entry: Checkpoint, planned: str) -> None:
         )
 
 
+def check_process(model: Model, entry: Checkpoint, sampler: str, planned: str | None) -> None:
+    """Raises `InputError` where a file's model is of another process than a sampler was planned on.
+
+    Samplers that leave the process to the model are planned before the file is read, which alone
+    may say it.
+
+    Args:
+        planned: the sampler's parameter `process`; None where it has none.
+    """
+    own = getattr(model.process, "name", None)
+    declared = adapters.entry(entry.format).planned(entry.config, entry.shape)
+    unread = entry.model is None and declared is None
+    if unread and {planned, own} == {"vp", "ve"}:
+        raise InputError(
+            f"{entry.id}: {sampler} was planned on process {planned}, and the file's model was "
+            f"trained on {own}; add --param {sampler}.process={own}"
+        )
+
+
 def _check_kind(model: Model, entry: Checkpoint) -> None:
     """Raises `InputError` where a model is not what the planner takes it for, undeclared or wrong.
 
