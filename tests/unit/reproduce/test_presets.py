@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from samplebench.cli import main
 from samplebench.errors import UsageError
 from samplebench.published import load
 from samplebench.references import reference as references
+from samplebench.registry import discretizations, samplers
 from samplebench.report.match import Run, algorithm, mismatches
 from samplebench.reproduce import preset, presets, refused
 from samplebench.reproduce.completions import GRIDS, RULES, WEIGHTS
@@ -76,6 +78,42 @@ def test_values_that_are_unsure_or_bounds_are_none():
     assert "certainty C" in reasons["C"]
 
 
+@pytest.mark.parametrize(
+    ("model", "printed", "grid", "reason"),
+    [
+        # What is registered here must not be called missing.
+        ("adm-imagenet128+guidance", "DDIM", "ddim25", "guidance scale not stated"),
+        ("edm-cifar10", "DPM-Solver++", "", "sampler dpmpp: order not stated"),
+        ("scoresde-vp", "DPM-Solver (multistep)", "", "sampler dpm-solver: multistep"),
+        ("scoresde-vp", "DPM-Solver++ (singlestep)", "", "sampler dpmpp: singlestep"),
+        ("edm-cifar10", "DPM-Solver-v3", "", "no sampler dpm-solver-v3 here"),
+        # Nor a file that nobody compared be said to differ.
+        ("scoresde-ve", "PC", "", "not known to be the released file's weights: best-FID"),
+        ("admip-celeba64", "learned", "", "not known to be the released file's weights: 300K"),
+        ("edm-imagenet", "EDM Heun", "", "weights: perhaps the group's own"),
+    ],
+)
+def test_a_refusal_says_what_is_so(model, printed, grid, reason):
+    alike = [
+        each.reason
+        for each in refused()
+        if each.row.model.startswith(model)
+        and each.row.sampler_printed.startswith(printed)
+        and each.row.grid_printed.startswith(grid)
+    ]
+    assert any(reason in text for text in alike)
+
+
+def test_no_refusal_calls_missing_what_is_here():
+    for each in refused():
+        missing = re.fullmatch(
+            r"no sampler (\S+) here|noise levels not known here: (.+)", each.reason
+        )
+        if missing:
+            assert missing[1] not in samplers.names() and missing[2] not in discretizations.names()
+            assert not each.row.grid.ours or missing[1]
+
+
 def test_nothing_in_the_tables_of_completions_is_idle():
     rows = [each.row for each in presets().values() if each.row is not None]
     assert [rule for rule in RULES if not any(map(rule.fits, rows))] == []
@@ -115,7 +153,7 @@ def explained(each, text):
             )
         )
     if text.startswith("protocol "):
-        return "noise" in words or row.family in ("other", "score-sde")
+        return row.family in ("other", "score-sde")
     if text.startswith(("sigma_m", "final", "r ")):
         return text.split(" ")[0] in each.completed
     if text.startswith("reference "):
@@ -127,10 +165,9 @@ def explained(each, text):
     return text in row.measured or text.endswith(" deduced")
 
 
-def test_a_preset_plans_what_its_row_prints(any_name):
+def test_a_preset_plans_what_its_row_prints(any_name, plan_of):
     """NFE, steps, N, seeds, and every condition that `report.match` compares."""
-    each = preset(any_name)
-    plan = planned(each)
+    each, plan = preset(any_name), plan_of(any_name)
     (row,), entry = plan.rows, catalog()[each.checkpoint]
     assert row.columns["nfe"] == each.nfe
     assert row.columns["model"] == entry.id
