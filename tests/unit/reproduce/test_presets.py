@@ -72,6 +72,30 @@ def test_an_unknown_name_is_told_with_the_nearest():
         preset("digits-vp/heum/20")
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("edm-cifar10-uncond-vp/heun/35", "edm-cifar10-32x32-uncond-vp/heun/35"),
+        ("vp-cifar10/edm/383", "baseline-cifar10-32x32-uncond-vp/edm/383"),
+        ("edm2-img64-s-autog-fid/heun/63",
+         "edm2-img64-s-1073741-0.045+autoguidance/heun/63"),
+        ("edm-cifar10-uncond-vp/unipc/10@diff-sampler",
+         "edm-cifar10-32x32-uncond-vp/unipc/10@diff-sampler"),
+    ],
+)  # fmt: skip
+def test_the_catalogues_id_is_known_in_a_name(said, meant):
+    assert preset(said) is presets()[meant]
+
+
+def test_names_of_the_catalogue_mean_one_preset_each():
+    spelt = [
+        f"{each.row.checkpoint}{name.removeprefix(each.row.model)}"
+        for name, each in presets().items()
+        if each.row is not None
+    ]
+    assert len(set(spelt)) == len(spelt)
+
+
 def test_values_that_are_unsure_or_bounds_are_none():
     assert all(each.row.certainty != "C" for each in presets().values() if each.row)
     reasons = {each.row.certainty: each.reason for each in refused() if each.row.fid is not None}
@@ -257,6 +281,11 @@ def test_the_list_and_its_filters(capsys, words, texts):
         (("--list", "--checkpoint", "edm-cifar10-uncond-vq"), "edm-cifar10-uncond-vp"),
         (("--list", "--sampler", "heum"), "heun"),
         (("--list", "--source", "nobody"), "no published value's source"),
+        (("--list", "--checkpoint", ""), "lists all"),
+        (("--list", "--dry-run"), "--dry-run goes with a preset"),
+        (("--list", "--num-samples", "5"), "--num-samples goes with a preset"),
+        (("--list", "--out", "x"), "--out goes with a preset"),
+        (("<script>",), "'samplebench reproduce --list' lists all"),
         (("--list", "digits-vp/heun/20"), "leave out --list"),
         (("digits-vp/heun/20", "--sampler", "heun"), "--sampler goes with --list"),
         ((), "name a preset"),
