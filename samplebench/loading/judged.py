@@ -89,9 +89,10 @@ def check_process(model: Model, entry: Checkpoint, sampler: str, planned: str | 
         planned: the sampler's parameter `process`; None where it has none.
     """
     own = getattr(model.process, "name", None)
-    declared = adapters.entry(entry.format).planned(entry.config, entry.shape)
-    unread = entry.model is None and declared is None
-    if unread and {planned, own} == {"vp", "ve"}:
+    # A model in memory is there when its steps are planned.
+    if entry.model is not None or {planned, own} != {"vp", "ve"}:
+        return
+    if adapters.entry(entry.format).planned(entry.config, entry.shape) is None:
         raise InputError(
             f"{entry.id}: {sampler} was planned on process {planned}, and the file's model was "
             f"trained on {own}; add --param {sampler}.process={own}"

@@ -66,6 +66,7 @@ def test_a_file_of_another_process_than_planned_is_refused():
     check_process(ve, unsaid, "pc", "ve")
     check_process(ve, unsaid, "heun", None)
     check_process(SimpleNamespace(process=None), unsaid, "pc", "vp")
+    check_process(ve, SimpleNamespace(model=object()), "pc", "vp")
     # Said by the catalogue: "vp" is then a word of the request.
     check_process(ve, catalog()["ve-cifar10"], "pc", "vp")
 
