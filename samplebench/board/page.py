@@ -29,8 +29,10 @@ def facts_of(rows: Sequence[BoardRow]) -> str:
     return (
         f"{repeats} sets of {rows[0].num_samples:,} samples; values are means over them, ± the "
         f"standard error of the mean. W2 and truncation error are root mean squares per element, "
-        f"of data in [-1, 1]. In parentheses the rank; neighbours whose paired difference is "
-        f"below {student(repeats):.2f} of its standard errors are ties and share it."
+        f"of data in [-1, 1]. The rank comes first or in parentheses; neighbours whose paired "
+        "difference is "
+        f"below {student(repeats):.2f} of its standard errors are ties and share it; behind it how "
+        "many samplers are clearly better, each compared alone."
     )
 
 
@@ -53,16 +55,19 @@ def best_table(rows: Sequence[BoardRow], count: int = BEST) -> str:
 
 
 def w2_table(rows: Sequence[BoardRow]) -> str:
-    """All samplers of a model by the mean of their ranks, W2 with its rank at every budget."""
-    return _table(rows, {_at(r): f"{_value(r)} ({r.rank})" for r in rows if r.rank}, "rank")
+    """All samplers of a model by how many are better, W2 with its rank at every budget."""
+    cells = {_at(r): f"{_value(r)} ({r.rank}; {r.better})" for r in rows if r.rank}
+    return _table(rows, cells, "better")
 
 
 def truncation_table(rows: Sequence[BoardRow]) -> str:
     """The same of the truncation error, of those that have one."""
     cells = {
-        _at(r): f"{_short(r.truncation)} ({r.truncation_rank})" for r in rows if r.truncation_rank
+        _at(r): f"{_short(r.truncation)} ({r.truncation_rank}; {r.truncation_better})"
+        for r in rows
+        if r.truncation_rank
     }
-    return _table([r for r in rows if r.truncation_rank], cells, "truncation_rank")
+    return _table([r for r in rows if r.truncation_rank], cells, "truncation_better")
 
 
 def write_page(rows: Sequence[BoardRow], away: Sequence[Absent], path: Path) -> Path:

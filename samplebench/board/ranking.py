@@ -63,3 +63,16 @@ def ranks(values: Sequence[Sequence[float]]) -> list[int]:
         tied = place > 0 and not clear(values[before], values[i])
         found[i] = found[before] if tied else place + 1
     return found
+
+
+def better(values: Sequence[Sequence[float]]) -> list[int]:
+    """How many are `clear` of each and smaller: a chain of ties may join what is far apart.
+
+    Args:
+        values: as for `ranks`.
+    """
+    means = [float(np.mean(each)) for each in values]
+    return [
+        sum(means[j] < means[i] and clear(values[j], values[i]) for j in range(len(values)))
+        for i in range(len(values))
+    ]

@@ -13,7 +13,7 @@ from typing import Any
 
 from samplebench.answers.parameters import word
 from samplebench.board.measure import ModelBoard
-from samplebench.board.ranking import mean_and_error, ranks
+from samplebench.board.ranking import better, mean_and_error, ranks
 from samplebench.board.store import Measured
 from samplebench.errors import InputError
 from samplebench.files import texts
@@ -35,9 +35,10 @@ class BoardRow:
         computed_as: the sampler of the same algorithm whose values these are.
         guest: whether the user put it on the board.
         rank: by W2, among the rows of its model and budget; None of exact draws.
+        better: how many of these are clearly better, each compared with it alone.
         w2, w2_stderr: mean over repeats, and its standard error.
-        truncation_rank, truncation, truncation_stderr: of the truncation error, None where a
-            sampler has none.
+        truncation_rank, truncation_better, truncation, truncation_stderr: of the truncation error,
+            None where a sampler has none.
         w2_each, truncation_each: by repeat.
         num_samples: of a set.
         key: by which the values are found again.
@@ -54,9 +55,11 @@ class BoardRow:
     computed_as: str
     guest: bool
     rank: int | None
+    better: int | None
     w2: float
     w2_stderr: float
     truncation_rank: int | None
+    truncation_better: int | None
     truncation: float | None
     truncation_stderr: float | None
     w2_each: tuple[float, ...]
@@ -87,8 +90,8 @@ def rows_of(board: ModelBoard) -> list[BoardRow]:
     errors = {p.hash: _errors(board.values[p.hash]) for p in board.points}
     floor = tuple(value.w2 for value in board.floor)
     rows = [
-        BoardRow(board.model, EXACT, "", "", None, None, None, None, "", False, None,
-            *mean_and_error(floor), None, None, None, floor, (), board.num_samples,
+        BoardRow(board.model, EXACT, "", "", None, None, None, None, "", False, None, None,
+            *mean_and_error(floor), None, None, None, None, floor, (), board.num_samples,
             board.floor_hash)
     ]  # fmt: skip
     for budget in sorted({p.columns["nfe_requested"] for p in board.points}):
@@ -98,21 +101,24 @@ def rows_of(board: ModelBoard) -> list[BoardRow]:
         by_error = _ranked({p.hash: errors[p.hash] for p in solved})
         made = []
         for p in points:
-            own, away = w2[p.hash], errors[p.hash]
-            c = p.columns
+            own, away, c = w2[p.hash], errors[p.hash], p.columns
+            rank, beaten = by_w2[p.hash]
+            error_rank, error_beaten = by_error.get(p.hash, (None, None))
             error, spread = mean_and_error(away) if away else (None, None)
             made.append(BoardRow(
                 c["model"], c["sampler"], c["params"], c["discretization"], c["rho"], c["steps"],
-                c["nfe"], budget, p.computed_as, p.guest, by_w2[p.hash], *mean_and_error(own),
-                by_error.get(p.hash), error, spread, tuple(own), tuple(away), board.num_samples,
-                p.hash,
+                c["nfe"], budget, p.computed_as, p.guest, rank, beaten, *mean_and_error(own),
+                error_rank, error_beaten, error, spread, tuple(own), tuple(away),
+                board.num_samples, p.hash,
             ))  # fmt: skip
         rows += sorted(made, key=lambda row: (row.rank, row.w2, row.label))
     return rows
 
 
-def _ranked(values: Mapping[str, Sequence[float]]) -> dict[str, int]:
-    return dict(zip(values, ranks(list(values.values())), strict=True))
+def _ranked(values: Mapping[str, Sequence[float]]) -> dict[str, tuple[int, int]]:
+    """Rank, and how many are better."""
+    each = list(values.values())
+    return dict(zip(values, zip(ranks(each), better(each), strict=True), strict=True))
 
 
 def _errors(values: Sequence[Measured]) -> list[float]:

@@ -133,6 +133,7 @@ def _print(rows: Sequence[BoardRow]) -> None:
                 {
                     "budget": budget,
                     "rank": f"{row.rank} of {len(ranked)}",
+                    "better": row.better,
                     "sampler": row.label,
                     "NFE": row.nfe,
                     "W2": value_text(row.w2, row.w2_stderr),

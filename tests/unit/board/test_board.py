@@ -79,7 +79,7 @@ def test_unknown_names_tell_the_nearest():
 
 def test_values_are_those_of_the_samples_and_of_the_trajectory(tmp_path):
     """By other ways: `sb.sample` and an assignment, and the truncation error of `trajectory`."""
-    asked = points(only=["euler", "heun", "gddim", "ddim"])
+    asked = points(only=["euler", "gddim", "ddim"])
     found, model = board(tmp_path, asked), sb.load("exact-2d", device="cpu")
     for point in asked:
         name, params = point.columns["sampler"], {"eta": 1} if point.columns["params"] else {}

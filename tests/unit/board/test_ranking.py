@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from samplebench.board.ranking import clear, mean_and_error, ranks, student
+from samplebench.board.ranking import better, clear, mean_and_error, ranks, student
 
 NOISE = np.array([0.03, -0.02, 0.01, -0.04, 0.02])
 
@@ -52,6 +52,8 @@ def test_a_chain_of_ties_is_one_group():
     c = c + 1e-4 * NOISE[::-1]
     assert clear(a, c) and not clear(a, b) and not clear(b, c)
     assert ranks([a, b, c]) == [1, 1, 1]
+    assert better([a, b, c]) == [0, 0, 1]
+    assert better([c, a, b, 2 + NOISE]) == [1, 0, 0, 3]
     assert ranks([a, b, c, 2 + NOISE]) == [1, 1, 1, 4]
 
 
