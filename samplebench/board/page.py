@@ -93,7 +93,12 @@ def _table(rows: Sequence[BoardRow], cells: Mapping[tuple[str, int | None], str]
     for row in rows:
         if row.nfe_requested is not None:
             places.setdefault(_name(row), []).append(getattr(row, rank))
-    order = sorted(places, key=lambda name: (sum(places[name]) / len(places[name]), name))
+
+    def place(name: str) -> tuple[int, str]:
+        # Where it does not run, as if all were better.
+        return sum(places[name]) + len(places) * (len(budgets) - len(places[name])), name
+
+    order = sorted(places, key=place)
     lines = [["sampler", *(f"NFE {budget}" for budget in budgets)]]
     lines += [[name, *(cells.get((name, b), _NOTHING) for b in budgets)] for name in order]
     return _markdown(lines)
