@@ -235,7 +235,7 @@ OTHERS = {
     "rnu": (2, "unknown command 'rnu'; did you mean 'run'?"),
     "--vresion": (2, "--vresion"),
     "list sampler": (2, "unknown kind 'sampler'; did you mean 'samplers'?"),
-    "list models more": (2, "unknown model 'more'; known: "),
+    "list models more": (2, "unknown model 'more'; 'samplebench list models' lists all"),
     "list --jsno": (2, "unknown option '--jsno'; did you mean '--json'?"),
     "report": (2, "the following arguments are required: DIR"),
     "report nowhere": (2, "nowhere is not a results folder"),
