@@ -24,6 +24,8 @@ from samplebench.image_sets.classes import Classes
 from samplebench.images import to_uint8
 from samplebench.metrics.uncertainty import spread
 from samplebench.models.bound import listening
+from samplebench.models.discrete import DiscreteModel
+from samplebench.processes.discrete import DiscreteProcess
 from samplebench.scoring.real_images import real_images
 from samplebench.scoring.real_images import spread as spread_places
 from samplebench.trajectory.accumulation import Gap, compared
@@ -342,6 +344,24 @@ def test_the_page_has_every_chain(measured, tmp_path):
     assert all(len(row.cells) == len(table.heads) for row in table.rows)
     first = [path.read_bytes() for path in write_exposure(result, tmp_path / "a")]
     assert first == [path.read_bytes() for path in write_exposure(result, tmp_path / "b")]
+
+
+def test_a_chain_from_a_step_without_an_image(tmp_path):
+    """Zero terminal SNR: the first level is infinite, and has no place on an axis of levels."""
+    kept = np.sqrt(np.cumprod(1 - np.linspace(1e-3, 0.2, 40)))
+    kept = ((kept - kept[-1]) / (kept[0] - kept[-1]) * kept[0]) ** 2
+    betas = 1 - kept / np.append(1, kept[:-1])
+    law = DiscreteProcess(betas, np.arange(40), 40, variance="fixed_small", predict_xstart=True)
+    model = DiscreteModel(lambda x, t, y=None: 0 * x, law, shape=(1, 8, 8))
+    found = exposure(
+        "digits", model=[model], sampler="ddim", nfe=5, levels=3, num_samples=40, quiet=True,
+        reference="digits", metric="fd-digits", out=str(tmp_path / "out"), device="cpu",
+    )  # fmt: skip
+    (curve,) = found.curves
+    assert [np.isfinite(chain.sigma) for chain in curve.begun] == [True, True, False]
+    write_exposure(found, tmp_path)
+    json.dumps([chart_of(found).data(), found.rows()], allow_nan=False)
+    assert text_rows(found)[-1]["s"] == "inf"
 
 
 def test_names_cannot_break_the_page_and_what_failed_is_a_gap(measured, tmp_path):
