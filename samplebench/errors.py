@@ -56,6 +56,10 @@ class EnvironmentError_(SamplebenchError):
     exit_code = 3
 
 
+# Names that a message can hold.
+_LISTED = 50
+
+
 def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UsageError:
     """A `UsageError` for a name that does not exist, with the nearest one that does.
 
@@ -67,6 +71,8 @@ def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UsageE
     """
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
+    if not near and see and len(names) > _LISTED:
+        return UsageError(f"unknown {kind} '{name}'; '{see}' lists all {len(names)}")
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
     tail = f" (all: {see})" if see else ""
     return UsageError(f"unknown {kind} '{name}'; {hint}{tail}")

@@ -137,6 +137,16 @@ PROTOCOLS: Mapping[str, Protocol] = {
         summary="EDM2's: 50,000 images, rounded half up, state in float32, Inception features",
         state_dtype="float32",
     ),
+    "exact": Protocol(
+        name="exact",
+        summary="2,000 samples of a mixture of Gaussians, EDM's rounding, averages of pixels",
+        num_samples=2000,
+        noise="portable",
+        state_dtype="float64",
+        quantization="edm",
+        extractor="pixels",
+        metrics=("fd-pixels",),
+    ),
     "gddim": replace(
         _SCORE_SDE,
         name="gddim",

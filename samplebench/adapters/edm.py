@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplebench.devices import NETWORKS
+from samplebench.processes import process
 from samplebench.registry import adapters
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def _recognises(path: Path) -> bool:
 @adapters.register(
     "edm",
     summary="EDM pickles: the file carries its constructor arguments",
+    # Where the catalogue says it: the planner does not read the file.
+    process=lambda config, shape: process(config["process"]) if "process" in config else None,
     suffixes=(".pkl",),
     precisions=NETWORKS,
     compiles=True,
@@ -33,7 +36,7 @@ def _recognises(path: Path) -> bool:
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:
-    """The EMA model of an EDM pickle; `config` is not needed."""
+    """The EMA model of an EDM pickle; of `config` the planner alone takes "process"."""
     import torch
 
     from samplebench.checkpoints.edm_pickle import read

@@ -16,7 +16,7 @@ from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
 from samplebench.features.judged import extractor_of, features, watched_extractor
 from samplebench.loading import load
-from samplebench.loading.judged import check_planned
+from samplebench.loading.judged import check_planned, check_process
 from samplebench.loading.memory import changed
 from samplebench.models.chunks import Chunks
 from samplebench.models.guidance import Guidance
@@ -107,6 +107,8 @@ class Bench:
         model = load(checkpoint, device=device, dtype=dtype, compile=compiled)
         if cells:
             check_planned(model, checkpoint, cells[0].conditions["checkpoint_sha256"])
+        for said in (cell.conditions for cell in cells):
+            check_process(model, checkpoint, said["sampler"], said["params"].get("process"))
         if getattr(model, "latents", False):
             raise UsageError(
                 f"{checkpoint.id} makes latents, not images, and nothing here decodes them; "

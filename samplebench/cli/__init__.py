@@ -16,6 +16,7 @@ from samplebench.answers.blame import said
 from samplebench.answers.memory import out_of_memory
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import (
+    board,
     card,
     check,
     cite,
@@ -50,6 +51,7 @@ _COMMANDS = (
     check,
     forget,
     trajectory,
+    board,
     published,
     reproduce,
     cite,

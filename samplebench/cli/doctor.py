@@ -106,7 +106,7 @@ def _examined(model: Any, quiet: bool) -> Diagnosis:
     from samplebench.models.model import is_foreign, name_of
 
     warned: list[warnings.WarningMessage]
-    with _progress(quiet) as report, warnings.catch_warnings(record=True) as warned:
+    with _progress(model, quiet) as report, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
         with Blame(name_of(model)) if is_foreign(model) else nullcontext():
             diagnosis = examine(model, report)
@@ -117,13 +117,14 @@ def _examined(model: Any, quiet: bool) -> Diagnosis:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int], None]]:
+def _progress(model: Any, quiet: bool) -> Iterator[Callable[[int], None]]:
     """A bar over the evaluations; it has fewer where the first ones say enough."""
-    from samplebench.doctor import EVALUATIONS
+    from samplebench.doctor import evaluations_for
     from samplebench.ticker import bar
 
-    title = f"{EVALUATIONS} evaluations of an image at most"
-    with bar(EVALUATIONS, title, "eval", quiet) as move:
+    count = evaluations_for(model)
+    title = f"{count} evaluations of an image at most"
+    with bar(count, title, "eval", quiet) as move:
         yield move
 
 

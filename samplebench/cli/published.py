@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from samplebench.published import Published, Remeasured
 
 _OUT = Path("reports/published")
-_FEW = 20  # names that an error message can list
 _EXAMPLES = """
 samplebench published
 samplebench published --checkpoint edm-cifar10-uncond-vp --sampler heun
@@ -93,13 +92,15 @@ def _remeasured(args: argparse.Namespace) -> int:
     from samplebench.report.atlas_tables import remeasured_rows
 
     for name in (*_FILTERS[1:], "uncertain", "out"):
-        if getattr(args, name):
+        said = getattr(args, name)
+        if said is not None and said is not False:  # 0 and "" were said, too
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag} does not go with --remeasured; --checkpoint does")
     cases = load_remeasured()
-    if args.checkpoint:
+    if args.checkpoint is not None:
         name = resolved(args.checkpoint)
-        _check("re-measured checkpoint", name, (case.checkpoint for case in cases))
+        known = (case.checkpoint for case in cases)
+        _check("re-measured checkpoint", name, known, "published --remeasured")
         cases = tuple(case for case in cases if case.checkpoint == name)
     if args.json:
         print_table([dict(case.plain()) for case in cases], as_json=True)
@@ -144,17 +145,12 @@ def _chosen(rows: Sequence[Published], args: argparse.Namespace) -> list[Publish
     ]
 
 
-def _check(kind: str, name: str | None, known: Iterable[str]) -> None:
-    from difflib import get_close_matches
-
-    from samplebench.errors import UsageError, unknown
+def _check(kind: str, name: str | None, known: Iterable[str], listed: str = "published") -> None:
+    from samplebench.errors import unknown
 
     names = set(known)
-    if name is None or name in names:
-        return
-    if len(names) > _FEW and not get_close_matches(name, names, cutoff=0.5):
-        raise UsageError(f"unknown {kind} '{name}'; 'samplebench published' lists all {len(names)}")
-    raise unknown(kind, name, names)
+    if name is not None and name not in names:
+        raise unknown(kind, name, names, f"samplebench {listed}")
 
 
 def _condensed(row: Published, deep: bool) -> dict[str, object]:

@@ -76,8 +76,12 @@ def main(args: argparse.Namespace) -> int:
     if args.list:
         if args.name:
             raise UsageError(f"--list lists presets; leave out --list or '{args.name}'")
+        run = ("dry-run", *_WORDS, "offline", "yes", "out")
+        idle = [name for name in run if _said(args, name)]
+        if idle:
+            raise UsageError(f"--{idle[0]} goes with a preset and not with --list; leave it out")
         return _list(args)
-    given = [name for name in ("all", *_FILTERS) if getattr(args, name)]
+    given = [name for name in ("all", *_FILTERS) if _said(args, name)]
     if given:
         raise UsageError(f"--{given[0]} goes with --list")
     if not args.name:
@@ -91,6 +95,11 @@ def main(args: argparse.Namespace) -> int:
     except Told:
         # Rank 0 says what went wrong, and its exit code counts.
         return 0
+
+
+def _said(args: argparse.Namespace, flag: str) -> bool:
+    value = getattr(args, flag.replace("-", "_"))
+    return value is not None and value is not False  # 0 and "" were said, too
 
 
 def _reproduce(
@@ -225,8 +234,9 @@ def _chosen(
         ("checkpoint", {name for _, ids, _, _ in facts for name in ids}),
         ("sampler", {name for _, _, names, _ in facts for name in names}),
     ):
-        if (name := getattr(args, kind)) and name not in known:
-            raise unknown(f"{kind} of a published value", name, known)
+        if (name := getattr(args, kind)) is not None and name not in known:
+            kinds = f"{kind} of a published value"
+            raise unknown(kinds, name, known, "samplebench reproduce --list --all")
     text = (args.source or "").casefold()
     if not any(text in source for *_, source in facts):
         raise UsageError(
@@ -251,6 +261,6 @@ def _facts(each: ReproductionPreset | NoPreset) -> tuple[set[str], set[str], str
         ids.add(each.checkpoint)
         names.add(str(each.words["sampler"]))
     if row is not None:
-        ids |= {row.model, checkpoint_of(row.model) or row.model}
+        ids |= {row.model, row.checkpoint, checkpoint_of(row.model) or row.model}
         names |= {row.sampler.name, row.sampler_printed}
     return ids, names, each.source.casefold()

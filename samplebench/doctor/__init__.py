@@ -2,6 +2,6 @@
 noise in them."""
 
 from samplebench.doctor.diagnosis import Diagnosis, Finding
-from samplebench.doctor.examine import EVALUATIONS, examine
+from samplebench.doctor.examine import evaluations_for, examine
 
-__all__ = ["EVALUATIONS", "Diagnosis", "Finding", "examine"]
+__all__ = ["Diagnosis", "Finding", "evaluations_for", "examine"]

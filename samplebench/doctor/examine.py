@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from samplebench.doctor.data_range import DataRange, nearest
-from samplebench.doctor.diagnosis import GRAINY, HEALTHY, Diagnosis, Finding
+from samplebench.doctor.diagnosis import GRAINY, HEALTHY, NO_WORSE, Diagnosis, Finding
 from samplebench.models.bound import Bound, listening
 from samplebench.timelines.choice import of_model
 
@@ -26,18 +27,30 @@ _AGAIN, _MISTOLD = (0.5, 5.0), (0.5, 2.0)
 _GRAIN = 0.15
 # Two of each label: a network that ignores its input shows.
 _IMAGES = 4
+# Of fewer elements more of them, so that as many numbers speak.
+_ELEMENTS = 64
 _STEPS = 16
 _TIMED = 3
-EVALUATIONS = _IMAGES * (_STEPS + len(SIGMAS) + len(_AGAIN) * len(_MISTOLD))
+
+
+def images_for(model: Model) -> int:
+    """How many images of a model are looked at."""
+    return _IMAGES * math.ceil(_ELEMENTS / math.prod(model.shape))
+
+
+def evaluations_for(model: Model) -> int:
+    """How many evaluations of an image `examine` makes, at most."""
+    return images_for(model) * (_STEPS + len(SIGMAS) + len(_AGAIN) * len(_MISTOLD))
 
 
 def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagnosis:
     """Denoises images that the model itself has made at several noise levels, and times it.
 
-    The images are 4 samples of 16 steps, from seeds 0 to 3. Each gets noise of the levels `SIGMAS`
-    times the half width of their range; where that is denoised, the network is told half and double
-    of two of the levels, which must do no better. `EVALUATIONS` of one image in all, and 4 more for
-    the time and the operations of one. Samples in a wider range than [-1, 1] are drawn twice.
+    The images are 4 samples of 16 steps, from seeds 0 to 3, more where an image has fewer than 64
+    elements. Each gets noise of the levels `SIGMAS` times the half width of their range; where that
+    is denoised, the network is told half and double of two of the levels, which must do no better.
+    `evaluations_for` of one image in all, and 4 more for the time and the operations of one.
+    Samples in a wider range than [-1, 1] are drawn twice.
 
     On a linear process the level is that of the lowest frequency of an image, whose states are
     drawn at the time that has it.
@@ -61,7 +74,7 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
 
     labels: Tensor | None = None
     if getattr(model, "num_classes", 0):
-        labels = torch.arange(_IMAGES) // 2 % model.num_classes
+        labels = torch.arange(images_for(model)) // 2 % model.num_classes
         labels = labels.to(model.device)
     with torch.no_grad(), threads_of(model), listening(note):
         images, broken_at = _samples(model, labels)
@@ -82,7 +95,7 @@ def examine(model: Model, report: Callable[[int], None] | None = None) -> Diagno
         gflop = gflop_per_evaluation(model, 1)
     network: Any = getattr(model, "network", None)
     count = sum(p.numel() for p in network.parameters()) if hasattr(network, "parameters") else None
-    seconds = {n: statistics.median(taken[n]) / n for n in (1, _IMAGES)}
+    seconds = {n: statistics.median(taken[n]) / n for n in (1, images_for(model))}
     return Diagnosis(findings, extremes, difference, broken_at, count, gflop, seconds)
 
 
@@ -106,7 +119,7 @@ def _samples(
             broken.append(f"sigma {step.sigma:.3g}" if step.t is None else f"time {step.t:.3g}")
 
     # Nothing is clipped on the way, so that the range of the data shows.
-    words: dict[str, Any] = {"nfe": _STEPS, "seeds": range(_IMAGES), "labels": labels}
+    words: dict[str, Any] = {"nfe": _STEPS, "seeds": range(images_for(model)), "labels": labels}
     images = sample(model, of_model(model).usual, callback=look, **words, **(wider or {}))
     if not broken and not torch.isfinite(images).all():
         broken.append("the last step")
@@ -114,8 +127,8 @@ def _samples(
 
 
 def _extremes(images: Tensor) -> DataRange:
-    """Least and largest pixel of an image, the medians over images."""
-    pixels = images.double().flatten(1)
+    """Least and largest pixel of an image, or of a few small ones, the medians over these."""
+    pixels = images.double().reshape(_IMAGES, -1)
     return DataRange(*(float(end.quantile(0.5)) for end in (pixels.amin(1), pixels.amax(1))))
 
 
@@ -144,6 +157,8 @@ def _findings(
     for sigma in SIGMAS:
         s = min(max(scale * sigma, low), high)
         limit = GRAINY if closed and s < scale * _GRAIN else HEALTHY
+        if closed and images[0].numel() < _ELEMENTS:
+            limit = NO_WORSE
         found[s] = Finding(s, left(s, s), variance / (variance + s * s), limit)
     if all(f.denoised for f in found.values()):
         for sigma in _AGAIN:

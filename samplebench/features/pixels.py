@@ -40,7 +40,8 @@ class PixelsExtractor:
         """Features of images.
 
         Args:
-            images: uint8 [N, 1 or 3, H, W] on any device, H and W at least 8.
+            images: uint8 [N, 1 or 3, H, W] on any device; of fewer than 8 rows or columns each
+                counts several times.
 
         Returns:
             float64 [N, 192] on the extractor's device.

@@ -79,6 +79,26 @@ def check_planned(model: Model, entry: Checkpoint, planned: str) -> None:
         )
 
 
+def check_process(model: Model, entry: Checkpoint, sampler: str, planned: str | None) -> None:
+    """Raises `InputError` where a file's model is of another process than a sampler was planned on.
+
+    Samplers that leave the process to the model are planned before the file is read, which alone
+    may say it.
+
+    Args:
+        planned: the sampler's parameter `process`; None where it has none.
+    """
+    own = getattr(model.process, "name", None)
+    # A model in memory is there when its steps are planned.
+    if entry.model is not None or {planned, own} != {"vp", "ve"}:
+        return
+    if adapters.entry(entry.format).planned(entry.config, entry.shape) is None:
+        raise InputError(
+            f"{entry.id}: {sampler} was planned on process {planned}, and the file's model was "
+            f"trained on {own}; add --param {sampler}.process={own}"
+        )
+
+
 def _check_kind(model: Model, entry: Checkpoint) -> None:
     """Raises `InputError` where a model is not what the planner takes it for, undeclared or wrong.
 

@@ -103,8 +103,8 @@ class ExactModel(KernelDensity):
         return (self.bandwidth**2 * x + sigma**2 * mean) / total
 
 
-def tiled(rows: Tensor) -> Iterator[Tensor]:
+def tiled(rows: Tensor, size: int = _TILE) -> Iterator[Tensor]:
     """Rows in tiles of equal size, the last filled up with copies of its last row."""
-    for tile in rows.split(_TILE):
-        missing = _TILE - len(tile)
+    for tile in rows.split(size):
+        missing = size - len(tile)
         yield torch.cat([tile, tile[-1:].expand(missing, *tile.shape[1:])]) if missing else tile

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-from samplebench.published.grids import grid_of
+from samplebench.published.grids import NOT_STATED, grid_of
 from samplebench.published.notes import (
     AFS_NOT_STATED,
     BEST_OF_THREE,
@@ -56,7 +56,11 @@ def _row(row: Mapping[str, str]) -> Published:
     printed = _whole(row["nfe"])
     said = read(row["note"], printed)
     bound = row["fid"].startswith(">")
-    marked = [name for name, cell in row.items() if "~" in cell and name not in ("note", "source")]
+    marked = [
+        name
+        for name, cell in row.items()
+        if "~" in cell and name not in ("note", "source") and cell != f"~{NOT_STATED}"
+    ]
     weights = [row["network"]] if row["model_id"] in _SEVERAL_NETWORKS else []
     return Published(
         model=row["model_id"],

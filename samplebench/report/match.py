@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 from samplebench.answers.parameters import split, word
+from samplebench.noise.streams import STREAMS
+from samplebench.protocols import PROTOCOLS
 from samplebench.published.evaluators import reference_id
 from samplebench.published.grids import NOT_STATED
 from samplebench.published.notes import BEST_OF_THREE, PICTURE, SINGLE_RUN, THIRD_PARTY
@@ -96,6 +99,20 @@ def guided_alike(row: Published, run: Run) -> bool:
     return row.guidance.split(" ")[0] == run.guidance.split(" ")[0]
 
 
+@cache
+def compared_by(protocol: str, num_samples: int) -> str:
+    """The registered protocol that a run's is but for N and the noise mode; else its own name.
+
+    N is a condition of its own. Which stream the noise is drawn from decides what the numbers are
+    and not their law, so two values are as comparable as with other seeds.
+    """
+    for known in PROTOCOLS.values():
+        alike = (known.override(num_samples=num_samples, noise=mode) for mode in STREAMS)
+        if known.num_samples and any(each.name == protocol for each in alike):
+            return known.name
+    return protocol
+
+
 def mismatches(row: Published, run: Run) -> list[Mismatch]:
     """Every condition of `row` that is not the run's; the checkpoint is taken to be linked."""
     found = [f"weights: {row.weights}"] if row.weights else []
@@ -114,8 +131,9 @@ def mismatches(row: Published, run: Run) -> list[Mismatch]:
         found.append(f"N {NOT_STATED}")
     elif row.num_samples != run.num_samples:
         found.append(f"N {row.num_samples} not {run.num_samples}")
-    if row.family != run.protocol:
-        found.append(f"protocol {row.protocol.evaluator} not {run.protocol}")
+    protocol = compared_by(run.protocol, run.num_samples)
+    if row.family != protocol:
+        found.append(f"protocol {row.protocol.evaluator} not {protocol}")
     found += [text for text in row.measured if text not in _PLAIN]
     found += [f"{CALLED[column]} deduced" for column in row.deduced]
     made = [Mismatch(text, text) for text in found]

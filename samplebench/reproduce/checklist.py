@@ -52,9 +52,11 @@ def _check(
     preset: ReproductionPreset, name: str, ours: Mapping[str, str], theirs: Mapping[str, str]
 ) -> Check:
     own, known = ours.get(name, _USUAL), theirs.get(name, _USUAL)
-    verdict = NOT_STATED if not known else MATCHES if own == known else DIFFERS
+    deduced = name in preset.deduced
+    verdict = DIFFERS if known and own != known else NOT_STATED if deduced else MATCHES
+    verdict = verdict if known else NOT_STATED
     notes = [f"from {preset.completed[name]}"] if name in preset.completed else []
-    notes += ["deduced, nobody states it"] if name in preset.deduced else []
+    notes += ["deduced, nobody states it"] if deduced else []
     if name in _SPECIAL:
         verdict, more = _SPECIAL[name](preset, verdict, own, known)
         notes += filter(None, [more])

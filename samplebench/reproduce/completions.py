@@ -84,6 +84,7 @@ RULES: Sequence[Rule] = (
         ".*cifar10-32x32-uncond-vp", r"Restart \(Heun\)",
         "the one set of intervals known here, which makes 43 evaluations of 18 steps", (43,),
         settles=("intervals not stated",), params={"intervals": "3:2:0.06:0.3"},
+        open=("intervals",),
     ),
 )  # fmt: skip
 

@@ -35,12 +35,24 @@ def refused() -> tuple[NoPreset, ...]:
 
 
 def preset(name: str) -> ReproductionPreset:
-    """The preset called `name`.
+    """The preset called `name`, in which the catalogue's id of the checkpoint may stand too.
 
     Raises:
         UsageError: there is none; the message holds the nearest name.
     """
     known = presets()
     if name not in known:
+        name = _by_id().get(name, name)
+    if name not in known:
         raise unknown("preset", name, known, "samplebench reproduce --list")
     return known[name]
+
+
+@cache
+def _by_id() -> dict[str, str]:
+    """Names with the catalogue's id in them -> names; of two the first."""
+    found: dict[str, str] = {}
+    for name, each in presets().items():
+        if each.row is not None:
+            found.setdefault(f"{each.row.checkpoint}{name.removeprefix(each.row.model)}", name)
+    return found

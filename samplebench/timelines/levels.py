@@ -45,6 +45,13 @@ class Levels(Timeline):
     ends: Ends = OFF
     usual_ends: Ends = OFF
 
+    @classmethod
+    def differs(cls, planned: Any, loaded: Any) -> str:
+        # Processes of equal law may end at other levels, as far as the model knows any.
+        names = [getattr(each, "name", None) for each in (planned, loaded)]
+        known = None not in names
+        return f"process {names[1]}, not {names[0]}" if known and names[0] != names[1] else ""
+
     @property
     def grid(self) -> Tensor:
         """Levels in float64, on the host."""

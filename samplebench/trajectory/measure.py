@@ -133,7 +133,7 @@ def _measure_block(
     groups: dict[tuple[float, float], list[Setting]] = defaultdict(list)
     for family in asked:
         for setting in family.settings:
-            groups[start_of(setting), _unit(setting)].append(setting)
+            groups[start_of(setting), unit_of(setting)].append(setting)
     for (sigma_max, unit), settings in groups.items():
         levels = {level for setting in settings for level in levels_of(setting) if level > 0}
         bound = Bound(model, labels, len(latents), blamed=True)
@@ -156,7 +156,7 @@ def _measure_block(
                 advance(nfe, f"{setting.solver.name}, {setting.steps} steps")
 
 
-def _unit(setting: Setting) -> float:
+def unit_of(setting: Setting) -> float:
     """What latents are multiplied by before they are scaled to the first level: mostly 1."""
     import torch
 

@@ -52,7 +52,7 @@ def families(
             sampler that draws noise.
     """
     look_up(request)
-    solvers = [_on_levels(model, sampler) for sampler in request.sampler]
+    solvers = [on_levels(model, sampler) for sampler in request.sampler]
     params = params_by_name(request.param, request.sampler, solvers)
     made: dict[tuple[Any, ...], Family] = {}
     for solver in solvers:
@@ -67,7 +67,7 @@ def families(
     return list(made.values())
 
 
-def _on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
+def on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     """The sampler on noise levels, as the reference solution is."""
     own = Solver.of(sampler)
     if own.timeline.solved:

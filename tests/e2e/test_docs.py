@@ -287,6 +287,10 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
         kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
         kept = [ast.unparse(node) for node in code.body if isinstance(node, kinds)]
         (folder / "mypackage" / "mymodule.py").write_text("\n".join(kept))
+    elif name == "docs/board.md":
+        (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
+        first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
+        (folder / "mine.py").write_text(first)
     elif name == "docs/your-sampler.md":
         first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
         (folder / "mine.py").write_text(first.partition("\n\n\nframe = ")[0])

@@ -151,6 +151,9 @@ def test_filters_that_nothing_passes(samplebench, tmp_path):
         (("--max-nfe", "0"), "--max-nfe 0: evaluations are counted from 1"),
         (("--remeasured", "--sampler", "heun"), "--sampler does not go with --remeasured"),
         (("--remeasured", "--max-nfe", "5"), "--max-nfe does not go with --remeasured"),
+        (("--remeasured", "--max-nfe", "0"), "--max-nfe does not go with --remeasured"),
+        (("--remeasured", "--sampler", ""), "--sampler does not go with --remeasured"),
+        (("--remeasured", "--checkpoint", "zzz"), "known: "),
         (("--remeasured", "--uncertain"), "--uncertain does not go with --remeasured"),
         (("--remeasured", "--out", "here"), "--out does not go with --remeasured"),
         (

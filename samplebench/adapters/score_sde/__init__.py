@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplebench.adapters.score_sde.config import trained_process
 from samplebench.devices import NETWORKS
 from samplebench.registry import adapters
 
@@ -21,6 +22,7 @@ _EPSILON_T = 1e-5
 @adapters.register(
     "score-sde",
     summary="score-SDE .pth: EMA weights; config in the release's words",
+    process=lambda config, shape: trained_process(config),
     protocol="score-sde",
     suffixes=(".pth",),
     precisions=NETWORKS,

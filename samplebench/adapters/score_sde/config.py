@@ -11,6 +11,8 @@ from typing import Any
 
 from samplebench.errors import InputError
 from samplebench.networks.edm_arguments import RULES
+from samplebench.processes import process
+from samplebench.processes.isotropic import Isotropic
 
 # What the four released models have in common; with any other value the function is another one.
 _COMMON = {
@@ -36,6 +38,8 @@ _BY_SDE = {
         "model_config.scale_by_sigma": True,
     },
 }
+# The release's word -> the process's name.
+_PROCESSES = {"vpsde": "vp", "vesde": "ve"}
 _ENCODERS = {"none": "standard", "residual": "residual"}
 # The release's word -> SongUNet's.
 _WIDTHS = {
@@ -44,6 +48,13 @@ _WIDTHS = {
     "num_res_blocks": "num_blocks",
     "attn_resolutions": "attn_resolutions",
 }
+
+
+def trained_process(config: Mapping[str, Any]) -> Isotropic | None:
+    """The process of a release's model; None where its config says none that is known."""
+    name = _PROCESSES.get(str(config.get("training.sde")))
+    found = None if name is None else process(name)
+    return found if isinstance(found, Isotropic) else None
 
 
 def songunet_arguments(

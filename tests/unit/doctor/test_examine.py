@@ -12,7 +12,7 @@ import samplebench as sb
 from samplebench.checkpoints.catalog import catalog
 from samplebench.checkpoints.local import local_file
 from samplebench.cli import main
-from samplebench.doctor import EVALUATIONS, examine
+from samplebench.doctor import evaluations_for, examine
 from samplebench.doctor.data_range import USUAL, DataRange, nearest
 from samplebench.models.model import Model
 
@@ -21,6 +21,7 @@ TRAINED = (
     "digits-adm-base", "digits-cld", "digits-bdm",
 )  # fmt: skip
 EXACT = ("digits-exact", "digits-exact-uncond", "digits-cld-exact", "digits-bdm-exact")
+MIXTURES = ("exact-2d", "exact-modes", "exact-overlap")
 WEIGHTS = "the weights are not those of a trained network"
 
 
@@ -111,15 +112,32 @@ class Wrapped(Model):
 
 @pytest.mark.parametrize("name", [*EXACT, "digits-adm"])
 def test_models_that_denoise(name):
-    asked = []
-    found = examine(sb.load(name, device="cpu"), asked.append)
+    asked, model = [], sb.load(name, device="cpu")
+    found = examine(model, asked.append)
     assert found.healthy and found.denoises and "behaves like a denoiser" in found.verdict
     assert (found.parameters is None) == (name in EXACT)
     # With three evaluations of one image for the time.
-    assert sum(asked) == EVALUATIONS + 3 <= 110
+    assert sum(asked) == evaluations_for(model) + 3 <= 110
     left = [finding.left for finding in found.findings]
     assert left == sorted(left, reverse=True) and len(left) == 5
     assert set(found.seconds) == {1, 4} and all(s > 0 for s in found.seconds.values())
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_mixtures_of_few_elements(name):
+    """Of which more images are looked at; told a quarter of the level they are none."""
+    model, asked = sb.load(name, device="cpu"), []
+    found = examine(model, asked.append)
+    assert found.healthy and found.data_range == USUAL
+    assert sum(asked) == evaluations_for(model) + 3
+
+    class Mistold(Model):
+        shape, device, state_dtype = model.shape, model.device, model.state_dtype
+
+        def __call__(self, x, sigma, labels=None):
+            return model(x, torch.as_tensor(sigma) / 4)
+
+    assert not examine(Mistold()).healthy
 
 
 def test_a_kernel_as_wide_as_the_noise_leaves_half_of_it():

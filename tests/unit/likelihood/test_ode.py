@@ -161,6 +161,8 @@ def test_every_embedded_model_has_gradients_or_is_refused(name):
     model = sb.load(name, device="cpu")
     classes = int(model.num_classes)
     x = torch.from_numpy(load_digits()[0][held_out_digits()[:2]] / 127.5 - 1)
+    if tuple(x.shape[1:]) != tuple(model.shape):
+        x = model.draw(2, 0)[0]
     labels = torch.tensor([1, 2])[: 2 if classes else 0] if classes else None
     if name in ("digits-cld", "digits-bdm", "digits-cld-exact", "digits-bdm-exact"):
         with pytest.raises(UsageError, match=r"answers no D\(x; sigma\)"):

@@ -85,7 +85,12 @@ def test_deduced_cells():
     )
     assert printed == {"sampler": 5, "discretization": 212, "reference_stats": 121}
     deduced = Counter(name for row in load() for name in row.deduced)
-    assert {name: deduced[name] for name in printed} == printed
+    # A cell that says that nobody says it is not one that somebody deduced.
+    open_cells = sum(row["discretization"] == "~not stated" for row in PRINTED)
+    assert open_cells > 50
+    assert {name: deduced[name] for name in printed} == printed - Counter(
+        {"discretization": open_cells}
+    )
     assert "nfe" in only(model="admip-cifar10").deduced
     assert only(model="edm-cifar10-32x32-uncond-vp", nfe=43).deduced == ("model_id",)
 

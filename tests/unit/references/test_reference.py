@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from samplebench.errors import EnvironmentError_, InputError, UsageError
-from samplebench.features.digits import DigitsExtractor
+from samplebench.features.judged import extractor_of
 from samplebench.metrics.moments import Moments
 from samplebench.references import reference as references
 
@@ -67,10 +68,12 @@ def test_what_ships():
 
 @pytest.mark.parametrize("name", references.shipped())
 def test_an_embedded_reference_fits_its_extractor(name):
-    found, extractor = references.load(name), DigitsExtractor()
+    found = references.load(name)
+    extractor, features = extractor_of(found.extractor, torch.device("cpu")), found.mean.size
     assert found.id == name
-    assert (found.extractor, found.weights_sha256) == ("digits", extractor.weights_sha256)
-    assert found.mean.shape == (64,) and found.cov.shape == (64, 64)
+    assert found.weights_sha256 == extractor.weights_sha256
+    assert found.extractor == "pixels" or features == extractor.feature_dim
+    assert found.mean.shape == (features,) and found.cov.shape == (features, features)
     assert found.mean.dtype == found.cov.dtype == np.float64
     assert np.array_equal(found.cov, found.cov.T)
     assert np.linalg.eigvalsh(found.cov)[0] > 0

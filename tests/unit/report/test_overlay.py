@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from samplebench.protocols import PROTOCOLS
 from samplebench.published import load
 from samplebench.report.curves import plots_of
-from samplebench.report.match import Run, mismatches
+from samplebench.report.match import Run, compared_by, mismatches
 from samplebench.report.overlay import Links, _run, links, overlay
 from samplebench.report.sweep import chart_of, figure_key
 from samplebench.results.view import View
@@ -101,6 +102,40 @@ def test_one_other_condition_makes_points_hollow_and_is_named(change, said):
     if said == "reference differs":
         text = " ".join(near.points[0].hover)
         assert "reference edm:cifar10-32x32 not edm-cifar10-mine" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "num_samples", "changes"),
+    [
+        (name, n, changes)
+        for name in ("edm", "edm2", "openai", "score-sde", "digits")
+        for n in (5000, 50_000)
+        for changes in ({}, {"noise": "nvlabs"})
+    ],
+)
+def test_noise_and_n_leave_a_protocol_what_it_is(name, num_samples, changes):
+    made = PROTOCOLS[name].override(num_samples=num_samples, **changes)
+    assert compared_by(made.name, num_samples) == name
+    others = [each for each in ("float32", "float64") if each != PROTOCOLS[name].state_dtype]
+    other = made.override(state_dtype=others[0])
+    if other.name.startswith("custom:"):  # else it is another that is registered
+        assert compared_by(other.name, num_samples) in (other.name, "edm", "edm2")
+        assert compared_by(other.name, num_samples) != name
+
+
+def test_edms_own_noise_is_as_published():
+    """A point that follows EDM's script to the letter is filled."""
+    protocol = PROTOCOLS["edm"].override(noise="nvlabs").name
+    assert protocol.startswith("custom:")
+    series = overlay(view({"protocol": protocol}), {"vp-cifar10": BASELINE})
+    assert filled(series) == filled(overlay(view({}), {"vp-cifar10": BASELINE})) != []
+
+
+def test_a_smaller_n_is_one_difference():
+    protocol = PROTOCOLS["edm"].override(num_samples=5000, noise="nvlabs").name
+    run = view({"protocol": protocol, "num_samples": 5000})
+    names = [series.name for series in overlay(run, {"vp-cifar10": BASELINE})]
+    assert any(name.endswith(", N 50000 not 5000") for name in names)
 
 
 def test_another_precision_than_the_releases_makes_points_hollow():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from samplebench.reproduce import presets
+from samplebench.reproduce.execute import planned
 
 
 def _kinds():
@@ -24,3 +27,9 @@ def pytest_generate_tests(metafunc):
         slow = [name for name in presets() if name not in quick]
         marked = [pytest.param(name, marks=pytest.mark.slow) for name in slow]
         metafunc.parametrize("any_name", [*quick, *marked])
+
+
+@pytest.fixture(scope="session")
+def plan_of():
+    """`plan_of(name)`: the plan of a preset as it is; thousands of steps take a while to plan."""
+    return cache(lambda name: planned(presets()[name]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import pytest
 
@@ -21,9 +20,15 @@ UNIPC = "edm-cifar10-32x32-uncond-vp/unipc/10@diff-sampler"
 ALWAYS = {"noise"}
 
 
-@cache
-def usual(name):
-    return checks(name)
+@pytest.fixture
+def usual(plan_of):
+    """`usual(name)`: the checklist of a preset that runs as it is, which is what it intends."""
+
+    def found(name):
+        plan = plan_of(name)
+        return {check.name: check for check in checklist(preset(name), plan, plan)}
+
+    return found
 
 
 def checks(name, **words):
@@ -111,7 +116,13 @@ def test_another_n_is_no_reproduction():
         ("admip-celeba64/respaced/100", "reference", NOT_STATED, "images of yours"),
         ("iddpm-cifar10-uncond-50M-500K/respaced/4000", "weights", MATCHES, "500K"),
         ("iddpm-cifar10-uncond-50M-500K/respaced/4000", "N", NOT_STATED, ""),
-        ("edm-cifar10-32x32-uncond-vp/heun/35@edm-es", "checkpoint", MATCHES, "deduced"),
+        ("edm-cifar10-32x32-uncond-vp/heun/35@edm-es", "checkpoint", NOT_STATED, "deduced"),
+        ("edm-cifar10-32x32-uncond-vp/heun/35@edm-es", "NFE", NOT_STATED, "deduced"),
+        ("edm-cifar10-32x32-uncond-vp/heun/35@edm-es", "steps", MATCHES, ""),
+        (
+            "baseline-cifar10-32x32-uncond-vp/restart/43@xu-2023-table-3",
+            "intervals", NOT_STATED, "the one set of intervals known here",
+        ),
         (
             "scoresde-vp-cifar10_ddpmpp_deep_continuous/ddim-eta-0/10@zheng-2023-table-9",
             "sigma_min", MATCHES, "stated stop time",
@@ -119,16 +130,15 @@ def test_another_n_is_no_reproduction():
         ("baseline-cifar10-32x32-uncond-ve/heun/27", "statistic", MATCHES, "within 3 %"),
     ],
 )  # fmt: skip
-def test_what_is_stated_by_whom(name, condition, verdict, text):
+def test_what_is_stated_by_whom(usual, name, condition, verdict, text):
     check = usual(name)[condition]
     assert check.verdict == verdict and text in check.note
     assert bool(check.theirs) or verdict != MATCHES
 
 
-def test_a_dry_run_of_every_preset(any_name):
+def test_a_dry_run_of_every_preset(any_name, plan_of):
     """Plan, cost, needs and checklist, without a connection."""
-    each = preset(any_name)
-    plan = planned(each)
+    each, plan = preset(any_name), plan_of(any_name)
     found, cost, missing = checklist(each, plan, intended(each, plan)), cost_of(plan), needs(each)
     told = plan_facts(each, plan, missing, cost)
     assert told["evaluations"].startswith(f"{cost.evaluations:,}")
@@ -157,7 +167,7 @@ def test_the_dry_run_of_the_command(capsys):
     assert '"seeds": [\n  0,\n  5000,\n  10000\n ]' in capsys.readouterr().out
 
 
-def test_lines_fit_the_width():
+def test_lines_fit_the_width(usual):
     found = list(usual("gddim-cld-cifar10/gddim-lam-1/50").values())
     for width in (60, 80, 200):
         lines = check_lines(found, width)

@@ -22,7 +22,7 @@ _spec = importlib.util.spec_from_file_location("networks", Path(__file__).with_n
 _networks = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_networks)
 
-FEW = ("iddpm-cifar10", "cld-cifar10")
+FEW = ("iddpm-cifar10",)
 GUIDED = [entry.id for entry in catalog().values() if entry.classifier is not None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from samplebench.cli import main
 from samplebench.errors import UsageError
 from samplebench.published import load
 from samplebench.references import reference as references
+from samplebench.registry import discretizations, samplers
 from samplebench.report.match import Run, algorithm, mismatches
 from samplebench.reproduce import preset, presets, refused
 from samplebench.reproduce.completions import GRIDS, RULES, WEIGHTS
@@ -70,10 +72,70 @@ def test_an_unknown_name_is_told_with_the_nearest():
         preset("digits-vp/heum/20")
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("edm-cifar10-uncond-vp/heun/35", "edm-cifar10-32x32-uncond-vp/heun/35"),
+        ("vp-cifar10/edm/383", "baseline-cifar10-32x32-uncond-vp/edm/383"),
+        ("edm2-img64-s-autog-fid/heun/63",
+         "edm2-img64-s-1073741-0.045+autoguidance/heun/63"),
+        ("edm-cifar10-uncond-vp/unipc/10@diff-sampler",
+         "edm-cifar10-32x32-uncond-vp/unipc/10@diff-sampler"),
+    ],
+)  # fmt: skip
+def test_the_catalogues_id_is_known_in_a_name(said, meant):
+    assert preset(said) is presets()[meant]
+
+
+def test_names_of_the_catalogue_mean_one_preset_each():
+    spelt = [
+        f"{each.row.checkpoint}{name.removeprefix(each.row.model)}"
+        for name, each in presets().items()
+        if each.row is not None
+    ]
+    assert len(set(spelt)) == len(spelt)
+
+
 def test_values_that_are_unsure_or_bounds_are_none():
     assert all(each.row.certainty != "C" for each in presets().values() if each.row)
     reasons = {each.row.certainty: each.reason for each in refused() if each.row.fid is not None}
     assert "certainty C" in reasons["C"]
+
+
+@pytest.mark.parametrize(
+    ("model", "printed", "grid", "reason"),
+    [
+        # What is registered here must not be called missing.
+        ("adm-imagenet128+guidance", "DDIM", "ddim25", "guidance scale not stated"),
+        ("edm-cifar10", "DPM-Solver++", "", "sampler dpmpp: order not stated"),
+        ("scoresde-vp", "DPM-Solver (multistep)", "", "sampler dpm-solver: multistep"),
+        ("scoresde-vp", "DPM-Solver++ (singlestep)", "", "sampler dpmpp: singlestep"),
+        ("edm-cifar10", "DPM-Solver-v3", "", "no sampler dpm-solver-v3 here"),
+        # Nor a file that nobody compared be said to differ.
+        ("scoresde-ve", "PC", "", "not known to be the released file's weights: best-FID"),
+        ("admip-celeba64", "learned", "", "not known to be the released file's weights: 300K"),
+        ("edm-imagenet", "EDM Heun", "", "weights: perhaps the group's own"),
+    ],
+)
+def test_a_refusal_says_what_is_so(model, printed, grid, reason):
+    alike = [
+        each.reason
+        for each in refused()
+        if each.row.model.startswith(model)
+        and each.row.sampler_printed.startswith(printed)
+        and each.row.grid_printed.startswith(grid)
+    ]
+    assert any(reason in text for text in alike)
+
+
+def test_no_refusal_calls_missing_what_is_here():
+    for each in refused():
+        missing = re.fullmatch(
+            r"no sampler (\S+) here|noise levels not known here: (.+)", each.reason
+        )
+        if missing:
+            assert missing[1] not in samplers.names() and missing[2] not in discretizations.names()
+            assert not each.row.grid.ours or missing[1]
 
 
 def test_nothing_in_the_tables_of_completions_is_idle():
@@ -115,7 +177,7 @@ def explained(each, text):
             )
         )
     if text.startswith("protocol "):
-        return "noise" in words or row.family in ("other", "score-sde")
+        return row.family in ("other", "score-sde")
     if text.startswith(("sigma_m", "final", "r ")):
         return text.split(" ")[0] in each.completed
     if text.startswith("reference "):
@@ -127,10 +189,9 @@ def explained(each, text):
     return text in row.measured or text.endswith(" deduced")
 
 
-def test_a_preset_plans_what_its_row_prints(any_name):
+def test_a_preset_plans_what_its_row_prints(any_name, plan_of):
     """NFE, steps, N, seeds, and every condition that `report.match` compares."""
-    each = preset(any_name)
-    plan = planned(each)
+    each, plan = preset(any_name), plan_of(any_name)
     (row,), entry = plan.rows, catalog()[each.checkpoint]
     assert row.columns["nfe"] == each.nfe
     assert row.columns["model"] == entry.id
@@ -220,6 +281,11 @@ def test_the_list_and_its_filters(capsys, words, texts):
         (("--list", "--checkpoint", "edm-cifar10-uncond-vq"), "edm-cifar10-uncond-vp"),
         (("--list", "--sampler", "heum"), "heun"),
         (("--list", "--source", "nobody"), "no published value's source"),
+        (("--list", "--checkpoint", ""), "lists all"),
+        (("--list", "--dry-run"), "--dry-run goes with a preset"),
+        (("--list", "--num-samples", "5"), "--num-samples goes with a preset"),
+        (("--list", "--out", "x"), "--out goes with a preset"),
+        (("<script>",), "'samplebench reproduce --list' lists all"),
         (("--list", "digits-vp/heun/20"), "leave out --list"),
         (("digits-vp/heun/20", "--sampler", "heun"), "--sampler goes with --list"),
         ((), "name a preset"),

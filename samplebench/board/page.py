@@ -1,0 +1,120 @@
+"""The board as Markdown: every table of a model, and the best of each budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from samplebench.board.entrants import Absent
+from samplebench.board.ranking import student
+from samplebench.board.table import EXACT, BoardRow
+from samplebench.files.atomic import write_atomic
+from samplebench.results.fields import number, printable, value_text
+
+BEST = 5
+_NOTHING = "–"
+
+
+def models_of(rows: Iterable[BoardRow]) -> list[str]:
+    return list(dict.fromkeys(row.model for row in rows))
+
+
+def budgets_of(rows: Iterable[BoardRow]) -> list[int]:
+    return sorted({row.nfe_requested for row in rows if row.nfe_requested is not None})
+
+
+def facts_of(rows: Sequence[BoardRow]) -> str:
+    """What holds for all values, in a few sentences."""
+    repeats = len(rows[0].w2_each)
+    return (
+        f"{repeats} sets of {rows[0].num_samples:,} samples; values are means over them, ± the "
+        f"standard error of the mean. W2 and truncation error are root mean squares per element, "
+        f"of data in [-1, 1]. The rank comes first or in parentheses; neighbours whose paired "
+        "difference is "
+        f"below {student(repeats):.2f} of its standard errors are ties and share it; behind it how "
+        "many samplers are clearly better, each compared alone."
+    )
+
+
+def best_table(rows: Sequence[BoardRow], count: int = BEST) -> str:
+    """The first of each budget by W2, a column each, as a Markdown table.
+
+    Args:
+        rows: of one model.
+    """
+    budgets = budgets_of(rows)
+    ordered = {b: [r for r in rows if r.nfe_requested == b] for b in budgets}
+    lines = [[f"NFE {budget}" for budget in budgets]]
+    for place in range(count):
+        line = []
+        for budget in budgets:
+            found = ordered[budget][place : place + 1]
+            line.append("".join(f"{r.rank}. {_name(r)} {_value(r)}" for r in found) or _NOTHING)
+        lines.append(line)
+    return _markdown(lines)
+
+
+def w2_table(rows: Sequence[BoardRow]) -> str:
+    """All samplers of a model by how many are better, W2 with its rank at every budget."""
+    cells = {_at(r): f"{_value(r)} ({r.rank}; {r.better})" for r in rows if r.rank}
+    return _table(rows, cells, "better")
+
+
+def truncation_table(rows: Sequence[BoardRow]) -> str:
+    """The same of the truncation error, of those that have one."""
+    cells = {
+        _at(r): f"{_short(r.truncation)} ({r.truncation_rank}; {r.truncation_better})"
+        for r in rows
+        if r.truncation_rank
+    }
+    return _table([r for r in rows if r.truncation_rank], cells, "truncation_better")
+
+
+def write_page(rows: Sequence[BoardRow], away: Sequence[Absent], path: Path) -> Path:
+    """All tables of all models, as Markdown."""
+    parts = ["# The exact board", facts_of(rows)]
+    for model in models_of(rows):
+        own = [row for row in rows if row.model == model]
+        parts += [f"## {printable(model)}", floor_text(own), "### W2 to exact draws", w2_table(own)]
+        parts += ["### Truncation error", truncation_table(own)]
+    if away:
+        parts += ["## Not on the board", "\n".join(f"* `{a.sampler}`: {a.reason}" for a in away)]
+    return write_atomic(path, ("\n\n".join(parts) + "\n").encode("utf-8"))
+
+
+def floor_text(rows: Sequence[BoardRow]) -> str:
+    """What two sets of exact draws of a model are apart."""
+    floor = next(row for row in rows if row.sampler == EXACT)
+    return f"Two sets of exact draws are {value_text(floor.w2, floor.w2_stderr)} apart."
+
+
+def _table(rows: Sequence[BoardRow], cells: Mapping[tuple[str, int | None], str], rank: str) -> str:
+    budgets, places = budgets_of(rows), dict[str, list[int]]()
+    for row in rows:
+        if row.nfe_requested is not None:
+            places.setdefault(_name(row), []).append(getattr(row, rank))
+    order = sorted(places, key=lambda name: (sum(places[name]) / len(places[name]), name))
+    lines = [["sampler", *(f"NFE {budget}" for budget in budgets)]]
+    lines += [[name, *(cells.get((name, b), _NOTHING) for b in budgets)] for name in order]
+    return _markdown(lines)
+
+
+def _at(row: BoardRow) -> tuple[str, int | None]:
+    return _name(row), row.nfe_requested
+
+
+def _name(row: BoardRow) -> str:
+    return f"**`{printable(row.label)}`**" if row.guest else f"`{printable(row.label)}`"
+
+
+def _value(row: BoardRow) -> str:
+    return value_text(row.w2, row.w2_stderr) if number(row.w2) is not None else "not finite"
+
+
+def _short(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.2g}"
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    head, *rest = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([head, "|" + "---|" * len(lines[0]), *rest])

@@ -1,0 +1,71 @@
+"""Ranks of planted values: what is clear, what is a tie, and who shares it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from samplebench.board.ranking import better, clear, mean_and_error, ranks, student
+
+NOISE = np.array([0.03, -0.02, 0.01, -0.04, 0.02])
+
+
+def test_the_bound_is_as_rare_as_two_known_errors():
+    assert student(5) == pytest.approx(2.869, abs=1e-3)
+    assert student(10_000) == pytest.approx(2.0, abs=1e-3)
+    assert 2 * t.sf(student(5), 4) == pytest.approx(0.0455, abs=1e-4)
+
+
+def test_equals_are_told_apart_once_in_22():
+    draw = np.random.default_rng(1).normal(size=(4000, 2, 5))
+    share = np.mean([clear(one, other) for one, other in draw])
+    assert share == pytest.approx(0.0455, abs=0.01)
+
+
+def test_noise_that_both_have_does_not_hide_a_difference():
+    assert clear(1 + NOISE, 1.01 + NOISE + 0.001 * NOISE[::-1])
+    assert not clear(1 + NOISE, 1.01 + NOISE[::-1])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 2, 3], [1, 2, 3]),
+        ([3, 1, 2], [3, 1, 2]),
+        ([1, 1, 2], [1, 1, 3]),
+        ([2, 1, 2, 2], [2, 1, 2, 2]),
+        ([1, 1 + 1e-9, 1 + 3e-6], [1, 1, 3]),
+        ([math.inf, 1, math.inf], [2, 1, 2]),
+        ([1], [1]),
+        ([], []),
+    ],
+)
+def test_values_without_noise(values, expected):
+    assert ranks([[value] * 5 for value in values]) == expected
+
+
+def test_a_chain_of_ties_is_one_group():
+    a, b, c = (mean + scale * NOISE for mean, scale in ((1.0, 1), (1.005, -1), (1.01, 1)))
+    c = c + 1e-4 * NOISE[::-1]
+    assert clear(a, c) and not clear(a, b) and not clear(b, c)
+    assert ranks([a, b, c]) == [1, 1, 1]
+    assert better([a, b, c]) == [0, 0, 1]
+    assert better([c, a, b, 2 + NOISE]) == [1, 0, 0, 3]
+    assert ranks([a, b, c, 2 + NOISE]) == [1, 1, 1, 4]
+
+
+def test_one_repeat_tells_nobody_apart():
+    assert ranks([[1.0], [2.0]]) == [1, 1]
+
+
+def test_where_some_sets_are_lost_it_comes_last():
+    assert ranks([[1, 1, math.inf], [5, 5, 5], [2, 2, 2]]) == [3, 2, 1]
+
+
+def test_the_error_is_that_of_a_mean():
+    mean, error = mean_and_error([1, 2, 3, 4])
+    assert mean == 2.5 and error == pytest.approx(math.sqrt(5 / 3) / 2)
+    assert mean_and_error([3.0]) == (3.0, 0.0)
