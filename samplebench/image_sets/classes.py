@@ -79,9 +79,9 @@ def classes_at(path: Path, count: int) -> Classes:
     if os.path.isdir(path):
         return _of_files(path, Folder(path).listing.images)
     arrays = Arrays(path)
+    if list(arrays.keys) == [""]:
+        return Classes(None, f"{path.name} is a single array, without labels")
     if not arrays.keys:
-        if path.suffix == ".npy":
-            return Classes(None, f"{path.name} is a single array, without labels")
         return _of_files(path, Zipped(path).listing.images)
     key = next((_BESIDE[name] for name in _BESIDE if name in arrays.keys), "")
     if key not in arrays.keys or not key:

@@ -101,7 +101,13 @@ def test_classes_are_found(place, form, tmp_path):
         assert (few.sha256, few.labels_sha256) == (data.sha256, data.labels_sha256)
 
 
+def npy(folder):
+    np.save(folder / "data.npy", PIXELS[:, None])
+    return folder / "data.npy"
+
+
 MISSING = {
+    "a single array": (npy, "data.npy is a single array, without labels"),
     "no labels": (lambda f: npz(f, labels=None), "data.npz holds"),
     "labels of another name": (lambda f: npz(f, "images", "classes"), "no labels"),
     "one folder": (
