@@ -76,7 +76,9 @@ def test_an_embedded_reference_fits_its_extractor(name):
     assert found.mean.shape == (features,) and found.cov.shape == (features, features)
     assert found.mean.dtype == found.cov.dtype == np.float64
     assert np.array_equal(found.cov, found.cov.T)
-    assert np.linalg.eigvalsh(found.cov)[0] > 0
+    # Of grey images the three channels of pixels are one.
+    values = np.linalg.eigvalsh(found.cov)
+    assert values[0] > (-1e-12 * values[-1] if found.extractor == "pixels" else 0)
     assert found.num_images >= 1797 and found.made_from
 
 
