@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samplebench.errors import UsageError
+from samplebench.image_sets.classes import Classes
 from samplebench.image_sets.image_set import batch_size
 
 if TYPE_CHECKING:
@@ -24,12 +25,17 @@ class StartImages:
     Attributes:
         description: in words, e.g. "360 digits that no network was trained on".
         pixels: uint8 [M, C, H, W], which may be mapped from a file.
-        labels: int64 [M] in [0, classes); None where they are not known.
+        classes: of each; None where no model is told one.
     """
 
     description: str
     pixels: np.ndarray
-    labels: np.ndarray | None = None
+    classes: Classes | None = None
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """int64 [M]; None where they are not known."""
+        return None if self.classes is None else self.classes.labels
 
     @property
     def count(self) -> int:
@@ -47,28 +53,28 @@ class StartImages:
         return found.hexdigest()
 
     def check(self, model: str, shape: Sequence[int], num_classes: int | None) -> None:
-        """Raises `UsageError` where a model makes other images, or needs labels that are not here.
+        """Looks whether the images and their classes are those of a model.
 
         Args:
             model: its name, for messages.
             shape: of its images, zeros where not known.
             num_classes: None where not known.
+
+        Raises:
+            UsageError: it makes other images, or needs labels that are not here.
+            InputError: a label is none of its classes.
         """
         own = self.pixels.shape[1:]
         if all(shape) and tuple(shape) != own:
             raise UsageError(f"{self.description} are {_size(own)}, {model} makes {_size(shape)}")
         if not num_classes:
             return
-        if self.labels is None:
+        found = None if self.classes is None else self.classes.of(num_classes)
+        if found is None or found.labels is None:
+            why = "no labels are known" if found is None else found.said
             raise UsageError(
-                f"{model} is told a class, and {self.description} have none: give an .npz with "
-                "`images` and `labels`, or take an unconditional model"
-            )
-        least, most = int(self.labels.min()), int(self.labels.max())
-        if not 0 <= least <= most < num_classes:
-            raise UsageError(
-                f"{self.description} have labels from {least} to {most}, {model} has the classes 0 "
-                f"to {num_classes - 1}"
+                f"{model} is told a class, and {self.description} have none: {why}; give an .npz "
+                "with `images` and `labels`, or take an unconditional model"
             )
 
     def of(
@@ -82,7 +88,7 @@ class StartImages:
             shape, num_classes: of the model.
 
         Raises:
-            UsageError: as `check` does.
+            UsageError, InputError: as `check` does.
         """
         import torch
 

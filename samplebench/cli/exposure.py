@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from samplebench.bench.request import Request
 from samplebench.cli.common import decide, print_table, say, writing
 from samplebench.errors import UsageError
-from samplebench.trajectory.real_images import real_images
+from samplebench.scoring.real_images import real_images
 from samplebench.trajectory.starting_levels import USUAL, asked_levels
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def measure(args: argparse.Namespace, words: dict[str, object]) -> int:
     if words.pop("steps", None) is not None:
         raise UsageError("--steps: with --from-data a chain is said by --nfe, e.g. --nfe 35")
     levels = asked_levels(words.pop("levels", USUAL))
-    real = real_images(args.from_data, quiet=args.quiet)
+    real = real_images(args.from_data, "--from-data", quiet=args.quiet)
     request = Request.of(**words, offline=args.offline, yes=args.yes)
 
     from samplebench.trajectory.chains import planned
@@ -55,7 +55,7 @@ def measure(args: argparse.Namespace, words: dict[str, object]) -> int:
     from samplebench.trajectory.exposure_page import write_exposure
 
     # Names first: a typo is told before torch is imported.
-    plan = planned(request, real.images.count)
+    plan = planned(request, real.count)
     with writing(plan.folder):
         found = measured(plan, real, levels, quiet=args.quiet)
         paths = write_exposure(found, plan.folder)

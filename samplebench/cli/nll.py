@@ -32,8 +32,8 @@ samplebench nll --model my.pt --format openai --model-config my.json --data test
 # Those of the request, as `run` has them, and what is said of them here.
 _WORDS = {
     "model": ("ID", f"the model, as for run (default: {DEFAULT_MODEL}, which needs no download)"),
-    "num-samples": ("N", "the first N images (default: all)"),
-    "seed": ("S", "image i has the draws of seed S + i (default: 0)"),
+    "num-samples": ("N", "N images, spread over the set (default: all)"),
+    "seed": ("S", "image i of the set has the draws of seed S + i (default: 0)"),
     "repeats": ("R", "how often fresh noise is drawn for each image (default: 1)"),
     "batch-size": ("B", "images at once; filed together (default: 64)"),
     **{name: WORDS[name] for name in ("device", "dtype", "checkpoints", "file")},
@@ -82,8 +82,6 @@ def main(args: argparse.Namespace) -> int:
     optional, classes = Known(entry).labels_optional, entry.num_classes
     fit = Fitting(entry.id, entry.shape, classes, optional, words.labels)
     data = images_of(args.data, fit, request.num_samples, args.quiet)
-    if data.count < 2:
-        raise UsageError(f"{args.data} holds one image, which leaves no standard error; give 2")
 
     from samplebench.likelihood.measure import measure
     from samplebench.likelihood.page import write_likelihood

@@ -36,7 +36,7 @@ Advance = Callable[[float], None]
 
 
 def values_of(plan: LikelihoodPlan, repeat: int, first: int, count: int, tell: Advance) -> Values:
-    """The values of images first .. first + count - 1, float64.
+    """The values of images number first .. first + count - 1 of the data's order, float64.
 
     "bits" and "evaluations"; of the bound also its `PARTS` and, as sums over the images by step,
     its `STEPS`; of the ODE also "log_density", nats of the dequantized image in [-1, 1].
@@ -46,19 +46,19 @@ def values_of(plan: LikelihoodPlan, repeat: int, first: int, count: int, tell: A
     """
     import torch
 
-    model, part = plan.model, slice(first, first + count)
-    labels = None if plan.data.labels is None else torch.from_numpy(plan.data.labels[part])
-    labels = None if labels is None else labels.to(model.device)
-    bound = Bound(model, labels, count, blamed=True)
-    seed = plan.seed + first
-    watched = watched_generators(seed, model.device) if is_foreign(model) else nullcontext()
-    with around(model), watched, torch.no_grad():
+    part = plan.data.order[first : first + count]
+    bound = _bound_to(plan, part)
+    seeds, device = _seeds(plan, part), plan.model.device
+    watched = watched_generators(seeds[0], device) if is_foreign(plan.model) else nullcontext()
+    with around(plan.model), watched, torch.no_grad():
         make = _bound if plan.method == BY_BOUND else _ode
-        found = make(plan, bound, repeat, first, tell)
+        found = make(plan, bound, repeat, part, tell)
     assert bound.counts is not None
-    if not np.isfinite(found["bits"]).all():
+    if lost := plan.data.places[part][~np.isfinite(found["bits"])].tolist():
         why = bound.watch.why(count) or f"{bound.name} leaves no finite likelihood"
-        raise UsageError(f"images {first} to {first + count - 1} have no value: {why}")
+        raise UsageError(
+            f"{len(lost)} of {count} images have no value, image {lost[0]} the first of them: {why}"
+        )
     return {**found, "evaluations": bound.counts.astype(np.float64)}
 
 
@@ -68,21 +68,28 @@ def check_model(plan: LikelihoodPlan) -> None:
 
     if plan.method == BY_BOUND:
         return
-    count = min(2, plan.data.count)
-    labels = None if plan.data.labels is None else torch.from_numpy(plan.data.labels[:count])
-    model = plan.model
-    bound = Bound(model, None if labels is None else labels.to(model.device), count, blamed=True)
-    with around(model), torch.no_grad():
-        x = _dequantized(plan, 0, 0, count)
-        check_gradients(bound, x, rademacher(x, _seeds(plan, 0, count)))
+    part = plan.data.order[:2]
+    bound = _bound_to(plan, part)
+    with around(plan.model), torch.no_grad():
+        x = _dequantized(plan, 0, part)
+        check_gradients(bound, x, rademacher(x, _seeds(plan, part)))
+
+
+def _bound_to(plan: LikelihoodPlan, part: np.ndarray) -> Bound:
+    """The model with the labels of some images."""
+    import torch
+
+    labels = plan.data.labels
+    given = None if labels is None else torch.from_numpy(labels[part]).to(plan.model.device)
+    return Bound(plan.model, given, len(part), blamed=True)
 
 
 def _bound(
-    plan: LikelihoodPlan, bound: Bound, repeat: int, first: int, tell: Advance
+    plan: LikelihoodPlan, bound: Bound, repeat: int, part: np.ndarray, tell: Advance
 ) -> dict[str, np.ndarray]:
-    model, n = plan.model, bound.batch
-    bytes_ = _tensor(plan, plan.data.images[first : first + n])
-    noise = PortableNoise(_seeds(plan, first, n), model.device, model.state_dtype)
+    model = plan.model
+    bytes_ = _tensor(plan, plan.data.images[part])
+    noise = PortableNoise(_seeds(plan, part), model.device, model.state_dtype)
     # Repeats take further draws of the same seeds.
     noise.draw = repeat * plan.law.steps
     with listening(lambda images, seconds: tell(images)):
@@ -94,13 +101,13 @@ def _bound(
 
 
 def _ode(
-    plan: LikelihoodPlan, bound: Bound, repeat: int, first: int, tell: Advance
+    plan: LikelihoodPlan, bound: Bound, repeat: int, part: np.ndarray, tell: Advance
 ) -> dict[str, np.ndarray]:
-    n, (low, high) = bound.batch, plan.path
-    x = _dequantized(plan, repeat, first, n)
+    low, high = plan.path
+    x = _dequantized(plan, repeat, part)
     e = None
     if plan.divergence == HUTCHINSON:
-        e = rademacher(x, _seeds(plan, first, n), repeat)
+        e = rademacher(x, _seeds(plan, part), repeat)
     done = 0.0
 
     def report(shares: np.ndarray) -> None:
@@ -113,14 +120,15 @@ def _ode(
     return {"bits": score_sde_bits(density, plan.data.dim), "log_density": density}
 
 
-def _dequantized(plan: LikelihoodPlan, repeat: int, first: int, n: int) -> Tensor:
-    pixels = plan.data.images[first : first + n].astype(np.float64)
-    noise = uniforms(_seeds(plan, first, n), pixels.shape[1:], repeat)
+def _dequantized(plan: LikelihoodPlan, repeat: int, part: np.ndarray) -> Tensor:
+    pixels = plan.data.images[part].astype(np.float64)
+    noise = uniforms(_seeds(plan, part), pixels.shape[1:], repeat)
     return _tensor(plan, score_sde_dequantized(pixels, noise))
 
 
-def _seeds(plan: LikelihoodPlan, first: int, n: int) -> range:
-    return range(plan.seed + first, plan.seed + first + n)
+def _seeds(plan: LikelihoodPlan, part: np.ndarray) -> list[int]:
+    """Of images by their places in the set, so that none depends on how many are taken."""
+    return [plan.seed + place for place in plan.data.places[part].tolist()]
 
 
 def _tensor(plan: LikelihoodPlan, values: np.ndarray) -> Tensor:

@@ -125,8 +125,7 @@ def terms(
     kind = variance or law.variance
     for j in reversed(range(law.steps)):
         noise = draw(x0)
-        a = law.alpha_bar[j]
-        x_t = cast(math.sqrt(a), x0) * x0 + cast(math.sqrt(1 - a), x0) * noise
+        x_t = law.noised(j, x0, noise)
         found, v = view.predict_x0(x_t, j)
         if clip_x0:
             found = found.clamp(-1, 1)

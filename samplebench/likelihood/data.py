@@ -7,25 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from samplebench.embedded import held_out_digits, load_digits
 from samplebench.errors import InputError, UsageError
-from samplebench.files.atomic import expanded
-from samplebench.image_sets import ImageSet, read
-from samplebench.likelihood.classes import Classes, checked_classes, classes_at
+from samplebench.image_sets.classes import Classes
 from samplebench.results.cell import hash_of
 from samplebench.scoring.content import Content
-
-# The embedded digits that the embedded networks were not trained on.
-DIGITS = "digits"
+from samplebench.scoring.real_images import RealImages, real_images, spread
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images in the order of their set, the first of them where fewer are asked for.
+    """Images in the order of their set, spread over it where fewer are asked for.
 
     Attributes:
         name: the set, in words.
-        images: uint8 [N, C, H, W].
+        images: uint8 [N, C, H, W], which may be mapped from a file.
+        places: of each in its set, int64 [N], increasing.
+        order: int64 [N], which comes first: of more images the first ones are these.
         labels: int64 [N]; None where none are used.
         classes: where the labels are from, or why there are none.
         of: how many the set has.
@@ -35,6 +32,8 @@ class LabelledImages:
 
     name: str
     images: np.ndarray
+    places: np.ndarray
+    order: np.ndarray
     labels: np.ndarray | None
     classes: str
     of: int
@@ -49,7 +48,7 @@ class LabelledImages:
     @property
     def said(self) -> str:
         """Which they are, in words."""
-        part = "" if self.count == self.of else f"the first {self.count:,} of "
+        part = "" if self.count == self.of else f"{self.count:,} of "
         return part + self.name
 
     @property
@@ -78,7 +77,7 @@ class Fitting:
 
 
 def images_of(source: str, fit: Fitting, count: int | None, quiet: bool) -> LabelledImages:
-    """Reads images, the first `count` of them or all.
+    """Reads images, so many of them or all.
 
     Args:
         source: "digits", or a folder, zip, npy or npz of images.
@@ -86,42 +85,34 @@ def images_of(source: str, fit: Fitting, count: int | None, quiet: bool) -> Labe
 
     Raises:
         InputError: they cannot be read, are of another shape, or fewer.
-        UsageError: labels are missing where the model needs them, or given where it has none.
+        UsageError: nothing is there, or labels are missing where the model needs them, or given
+            where it has none.
     """
-    if source == DIGITS:
-        images = _embedded()
-    else:
-        images = read(expanded(source), quiet=quiet)
-    if count is not None and count > images.count:
+    real = real_images(source, "--data", quiet=quiet)
+    images = real.images
+    if count is not None and count > real.count:
         raise InputError(
-            f"--num-samples {count:,}: {source} holds {images.count:,} images; leave it out for all"
+            f"--num-samples {count:,}: {source} holds {real.count:,} images; leave it out for all"
         )
     # Before all are read: what does not fit is told at once.
     _check_shape(next(iter(images.batches())).shape[1:], source, fit)
-    labels, classes = _labels(source, images.count, fit)
-    content, parts = Content(images.count), list[np.ndarray]()
-    left = images.count if count is None else count
-    for batch in images.batches():
-        content.add(batch)
-        if left > 0:
-            parts.append(batch[:left])
-            left -= len(parts[-1])
-    pixels = np.concatenate(parts)
+    found = _labels(real, fit)
+    chosen = spread(real.count)[:count]
+    places, content = np.sort(chosen), Content(real.count)
+    pixels = real.at(places, content.add)
+    labels = found.labels
     return LabelledImages(
         name=images.description,
         images=pixels,
-        labels=None if labels is None else labels[: len(pixels)],
-        classes=classes,
-        of=images.count,
+        places=places,
+        order=np.searchsorted(places, chosen),
+        labels=found.at(places).labels,
+        classes=found.said,
+        of=real.count,
         sha256=content.sha256,
         labels_sha256=None if labels is None else hash_of({"labels": labels.tolist()}),
         notes=images.notes,
     )
-
-
-def _embedded() -> ImageSet:
-    pixels = load_digits()[0][held_out_digits()]
-    return ImageSet(f"{len(pixels)} held-out digits", len(pixels), lambda: iter([pixels]))
 
 
 def _check_shape(shape: Sequence[int], source: str, fit: Fitting) -> None:
@@ -138,28 +129,24 @@ def _check_shape(shape: Sequence[int], source: str, fit: Fitting) -> None:
     )
 
 
-def _labels(source: str, count: int, fit: Fitting) -> Classes:
+def _labels(real: RealImages, fit: Fitting) -> Classes:
     """As the rule has it: a conditional model is asked with the labels of the data."""
     if not fit.num_classes:
         if fit.labels == "data":
             raise UsageError(f"--labels data: model {fit.model} has no classes; leave it out")
-        return None, "none, the model has no classes"
-    found: Classes = (None, "none, as asked for")
-    if fit.labels == "none" and not fit.optional:
-        raise UsageError(
-            f"--labels none: model {fit.model} is class-conditional and answers with labels alone"
-        )
-    if fit.labels != "none":
-        if source == DIGITS:
-            labels = load_digits()[1][held_out_digits()]
-            found = checked_classes(labels, fit.num_classes, "those of the digits")
-        else:
-            found = classes_at(expanded(source), count, fit.num_classes)
-    missing = found[0] is None and fit.labels != "none"
-    if missing and (fit.labels == "data" or not fit.optional):
+        return Classes(None, "none, the model has no classes")
+    if fit.labels == "none":
+        if not fit.optional:
+            raise UsageError(
+                f"--labels none: model {fit.model} is class-conditional and answers with labels "
+                "alone"
+            )
+        return Classes(None, "none, as asked for")
+    found = real.classes().of(fit.num_classes)
+    if found.labels is None and (fit.labels == "data" or not fit.optional):
         can = f" or ask model {fit.model} without them, --labels none" if fit.optional else ""
         raise UsageError(
-            f"model {fit.model} is class-conditional, and its labels are missing: {found[1]}; give "
-            f"images with labels, e.g. an .npz with arr_0 and arr_1{can}"
+            f"model {fit.model} is class-conditional, and its labels are missing: {found.said}; "
+            f"give images with labels, e.g. an .npz with arr_0 and arr_1{can}"
         )
     return found

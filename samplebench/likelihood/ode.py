@@ -168,9 +168,8 @@ def flow(
         return -speed
 
     begin = torch.cat([x.flatten(1), x.new_zeros(len(x), 1)], 1)
-    end = integrate(
-        slope, begin, length, 0.0, _SHARE * rtol, lambda _, t: report(1 - t / length), _apart
-    )
+    told, who = lambda _, t: report(1 - t / length), f"density with rtol={rtol:g}"
+    end = integrate(slope, begin, length, 0.0, _SHARE * rtol, told, _apart, who)
     lost = ~torch.isfinite(end).all(1)
     if bool(lost.any()):
         why = model.watch.why(len(x)) or "the ODE has no finite way on"

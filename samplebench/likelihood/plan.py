@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from samplebench.processes.discrete import DiscreteProcess
 
 # Raised where values change: older ones are then not taken up.
-_NUMERICS = 1
+_NUMERICS = 2
 BY_BOUND, BY_ODE = "bound", "ode"
 METRICS = {BY_BOUND: "bpd-bound", BY_ODE: "bpd-ode"}
 LABELS = ("data", "none")
@@ -102,7 +102,7 @@ class LikelihoodPlan:
         model: itself.
         data: the images.
         method: "bound" or "ode".
-        seed: image i has seed + i; repeat r takes other draws of the same seeds.
+        seed: image i of the set has seed + i; repeat r takes other draws of the same seeds.
         repeats: how often fresh noise is drawn.
         block: images at once.
         words: what was asked for.
@@ -214,7 +214,7 @@ class LikelihoodPlan:
         return "uniform: 2 (b + u) / 256 - 1 with u from U[0, 1) for each entry of each image"
 
     def blocks(self) -> list[tuple[int, int, int]]:
-        """(repeat, first image, number of images) of each block, in order."""
+        """(repeat, first image of the data's order, number of images) of each block."""
         firsts = range(0, self.data.count, self.block)
         return [
             (r, first, min(self.block, self.data.count - first))

@@ -48,7 +48,7 @@ class Likelihood:
 
     Attributes:
         plan: what was asked.
-        values: float64 [repeats, N] by name, see `values_of`.
+        values: float64 [repeats, N] by name in the set's order, see `values_of`.
         steps: of the bound, by name the mean over images and repeats [S] of each step's terms, the
             noisiest first.
     """
@@ -59,11 +59,12 @@ class Likelihood:
 
     @classmethod
     def of(cls, plan: LikelihoodPlan, blocks: Sequence[Values]) -> Likelihood:
-        """Of all blocks in their order."""
+        """Of all blocks, which are in the data's order."""
         by_step = STEPS if plan.method == BY_BOUND else ()
         names = [name for name in blocks[0] if name not in by_step]
         shape = plan.repeats, plan.data.count
-        values = {n: np.concatenate([b[n] for b in blocks]).reshape(shape) for n in names}
+        back = np.argsort(plan.data.order)
+        values = {n: np.concatenate([b[n] for b in blocks]).reshape(shape)[:, back] for n in names}
         steps = {n: np.sum([b[n] for b in blocks], 0) / math.prod(shape) for n in by_step}
         return cls(plan, values, steps)
 
@@ -153,17 +154,17 @@ class Likelihood:
         return found
 
     def csv(self) -> str:
-        """A row for each image and repeat, floats with 12 significant digits."""
+        """A row for each image, by its place in the set, and repeat; floats with 12 digits."""
         plan, buffer = self.plan, io.StringIO(newline="")
         names = [name for name in self.values if name != "bits"]
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(["image", "repeat", "label", plan.metric, *names])
         labels = plan.data.labels
         for repeat in range(plan.repeats):
-            for i in range(plan.data.count):
+            for i, place in enumerate(plan.data.places.tolist()):
                 label = "" if labels is None else int(labels[i])
                 row = [self.values[name][repeat, i] for name in ("bits", *names)]
-                writer.writerow([i, repeat, label, *(word(float(v)) for v in row)])
+                writer.writerow([place, repeat, label, *(word(float(v)) for v in row)])
         return buffer.getvalue()
 
     def _share(self, name: str) -> float:

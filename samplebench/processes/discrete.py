@@ -109,6 +109,11 @@ class DiscreteProcess:
         """Of `rescale`: the network's time per original step."""
         return 1000.0 / self.original_steps
 
+    def noised(self, j: int, x0: Tensor, noise: Tensor) -> Tensor:
+        """x_t at step j, in the noise's dtype."""
+        a = self.alpha_bar[j]
+        return cast(math.sqrt(a), noise) * x0 + cast(math.sqrt(1 - a), noise) * noise
+
     def x0(self, j: int, x_t: Tensor, eps: Tensor) -> Tensor:
         """x0 that belongs to the noise in x_t at step j, in x_t's dtype."""
         a = self.alpha_bar[j]

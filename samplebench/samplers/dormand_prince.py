@@ -61,6 +61,7 @@ def integrate(
     tolerance: float,
     report: Callable[[Tensor, np.ndarray], None],
     norm: Norm = root_mean_square,
+    who: str = "",
 ) -> Tensor:
     """x(end) of dx/dt = slope from x(start), start above end, each sample by steps of its own.
 
@@ -70,6 +71,7 @@ def integrate(
         tolerance: relative and absolute.
         report: is told the states and their times after every round of steps.
         norm: what a sample's error is, of those of its entries.
+        who: asks for it at which tolerance, for messages; "" for rk45 at this one.
 
     Raises:
         UsageError: a sample needs more than 10,000 steps.
@@ -99,8 +101,9 @@ def integrate(
         t[done] = np.where(size[passed] < t[done] - end, t[done] - size[passed], end)
         report(x, t)
         left = left[t[left] > end]
+    who = who or f"rk45 with rtol={tolerance:g}"
     raise UsageError(
-        f"rk45 with rtol={tolerance:g}: a sample needs more than {_MOST_STEPS:,} steps; raise rtol"
+        f"{who}: a sample needs more than {_MOST_STEPS:,} steps; raise rtol"
         + (", or take a state in float64" if x.element_size() < 8 else "")
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.registry import samplers
 from samplebench.samplers.dpmpp_2m import second_order
 from samplebench.samplers.log_snr import LogSnrStep, three_points
-from samplebench.samplers.multistep import Method, Rule, Weights, check_order, multistep
+from samplebench.samplers.multistep import Method, Rule, Weights, check_order, late, multistep
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     "dpmpp-3m",
     order=lambda params: min(params["order"], 2),
     evaluations=lambda steps: steps,
+    late=late,
     final="sigma_min",
     canonical=_canonical,
     code="diff-sampler",

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samplebench.errors import UsageError, unknown
 from samplebench.samplers.probability_flow import draw
@@ -126,6 +126,13 @@ def multistep(
         if callback:
             callback(Step(i, x, sigma_next, denoised))
     return x
+
+
+def late(params: dict[str, Any], steps: int, left: int) -> dict[str, Any]:
+    """The last steps of a run end as they do there: where it has at least `order` steps, their
+    points are counted from its end, and not as those of a run of fewer steps than its order."""
+    order = params["order"] if steps < params["order"] else min(params["order"], left)
+    return {**params, "order": order}
 
 
 def predicted(predicts: str, x: Tensor, denoised: Tensor, sigma: float) -> Tensor:

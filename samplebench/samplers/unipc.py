@@ -18,7 +18,7 @@ import numpy as np
 from samplebench.errors import unknown
 from samplebench.registry import samplers
 from samplebench.samplers.log_snr import LogSnrStep, one_point, phis
-from samplebench.samplers.multistep import Method, Rule, Weights, check_order, multistep
+from samplebench.samplers.multistep import Method, Rule, Weights, check_order, late, multistep
 from samplebench.samplers.step import Step
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def _canonical(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     order=lambda params: params["order"] + 1,
     canonical=_canonical,
     evaluations=_evaluations,
+    late=late,
     final="sigma_min",
     code="diff-sampler",
     cite=("zhao2023unipc", "zhou2024amed"),

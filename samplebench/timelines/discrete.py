@@ -13,7 +13,6 @@ from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model
 from samplebench.models.views import DiscreteView
-from samplebench.processes.discrete import cast
 from samplebench.registry import timelines
 from samplebench.timelines.ends import refuse_rules
 from samplebench.timelines.timeline import Timeline
@@ -156,8 +155,7 @@ class Discrete(Timeline):
 
     def noised(self, images: Tensor, latents: Tensor) -> Tensor:
         """x_t at the first step: sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) n."""
-        kept = cast(self.process.alpha_bar[self.steps - 1], latents)
-        return kept.sqrt() * images + (1 - kept).sqrt() * self.start(latents)
+        return self.process.noised(self.steps - 1, images, latents)
 
     def view(self, bound: Bound) -> DiscreteView:
         return DiscreteView(bound, self.process)

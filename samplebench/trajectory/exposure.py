@@ -19,6 +19,7 @@ from samplebench.results.cell import PlannedRow
 from samplebench.results.record import Score
 from samplebench.results.store import Store
 from samplebench.results.view import failure
+from samplebench.scoring.real_images import RealImages, real_images
 from samplebench.trajectory.accumulation import (
     DATA,
     IMAGES,
@@ -30,8 +31,8 @@ from samplebench.trajectory.accumulation import (
 )
 from samplebench.trajectory.chains import Chains, chains_of, planned
 from samplebench.trajectory.floor import Floor
-from samplebench.trajectory.real_images import RealImages, real_images
 from samplebench.trajectory.starting_levels import USUAL, Asked, asked_levels
+from samplebench.trajectory.starts import notes_of, starts_of
 
 
 def exposure(data: str, *, levels: Any = USUAL, quiet: bool = False, **words: Any) -> Accumulation:
@@ -55,8 +56,8 @@ def exposure(data: str, *, levels: Any = USUAL, quiet: bool = False, **words: An
         Interrupted: by Ctrl-C or SIGTERM; what was computed is kept.
     """
     with own_settings():
-        asked, real = asked_levels(levels), real_images(data, quiet=quiet)
-        plan = planned(Request.of(**words), real.images.count)
+        asked, real = asked_levels(levels), real_images(data, "--from-data", quiet=quiet)
+        plan = planned(Request.of(**words), real.count)
         return measured(plan, real, asked, quiet=quiet)
 
 
@@ -68,12 +69,15 @@ def measured(plan: Plan, real: RealImages, asked: Asked, *, quiet: bool = False)
     from samplebench.bench.run import execute
 
     number = next(iter(plan.cells.values())).conditions["num_samples"]
-    starts, progress = real.chosen(number), Progress(quiet)
+    starts, progress = starts_of(plan, real, number), Progress(quiet)
     # What cannot be is told before anything is fetched.
     chains_of(plan, starts, asked)
     plan = ready(plan, quiet)
     chains, floor = chains_of(plan, starts, asked), Floor(starts, number)
-    remarks = (*real.notes(number), *dict.fromkeys(t for each in chains for t in each.moved(asked)))
+    remarks = (
+        *notes_of(real, number),
+        *dict.fromkeys(t for each in chains for t in each.moved(asked)),
+    )
     for note in (*plan.notes, *remarks):
         progress.note(f"note: {note}")
     every = replace(plan, rows=tuple(row for each in chains for row in each.rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -130,7 +131,8 @@ def _floor(kind: str, curves: Sequence[AccumulationCurve]) -> Iterator[Series]:
     floor, begun = curves[0].floor, [chain for curve in curves for chain in curve.begun]
     if (read := score_of(floor)) is None:
         return
-    ends = (min(begun, key=lambda c: c.sigma), max(begun, key=lambda c: c.sigma))
+    placed = [chain for chain in begun if math.isfinite(chain.sigma)] or begun
+    ends = (min(placed, key=lambda c: c.sigma), max(placed, key=lambda c: c.sigma))
     low, high = min(c.steps for c in begun), max(c.steps for c in begun)
     points = []
     for chain, steps in zip(ends, (low, high), strict=True):
@@ -151,8 +153,10 @@ def _mark(chain: Chain, name: str, read: Reading, hollow: bool = False) -> Mark 
         name,
         f"from s = {chain.sigma:.4g}: {chain.steps} steps, NFE {count_text(chain.nfe)}",
     )
+    # Where no image is left the level is infinite, and has a place over steps alone.
+    level = chain.sigma if math.isfinite(chain.sigma) else None
     return Mark(
-        {"sigma": chain.sigma, "level": chain.sigma, "steps": float(chain.steps)},
+        {"sigma": level, "level": level, "steps": float(chain.steps)},
         value,
         None if error is None else value - error,
         None if error is None else value + error,

@@ -91,18 +91,33 @@ def test_classes_are_found(place, form, tmp_path):
     expected = sorted(zip(PIXELS.reshape(6, -1).tolist(), LABELS, strict=True))
     assert sorted_by_pixels(data) == expected
     assert data.labels.dtype == np.int64 and data.of == data.count == 6
-    # Fewer are the first of them, under the same hashes.
-    few = read(path, 2)
-    assert few.count == 2 and np.array_equal(few.images, data.images[:2])
-    assert np.array_equal(few.labels, data.labels[:2])
-    assert (few.sha256, few.labels_sha256) == (data.sha256, data.labels_sha256)
+    # Fewer are some of them, under the same hashes, and the first of more.
+    for count in (2, 3):
+        few = read(path, count)
+        assert few.places.tolist() == sorted(data.order[:count].tolist())
+        assert few.places[few.order].tolist() == data.order[:count].tolist()
+        assert np.array_equal(few.images, data.images[few.places])
+        assert np.array_equal(few.labels, data.labels[few.places])
+        assert (few.sha256, few.labels_sha256) == (data.sha256, data.labels_sha256)
+
+
+def npy(folder):
+    np.save(folder / "data.npy", PIXELS[:, None])
+    return folder / "data.npy"
 
 
 MISSING = {
+    "a single array": (npy, "data.npy is a single array, without labels"),
     "no labels": (lambda f: npz(f, labels=None), "data.npz holds"),
     "labels of another name": (lambda f: npz(f, "images", "classes"), "no labels"),
-    "one folder": (by_folder(["ant", "ant", "ant"]), "set has 1 folders (ant, ...)"),
-    "shards": (by_folder(["00000", "00001", "00002"]), "which name no class of 3"),
+    "one folder": (
+        by_folder(["ant", "ant", "ant"]),
+        "in sorted order, name 1 classes, not 3",
+    ),
+    "shards": (
+        by_folder(["00000", "00001", "00002"]),
+        "3 folders (00000, 00001, ...), which name",
+    ),
     "no folder": (by_folder([".", ".", "."]), "not all images of set are in a folder"),
     "a table without": (in_edms_form(lambda pairs: None), "dataset.json of set has no labels"),
 }
@@ -119,7 +134,7 @@ def test_classes_are_missing(place, tmp_path, refused):
     assert data.labels is None and data.labels_sha256 is None and told in data.classes
 
 
-@pytest.mark.parametrize("labels", [["a"] * 6, [0.5] * 6, [True] * 6, [1, 2], None])
+@pytest.mark.parametrize("labels", [["a"] * 6, [0.5] * 6, [True] * 6, [10**30] * 6, [1, 2], None])
 def test_a_damaged_table_is_told(labels, tmp_path, refused):
     def spoilt(pairs):
         if labels is None:
@@ -176,7 +191,8 @@ def test_what_is_no_set_of_images(tmp_path, refused):
     np.save(tmp_path / "floats.npy", np.zeros((2, 1, 8, 8)))
     refused(lambda: read(tmp_path / "empty"), InputError, "holds no images")
     refused(lambda: read(tmp_path / "text.txt"), InputError, "is neither a folder of images")
-    refused(lambda: read(tmp_path / "nowhere"), InputError, "nowhere")
+    for word in (tmp_path / "nowhere", "", " "):
+        refused(lambda word=word: read(word), UsageError, f"--data {word}: no such file or folder")
     refused(lambda: read(tmp_path / "floats.npy"), InputError, "save (255 * x)")
     path = npz(tmp_path)
     refused(lambda: read(path, 7), InputError, "--num-samples 7", "holds 6 images")

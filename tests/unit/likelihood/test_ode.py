@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -189,6 +190,15 @@ def half_detached(x, t):
     return 0.5 * x + 0.4 * x.detach()
 
 
+def a_little_detached(x, t):
+    return 0.85 * x + 0.04 * x.detach()
+
+
+def detached_below(x, t):
+    kept = (t > 0.5).to(x).reshape(-1, 1, 1, 1)
+    return 0.5 * x + 0.4 * (kept * x + (1 - kept) * x.detach())
+
+
 def without(x, t):
     with torch.no_grad():
         return 0.9 * x
@@ -198,13 +208,31 @@ def constant(x, t):
     return torch.zeros_like(x)
 
 
-@pytest.mark.parametrize("network", [half_detached, without])
-@pytest.mark.parametrize("predicts", ["eps", "D"])
+@pytest.mark.parametrize(
+    ("network", "predicts"),
+    [*itertools.product([half_detached, without], ["eps", "D"]),
+     (a_little_detached, "D"), (detached_below, "D")],
+)  # fmt: skip
 def test_wrong_gradients_are_refused(network, predicts):
     x = torch.zeros(2, 1, 4, 4, dtype=torch.float64)
     with pytest.raises(UsageError, match="gradient") as caught:
         ode_log_density(wrapped(network, predicts), x, rtol=1e-3)
     assert "\n" not in str(caught.value)
+
+
+def rounding(x, t):
+    return (0.5 * x).bfloat16().to(x)
+
+
+def bent(x, t):
+    return 0.5 * x + 0.02 * torch.sin(x / 0.02)
+
+
+@pytest.mark.parametrize("network", [rounding, bent])
+def test_right_gradients_are_not_refused(network):
+    x = torch.linspace(-1, 1, 32, dtype=torch.float64).reshape(2, 1, 4, 4)
+    bound = Bound(wrapped(network, "eps"), None, 2)
+    check_gradients(bound, x, torch.ones_like(x))
 
 
 def test_a_network_of_others_that_is_right():
@@ -269,6 +297,13 @@ def test_what_is_not_finite_is_no_value(refused):
     x = torch.ones(2, 1, 4, 4, dtype=torch.float64)
     call = lambda: ode_log_density(wrapped(lost), x, rtol=1e-2)  # noqa: E731
     refused(call, UsageError, "2 of 2 densities are not finite", "was not finite from evaluation")
+
+
+def test_too_many_steps_are_told_with_the_tolerance_that_was_asked_for(refused, monkeypatch):
+    monkeypatch.setattr("samplebench.samplers.dormand_prince._MOST_STEPS", 5)
+    model = Kernels(4, 0.2)
+    call = lambda: ode_log_density(model, model.draw(2), rtol=1e-6)  # noqa: E731
+    refused(call, UsageError, "density with rtol=1e-06: a sample needs more than 5 steps")
 
 
 def test_score_sde_needs_its_own_levels(refused):

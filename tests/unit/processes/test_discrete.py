@@ -40,6 +40,17 @@ def test_a_respacing_keeps_alpha_bar_and_counts_from_the_original_steps():
     assert np.all((kept.betas > 0) & (kept.betas < 1))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_noised_images_have_the_noise_of_their_step(dtype):
+    """Also where almost nothing of it is left beside 1 in the state's precision."""
+    law = discrete_process({"noise_schedule": "cosine", "diffusion_steps": 4000})
+    one = torch.ones(1, dtype=dtype)
+    for j in (0, 1, 17, 3999):
+        a = law.alpha_bar[j]
+        assert float(law.noised(j, 0 * one, one)) == pytest.approx((1 - a) ** 0.5, rel=1e-6)
+        assert float(law.noised(j, one, 0 * one)) == pytest.approx(a**0.5, rel=1e-6)
+
+
 def test_eps_and_x0_are_each_other_inverse():
     law = discrete_process({}).respaced("25")
     x = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

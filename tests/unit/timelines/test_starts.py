@@ -61,6 +61,36 @@ def test_a_tail_makes_the_evaluations_of_its_steps(name, first):
     assert tail.evaluations < setting.evaluations or first == 0
 
 
+@pytest.mark.parametrize("name", ["unipc", "dpmpp-3m", "dpmpp-2m", "deis", "ipndm"])
+@pytest.mark.parametrize("final", ["zero", "sigma_min"])
+def test_a_chain_shorter_than_its_order_ends_as_the_whole_run_does(name, final, monkeypatch):
+    """Corrections and the points of the last step are those at the end of the run."""
+    from samplebench.samplers.multistep import Method
+
+    seen = []
+    points, corrects = Method.points, Method.corrects
+    monkeypatch.setattr(
+        Method, "points", lambda m, i, n: seen.append([n - i, points(m, i, n)]) or seen[-1][1]
+    )
+    monkeypatch.setattr(
+        Method, "corrects", lambda m, i, t: seen[-1].append(corrects(m, i, t)) or seen[-1][-1]
+    )
+    setting, model = toy(name, {"final": final})
+
+    def steps_of(run):
+        seen.clear()
+        bound, latents = toy_batch(run.timeline, model)
+        run.run(bound, latents, None, images=torch.zeros_like(latents))
+        return {left: rest for left, *rest in seen}
+
+    whole = steps_of(setting)
+    assert steps_of(setting.tail(0)) == whole
+    for first in (STEPS - 3, STEPS - 2, STEPS - 1):
+        for place, (left, rest) in enumerate(steps_of(setting.tail(first)).items()):
+            # While it has no history it has no more points than that.
+            assert rest == [min(whole[left][0], place + 1), *whole[left][1:]]
+
+
 @pytest.mark.parametrize("name", sorted(WHOLE))
 def test_what_cannot_be_started_says_so_in_a_line(name):
     solver = Solver.of(name)

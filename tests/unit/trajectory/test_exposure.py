@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from itertools import pairwise
@@ -12,20 +13,28 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import samplebench as sb
+from samplebench.bench.request import Request
 from samplebench.bench.start_images import StartImages
-from samplebench.embedded import load_digits
+from samplebench.embedded import held_out_digits, load_digits
 from samplebench.errors import InputError, UsageError
+from samplebench.image_sets.classes import Classes
 from samplebench.images import to_uint8
 from samplebench.metrics.uncertainty import spread
 from samplebench.models.bound import listening
+from samplebench.models.discrete import DiscreteModel
+from samplebench.processes.discrete import DiscreteProcess
+from samplebench.scoring.real_images import real_images
+from samplebench.scoring.real_images import spread as spread_places
 from samplebench.trajectory.accumulation import Gap, compared
+from samplebench.trajectory.chains import planned
 from samplebench.trajectory.exposure import exposure
 from samplebench.trajectory.exposure_page import chart_of, write_exposure
 from samplebench.trajectory.exposure_table import table_of, text_rows
-from samplebench.trajectory.real_images import real_images
 from samplebench.trajectory.starting_levels import asked_levels, moved, steps_at
+from samplebench.trajectory.starts import notes_of, starts_of
 
 MODEL = "digits-exact-uncond"
 N = 96
@@ -220,29 +229,36 @@ def test_a_level_that_a_run_does_not_reach(level):
 # which images
 
 
-def test_the_held_out_digits_are_those_that_were_not_trained_on():
-    real = real_images("digits")
-    chosen = real.chosen(1000)
-    assert chosen.count == real.images.count == 360
-    assert np.bincount(chosen.labels).tolist() == [36] * 10
-    every = {image.tobytes() for image in load_digits()[0]}
-    assert {image.tobytes() for image in chosen.pixels} <= every
+@pytest.mark.parametrize(("number", "begun"), [(1000, 360), (360, 360), (40, 40)])
+def test_samples_begin_with_the_images_or_with_as_many(number, begun):
+    plan, real = planned(Request.of(model="digits-adm"), 360), real_images("digits", "--from-data")
+    starts = starts_of(plan, real, number)
+    places = np.sort(spread_places(360)[:number])
+    pixels, labels = load_digits()
+    assert starts.count == begun and (np.diff(places) > 0).all()
+    assert np.array_equal(starts.pixels, pixels[held_out_digits()[places]])
+    assert np.array_equal(starts.labels, labels[held_out_digits()[places]])
+    told = notes_of(real, number)
+    assert ("sample i from image i mod 360" in "".join(told)) == (number > 360)
+    assert ("spread over the set" in "".join(told)) == (number < 360)
 
 
-def test_fewer_samples_than_images_are_spread_evenly(tmp_path):
-    images = np.arange(70, dtype=np.uint8).repeat(64).reshape(70, 1, 8, 8)
-    np.savez(tmp_path / "x.npz", images=images, labels=np.arange(70) % 10)
-    real = real_images(str(tmp_path / "x.npz"))
-    chosen = real.chosen(7)
-    assert chosen.pixels[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 60]
-    assert chosen.labels.tolist() == [0] * 7
-    assert "evenly over the set" in real.notes(7)[0] and real.notes(70) == ()
-    assert "sample i from image i mod 70" in real.notes(71)[0]
+def test_folders_are_classes_and_labels_are_read_where_a_model_is_told_one(tmp_path):
+    for i in range(6):
+        (tmp_path / f"set/{i}").mkdir(parents=True)
+        Image.fromarray(load_digits()[0][i, 0]).save(tmp_path / f"set/{i}/x.png")
+    words = {"sampler": "ddim", "nfe": 2, "levels": 2, "quiet": True}
+    found = exposure(str(tmp_path / "set"), model="digits-adm", out=str(tmp_path / "a"), **words)
+    assert found.count == 6 and not found.failures
+    # Labels that are none are of no concern to a model without classes.
+    np.savez(tmp_path / "x.npz", images=load_digits()[0][:6], labels=np.zeros(6))
+    found = exposure(str(tmp_path / "x.npz"), model=MODEL, out=str(tmp_path / "b"), **words)
+    assert found.count == 6 and not found.failures
 
 
 def test_sample_i_begins_with_image_i_modulo_their_number():
     pixels = np.arange(5, dtype=np.uint8).repeat(4).reshape(5, 1, 2, 2) * 51
-    images = StartImages("five", pixels, np.array([4, 3, 2, 1, 0]))
+    images = StartImages("five", pixels, Classes(np.array([4, 3, 2, 1, 0]), ""))
     like = torch.zeros(1, dtype=torch.float64)
     x, labels = images.of(range(3, 8), like, (1, 2, 2), 5)
     assert ((x[:, 0, 0, 0] + 1) / 2 * 5).round().tolist() == [3, 4, 0, 1, 2]
@@ -258,16 +274,20 @@ def test_sample_i_begins_with_image_i_modulo_their_number():
         51,
     ]
     assert images.content != StartImages("five", pixels).content
-    assert images.content != StartImages("five", pixels[::-1], images.labels).content
+    assert images.content != StartImages("five", pixels[::-1], images.classes).content
 
 
 BAD = {
-    "labels of the wrong number": ({"labels": np.zeros(4, int)}, InputError, "one for each image"),
-    "labels that are no numbers": ({"labels": np.zeros(6)}, InputError, "whole numbers"),
-    "a class that is not there": ({"labels": np.full(6, 10)}, UsageError, "classes 0 to 9"),
+    "labels of the wrong number": ({"labels": np.zeros(4, int)}, InputError, "whole numbers [6]"),
+    "labels that are no numbers": ({"labels": np.zeros(6)}, InputError, "whole numbers [6]"),
+    "a class that is not there": (
+        {"labels": np.full(6, 10)},
+        InputError,
+        "the model has 10",
+    ),
     "no labels": ({}, UsageError, "is told a class"),
     "other sizes": ({"images": np.zeros((6, 1, 9, 8), np.uint8)}, UsageError, "1x9x8, digits-adm"),
-    "one image": ({"images": np.zeros((1, 1, 8, 8), np.uint8)}, InputError, "at least 2"),
+    "one image": ({"images": np.zeros((1, 1, 8, 8), np.uint8)}, InputError, "holds one image"),
     "no images": ({"images": np.zeros((6, 1, 8, 8))}, InputError, "uint8"),
 }
 
@@ -276,7 +296,7 @@ BAD = {
 def test_images_that_a_model_cannot_begin_with(why, tmp_path):
     arrays, kind, told = BAD[why]
     np.savez(tmp_path / "x.npz", **{"images": np.zeros((6, 1, 8, 8), np.uint8), **arrays})
-    with pytest.raises(kind, match=told) as caught:
+    with pytest.raises(kind, match=re.escape(told)) as caught:
         exposure(str(tmp_path / "x.npz"), model="digits-adm", sampler="ddim", nfe=4,
                  out=str(tmp_path / "out"), quiet=True)  # fmt: skip
     assert "\n" not in str(caught.value)
@@ -324,6 +344,24 @@ def test_the_page_has_every_chain(measured, tmp_path):
     assert all(len(row.cells) == len(table.heads) for row in table.rows)
     first = [path.read_bytes() for path in write_exposure(result, tmp_path / "a")]
     assert first == [path.read_bytes() for path in write_exposure(result, tmp_path / "b")]
+
+
+def test_a_chain_from_a_step_without_an_image(tmp_path):
+    """Zero terminal SNR: the first level is infinite, and has no place on an axis of levels."""
+    kept = np.sqrt(np.cumprod(1 - np.linspace(1e-3, 0.2, 40)))
+    kept = ((kept - kept[-1]) / (kept[0] - kept[-1]) * kept[0]) ** 2
+    betas = 1 - kept / np.append(1, kept[:-1])
+    law = DiscreteProcess(betas, np.arange(40), 40, variance="fixed_small", predict_xstart=True)
+    model = DiscreteModel(lambda x, t, y=None: 0 * x, law, shape=(1, 8, 8))
+    found = exposure(
+        "digits", model=[model], sampler="ddim", nfe=5, levels=3, num_samples=40, quiet=True,
+        reference="digits", metric="fd-digits", out=str(tmp_path / "out"), device="cpu",
+    )  # fmt: skip
+    (curve,) = found.curves
+    assert [np.isfinite(chain.sigma) for chain in curve.begun] == [True, True, False]
+    write_exposure(found, tmp_path)
+    json.dumps([chart_of(found).data(), found.rows()], allow_nan=False)
+    assert text_rows(found)[-1]["s"] == "inf"
 
 
 def test_names_cannot_break_the_page_and_what_failed_is_a_gap(measured, tmp_path):
