@@ -166,7 +166,7 @@ def cited(uses: Iterable[Use], versions: Sequence[str]) -> list[Citation]:
     found = [Citation(OWN, own, (f"samplebench {version}",))]
     for key, entry in entries.items():
         words = tuple(" ".join(use) for use in uses if key in keys.get(use, ()))
-        if words:
+        if words and key != OWN:  # which is there already
             found.append(Citation(key, entry, words))
     return found
 
