@@ -29,11 +29,12 @@ def add(commands: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from samplebench.answers.scalars import listed
     from samplebench.compare import compare
     from samplebench.compare.table import json_of, text_of
     from samplebench.compare.write import folder_name, write_comparison
 
-    names = tuple(name.strip() for name in (args.metric or "").split(",") if name.strip())
+    names = () if args.metric is None else listed("metric", args.metric, "fd-digits")
     found = compare(args.results, names)
     out = output_folder(args.out or f"reports/{folder_name(found)}")
     with writing(out, "choose another --out"):

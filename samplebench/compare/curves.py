@@ -6,9 +6,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from samplebench.compare.side import Side
-from samplebench.report.curves import StyledCurve, curves_of
+from samplebench.report.curves import StyledCurve, curves_of, drawable
 from samplebench.report.looks import apart
-from samplebench.results.fields import called, number
+from samplebench.results.fields import called
 from samplebench.results.row import Row
 
 
@@ -51,7 +51,7 @@ def curves_in(sides: Sequence[Side], metric: str) -> list[SideCurve]:
     )
     made = []
     for (side, model, curve), look in zip(found, looks, strict=True):
-        rows = [row for row in curve.rows if _drawable(row, metric)]
+        rows = [row for row in curve.rows if drawable(row, metric)]
         several = len({called(row, "model") for row in side.rows}) > 1
         label = (
             f"{side.label}: {model} {curve.label}" if several else f"{side.label}: {curve.label}"
@@ -74,7 +74,3 @@ def _curves(side: Side) -> list[tuple[str, StyledCurve]]:
 
 def _variant(side: Side, model: str, curve: StyledCurve) -> Hashable:
     return side.label, model, curve.variant
-
-
-def _drawable(row: Row, metric: str) -> bool:
-    return number(row.get(metric)) is not None and (number(row.get("nfe")) or 0) > 0

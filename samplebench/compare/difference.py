@@ -101,7 +101,7 @@ def difference(
 def _unpaired(base: Side, other: Side, left: Sequence[Draw], right: Sequence[Draw]) -> str:
     """What is in the way of pairs, in words."""
     for side, draws in ((base, left), (other, right)):
-        if not draws or not all(deleted for _, deleted in draws):
+        if not draws or not all(len(deleted) > 1 for _, deleted in draws):
             return f"no delete-one values in {side.label}"
     if [drawn for drawn, _ in left] != [drawn for drawn, _ in right]:
         return "other seeds"

@@ -9,6 +9,7 @@ from typing import Any, cast
 from samplebench.compare.comparison import Against, Comparison
 from samplebench.compare.difference import Difference
 from samplebench.compare.match import Alone
+from samplebench.regression.points import SEEDS
 from samplebench.report.best import better_words
 from samplebench.report.layout import Column, condense
 from samplebench.report.terminal import lines_of
@@ -43,7 +44,8 @@ def lines_in(comparison: Comparison) -> list[Line]:
 def columns_of(comparison: Comparison) -> tuple[list[tuple[str, str]], list[Column]]:
     """Facts that hold for every difference as (name, text), and the columns, a cell each.
 
-    What the comparison is about stands with the conditions, and in no column.
+    What the comparison is about stands with the conditions, and in no column; so do seeds and
+    repeats of a folder that has others than the base.
     """
     found = lines_in(comparison)
     # A point has a line for each metric and folder.
@@ -55,6 +57,7 @@ def columns_of(comparison: Comparison) -> tuple[list[tuple[str, str]], list[Colu
     about = {HEADS.get(key, key) for key in comparison.subject}
     about |= {"sampler"} if "params" in comparison.subject else set()
     about |= {"discretization"} if "rho" in comparison.subject else set()
+    about |= {key for key in SEEDS if _differs(comparison, key, found)}
     facts = [(name, text) for name, text in facts if name not in about]
     columns = [column for column in columns if column.head not in about]
     columns = [_counts(column, comparison, found) for column in columns]
@@ -75,6 +78,12 @@ def columns_of(comparison: Comparison) -> tuple[list[tuple[str, str]], list[Colu
 def _named(row: Row) -> dict[str, Any]:
     """What names a point, without its values."""
     return {key: value for key, value in row.items() if key in (*COLUMNS, "called")}
+
+
+def _differs(comparison: Comparison, key: str, found: list[Line]) -> bool:
+    """Whether two points that are compared have another value in a column."""
+    ours = comparison.base.rows
+    return any(ours[one.base].get(key) != each.side.rows[one.other].get(key) for each, one in found)
 
 
 def _counts(column: Column, comparison: Comparison, found: list[Line]) -> Column:

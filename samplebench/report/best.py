@@ -151,13 +151,13 @@ def _tied(a: Row, b: Row, view: View, metric: str) -> bool:
 def paired_error(left: Sequence[Draw], right: Sequence[Draw]) -> float | None:
     """Of the difference of the means over these draws.
 
-    None where seeds, N or blocks differ, or delete-one values are missing.
+    None where seeds, N or blocks differ, or there are no two delete-one values.
     """
     if not left or len(left) != len(right):
         return None
     errors = []
     for (x, first), (y, second) in zip(left, right, strict=True):
-        if x != y or not first or len(first) != len(second):
+        if x != y or len(first) < 2 or len(first) != len(second):
             return None
         errors.append(spread([p - q for p, q in zip(first, second, strict=True)]))
     return math.hypot(*errors) / len(errors)

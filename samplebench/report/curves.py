@@ -135,7 +135,8 @@ def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Style
     return made
 
 
-def _drawable(row: Row, metric: str) -> bool:
+def drawable(row: Row, metric: str) -> bool:
+    """Whether a row has a finite value of the metric, and an NFE."""
     return number(row.get(metric)) is not None and (number(row.get("nfe")) or 0) > 0
 
 
@@ -145,7 +146,7 @@ def plots_of(view: View) -> list[Plot]:
     for metric in metrics_of(view.rows):
         for model in dict.fromkeys(row.get("model") for row in view.rows):
             rows = [r for r in view.rows if r.get("model") == model and r.get(metric) is not None]
-            shown = [row for row in rows if _drawable(row, metric)]
+            shown = [row for row in rows if drawable(row, metric)]
             if shown:
                 caption = _caption(shown, metric, len(rows) - len(shown))
                 better = direction(metric, view)

@@ -55,6 +55,7 @@ WRONG = {
     "base .": (2, ". is not a results folder; in it are"),
     "base base/cells": (2, "base/cells is not a results folder"),
     "base <b>other --metric fd-digit": (2, "did you mean 'fd-digits'?"),
+    "base <b>other --metric fd-digits,": (2, "--metric is empty or has an empty item"),
     "base <b>other --out base/results.csv": (2, "exists and is not a folder"),
     "base <b>other --metrik fid": (2, "did you mean '--metric'?"),
 }

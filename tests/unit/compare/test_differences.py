@@ -13,6 +13,8 @@ import pytest
 
 from samplebench.compare import compare
 from samplebench.compare.difference import difference
+from samplebench.compare.page import page_of
+from samplebench.compare.table import columns_of, csv_of, json_of
 from samplebench.errors import InputError, UsageError
 from samplebench.report.best import TIE
 from samplebench.results.store import Store
@@ -103,6 +105,12 @@ def test_other_seeds_are_compared_without_pairs(ran):
     assert {one.unpaired for one in ones} == {"other seeds"} and len(ones) == POINTS
     assert all(one.change.error == pytest.approx(math.hypot(*one.errors)) for one in ones)
     assert {c.name: c.texts for c in found.conditions if not c.equal}["seed"] == ["0", "1000"]
+    # Not said of all values: it is the base's alone.
+    facts, columns = columns_of(found)
+    assert "seed" not in {*dict(facts), *(column.head for column in columns)}
+    assert dict(facts)["repeats"] == "1"
+    facts, _ = columns_of(compare([str(ran()), str(ran(repeats=2))]))
+    assert dict(facts)["seed"] == "0" and "repeats" not in dict(facts)
 
 
 def test_another_number_of_blocks_is_no_pair(ran, copied, rewritten):
@@ -111,6 +119,21 @@ def test_another_number_of_blocks_is_no_pair(ran, copied, rewritten):
 
     found = compare([str(ran()), str(rewritten(copied("blocks"), cut))])
     assert {one.unpaired for one in found.against[0].differences} == {"other blocks of samples"}
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_delete_one_values_give_no_paired_error(ran, copied, rewritten, count):
+    """On both sides alike, so that nothing else is in the way of pairs."""
+
+    def cut(score):
+        score["value"]["deleted"] = score["value"]["deleted"][:count]
+
+    sides = [str(rewritten(copied(name), cut)) for name in ("one", "two")]
+    found = compare(sides, ["fd-digits"])
+    for one in found.against[0].differences:
+        assert one.unpaired == "no delete-one values in one"
+        assert one.change.error == pytest.approx(math.hypot(*one.errors))
+    assert json.dumps(json_of(found), allow_nan=False) and page_of(found, csv_of(found))
 
 
 def test_repeats_and_rows_of_further_seeds_are_one_point(ran):
