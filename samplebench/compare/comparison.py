@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from samplebench.compare.difference import TIED, Difference, difference
@@ -29,12 +29,14 @@ class Against:
         subject: columns in which all its points differ from the base's.
         differences: of every metric and pair of points, in the order of the base.
         alone: points of either that are compared with none.
+        lacking: (metric, side that has none, side that has it) -> so many pairs of points.
     """
 
     side: Side
     subject: tuple[str, ...]
     differences: list[Difference]
     alone: list[Alone]
+    lacking: Mapping[tuple[str, str, str], int]
 
     def counts(self) -> str:
         """E.g. "2 better, 1 worse, 3 ties"."""
@@ -86,6 +88,10 @@ class Comparison:
             found += [f"{each.side.label}: not paired, {reason}" for reason in reasons]
             if not all(d.change.error is not None for d in each.differences if d.value):
                 found.append(f"{each.side.label}: without an error bar nothing is told apart")
+            found += [
+                f"{without}: no {metric} at {counted(count, 'point')} where {other} has it"
+                for (metric, without, other), count in each.lacking.items()
+            ]
         if any(self._close(each, one) for each in self.against for one in each.differences):
             found.append(REMARK)
         return found
@@ -126,13 +132,15 @@ def compare(sources: Sequence[str], metrics: Sequence[str] = ()) -> Comparison:
 
 def _against(base: Side, other: Side, better: dict[str, str]) -> Against:
     found = matched(base, other)
-    differences = [
-        difference(metric, base, other, pair, better[metric])
-        for metric in better
-        for pair in found.pairs
-        if all(
-            side.points[place].value(metric) is not None
-            for side, place in zip((base, other), pair, strict=True)
-        )
-    ]
-    return Against(other, found.subject, differences, found.alone)
+    differences: list[Difference] = []
+    lacking = Counter[tuple[str, str, str]]()
+    for metric in better:
+        for pair in found.pairs:
+            sides = zip((base, other), pair, strict=True)
+            ours, theirs = (side.points[place].value(metric) is not None for side, place in sides)
+            if ours and theirs:
+                differences.append(difference(metric, base, other, pair, better[metric]))
+            elif ours or theirs:
+                labels = (other.label, base.label) if ours else (base.label, other.label)
+                lacking[metric, *labels] += 1
+    return Against(other, found.subject, differences, found.alone, lacking)

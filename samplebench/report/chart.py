@@ -5,8 +5,9 @@ Plain data without any drawing; `page.py` puts it into one HTML file. Standard l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -176,5 +177,17 @@ class Chart:
     csv: tuple[str, str] = ("", "")
 
     def data(self) -> dict[str, object]:
-        """As plain values for JSON."""
-        return asdict(self)
+        """As plain values for JSON: what is beyond the numbers, as the end of the error band of a
+        value near the largest, is not drawn."""
+        series = [replace(one, points=list(map(_drawn, one.points))) for one in self.series]
+        return asdict(replace(self, series=series))
+
+
+def _drawn(mark: Mark) -> Mark:
+    x = {key: _finite(value) for key, value in mark.x.items()}
+    y, low, high = map(_finite, (mark.y, mark.low, mark.high))
+    return replace(mark, x=x, y=y, low=low, high=high)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -30,6 +30,8 @@ _GUARD = "'"
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 # Of a column of small values; from more on they share a power of ten.
 _MOST_DECIMALS = 6
+# Below it a power of ten is no number to divide by.
+_LEAST_POWER = -307
 
 
 def metrics_of(rows: Iterable[Row]) -> list[str]:
@@ -180,7 +182,7 @@ def value_texts(pairs: Sequence[tuple[object, object]]) -> list[str]:
     known = [(mean, error) for mean, error in both if mean or error]
     top = max((_exponent(max(abs(mean), error)) for mean, error in known), default=0)
     last = min((_last(mean, error) for mean, error in known), default=0)
-    power = top if top < -3 and last < -_MOST_DECIMALS else None
+    power = max(top, _LEAST_POWER) if top < -3 and last < -_MOST_DECIMALS else None
     return [_value_text(value, error, power) for value, error in pairs]
 
 
@@ -203,7 +205,7 @@ def _value_text(value: object, stderr: object, power: int | None) -> str:
     if power is None and (-5 < top < 7 or -_MOST_DECIMALS - 2 <= place < 0):
         digits = max(0, -place)
         return f"{mean:.{digits}f} ± {error:.{digits}f}"
-    top = top if power is None else power
+    top = max(top, _LEAST_POWER) if power is None else power
     digits, scale = min(15, max(0, top - place)), 10.0**top
     return f"({mean / scale:.{digits}f} ± {error / scale:.{digits}f})e{top:+03d}"
 

@@ -14,10 +14,11 @@ import pytest
 from samplebench.compare import compare
 from samplebench.compare.difference import difference
 from samplebench.compare.page import page_of
-from samplebench.compare.table import columns_of, csv_of, json_of
+from samplebench.compare.table import columns_of, csv_of, json_of, text_of
 from samplebench.errors import InputError, UsageError
 from samplebench.report.best import TIE
 from samplebench.results.store import Store
+from samplebench.results.tables import read_csv, write_csv
 from tests.unit.compare.conftest import METRICS, N
 
 POINTS = 4
@@ -147,6 +148,40 @@ def test_repeats_and_rows_of_further_seeds_are_one_point(ran):
     assert all(abs(one.value) < 1e-10 and one.verdict == "tie" for one in ones)
     one = compare([str(ran(**few)), str(rows)]).against[0].differences[0]
     assert one.unpaired == "other seeds" and one.value != 0
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_metric_that_one_side_lacks_is_said(ran, tmp_path, turned):
+    """Of one point, and of all."""
+    rows = read_csv(ran() / "results.csv")
+    some = [
+        {k: v for k, v in row.items() if k == "fd-digits" or not k.startswith(METRICS)}
+        for row in rows
+    ]
+    some[0]["fd-digits"] = None
+    sides = [str(ran()), str(write_csv(some, tmp_path / "some.csv"))]
+    found = compare(sides[::-1] if turned else sides)
+    label = ran().name
+    assert [one.metric for one in found.against[0].differences] == ["fd-digits"] * (POINTS - 1)
+    told = [remark for remark in found.remarks() if "some.csv: no " in remark]
+    assert sorted(told) == [
+        f"some.csv: no fd-digits at 1 point where {label} has it",
+        f"some.csv: no recall-digits at {POINTS} points where {label} has it",
+    ]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 1.7e308, -1.7e308, 5e-324, 0.0])
+@pytest.mark.parametrize("turned", [False, True])
+def test_any_number_has_its_row_and_its_page(ran, tmp_path, value, turned):
+    """Also where its error band or its share of the base is beyond the largest number."""
+    rows = read_csv(ran() / "results.csv")
+    error = min(abs(value), 1.7e308)
+    far = [{**row, "fd-digits": value, "fd-digits_stderr": error} for row in rows]
+    sides = [str(ran()), str(write_csv(far, tmp_path / "far.csv"))]
+    found = compare(sides[::-1] if turned else sides, ["fd-digits"])
+    assert len(differences(found, "fd-digits")) == POINTS
+    assert json.dumps(json_of(found), allow_nan=False) and page_of(found, csv_of(found))
+    assert text_of(found)
 
 
 def test_a_point_that_failed_has_no_value(ran, copied, rewritten):
