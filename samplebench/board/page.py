@@ -12,7 +12,7 @@ from samplebench.files.atomic import write_atomic
 from samplebench.results.fields import number, printable, value_text
 
 BEST = 5
-_NOTHING = "–"
+_NOTHING, _LOST = "–", "not finite"
 
 
 def models_of(rows: Iterable[BoardRow]) -> list[str]:
@@ -49,21 +49,21 @@ def best_table(rows: Sequence[BoardRow], count: int = BEST) -> str:
         line = []
         for budget in budgets:
             found = ordered[budget][place : place + 1]
-            line.append("".join(f"{r.rank}. {_name(r)} {_value(r)}" for r in found) or _NOTHING)
+            line.append("".join(f"{r.rank}. {_name(r)} {w2_text(r)}" for r in found) or _NOTHING)
         lines.append(line)
     return _markdown(lines)
 
 
 def w2_table(rows: Sequence[BoardRow]) -> str:
     """All samplers of a model by how many are better, W2 with its rank at every budget."""
-    cells = {_at(r): f"{_value(r)} ({r.rank}; {r.better})" for r in rows if r.rank}
+    cells = {_at(r): f"{w2_text(r)} ({r.rank}; {r.better})" for r in rows if r.rank}
     return _table(rows, cells, "better")
 
 
 def truncation_table(rows: Sequence[BoardRow]) -> str:
     """The same of the truncation error, of those that have one."""
     cells = {
-        _at(r): f"{_short(r.truncation)} ({r.truncation_rank}; {r.truncation_better})"
+        _at(r): f"{truncation_text(r)} ({r.truncation_rank}; {r.truncation_better})"
         for r in rows
         if r.truncation_rank
     }
@@ -112,12 +112,16 @@ def _name(row: BoardRow) -> str:
     return f"**`{printable(row.label)}`**" if row.guest else f"`{printable(row.label)}`"
 
 
-def _value(row: BoardRow) -> str:
-    return value_text(row.w2, row.w2_stderr) if number(row.w2) is not None else "not finite"
+def w2_text(row: BoardRow) -> str:
+    """W2 with its standard error."""
+    return value_text(row.w2, row.w2_stderr) if number(row.w2) is not None else _LOST
 
 
-def _short(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:.2g}"
+def truncation_text(row: BoardRow) -> str:
+    """The truncation error to two digits."""
+    if row.truncation is None:
+        return _NOTHING
+    return f"{row.truncation:.2g}" if number(row.truncation) is not None else _LOST
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:

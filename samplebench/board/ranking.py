@@ -22,6 +22,11 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return float(array.mean()), float(array.std(ddof=1) / math.sqrt(len(array)))
 
 
+def _mean(values: Sequence[float]) -> float:
+    """By which samplers are sorted: what is not finite in every repeat is behind all others."""
+    return float(np.mean(values)) if np.isfinite(values).all() else math.inf
+
+
 def clear(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether two samplers differ, by values of the same repeats.
 
@@ -54,9 +59,9 @@ def ranks(values: Sequence[Sequence[float]]) -> list[int]:
     group belongs to it. The next group's rank counts all before it: 1, 1, 3.
 
     Args:
-        values: of each by repeat, the same repeats for all; inf where there is none.
+        values: of each by repeat, the same repeats for all; inf or NaN where there is none.
     """
-    order = sorted(range(len(values)), key=lambda i: (float(np.mean(values[i])), i))
+    order = sorted(range(len(values)), key=lambda i: (_mean(values[i]), i))
     found = [0] * len(values)
     for place, i in enumerate(order):
         before = order[place - 1]
@@ -71,7 +76,7 @@ def better(values: Sequence[Sequence[float]]) -> list[int]:
     Args:
         values: as for `ranks`.
     """
-    means = [float(np.mean(each)) for each in values]
+    means = [_mean(each) for each in values]
     return [
         sum(means[j] < means[i] and clear(values[j], values[i]) for j in range(len(values)))
         for i in range(len(values))

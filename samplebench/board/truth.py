@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,8 @@ class Truths:
         self._solved: dict[tuple[float, float], dict[float, np.ndarray]] = {}
 
     def error(self, setting: Setting, x: Tensor) -> float:
-        """Median over the followed samples of the root mean square error of each.
+        """Median over the followed samples of the root mean square error of each; inf where it is
+        no number.
 
         Args:
             x: the sampler's images [N, C, H, W], from these latents.
@@ -83,7 +85,8 @@ class Truths:
             self._solved[start] = self._solve(start)
         truth = self._solved[start][levels_of(setting)[-1]]
         away = x[:FOLLOWED].cpu().double().flatten(1).numpy() - truth
-        return float(np.median(np.sqrt(np.square(away).mean(1))))
+        found = float(np.median(np.sqrt(np.square(away).mean(1))))
+        return found if math.isfinite(found) else math.inf
 
     def _solve(self, start: tuple[float, float]) -> dict[float, np.ndarray]:
         """States by noise level, flat."""

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplebench.cli.common import command, output_flags, print_json, print_table, writing
+from samplebench.cli.common import (
+    command,
+    output_flags,
+    output_folder,
+    print_json,
+    print_table,
+    writing,
+)
 from samplebench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -65,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--nfe {args.nfe}: too small for every sampler on {empty[0]}; ask for more evaluations"
         )
-    out = Path(args.out or _OUT)
+    out = output_folder(args.out or _OUT)
     with writing(out):
         rows = _measured(entries, points, out, args)
         _written(rows, absent(entries[0]), out, args.samplers is None)
@@ -120,8 +127,15 @@ def _written(rows: Sequence[BoardRow], away: Any, out: Path, told: bool) -> None
 
 def _print(rows: Sequence[BoardRow]) -> None:
     """Per model and budget the first, and those of the user with their neighbours' places."""
-    from samplebench.board.page import BEST, budgets_of, facts_of, floor_text, models_of
-    from samplebench.results.fields import value_text
+    from samplebench.board.page import (
+        BEST,
+        budgets_of,
+        facts_of,
+        floor_text,
+        models_of,
+        truncation_text,
+        w2_text,
+    )
 
     print(facts_of(rows))
     for model in models_of(rows):
@@ -129,15 +143,17 @@ def _print(rows: Sequence[BoardRow]) -> None:
         shown = []
         for budget in budgets_of(own):
             ranked = [row for row in own if row.nfe_requested == budget]
+            # Names of one algorithm are ranked as one.
+            count = len({row.key for row in ranked})
             shown += [
                 {
                     "budget": budget,
-                    "rank": f"{row.rank} of {len(ranked)}",
+                    "rank": f"{row.rank} of {count}",
                     "better": row.better,
                     "sampler": row.label,
                     "NFE": row.nfe,
-                    "W2": value_text(row.w2, row.w2_stderr),
-                    "truncation": None if row.truncation is None else f"{row.truncation:.2g}",
+                    "W2": w2_text(row),
+                    "truncation": truncation_text(row),
                     "": "yours" if row.guest else "",
                 }
                 for place, row in enumerate(ranked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 import sys
 from itertools import pairwise
@@ -15,6 +16,7 @@ import samplebench as sb
 from samplebench.bench.stop import Interrupted
 from samplebench.board import Shelf, absent, measure, points_of, read_rows, rows_of, write_rows
 from samplebench.board.entrants import MODELS, PRESETS
+from samplebench.board.page import write_page
 from samplebench.board.store import Measured
 from samplebench.board.table import EXACT, known_of
 from samplebench.board.transport import wasserstein
@@ -155,6 +157,9 @@ def test_a_sampler_that_ends_in_no_numbers_is_last_and_has_a_row(tmp_path):
     rows = rows_of(board(tmp_path, points(guests=[lost])))
     assert rows[-1].sampler.endswith(":lost") and rows[-1].rank == len(rows) - 1
     assert rows[-1].w2 == math.inf and rows[-1].plain()["w2"] is None
+    assert rows[-1].truncation == math.inf and rows[-1].truncation_rank == rows[-1].rank
+    page = write_page(rows, [], tmp_path / "board.md").read_text(encoding="utf-8")
+    assert page.count("not finite") == 2 and not re.search(r"\b(nan|inf)\b", page)
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):

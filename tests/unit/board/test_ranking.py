@@ -62,7 +62,14 @@ def test_one_repeat_tells_nobody_apart():
 
 
 def test_where_some_sets_are_lost_it_comes_last():
-    assert ranks([[1, 1, math.inf], [5, 5, 5], [2, 2, 2]]) == [3, 2, 1]
+    for lost in (math.inf, math.nan, -math.inf):
+        for values in ([1, 1, lost], [lost] * 3, [lost, 1e300, 1]):
+            rest = [[5, 5, 5], [2, 2, 2], [7, 7, 7]]
+            for place in range(4):
+                every = [*rest[:place], values, *rest[place:]]
+                assert ranks(every)[place] == 4
+                assert sorted(ranks(every)) == [1, 2, 3, 4]
+                assert better(every)[place] == 3 and sorted(better(every)) == [0, 1, 2, 3]
 
 
 def test_the_error_is_that_of_a_mean():

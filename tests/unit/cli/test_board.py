@@ -94,5 +94,13 @@ def test_wrong_words_end_in_one_line(words, said, capsys):
 
 def test_a_folder_that_cannot_be_written_is_named(capsys, tmp_path):
     (tmp_path / "taken").write_text("")
-    assert main(["board", *WORDS, "--out", "taken"]) != 0
-    assert "taken" in capsys.readouterr().err
+    assert main(["board", *WORDS, "--out", "taken"]) == 2
+    assert "--out taken exists and is not a folder" in capsys.readouterr().err
+
+
+def test_names_of_one_algorithm_are_one_in_the_number_of_ranks(capsys):
+    """`edm` without churn is `heun`; with churn it is another."""
+    words = ["--samplers", "heun,edm,euler", "--models", "exact-2d", "--nfe", "8", "--quiet"]
+    assert main(["board", *words]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(" of 3 ") == 4 and " of 4 " not in printed
