@@ -6,6 +6,7 @@ import math
 import re
 import signal
 import sys
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -151,6 +152,22 @@ def test_a_users_sampler_stands_among_the_rest(tmp_path):
     assert own.guest and not euler.guest
     assert own.w2 == pytest.approx(euler.w2, rel=1e-9) and own.rank == euler.rank
     assert own.truncation == pytest.approx(euler.truncation, rel=1e-9)
+
+
+def test_what_nobody_can_name_is_not_kept(tmp_path):
+    """A sampler that holds what has no content to compare is measured each time anew."""
+    held = threading.Lock()
+
+    def unnamed(model, x, grid, *, noise=None, callback=None):
+        assert held
+        return mine(model, x, grid)
+
+    asked = points(only=["euler"], guests=[unnamed])
+    (point,) = (one for one in asked if one.guest)
+    assert all(cell.not_reusable for cell in point.cells)
+    board(tmp_path, asked)
+    assert len(list((tmp_path / "parts").glob("*.json"))) == 6  # Euler's and the floor's
+    assert board(tmp_path, asked) == board(tmp_path / "elsewhere", asked)
 
 
 def test_a_sampler_that_ends_in_no_numbers_is_last_and_has_a_row(tmp_path):
