@@ -5,8 +5,8 @@
 
 sweep: `sb.run` over NFE 5, 10, 20, 35 on one sampler. The seconds of its cells, scores included,
 beside those within the network, and beside so many single evaluations of a block, timed on the same
-loaded model. What does not grow with the samples (planning, loading, the report) stands apart. The
-sweep is then run again.
+loaded model before and after. What does not grow with the samples (planning, loading, the report)
+stands apart. The sweep is then run again.
 memory: the largest resident memory of a run of 5,000 and of one of 50,000 samples, each in a
 process of its own.
 samplers: of every registered sampler the share of CPU seconds of one block that is not the
@@ -45,6 +45,7 @@ from timing.results import RESULTS, Bar, Ratio, bars_table, facts, hardware, tab
 
 NFE = (5, 10, 20, 35)
 _MEGABYTES = 60
+_LOOKS = 12  # each is the median of a few evaluations
 PARTS = ("sweep", "memory", "samplers")
 
 
@@ -54,10 +55,11 @@ def sweep(model: str, block: int, count: int, runs: int) -> dict[str, Any]:
     evaluations = sum(NFE) * -(-count // block)
     loaded, network, single, apart, again = sb.load(model), [], [], [], 0
     for _ in range(runs):
+        before = _single(loaded, block)
         with tempfile.TemporaryDirectory() as folder:
             inside, whole, sampled = _timed(lambda at=folder: sb.run(quiet=True, out=at, **words))
             again += _evaluations(lambda at=folder: sb.run(quiet=True, out=at, **words))
-        alone = seconds_per_block(loaded, block) * evaluations
+        alone = (before + _single(loaded, block)) / 2 * evaluations
         network.append(sampled / sum(inside))
         single.append(sampled / alone)
         apart.append(whole - sampled)
@@ -69,6 +71,12 @@ def sweep(model: str, block: int, count: int, runs: int) -> dict[str, Any]:
         "seconds of planning, loading and report": statistics.median(apart),
         "evaluations of the second run": again,
     }
+
+
+def _single(model: Any, block: int) -> float:
+    """Mean seconds of an evaluation of a block by itself, of as many as even out what a shared
+    machine does to each."""
+    return statistics.mean(seconds_per_block(model, block) for _ in range(_LOOKS))
 
 
 def _timed(call: Callable[[], object]) -> tuple[list[float], float, float]:
