@@ -12,7 +12,7 @@ from samplebench.board.transport import wasserstein
 _BEYOND_CHANCE = 1.5
 
 
-class Draws:
+class ExactDraws:
     """Exact draws, and how far their halves are apart.
 
     Args:

@@ -14,7 +14,7 @@ from samplebench.ambient import own_settings
 from samplebench.bench.conditions import setting_of
 from samplebench.bench.stop import Stop
 from samplebench.board.entrants import NUM_SAMPLES, REPEATS, VERSION, Entrant
-from samplebench.board.excess import Draws
+from samplebench.board.excess import ExactDraws
 from samplebench.board.store import Measured, Shelf
 from samplebench.board.truth import Truths, follows
 from samplebench.checkpoints.checkpoint import Checkpoint
@@ -161,7 +161,7 @@ class _Work:
             return
         self._model = self._model or load(self.entry, device="cpu", quiet=True)
         model = self._model
-        exact = Draws(_rows(model.draw(self.num_samples, _DRAWS + repeat)[0]))
+        exact = ExactDraws(_rows(model.draw(self.num_samples, _DRAWS + repeat)[0]))
         if floor_missing:
             other = _rows(model.draw(self.num_samples, _FURTHER_DRAWS + repeat)[0])
             self._assign(floor, True, None, other, exact)
@@ -173,7 +173,7 @@ class _Work:
         repeat: int,
         cells: Sequence[Cell],
         missing: Sequence[Cell],
-        exact: Draws,
+        exact: ExactDraws,
         stop: Stop,
     ) -> None:
         """Samples what is missing of the cells of a repeat, and has it assigned."""
@@ -222,7 +222,7 @@ class _Work:
         lasting: bool,
         error: float | None,
         x: np.ndarray,
-        exact: Draws,
+        exact: ExactDraws,
     ) -> None:
         assert self._pool is not None
         future = self._pool.submit(exact.compared, x)

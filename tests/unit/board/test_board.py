@@ -16,7 +16,7 @@ import samplebench as sb
 from samplebench.bench.stop import Interrupted
 from samplebench.board import Shelf, absent, measure, points_of, read_rows, rows_of, write_rows
 from samplebench.board.entrants import MODELS, PRESETS
-from samplebench.board.excess import Draws
+from samplebench.board.excess import ExactDraws
 from samplebench.board.page import write_page
 from samplebench.board.store import Measured
 from samplebench.board.table import EXACT, known_of
@@ -125,7 +125,7 @@ def test_more_evaluations_are_nearer_to_the_floor(tmp_path):
 def test_what_is_kept_is_not_measured_again(tmp_path, monkeypatch):
     asked = points()
     first = board(tmp_path, asked)
-    monkeypatch.setattr(Draws, "compared", lambda *sets: pytest.fail("assigned again"))
+    monkeypatch.setattr(ExactDraws, "compared", lambda *sets: pytest.fail("assigned again"))
     done = []
     second = board(tmp_path, asked, advance=lambda n, text="": done.append(n))
     assert second == first and sum(done) == 9

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from samplebench.board.excess import Draws
+from samplebench.board.excess import ExactDraws
 from samplebench.board.ranking import clear, mean_and_error
 from samplebench.board.transport import wasserstein
 
@@ -21,7 +21,7 @@ def drawn(rng, n=200):
 
 
 def excess(x, y):
-    return Draws(y).compared(x)[1]
+    return ExactDraws(y).compared(x)[1]
 
 
 def blurred(x, sigma):
@@ -37,7 +37,7 @@ def blurred(x, sigma):
 def test_blur_is_further_away_where_w2_calls_it_nearer(sigma):
     rng, values = np.random.default_rng(1), []
     for _ in range(5):
-        draws, x = Draws(drawn(rng)), drawn(rng)
+        draws, x = ExactDraws(drawn(rng)), drawn(rng)
         values.append([draws.compared(x), draws.compared(blurred(x, sigma))])
     (w2, blurred_w2), (own, blurred_own) = np.transpose(values)
     assert clear(blurred_w2, w2) and np.mean(blurred_w2) < np.mean(w2)
@@ -67,13 +67,13 @@ def test_of_a_shifted_law_it_is_the_square_of_the_shift(dimension, far):
 def test_it_is_the_same_in_any_order_of_computation():
     """Of sets, and of the samples of a half."""
     rng = np.random.default_rng(4)
-    draws, sets = Draws(drawn(rng, 60)), [drawn(rng, 60) for _ in range(3)]
+    draws, sets = ExactDraws(drawn(rng, 60)), [drawn(rng, 60) for _ in range(3)]
     first = [draws.compared(x) for x in sets]
     assert [draws.compared(x) for x in reversed(sets)] == first[::-1]
     mixed = np.concatenate([rng.permutation(half) for half in (sets[0][30:], sets[0][:30])])
     found = draws.compared(sets[0])
     assert draws.compared(mixed) == pytest.approx(found, rel=1e-9)
-    assert Draws(mixed).compared(draws.y) == pytest.approx(found, rel=1e-9)
+    assert ExactDraws(mixed).compared(draws.y) == pytest.approx(found, rel=1e-9)
 
 
 def test_an_odd_number_has_equal_halves():
@@ -105,5 +105,5 @@ def test_one_sample_far_away_does_not_cancel(far):
 def test_of_a_law_that_is_much_too_wide_it_is_that_of_w2():
     rng = np.random.default_rng(8)
     x, y = 10 * rng.normal(size=(200, DIMENSION)), drawn(rng)
-    w2, found = Draws(y).compared(x)
+    w2, found = ExactDraws(y).compared(x)
     assert found == pytest.approx(100, rel=0.1) and 0.95 * w2**2 < found < w2**2

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from samplebench.board import entrants, measure, read_rows
-from samplebench.board.excess import Draws
+from samplebench.board.excess import ExactDraws
 from samplebench.board.table import EXACT
 from samplebench.cli import main
 from samplebench.registry import samplers
@@ -60,7 +60,7 @@ def test_the_same_command_says_the_same_and_measures_nothing(capsys, monkeypatch
     words = ["board", *WORDS, "--json", "--quiet"]
     assert main(words) == 0
     first = json.loads(capsys.readouterr().out)
-    monkeypatch.setattr(Draws, "compared", None)
+    monkeypatch.setattr(ExactDraws, "compared", None)
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out) == first
     assert [row["rank"] for row in first] == [None, 1, 2, 1, 2]
