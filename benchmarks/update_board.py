@@ -1,6 +1,6 @@
 """The committed board: samplebench/board/board.csv, board.md here, the tables of docs/board.md.
 
-python benchmarks/update_board.py                     # computes it, half an hour on two cores
+python benchmarks/update_board.py                     # computes it, 45 minutes on two cores
 python benchmarks/update_board.py --out build/board   # where finished parts are, to go on
 """
 

@@ -32,7 +32,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "restart": {"intervals": "2:1:0.06:0.3"},
 }
 # Raised where a value of the same cell becomes another.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

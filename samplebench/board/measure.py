@@ -14,8 +14,8 @@ from samplebench.ambient import own_settings
 from samplebench.bench.conditions import setting_of
 from samplebench.bench.stop import Stop
 from samplebench.board.entrants import NUM_SAMPLES, REPEATS, VERSION, Entrant
+from samplebench.board.excess import ExactDraws
 from samplebench.board.store import Measured, Shelf
-from samplebench.board.transport import wasserstein
 from samplebench.board.truth import Truths, follows
 from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.checkpoints.local import digest
@@ -46,7 +46,7 @@ class ModelBoard:
     Attributes:
         model: its id.
         points: in the order in which they were asked for.
-        floor: W2 of two sets of exact draws by repeat, one of them that of the samplers.
+        floor: of exact draws beside others by repeat, these those of the samplers.
         floor_hash: of all that decides it.
         values: of each point by repeat, by the point's hash.
         num_samples: of a set.
@@ -135,7 +135,7 @@ class _Work:
     _model: Any = None
     _pool: ThreadPoolExecutor | None = None
     _threads: int = max(1, (os.cpu_count() or 2) - 1)
-    _waiting: deque[tuple[Conditions, bool, float | None, Future[float]]] = field(
+    _waiting: deque[tuple[Conditions, bool, float | None, Future[tuple[float, float]]]] = field(
         default_factory=deque
     )
 
@@ -161,7 +161,7 @@ class _Work:
             return
         self._model = self._model or load(self.entry, device="cpu", quiet=True)
         model = self._model
-        exact = _rows(model.draw(self.num_samples, _DRAWS + repeat)[0])
+        exact = ExactDraws(_rows(model.draw(self.num_samples, _DRAWS + repeat)[0]))
         if floor_missing:
             other = _rows(model.draw(self.num_samples, _FURTHER_DRAWS + repeat)[0])
             self._assign(floor, True, None, other, exact)
@@ -173,7 +173,7 @@ class _Work:
         repeat: int,
         cells: Sequence[Cell],
         missing: Sequence[Cell],
-        exact: np.ndarray,
+        exact: ExactDraws,
         stop: Stop,
     ) -> None:
         """Samples what is missing of the cells of a repeat, and has it assigned."""
@@ -222,10 +222,10 @@ class _Work:
         lasting: bool,
         error: float | None,
         x: np.ndarray,
-        exact: np.ndarray,
+        exact: ExactDraws,
     ) -> None:
         assert self._pool is not None
-        future = self._pool.submit(wasserstein, x, exact)
+        future = self._pool.submit(exact.compared, x)
         self._waiting.append((conditions, lasting, error, future))
         while len(self._waiting) > _WAITING * self._threads:
             self._finish()
@@ -233,7 +233,7 @@ class _Work:
     def _finish(self) -> None:
         """Waits for the first assignment, and keeps it where others may take it for theirs."""
         conditions, lasting, error, future = self._waiting.popleft()
-        value = Measured(future.result(), error)
+        value = Measured(*future.result(), error)
         self._values[hash_of(conditions)] = value
         if lasting:
             self.store.keep(conditions, value)

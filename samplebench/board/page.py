@@ -28,16 +28,17 @@ def facts_of(rows: Sequence[BoardRow]) -> str:
     repeats = len(rows[0].w2_each)
     return (
         f"{repeats} sets of {rows[0].num_samples:,} samples; values are means over them, ± the "
-        f"standard error of the mean. W2 and truncation error are root mean squares per element, "
-        f"of data in [-1, 1]. The rank comes first or in parentheses; neighbours whose paired "
-        "difference is "
-        f"below {student(repeats):.2f} of its standard errors are ties and share it; behind it how "
-        "many samplers are clearly better, each compared alone."
+        "standard error of the mean. W2 and truncation error are root mean squares per element, "
+        "of data in [-1, 1]; the excess is the part of W2² that two sets of one law do not have, "
+        "and about 0 for a sampler without error. Ranks are by the excess, in its unit of data² "
+        "per element. Neighbours whose paired difference is below "
+        f"{student(repeats):.2f} of its standard errors are ties and share a rank; behind it stand "
+        "the places that a sampler may have, each other compared with it alone."
     )
 
 
 def best_table(rows: Sequence[BoardRow], count: int = BEST) -> str:
-    """The first of each budget by W2, a column each, as a Markdown table.
+    """The first of each budget by the excess, a column each, as a Markdown table.
 
     Args:
         rows: of one model.
@@ -49,25 +50,32 @@ def best_table(rows: Sequence[BoardRow], count: int = BEST) -> str:
         line = []
         for budget in budgets:
             found = ordered[budget][place : place + 1]
-            line.append("".join(f"{r.rank}. {_name(r)} {w2_text(r)}" for r in found) or _NOTHING)
+            told = [f"{r.rank}. {_name(r)} {excess_text(r)} ({places_text(r)})" for r in found]
+            line.append("".join(told) or _NOTHING)
         lines.append(line)
     return _markdown(lines)
 
 
+def excess_table(rows: Sequence[BoardRow]) -> str:
+    """All samplers of a model by their first places, the excess with its rank at every budget."""
+    cells = {_at(r): f"{excess_text(r)} ({r.rank}; {places_text(r)})" for r in rows if r.rank}
+    return _table(rows, cells, "first_place")
+
+
 def w2_table(rows: Sequence[BoardRow]) -> str:
-    """All samplers of a model by how many are better, W2 with its rank at every budget."""
-    cells = {_at(r): f"{w2_text(r)} ({r.rank}; {r.better})" for r in rows if r.rank}
-    return _table(rows, cells, "better")
+    """W2, the samplers in the same order."""
+    return _table(rows, {_at(r): w2_text(r) for r in rows}, "first_place")
 
 
 def truncation_table(rows: Sequence[BoardRow]) -> str:
-    """The same of the truncation error, of those that have one."""
+    """As `excess_table` of the truncation error, of those that have one."""
+    solved = [r for r in rows if r.truncation_rank]
     cells = {
-        _at(r): f"{truncation_text(r)} ({r.truncation_rank}; {r.truncation_better})"
-        for r in rows
-        if r.truncation_rank
+        _at(r): f"{truncation_text(r)} ({r.truncation_rank}; "
+        f"{between(r.truncation_first_place, r.truncation_last_place)})"
+        for r in solved
     }
-    return _table([r for r in rows if r.truncation_rank], cells, "truncation_better")
+    return _table(solved, cells, "truncation_first_place")
 
 
 def write_page(rows: Sequence[BoardRow], away: Sequence[Absent], path: Path) -> Path:
@@ -75,7 +83,8 @@ def write_page(rows: Sequence[BoardRow], away: Sequence[Absent], path: Path) -> 
     parts = ["# The exact board", facts_of(rows)]
     for model in models_of(rows):
         own = [row for row in rows if row.model == model]
-        parts += [f"## {printable(model)}", floor_text(own), "### W2 to exact draws", w2_table(own)]
+        parts += [f"## {printable(model)}", floor_text(own), "### Excess", excess_table(own)]
+        parts += ["### W2 to exact draws", w2_table(own)]
         parts += ["### Truncation error", truncation_table(own)]
     if away:
         parts += ["## Not on the board", "\n".join(f"* `{a.sampler}`: {a.reason}" for a in away)]
@@ -85,7 +94,9 @@ def write_page(rows: Sequence[BoardRow], away: Sequence[Absent], path: Path) -> 
 def floor_text(rows: Sequence[BoardRow]) -> str:
     """What two sets of exact draws of a model are apart."""
     floor = next(row for row in rows if row.sampler == EXACT)
-    return f"Two sets of exact draws are {value_text(floor.w2, floor.w2_stderr)} apart."
+    return (
+        f"Two sets of exact draws are {w2_text(floor)} apart; their excess is {excess_text(floor)}."
+    )
 
 
 def _table(rows: Sequence[BoardRow], cells: Mapping[tuple[str, int | None], str], rank: str) -> str:
@@ -110,6 +121,23 @@ def _at(row: BoardRow) -> tuple[str, int | None]:
 
 def _name(row: BoardRow) -> str:
     return f"**`{printable(row.label)}`**" if row.guest else f"`{printable(row.label)}`"
+
+
+def excess_text(row: BoardRow) -> str:
+    """The excess with its standard error."""
+    if number(row.excess) is None:
+        return _LOST
+    return value_text(row.excess, row.excess_stderr)
+
+
+def places_text(row: BoardRow) -> str:
+    """The places that a sampler may have, e.g. "2–5"; nothing of exact draws."""
+    return between(row.first_place, row.last_place)
+
+
+def between(first: int | None, last: int | None) -> str:
+    """Two places as a range, one alone where they are equal."""
+    return "" if first is None else f"{first}–{last}" if first != last else f"{first}"
 
 
 def w2_text(row: BoardRow) -> str:

@@ -27,20 +27,25 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if np.isfinite(values).all() else math.inf
 
 
-def clear(one: Sequence[float], other: Sequence[float]) -> bool:
+def clear(one: Sequence[float], other: Sequence[float], scale: float = 0.0) -> bool:
     """Whether two samplers differ, by values of the same repeats.
 
     The mean difference is beyond t standard errors of its own, those of the paired differences. t
     is Student's for as many repeats at the probability of 2 standard errors that are known: 2.87
     with five repeats. So two that are equal are told apart by chance one time in 22, though the
     error of five differences may be small by chance, too.
+
+    Args:
+        scale: of what the values are differences of, if that is larger than they are: of its
+            rounding nothing is told.
     """
     whole = [bool(np.isfinite(values).all()) for values in (one, other)]
     if not all(whole):
         return any(whole)
     difference = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
     mean, error = mean_and_error(difference)
-    apart = abs(mean) > _ROUNDING * max(abs(np.mean(one)), abs(np.mean(other)))
+    size = max(abs(float(np.mean(one))), abs(float(np.mean(other))), scale)
+    apart = abs(mean) > _ROUNDING * size
     return bool(len(difference) > 1 and apart and abs(mean) > student(len(difference)) * error)
 
 
@@ -52,7 +57,7 @@ def student(repeats: int) -> float:
     return float(t.isf(norm.sf(_SIGMAS), repeats - 1))
 
 
-def ranks(values: Sequence[Sequence[float]]) -> list[int]:
+def ranks(values: Sequence[Sequence[float]], scale: float = 0.0) -> list[int]:
     """The rank of each by its mean, 1 for the smallest; equal for a group of ties.
 
     Neighbours by mean that are not `clear` of each other are ties, and whoever is tied to one of a
@@ -60,24 +65,28 @@ def ranks(values: Sequence[Sequence[float]]) -> list[int]:
 
     Args:
         values: of each by repeat, the same repeats for all; inf or NaN where there is none.
+        scale: as of `clear`.
     """
     order = sorted(range(len(values)), key=lambda i: (_mean(values[i]), i))
     found = [0] * len(values)
     for place, i in enumerate(order):
         before = order[place - 1]
-        tied = place > 0 and not clear(values[before], values[i])
+        tied = place > 0 and not clear(values[before], values[i], scale)
         found[i] = found[before] if tied else place + 1
     return found
 
 
-def better(values: Sequence[Sequence[float]]) -> list[int]:
-    """How many are `clear` of each and smaller: a chain of ties may join what is far apart.
+def places(values: Sequence[Sequence[float]], scale: float = 0.0) -> list[tuple[int, int]]:
+    """The first and the last place that each may have, by all comparisons of two alone: before it
+    are those that are `clear` of it and smaller, behind it those that are larger. A chain of ties
+    may join what is far apart; these do not.
 
     Args:
-        values: as for `ranks`.
+        values, scale: as for `ranks`.
     """
-    means = [_mean(each) for each in values]
-    return [
-        sum(means[j] < means[i] and clear(values[j], values[i]) for j in range(len(values)))
-        for i in range(len(values))
-    ]
+    means, found = [_mean(each) for each in values], []
+    for i, own in enumerate(values):
+        apart = [j for j, other in enumerate(values) if clear(own, other, scale)]
+        before = sum(means[j] < means[i] for j in apart)
+        found.append((1 + before, len(values) - (len(apart) - before)))
+    return found

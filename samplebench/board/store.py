@@ -27,10 +27,12 @@ class Measured:
 
     Attributes:
         w2: distance to exact draws, inf where a sample is not finite.
+        excess: its square without what finite sets have of their own; inf likewise.
         truncation: median error against the ODE's solution, None where there is none to follow.
     """
 
     w2: float
+    excess: float
     truncation: float | None = None
 
 
@@ -49,14 +51,16 @@ class Shelf:
         path = self._path(conditions, "json")
         try:
             found = texts.read_json(path, path.name)
-            w2, truncation = found["w2"], found["truncation"]
-            return Measured(_number(w2), None if truncation is None else _number(truncation))
+            error = found["truncation"]
+            error = None if error is None else _number(error)
+            return Measured(_number(found["w2"]), _number(found["excess"]), error)
         except (InputError, KeyError, TypeError, ValueError):
             return None
 
     def keep(self, conditions: Mapping[str, Any], value: Measured) -> None:
         said = {
             "w2": _written(value.w2),
+            "excess": _written(value.excess),
             "truncation": None if value.truncation is None else _written(value.truncation),
         }
         write_atomic(self._path(conditions, "json"), json.dumps(said).encode(), sync=False)

@@ -13,16 +13,20 @@ from typing import Any
 
 from samplebench.answers.parameters import word
 from samplebench.board.measure import ModelBoard
-from samplebench.board.ranking import better, mean_and_error, ranks
+from samplebench.board.ranking import mean_and_error, places, ranks
 from samplebench.board.store import Measured
 from samplebench.errors import InputError
 from samplebench.files import texts
 from samplebench.files.atomic import write_atomic
 from samplebench.results.fields import guarded, unguarded
 
+# Rank, and between which places.
+_Place = tuple[int | None, int | None, int | None]
 # What stands in the place of a sampler in the rows of the floor.
 EXACT = "exact draws"
 _SEPARATOR = " "
+# Of what has no rank and no places.
+_UNRANKED: _Place = (None, None, None)
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,13 @@ class BoardRow:
             none of the last four of exact draws.
         computed_as: the sampler of the same algorithm whose values these are.
         guest: whether the user put it on the board.
-        rank: by W2, among the rows of its model and budget; None of exact draws.
-        better: how many of these are clearly better, each compared with it alone.
-        w2, w2_stderr: mean over repeats, and its standard error.
-        truncation_rank, truncation_better, truncation, truncation_stderr: of the truncation error,
-            None where a sampler has none.
-        w2_each, truncation_each: by repeat.
+        rank: by the excess, among the rows of its model and budget; None of exact draws.
+        first_place, last_place: between which it is, each other compared with it alone.
+        excess, excess_stderr: mean over repeats, and its standard error.
+        w2, w2_stderr: likewise.
+        truncation_rank, truncation_first_place, truncation_last_place, truncation,
+            truncation_stderr: of the truncation error, None where a sampler has none.
+        excess_each, w2_each, truncation_each: by repeat.
         num_samples: of a set.
         key: by which the values are found again.
     """
@@ -55,13 +60,18 @@ class BoardRow:
     computed_as: str
     guest: bool
     rank: int | None
-    better: int | None
+    first_place: int | None
+    last_place: int | None
+    excess: float
+    excess_stderr: float
     w2: float
     w2_stderr: float
     truncation_rank: int | None
-    truncation_better: int | None
+    truncation_first_place: int | None
+    truncation_last_place: int | None
     truncation: float | None
     truncation_stderr: float | None
+    excess_each: tuple[float, ...]
     w2_each: tuple[float, ...]
     truncation_each: tuple[float, ...]
     num_samples: int
@@ -86,39 +96,43 @@ class BoardRow:
 
 def rows_of(board: ModelBoard) -> list[BoardRow]:
     """The rows of a model: exact draws, then budget by budget the samplers by their ranks."""
-    w2 = {p.hash: [v.w2 for v in board.values[p.hash]] for p in board.points}
     errors = {p.hash: _errors(board.values[p.hash]) for p in board.points}
     floor = tuple(value.w2 for value in board.floor)
+    exact = tuple(value.excess for value in board.floor)
     rows = [
-        BoardRow(board.model, EXACT, "", "", None, None, None, None, "", False, None, None,
-            *mean_and_error(floor), None, None, None, None, floor, (), board.num_samples,
-            board.floor_hash)
+        BoardRow(board.model, EXACT, "", "", None, None, None, None, "", False, None, None, None,
+            *mean_and_error(exact), *mean_and_error(floor), *_UNRANKED, None, None,
+            exact, floor, (), board.num_samples, board.floor_hash)
     ]  # fmt: skip
+    # The excess is a difference of squares like this one.
+    scale = rows[0].w2 * rows[0].w2
     for budget in sorted({p.columns["nfe_requested"] for p in board.points}):
         points = [p for p in board.points if p.columns["nfe_requested"] == budget]
         solved = [p for p in points if errors[p.hash]]
-        by_w2 = _ranked({p.hash: w2[p.hash] for p in points})
+        excesses = {p.hash: [v.excess for v in board.values[p.hash]] for p in points}
+        by_excess = _ranked(excesses, scale)
         by_error = _ranked({p.hash: errors[p.hash] for p in solved})
         made = []
         for p in points:
-            own, away, c = w2[p.hash], errors[p.hash], p.columns
-            rank, beaten = by_w2[p.hash]
-            error_rank, error_beaten = by_error.get(p.hash, (None, None))
+            own, away, c = excesses[p.hash], errors[p.hash], p.columns
+            w2 = [v.w2 for v in board.values[p.hash]]
             error, spread = mean_and_error(away) if away else (None, None)
+            error_place = by_error.get(p.hash, _UNRANKED)
             made.append(BoardRow(
                 c["model"], c["sampler"], c["params"], c["discretization"], c["rho"], c["steps"],
-                c["nfe"], budget, p.computed_as, p.guest, rank, beaten, *mean_and_error(own),
-                error_rank, error_beaten, error, spread, tuple(own), tuple(away),
+                c["nfe"], budget, p.computed_as, p.guest, *by_excess[p.hash],
+                *mean_and_error(own), *mean_and_error(w2),
+                *error_place, error, spread, tuple(own), tuple(w2), tuple(away),
                 board.num_samples, p.hash,
             ))  # fmt: skip
-        rows += sorted(made, key=lambda row: (row.rank, row.w2, row.label))
+        rows += sorted(made, key=lambda row: (row.rank, row.excess, row.label))
     return rows
 
 
-def _ranked(values: Mapping[str, Sequence[float]]) -> dict[str, tuple[int, int]]:
-    """Rank, and how many are better."""
+def _ranked(values: Mapping[str, Sequence[float]], scale: float = 0.0) -> dict[str, _Place]:
     each = list(values.values())
-    return dict(zip(values, zip(ranks(each), better(each), strict=True), strict=True))
+    both = zip(ranks(each, scale), places(each, scale), strict=True)
+    return {key: (rank, *between) for key, (rank, between) in zip(values, both, strict=True)}
 
 
 def _errors(values: Sequence[Measured]) -> list[float]:
@@ -128,13 +142,18 @@ def _errors(values: Sequence[Measured]) -> list[float]:
 
 
 def write_rows(rows: Sequence[BoardRow], path: Path) -> Path:
+    """The file of `csv_of`."""
+    return write_atomic(path, csv_of(rows).encode("utf-8"))
+
+
+def csv_of(rows: Sequence[BoardRow]) -> str:
     """A line per row, floats with 12 significant digits, repeats separated by spaces."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(f.name for f in fields(BoardRow))
     for row in rows:
         writer.writerow(_entry(value) for _, value in row._values())
-    return write_atomic(path, buffer.getvalue().encode("utf-8"))
+    return buffer.getvalue()
 
 
 def read_rows(path: Path) -> list[BoardRow]:
@@ -158,8 +177,8 @@ def known_of(rows: Iterable[BoardRow]) -> Mapping[str, Sequence[Measured]]:
     """What `measure` need not measure again."""
     return {
         row.key: [
-            Measured(w2, row.truncation_each[i] if row.truncation_each else None)
-            for i, w2 in enumerate(row.w2_each)
+            Measured(w2, excess, row.truncation_each[i] if row.truncation_each else None)
+            for i, (w2, excess) in enumerate(zip(row.w2_each, row.excess_each, strict=True))
         ]
         for row in rows
     }

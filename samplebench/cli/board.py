@@ -38,7 +38,7 @@ _WORDS = {
 
 
 def add(commands: Any) -> None:
-    text = "rank samplers on models whose law is known: W2 to exact draws, truncation error"
+    text = "rank samplers on models whose law is known, by distance to exact draws"
     parser = command(commands, "board", main, text, _EXAMPLES)
     for name, (metavar, help_text) in _WORDS.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text)
@@ -81,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     _print(rows)
     if not args.quiet:
-        print(f"\ntables: {out / 'board.csv'}, {out / 'board.md'}")
+        print(f"\ntables: {out / 'board.csv'}, {out / 'board.md'}; page: {out / 'board.html'}")
     return 0
 
 
@@ -118,11 +118,13 @@ def _measured(entries: Any, points: Any, out: Path, args: argparse.Namespace) ->
 
 
 def _written(rows: Sequence[BoardRow], away: Any, out: Path, told: bool) -> None:
+    from samplebench.board.html import write_html
     from samplebench.board.page import write_page
     from samplebench.board.table import write_rows
 
     write_rows(rows, out / "board.csv")
     write_page(rows, away if told else [], out / "board.md")
+    write_html(rows, away if told else [], out / "board.html")
 
 
 def _print(rows: Sequence[BoardRow]) -> None:
@@ -130,9 +132,11 @@ def _print(rows: Sequence[BoardRow]) -> None:
     from samplebench.board.page import (
         BEST,
         budgets_of,
+        excess_text,
         facts_of,
         floor_text,
         models_of,
+        places_text,
         truncation_text,
         w2_text,
     )
@@ -149,9 +153,10 @@ def _print(rows: Sequence[BoardRow]) -> None:
                 {
                     "budget": budget,
                     "rank": f"{row.rank} of {count}",
-                    "better": row.better,
+                    "places": places_text(row),
                     "sampler": row.label,
                     "NFE": row.nfe,
+                    "excess": excess_text(row),
                     "W2": w2_text(row),
                     "truncation": truncation_text(row),
                     "": "yours" if row.guest else "",

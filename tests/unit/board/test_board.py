@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import signal
-import sys
 import threading
 from itertools import pairwise
 
@@ -17,6 +16,7 @@ import samplebench as sb
 from samplebench.bench.stop import Interrupted
 from samplebench.board import Shelf, absent, measure, points_of, read_rows, rows_of, write_rows
 from samplebench.board.entrants import MODELS, PRESETS
+from samplebench.board.excess import ExactDraws
 from samplebench.board.page import write_page
 from samplebench.board.store import Measured
 from samplebench.board.table import EXACT, known_of
@@ -80,6 +80,13 @@ def test_unknown_names_tell_the_nearest():
         points(only=["eulr"])
 
 
+def excess(x, y):
+    """As docs/board.md has it."""
+    xs, ys = (x[:20], x[20:]), (y[:20], y[20:])
+    crosses = [wasserstein(one, other) ** 2 for one in xs for other in ys]
+    return np.mean(crosses) - (wasserstein(*xs) ** 2 + wasserstein(*ys) ** 2) / 2
+
+
 def test_values_are_those_of_the_samples_and_of_the_trajectory(tmp_path):
     """By other ways: `sb.sample` and an assignment, and the truncation error of `trajectory`."""
     asked = points(only=["euler", "gddim", "ddim"])
@@ -90,14 +97,16 @@ def test_values_are_those_of_the_samples_and_of_the_trajectory(tmp_path):
             seeds = range(40 * repeat, 40 * repeat + 40)
             x = sb.sample(model, name, nfe=6, seeds=seeds, **params)
             exact = model.draw(40, 1_000_000 + repeat)[0]
-            w2 = wasserstein(x.flatten(1).numpy(), exact.flatten(1).numpy())
-            assert value.w2 == pytest.approx(w2, rel=1e-9)
+            x, exact = x.double().flatten(1).numpy(), exact.double().flatten(1).numpy()
+            assert value.w2 == pytest.approx(wasserstein(x, exact), rel=1e-9)
+            assert value.excess == pytest.approx(excess(x, exact), rel=1e-6)
             assert (value.truncation is None) == (name == "gddim" or bool(params))
             if value.truncation is not None and repeat == 2:
                 curve = truncation(model, name, nfe=6, seeds=seeds, quiet=True).curves[0]
                 assert value.truncation == pytest.approx(curve.points[0].end.median, rel=1e-6)
     one, other = (model.draw(40, seed)[0].flatten(1).numpy() for seed in (1_000_000, 2_000_000))
-    assert found.floor[0].w2 == pytest.approx(wasserstein(other, one), rel=1e-12)
+    assert found.floor[0].w2 == pytest.approx(wasserstein(other, one), rel=1e-6)
+    assert found.floor[0].excess == pytest.approx(excess(other, one), rel=1e-5)
 
 
 def test_more_evaluations_are_nearer_to_the_floor(tmp_path):
@@ -105,6 +114,8 @@ def test_more_evaluations_are_nearer_to_the_floor(tmp_path):
     rows = rows_of(board(tmp_path, asked))
     floor, *own = rows
     assert floor.sampler == EXACT and floor.rank is None
+    excesses = [row.excess for row in own]
+    assert excesses[0] > excesses[1] and abs(floor.excess) < excesses[0] / 3
     means = [row.w2 for row in own]
     assert means[0] > means[1] and means[2] < 1.3 * floor.w2
     errors = [row.truncation for row in own]
@@ -114,10 +125,7 @@ def test_more_evaluations_are_nearer_to_the_floor(tmp_path):
 def test_what_is_kept_is_not_measured_again(tmp_path, monkeypatch):
     asked = points()
     first = board(tmp_path, asked)
-    # The function has the name of its module.
-    monkeypatch.setattr(
-        sys.modules[measure.__module__], "wasserstein", lambda x, y: pytest.fail("assigned again")
-    )
+    monkeypatch.setattr(ExactDraws, "compared", lambda *sets: pytest.fail("assigned again"))
     done = []
     second = board(tmp_path, asked, advance=lambda n, text="": done.append(n))
     assert second == first and sum(done) == 9
@@ -125,7 +133,7 @@ def test_what_is_kept_is_not_measured_again(tmp_path, monkeypatch):
     known = known_of(rows_of(first))
     assert board(tmp_path / "elsewhere", asked, known=known).values == first.values
     path = next((tmp_path / "parts").glob("*.json"))
-    path.write_text('{"w2": "far"}')
+    path.write_text('{"w2": 0.1, "truncation": null}')  # of an older board
     monkeypatch.undo()
     assert board(tmp_path, asked) == first
 
@@ -151,6 +159,7 @@ def test_a_users_sampler_stands_among_the_rest(tmp_path):
     own, euler = (next(r for r in rows if r.sampler.endswith(n)) for n in (":mine", "euler"))
     assert own.guest and not euler.guest
     assert own.w2 == pytest.approx(euler.w2, rel=1e-9) and own.rank == euler.rank
+    assert own.excess == pytest.approx(euler.excess, rel=1e-6)
     assert own.truncation == pytest.approx(euler.truncation, rel=1e-9)
 
 
@@ -174,9 +183,10 @@ def test_a_sampler_that_ends_in_no_numbers_is_last_and_has_a_row(tmp_path):
     rows = rows_of(board(tmp_path, points(guests=[lost])))
     assert rows[-1].sampler.endswith(":lost") and rows[-1].rank == len(rows) - 1
     assert rows[-1].w2 == math.inf and rows[-1].plain()["w2"] is None
+    assert rows[-1].excess == math.inf and rows[-1].plain()["excess"] is None
     assert rows[-1].truncation == math.inf and rows[-1].truncation_rank == rows[-1].rank
     page = write_page(rows, [], tmp_path / "board.md").read_text(encoding="utf-8")
-    assert page.count("not finite") == 2 and not re.search(r"\b(nan|inf)\b", page)
+    assert page.count("not finite") == 3 and not re.search(r"\b(nan|inf)\b", page)
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
@@ -191,11 +201,16 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 
 def test_numbers_that_json_lacks_are_kept(tmp_path):
     store = Shelf(tmp_path)
-    for value in (Measured(math.inf), Measured(0.1, math.nan), Measured(0.1, 0.2), Measured(0.3)):
+    for value in (
+        Measured(math.inf, math.inf), Measured(0.1, -0.2, math.nan), Measured(0.1, 0.0, 0.2),
+        Measured(0.3, 1e-17),
+    ):  # fmt: skip
         store.keep({"of": repr(value)}, value)
         found = store.value({"of": repr(value)})
         assert np.array_equal(
-            [found.w2, found.truncation or 0], [value.w2, value.truncation or 0], equal_nan=True
+            [found.w2, found.excess, found.truncation or 0],
+            [value.w2, value.excess, value.truncation or 0],
+            equal_nan=True,
         )
     assert store.value({"of": "nobody"}) is None
 

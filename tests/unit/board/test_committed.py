@@ -38,7 +38,7 @@ def rankings(rows):
     for model in MODELS:
         for budget in BUDGETS:
             own = [r for r in rows if (r.model, r.nfe_requested) == (model, budget)]
-            yield [(r.rank, r.w2_each) for r in own]
+            yield [(r.rank, r.excess_each) for r in own]
             yield [(r.truncation_rank, r.truncation_each) for r in own if r.truncation_rank]
 
 
@@ -46,7 +46,9 @@ def test_it_holds_every_point_with_all_repeats(rows, planned):
     held = {row.key for row in rows if row.sampler != EXACT}
     assert held == {point.hash for points in planned.values() for point in points}
     assert {row.model for row in rows if row.sampler == EXACT} == set(MODELS)
-    assert all(len(row.w2_each) == 5 and row.num_samples == 2000 for row in rows)
+    assert all(
+        len(row.w2_each) == len(row.excess_each) == 5 and row.num_samples == 2000 for row in rows
+    )
     assert not any(row.guest for row in rows)
 
 
@@ -59,6 +61,7 @@ def test_ranks_and_errors_follow_from_the_repeats(rows, planned, tmp_path):
     for new, old in zip(again, rows, strict=True):
         assert (new.key, new.rank, new.truncation_rank) == (old.key, old.rank, old.truncation_rank)
         assert new.w2 == pytest.approx(old.w2, rel=1e-11)
+        assert (new.first_place, new.last_place) == (old.first_place, old.last_place)
         assert new.w2_stderr == pytest.approx(old.w2_stderr, rel=1e-6, abs=1e-15)
 
 
@@ -80,6 +83,13 @@ def test_no_sampler_is_far_below_the_floor(rows):
     for row in rows:
         # Of finite sets a law that is a little narrower than the true one is nearer.
         assert row.w2 > 0.6 * floors[row.model].w2
+
+
+def test_the_excess_of_exact_draws_is_about_0_and_nobodys_is_far_below(rows):
+    errors = {row.model: row.excess_stderr for row in rows if row.sampler == EXACT}
+    for row in rows:
+        assert row.excess > -5 * max(row.excess_stderr, errors[row.model])
+        assert row.sampler != EXACT or row.excess < 5 * row.excess_stderr
 
 
 def test_page_and_document_say_what_the_table_says(rows, tmp_path):
@@ -105,6 +115,8 @@ def test_a_part_computed_again_has_the_same_values(rows, tmp_path):
             row = known[point.hash]
             found = [value.w2 for value in board.values[point.hash]]
             assert found == pytest.approx(row.w2_each, rel=1e-6)
+            found = [value.excess for value in board.values[point.hash]]
+            assert found == pytest.approx(row.excess_each, rel=1e-4, abs=1e-6)
             if row.truncation is not None:
                 errors = [value.truncation for value in board.values[point.hash]]
                 assert errors == pytest.approx(row.truncation_each, rel=1e-4)

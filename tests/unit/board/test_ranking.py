@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from samplebench.board.ranking import better, clear, mean_and_error, ranks, student
+from samplebench.board.ranking import clear, mean_and_error, places, ranks, student
 
 NOISE = np.array([0.03, -0.02, 0.01, -0.04, 0.02])
 
@@ -52,8 +52,8 @@ def test_a_chain_of_ties_is_one_group():
     c = c + 1e-4 * NOISE[::-1]
     assert clear(a, c) and not clear(a, b) and not clear(b, c)
     assert ranks([a, b, c]) == [1, 1, 1]
-    assert better([a, b, c]) == [0, 0, 1]
-    assert better([c, a, b, 2 + NOISE]) == [1, 0, 0, 3]
+    assert places([a, b, c]) == [(1, 2), (1, 3), (2, 3)]
+    assert places([c, a, b, 2 + NOISE]) == [(2, 3), (1, 2), (1, 3), (4, 4)]
     assert ranks([a, b, c, 2 + NOISE]) == [1, 1, 1, 4]
 
 
@@ -69,7 +69,19 @@ def test_where_some_sets_are_lost_it_comes_last():
                 every = [*rest[:place], values, *rest[place:]]
                 assert ranks(every)[place] == 4
                 assert sorted(ranks(every)) == [1, 2, 3, 4]
-                assert better(every)[place] == 3 and sorted(better(every)) == [0, 1, 2, 3]
+                assert places(every)[place] == (4, 4)
+                assert sorted(places(every)) == [(i, i) for i in (1, 2, 3, 4)]
+
+
+def test_values_about_zero_are_told_apart_above_the_rounding_of_their_scale():
+    near, far = [-1e-9] * 5, [2e-7] * 5
+    assert clear(near, far) and ranks([far, near]) == [2, 1]
+    assert not clear(near, far, 0.5) and clear(near, far, 0.1)
+    assert ranks([far, near], 0.5) == [1, 1] and places([far, near], 0.5) == [(1, 2)] * 2
+
+
+def test_negative_values_are_before_those_above_zero():
+    assert ranks([[0.1] * 5, [-0.2] * 5, [0.0] * 5]) == [3, 1, 2]
 
 
 def test_the_error_is_that_of_a_mean():

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from samplebench.board import entrants, measure, read_rows
+from samplebench.board.excess import ExactDraws
 from samplebench.board.table import EXACT
 from samplebench.cli import main
 from samplebench.registry import samplers
@@ -51,13 +52,15 @@ def test_a_users_sampler_is_shown_among_the_rest(capsys, tmp_path):
     assert {row.sampler for row in rows if row.guest} == {"mine.py:slow_euler"}
     page = (tmp_path / "reports/board/board.md").read_text()
     assert "**`mine.py:slow_euler`**" in page and "Not on the board" not in page
+    page = (tmp_path / "reports/board/board.html").read_text()
+    assert "mine.py:slow_euler (yours)" in page and "Not on the board" not in page
 
 
 def test_the_same_command_says_the_same_and_measures_nothing(capsys, monkeypatch):
     words = ["board", *WORDS, "--json", "--quiet"]
     assert main(words) == 0
     first = json.loads(capsys.readouterr().out)
-    monkeypatch.setattr(sys.modules[measure.__module__], "wasserstein", None)
+    monkeypatch.setattr(ExactDraws, "compared", None)
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out) == first
     assert [row["rank"] for row in first] == [None, 1, 2, 1, 2]
