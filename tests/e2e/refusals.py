@@ -227,7 +227,7 @@ OTHERS = {
     "doctor plain.txt --format edm --model-config cut.toml": (2, "config cut.toml is not JSON"),
     "doctor plain.txt --file plain.txt": (2, "--file plain.txt: name the model that it is"),
     "nll": (2, "required: --data"),
-    "nll --data nowhere": (2, "nowhere is neither a folder of images"),
+    "nll --data nowhere": (2, "--data nowhere: no such file or folder"),
     "nll --data plain.txt": (2, "plain.txt is neither a folder of images"),
     "nll --data digits --method bond": (2, "unknown --method 'bond'; did you mean 'bound'?"),
     "nll --data digits --model digits-cld": (2, "model digits-cld has neither number"),
