@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from samplebench.answers.parameters import word
 from samplebench.likelihood.block import PARTS, STEPS, Values
 from samplebench.likelihood.divergence import EXACT
 from samplebench.likelihood.plan import BY_BOUND, LikelihoodPlan
 from samplebench.results.fields import value_text
+from samplebench.results.tables import csv_text
 
 _SPELLED = {"L_0": "L_0, the last step", "rest": "rest, the other steps"}
 
@@ -155,17 +153,15 @@ class Likelihood:
 
     def csv(self) -> str:
         """A row for each image, by its place in the set, and repeat; floats with 12 digits."""
-        plan, buffer = self.plan, io.StringIO(newline="")
-        names = [name for name in self.values if name != "bits"]
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(["image", "repeat", "label", plan.metric, *names])
-        labels = plan.data.labels
-        for repeat in range(plan.repeats):
-            for i, place in enumerate(plan.data.places.tolist()):
-                label = "" if labels is None else int(labels[i])
-                row = [self.values[name][repeat, i] for name in ("bits", *names)]
-                writer.writerow([place, repeat, label, *(word(float(v)) for v in row)])
-        return buffer.getvalue()
+        plan, labels = self.plan, self.plan.data.labels
+        names = {plan.metric: "bits"} | {name: name for name in self.values if name != "bits"}
+        rows = [
+            {"image": place, "repeat": repeat, "label": None if labels is None else int(labels[i])}
+            | {column: float(self.values[name][repeat, i]) for column, name in names.items()}
+            for repeat in range(plan.repeats)
+            for i, place in enumerate(plan.data.places.tolist())
+        ]
+        return csv_text(["image", "repeat", "label", *names], rows)
 
     def _share(self, name: str) -> float:
         return self.parts[name].value / self.bits.value

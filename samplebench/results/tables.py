@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +22,8 @@ from samplebench.results.sheet_text import parse
 if TYPE_CHECKING:
     import pandas as pd
 
+# What a row of any kind holds.
+Plain = str | int | float | None
 # What `float` reads beyond these, 1_000 or other alphabets' digits, nobody means.
 _WHOLE = re.compile(r"-?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|nan|inf)", re.IGNORECASE)
@@ -108,6 +110,11 @@ def to_json(rows: Sequence[Row]) -> str:
 def rounded(value: Any) -> Any:
     """A value with the digits of the CSV file; the last ones differ between processors."""
     return float(word(value)) if isinstance(value, float) else value
+
+
+def plain_rows(rows: Iterable[Mapping[str, Plain]]) -> list[dict[str, Plain]]:
+    """Rows of any kind for JSON: 12 significant digits, None where a number is not finite."""
+    return [{column: _plain(value) for column, value in row.items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from samplebench.metrics.uncertainty import spread
 from samplebench.results.record import Value
-from samplebench.trajectory.sheet import Plain, csv_text, plain_rows
+from samplebench.results.tables import Plain, csv_text, plain_rows
 
 # Levels of two models that are one, whoever computed them.
 _SAME = 1e-9
@@ -156,7 +156,8 @@ class Accumulation:
 
     def csv(self) -> str:
         """The same as text; nothing volatile."""
-        return csv_text(self._rows())
+        rows = list(self._rows())
+        return csv_text(list(rows[0]), rows)
 
     def _rows(self) -> Iterator[dict[str, Plain]]:
         for curve in self.curves:

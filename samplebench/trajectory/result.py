@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from samplebench.trajectory.sheet import Plain, csv_text, plain_rows
+from samplebench.results.tables import Plain, csv_text, plain_rows
 
 # An error this much above the reference's own is known well enough for an order.
 _CLEAR = 10.0
@@ -188,7 +188,8 @@ class Truncation:
 
     def csv(self) -> str:
         """One line per state, floats with 12 significant digits, nothing volatile."""
-        return csv_text(self._states())
+        rows = list(self._states())
+        return csv_text(list(rows[0]), rows)
 
     def _states(self) -> Iterator[dict[str, Plain]]:
         for curve in self.curves:
