@@ -1,0 +1,13 @@
+"""How time grids are searched, one method a file: a function of the problem to a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from samplebench.tune.candidate import Candidate
+from samplebench.tune.methods.rho import rho
+from samplebench.tune.problem import Problem
+
+Method = Callable[[Problem], Candidate]
+METHODS: Mapping[str, Method] = MappingProxyType({"rho": rho})

@@ -1,0 +1,222 @@
+"""A sampler at a budget on a model, and the few trajectories by which its grids are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplebench.cards.levels import LevelsCard
+from samplebench.errors import SamplebenchError, UsageError
+from samplebench.models.bound import Bound
+from samplebench.noise.latents import start
+from samplebench.noise.streams import stream
+from samplebench.sampling.setting import Setting, prepare, rehearse
+from samplebench.sampling.solver import Solver
+from samplebench.timelines.words import Words
+from samplebench.trajectory.plan import on_levels, refuse_noise
+from samplebench.tune.candidate import Candidate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RHO = 7.0
+# What the fine solution is made with: of the samplers of high order the one with the smallest
+# error at that many evaluations on the embedded models.
+FINE, FINE_NFE = "ipndm-v-exact", 128
+
+
+class Spent(Exception):
+    """The next run of a search does not fit into its budget."""
+
+
+class Problem:
+    """A deterministic sampler at a budget, on trajectories whose fine solution is known.
+
+    Every evaluation is counted by the model's `Bound`, an image each. Candidates that were tried
+    are remembered and not run again.
+
+    Args:
+        model: loaded.
+        sampler: a name, a function, or one that was made ready.
+        nfe: budget of network evaluations per sample.
+        params: of the sampler, fixed; with the words of its steps, e.g. final.
+        seeds: of the trajectories.
+        budget: evaluations of the whole search.
+        report: called after a run with its evaluations and a word for it.
+
+    Raises:
+        UsageError: a sampler that draws noise or does not step in noise levels, an impossible
+            parameter, or a budget too small for any steps.
+
+    Attributes:
+        spent: evaluations so far.
+        tried: errors by candidate, in the order in which they were tried.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        sampler: str | Callable[..., Any] | Solver,
+        nfe: int,
+        *,
+        params: Mapping[str, Any] | None = None,
+        seeds: Sequence[int],
+        budget: int = 25_000,
+        report: Callable[[int, str], None] = lambda images, what: None,
+    ) -> None:
+        self.model, self.nfe, self.params = model, nfe, dict(params or {})
+        self.solver = sampler if isinstance(sampler, Solver) else on_levels(model, sampler)
+        self.seeds, self.budget, self.report = seeds, budget, report
+        self.spent = 0
+        self.tried: dict[tuple[Any, ...], tuple[Candidate, np.ndarray]] = {}
+        first = self._at(nfe, {"rho": RHO})
+        rehearse(first)
+        refuse_noise(first)
+        self.first = first
+        classes = int(getattr(model, "num_classes", 0))
+        self.latents, self.labels, _ = start(model, seeds, None, classes)
+
+    @cached_property
+    def baseline(self) -> Candidate:
+        """The grid of the discretization "edm" with rho = 7."""
+        return self._of(self.first)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest noise level of the baseline."""
+        positive = self.baseline.positive
+        return positive[-1], positive[0]
+
+    @property
+    def left(self) -> int:
+        """Evaluations that may still be made."""
+        return self.budget - self.spent
+
+    @property
+    def run_cost(self) -> int:
+        """Evaluations of one candidate on all trajectories."""
+        return self.first.evaluations * len(self.seeds)
+
+    def at_rho(self, rho: float, **span: float) -> Candidate:
+        """The grid of "edm" with another rho, and another range where it is said."""
+        return self._of(self._at(self.nfe, {"rho": rho, **span}))
+
+    def candidate(self, levels: Iterable[float], **params: Any) -> Candidate:
+        """Levels as the model knows them; the last 0 where the baseline's is.
+
+        Args:
+            levels: positive, decreasing.
+
+        Raises:
+            UsageError: two of them are one to the model, or they are none.
+        """
+        listed = [*levels, *([0.0] if self.baseline.to_zero else [])]
+        card = LevelsCard("tuned", tuple(map(float, listed)))
+        found = Candidate(tuple(self._on(card, params).timeline.grid.tolist()), dict(params))
+        if not all(a > b for a, b in zip(found.levels, found.levels[1:], strict=False)):
+            raise UsageError("two of these noise levels are one to the model")
+        return found
+
+    def setting(self, candidate: Candidate) -> Setting:
+        """What runs a candidate."""
+        return self._on(LevelsCard("tuned", candidate.levels), candidate.params)
+
+    def errors(self, candidate: Candidate) -> np.ndarray:
+        """Of each trajectory the root mean square over elements of what it is away from the fine
+        solution's end, [W]; inf where that is no number.
+
+        Raises:
+            Spent: the run does not fit into the budget.
+        """
+        if candidate.key not in self.tried:
+            away = self.end(self.setting(candidate), "candidate") - self.truth
+            errors = away.square().flatten(1).mean(1).sqrt().numpy()
+            errors = np.where(np.isfinite(errors), errors, np.inf)
+            self.tried[candidate.key] = candidate, errors
+        return self.tried[candidate.key][1]
+
+    def error(self, candidate: Candidate) -> float:
+        """The mean of the errors: what searches make small."""
+        return float(self.errors(candidate).mean())
+
+    @property
+    def best(self) -> Candidate:
+        """Of the candidates tried the one with the smallest error."""
+        if not self.tried:
+            return self.baseline
+        return min(self.tried.values(), key=lambda one: float(one[1].mean()))[0]
+
+    @cached_property
+    def truth(self) -> Tensor:
+        """Where the fine solution ends from these latents, float64 [W, C, H, W].
+
+        Raises:
+            Spent: it does not fit into the budget.
+        """
+        final = "zero" if self.baseline.to_zero else "sigma_min"
+        fine = prepare(
+            self.model, FINE, words=Words(nfe=FINE_NFE, rho=RHO, params={"final": final})
+        )
+        return self.end(fine, "fine solution")
+
+    def end(self, setting: Setting, what: str) -> Tensor:
+        """Where a run ends, float64 on the host, its evaluations counted.
+
+        Raises:
+            Spent: it does not fit into the budget.
+        """
+        import torch
+
+        with self.counted(setting.evaluations * len(self.seeds), what) as bound:
+            noise = stream("portable", self.seeds, self.latents.device, self.latents.dtype)
+            with torch.no_grad(), setting.solver.guarded():
+                return setting.run(bound, self.latents, noise).cpu().double()
+
+    @contextmanager
+    def counted(self, planned: int, what: str) -> Iterator[Bound]:
+        """The model with the trajectories' labels; its evaluations within the block are counted.
+
+        Args:
+            planned: how many evaluations will be made.
+            what: a word for the progress.
+
+        Raises:
+            Spent: they do not fit into the budget.
+        """
+        if planned > self.left:
+            raise Spent
+        bound = Bound(self.model, self.labels, len(self.seeds), blamed=True)
+        try:
+            yield bound
+        finally:
+            self.spent += bound.images
+            self.report(bound.images, what)
+
+    def _at(self, nfe: int, given: Mapping[str, Any]) -> Setting:
+        """The sampler on the discretization "edm"."""
+        words = {k: v for k, v in given.items() if k == "rho"}
+        params = {**self.params, **{k: v for k, v in given.items() if k != "rho"}}
+        return prepare(self.model, self.solver, words=Words(nfe=nfe, **words, params=params))
+
+    def _on(self, card: LevelsCard, params: Mapping[str, Any]) -> Setting:
+        fixed = {
+            k: v for k, v in self.params.items() if k not in ("final", "sigma_min", "sigma_max")
+        }
+        words = Words(discretization=card, params={**fixed, **params})
+        return prepare(self.model, self.solver, words=words)
+
+    @staticmethod
+    def _of(setting: Setting) -> Candidate:
+        return Candidate(tuple(setting.timeline.grid.tolist()))
+
+
+def valid(problem: Problem, levels: Iterable[float], **params: Any) -> Candidate | None:
+    """A candidate, or None where the model does not tell its levels apart."""
+    try:
+        return problem.candidate(levels, **params)
+    except SamplebenchError:
+        return None
