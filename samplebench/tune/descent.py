@@ -22,7 +22,7 @@ _SMALL, _LEAST = 0.02, 0.002
 
 
 @dataclass(frozen=True)
-class Point:
+class Ending:
     """A candidate, and where its trajectories end.
 
     Attributes:
@@ -35,7 +35,7 @@ class Point:
     error: float
 
     @classmethod
-    def of(cls, problem: Problem, candidate: Candidate) -> Point:
+    def of(cls, problem: Problem, candidate: Candidate) -> Ending:
         """Runs it; raises `Spent` where that does not fit into the budget."""
         return cls(candidate, problem.away(candidate), problem.error(candidate))
 
@@ -55,8 +55,8 @@ class Point:
         return dict(self.candidate.params)
 
 
-def descend(problem: Problem, start: Candidate) -> Candidate:
-    """From a candidate down, until no step is better.
+def descend(problem: Problem, start: Ending) -> Ending:
+    """From an ending down, until no step is better.
 
     The sum of the trajectories' errors is made small by Gauss-Newton steps, each trajectory
     weighted by one over its error, so that one which ends elsewhere does not decide (iteratively
@@ -65,12 +65,12 @@ def descend(problem: Problem, start: Candidate) -> Candidate:
     a run for each level; Broyden's update keeps the slopes of one step for the next.
 
     Returns:
-        The last point; whatever was tried is remembered by the problem.
+        The last one; whatever was tried is remembered by the problem.
 
     Raises:
         Spent: the next run does not fit into the budget.
     """
-    here, slopes, damping = Point.of(problem, start), None, _DAMPING
+    here, slopes, damping = start, None, _DAMPING
     while True:
         fresh = slopes is None
         if slopes is None:
@@ -84,7 +84,7 @@ def descend(problem: Problem, start: Candidate) -> Candidate:
             damping *= _MORE
         if there is None:
             if fresh:
-                return here.candidate
+                return here
             slopes, damping = None, min(damping, 1.0)
             continue
         gain = 1 - there.error / here.error
@@ -92,11 +92,11 @@ def descend(problem: Problem, start: Candidate) -> Candidate:
         here, damping = there, max(damping / _LESS, 1e-4)
         if gain < _SMALL:
             if fresh and gain < _LEAST:
-                return here.candidate
+                return here
             slopes = None
 
 
-def _slopes(problem: Problem, here: Point) -> np.ndarray:
+def _slopes(problem: Problem, here: Ending) -> np.ndarray:
     """Of the ends by the logarithm of each free level, [W P, free]; 0 of those that cannot move."""
     logs = here.logs
     gaps = -np.diff(logs)
@@ -111,7 +111,7 @@ def _slopes(problem: Problem, here: Point) -> np.ndarray:
             candidate = valid(problem, np.exp(moved), **here.params)
             if candidate is None or candidate.key == here.candidate.key:
                 continue
-            there = Point.of(problem, candidate)
+            there = Ending.of(problem, candidate)
             if np.isfinite(there.error):
                 by = there.logs[place] - logs[place]
                 found[:, column] = (there.away - here.away).ravel() / by
@@ -119,7 +119,7 @@ def _slopes(problem: Problem, here: Point) -> np.ndarray:
     return found
 
 
-def _stepped(problem: Problem, here: Point, slopes: np.ndarray, damping: float) -> Point | None:
+def _stepped(problem: Problem, here: Ending, slopes: np.ndarray, damping: float) -> Ending | None:
     """Where a damped step ends; None where it is none that the model can tell."""
     logs = here.logs
     gaps = -np.diff(logs)
@@ -145,10 +145,10 @@ def _stepped(problem: Problem, here: Point, slopes: np.ndarray, damping: float) 
     candidate = valid(problem, moved, **here.params)
     if candidate is None or candidate.key == here.candidate.key:
         return None
-    return Point.of(problem, candidate)
+    return Ending.of(problem, candidate)
 
 
-def _levels_by_gaps(gaps: np.ndarray, here: Point) -> np.ndarray:
+def _levels_by_gaps(gaps: np.ndarray, here: Ending) -> np.ndarray:
     """d log sigma_i / d log gap_k of the free levels, [free, m - 1].
 
     A level lies below all gaps above it; where the lowest is fixed, a wider gap narrows the others.
@@ -160,7 +160,7 @@ def _levels_by_gaps(gaps: np.ndarray, here: Point) -> np.ndarray:
     return -above
 
 
-def _updated(slopes: np.ndarray, here: Point, there: Point) -> np.ndarray:
+def _updated(slopes: np.ndarray, here: Ending, there: Ending) -> np.ndarray:
     """Slopes that explain the step just made (Broyden 1965)."""
     step = (there.logs - here.logs)[here.free]
     missed = (there.away - here.away).ravel() - slopes @ step

@@ -11,7 +11,7 @@ TRUNCATION, METRIC = "truncation error", "metric"
 
 
 @dataclass(frozen=True)
-class Method:
+class SearchMethod:
     """A search.
 
     Attributes:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from samplebench.tune.method import METRIC, Method
+from samplebench.tune.method import METRIC, SearchMethod
 from samplebench.tune.methods.churn import churn
 from samplebench.tune.methods.coordinate import coordinate
 from samplebench.tune.methods.range import range_
 from samplebench.tune.methods.rho import rho
 
-METHODS: Mapping[str, Method] = MappingProxyType(
+METHODS: Mapping[str, SearchMethod] = MappingProxyType(
     {
-        "rho": Method(rho, 'the best exponent of the discretization "edm"'),
-        "range": Method(range_, 'the best range of the discretization "edm", with its exponent'),
-        "churn": Method(churn, "the best noise of a sampler with S_churn, by the metric", METRIC),
-        "coordinate": Method(coordinate, "descent on all levels against a fine solution"),
+        "rho": SearchMethod(rho, 'the best exponent of the discretization "edm"'),
+        "range": SearchMethod(
+            range_, 'the best range of the discretization "edm", with its exponent'
+        ),
+        "churn": SearchMethod(
+            churn, "the best noise of a sampler with S_churn, by the metric", METRIC
+        ),
+        "coordinate": SearchMethod(coordinate, "descent on all levels against a fine solution"),
     }
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from samplebench.tune.candidate import Candidate
-from samplebench.tune.descent import descend
+from samplebench.tune.descent import Ending, descend
 from samplebench.tune.problem import Problem, Spent
 
 # Starts: exponents of "edm", and, where the run goes on to 0, fewer of them and shares of the
@@ -21,9 +23,10 @@ def coordinate(problem: Problem) -> Candidate:
         Of those that were tried within the budget the best: never worse than its starts.
     """
     try:
-        starts = sorted(_starts(problem), key=problem.error)
-        for start in starts:
-            descend(problem, start)
+        starts = [Ending.of(problem, start) for start in _starts(problem)]
+        for start in sorted(starts, key=lambda one: one.error):
+            if math.isfinite(start.error):
+                descend(problem, start)
     except Spent:
         pass
     return problem.best
