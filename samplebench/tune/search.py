@@ -64,9 +64,9 @@ def search(
     Raises:
         UsageError: a sampler that the method is not for, or a budget below the first run.
     """
+    words = {"model": model_id} if words is None else words
     problem = _problem(
-        model, sampler, nfe, method, out,
-        {"model": model_id} if words is None else words,
+        model, sampler, nfe, method, out, words,
         params=params, seeds=seeds, budget=budget, report=report,
     )  # fmt: skip
     first, count = problem.seeds[0], len(problem.seeds)
@@ -76,6 +76,7 @@ def search(
             "params": dict(problem.params), "nfe": nfe, "method": method,
             "seeds": [first, count], "budget": budget,
             **({"options": dict(options)} if options else {}),
+            **_measured_by(method, words),
         }
     )  # fmt: skip
 
@@ -119,6 +120,13 @@ def _problem(
         return Scored(model, sampler, nfe, words=words, folder=out / SEARCHED, seeds=own, **problem)
     own = range(SEED, SEED + TRAJECTORIES) if seeds is None else seeds
     return Problem(model, sampler, nfe, seeds=own, **problem)
+
+
+def _measured_by(method: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a search by a metric beside the samples."""
+    if METHODS[method].kind != METRIC:
+        return {}
+    return {name: str(words[name]) for name in ("metric", "reference") if words.get(name)}
 
 
 def _searched(problem: Problem, method: str, options: Mapping[str, Any]) -> tuple[Candidate, float]:

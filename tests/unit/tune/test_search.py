@@ -64,7 +64,11 @@ def test_a_kept_card_gives_its_parameters_back(tmp_path, monkeypatch):
     found = run(Counted(1), tmp_path, **words)
     assert found.candidate.levels == found.baseline.levels
     assert found.candidate.params.keys() == {"S_churn", "S_min"}
+    monkeypatch.delattr(Scored, "_measured")
     assert run(Counted(1), tmp_path, **words) == found
+    # By another metric it is another search, which here nothing can measure.
+    with pytest.raises(AttributeError):
+        run(Counted(1), tmp_path, words={"metric": "inception-score"}, **words)
 
 
 def test_churn_by_the_metric_of_an_embedded_model(tmp_path):
