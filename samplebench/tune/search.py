@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from samplebench.results.cell import hash_of
@@ -30,6 +31,7 @@ def search(
     *,
     identity: Mapping[str, Any],
     params: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
     seeds: Sequence[int] = range(SEED, SEED + TRAJECTORIES),
     budget: int = BUDGET,
     report: Callable[[int, str], None] = lambda images, what: None,
@@ -42,6 +44,7 @@ def search(
         out: whose folder "cards" gets the noise levels, and "solvers" the solver.
         identity: what the model is, by its checkpoint's hash and the like.
         params, seeds, budget, report: as of `Problem`.
+        options: what the method is told beside the problem.
 
     Returns:
         The same search as before if its card is there.
@@ -52,6 +55,7 @@ def search(
             "tune": VERSION, "model": dict(identity), "sampler": problem.solver.name,
             "params": dict(problem.params), "nfe": nfe, "method": method,
             "seeds": [seeds[0], len(seeds)], "budget": budget,
+            **({"options": dict(options)} if options else {}),
         }
     )  # fmt: skip
 
@@ -59,7 +63,7 @@ def search(
         return Found(
             model_id, problem.solver.name, problem.params, nfe, method, candidate,
             problem.baseline, before, after, OBJECTIVE, (seeds[0], len(seeds)), evaluations,
-            span=problem.span, conditions=conditions,
+            options=options, span=problem.span, conditions=conditions,
         )  # fmt: skip
 
     blank = found(problem.baseline, 0.0, 0.0, 0)
@@ -72,7 +76,7 @@ def search(
     before = problem.error(problem.baseline)
     # What is found is judged on the same trajectories, within the budget.
     problem.budget -= problem.run_cost
-    best = METHODS[method](problem)
+    best = METHODS[method](problem, **options)
     problem.budget += problem.run_cost
     done = found(best, before, problem.error(best), problem.spent)
     write_list(out, done, getattr(getattr(model, "process", None), "name", None))

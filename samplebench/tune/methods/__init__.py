@@ -9,5 +9,5 @@ from samplebench.tune.candidate import Candidate
 from samplebench.tune.methods.rho import rho
 from samplebench.tune.problem import Problem
 
-Method = Callable[[Problem], Candidate]
+Method = Callable[..., Candidate]
 METHODS: Mapping[str, Method] = MappingProxyType({"rho": rho})

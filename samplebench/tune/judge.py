@@ -1,0 +1,101 @@
+"""Truncation errors of what was found and of its rivals, on trajectories of other seeds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from samplebench.errors import SamplebenchError
+from samplebench.sampling.solver import Solver
+from samplebench.tune.candidate import Candidate
+from samplebench.tune.flow import flow_of
+from samplebench.tune.found import Found
+from samplebench.tune.judged import BEST, RHO_7, JudgedBudget, JudgedGrid
+from samplebench.tune.problem import RHO, Problem
+from samplebench.tune.steps import ALONE, WITHIN, step_errors, steps_alone
+
+# Judging trajectories, and the exponents of which the best is the hardest rival.
+TRAJECTORIES, RHOS = 64, range(1, 21)
+
+
+def judged(
+    model: Any,
+    sampler: str | Callable[..., Any] | Solver,
+    nfe: int,
+    found: Sequence[Found],
+    *,
+    params: Mapping[str, Any],
+    seeds: Sequence[int],
+    report: Callable[[int, str], None] = lambda images, what: None,
+) -> JudgedBudget:
+    """What searches found for a sampler at a budget, beside rho = 7 and the best rho.
+
+    The best of rho = 1..20 is that with the smallest error on these same trajectories: no grid of
+    "edm" with such an exponent does better here.
+
+    Args:
+        model: loaded.
+        found: of this sampler and budget.
+        params, report: as of `Problem`.
+        seeds: of the judging trajectories.
+    """
+    problem = Problem(
+        model, sampler, nfe, params=params, seeds=seeds, budget=sys.maxsize, report=report
+    )
+    plain = [each for each in found if not _noisy(problem, each.candidate)]
+    drawn = [problem.baseline, *(each.candidate for each in plain)]
+    levels = {level for candidate in drawn for level in candidate.positive}
+    flow = flow_of(problem, sorted(levels, reverse=True))
+    # Errors are against a solution of its own, not that of searches.
+    problem.truth = flow.end
+    rho, best = _best(problem)
+    parts = {each.key: steps_alone(problem, each) for each in drawn}
+    alone = all(part is not None for part in parts.values())
+
+    def grid(name: str, candidate: Candidate, **more: Any) -> JudgedGrid:
+        errors, steps = (), ()
+        if not _noisy(problem, candidate):
+            errors = tuple(problem.errors(candidate).tolist())
+        if candidate.key in parts:
+            own = parts[candidate.key] if alone else None
+            steps = step_errors(problem, candidate, flow, own)
+        return JudgedGrid(name, candidate, errors=errors, steps=steps, **more)
+
+    return JudgedBudget(
+        nfe,
+        problem.first.evaluations,
+        (
+            grid(RHO_7, problem.baseline, rho=RHO),
+            grid(BEST, best, rho=rho),
+            *(grid(each.told, each.candidate, found=each) for each in found),
+        ),
+        flow.words,
+        ALONE if alone else WITHIN,
+        problem.spent,
+    )
+
+
+def _best(problem: Problem) -> tuple[float, Candidate]:
+    """Of the whole exponents the one with the smallest mean error, and its grid."""
+    known: list[tuple[float, float, Candidate]] = []
+    for rho in map(float, RHOS):
+        try:
+            candidate = problem.at_rho(rho)
+            known.append((problem.error(candidate), rho, candidate))
+        except SamplebenchError:
+            # The model does not tell two of its levels apart, and the sampler needs that.
+            continue
+    finite = [each for each in known if np.isfinite(each[0])]
+    if not finite:
+        return RHO, problem.baseline
+    _, rho, candidate = min(finite, key=lambda each: each[:2])
+    return rho, candidate
+
+
+def _noisy(problem: Problem, candidate: Candidate) -> bool:
+    """Whether its parameters make the run draw noise, so that it has no truncation error."""
+    setting = problem.setting(candidate)
+    return setting.solver.stochastic(setting.params)
