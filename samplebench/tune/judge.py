@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from samplebench.errors import SamplebenchError
 from samplebench.sampling.solver import Solver
 from samplebench.tune.candidate import Candidate
-from samplebench.tune.flow import flow_of
+from samplebench.tune.flow import FineSolution, flow_of
 from samplebench.tune.found import Found
-from samplebench.tune.judged import BEST, RHO_7, JudgedBudget, JudgedGrid
+from samplebench.tune.judged import BEST, RHO_7, JudgedBudget, JudgedGrid, StepError
 from samplebench.tune.problem import RHO, Problem
 from samplebench.tune.steps import ALONE, WITHIN, step_errors, steps_alone
 
@@ -24,48 +24,70 @@ TRAJECTORIES, RHOS = 64, range(1, 21)
 def judged(
     model: Any,
     sampler: str | Callable[..., Any] | Solver,
-    nfe: int,
-    found: Sequence[Found],
+    asked: Mapping[int, Sequence[Found]],
     *,
     params: Mapping[str, Any],
     seeds: Sequence[int],
     report: Callable[[int, str], None] = lambda images, what: None,
-) -> JudgedBudget:
-    """What searches found for a sampler at a budget, beside rho = 7 and the best rho.
+) -> Iterator[JudgedBudget]:
+    """What searches found for a sampler, beside rho = 7 and the best rho, budget by budget.
 
     The best of rho = 1..20 is that with the smallest error on these same trajectories: no grid of
-    "edm" with such an exponent does better here.
+    "edm" with such an exponent does better here. Budgets share one solution, whose evaluations are
+    the first one's.
 
     Args:
         model: loaded.
-        found: of this sampler and budget.
+        asked: by evaluations per sample what was found.
         params, report: as of `Problem`.
         seeds: of the judging trajectories.
     """
-    problem = Problem(
-        model, sampler, nfe, params=params, seeds=seeds, budget=sys.maxsize, report=report
-    )
-    plain = [each for each in found if not _noisy(problem, each.candidate)]
-    drawn = [problem.baseline, *(each.candidate for each in plain)]
-    levels = {level for candidate in drawn for level in candidate.positive}
-    flow = flow_of(problem, sorted(levels, reverse=True))
-    # Errors are against a solution of its own, not that of searches.
+    problems = {
+        nfe: Problem(
+            model, sampler, nfe, params=params, seeds=seeds, budget=sys.maxsize, report=report
+        )
+        for nfe in asked
+    }
+    flows: dict[tuple[Any, ...], FineSolution] = {}
+    for nfe, problem in problems.items():
+        if (key := _ends(problem)) not in flows:
+            alike = [n for n, other in problems.items() if _ends(other) == key]
+            grids = (grid for n in alike for grid in _drawn(problems[n], asked[n]))
+            levels = {level for grid in grids for level in grid.positive}
+            flows[key] = flow_of(problem, sorted(levels, reverse=True))
+        yield _budget(problem, asked[nfe], flows[key])
+
+
+def _ends(problem: Problem) -> tuple[Any, ...]:
+    """Between which levels its runs go."""
+    return (*problem.span, problem.baseline.to_zero)
+
+
+def _drawn(problem: Problem, found: Sequence[Found]) -> list[Candidate]:
+    """The grids whose steps are looked at."""
+    plain = (f.candidate for f in found if not _noisy(problem, f.candidate))
+    return [problem.baseline, *plain]
+
+
+def _budget(problem: Problem, found: Sequence[Found], flow: FineSolution) -> JudgedBudget:
+    # Errors are against this solution, not that of searches.
     problem.truth = flow.end
     rho, best = _best(problem)
-    parts = {each.key: steps_alone(problem, each) for each in drawn}
+    parts = {grid.key: steps_alone(problem, grid) for grid in _drawn(problem, found)}
     alone = all(part is not None for part in parts.values())
 
     def grid(name: str, candidate: Candidate, **more: Any) -> JudgedGrid:
-        errors, steps = (), ()
-        if not _noisy(problem, candidate):
-            errors = tuple(problem.errors(candidate).tolist())
-        if candidate.key in parts:
+        if _noisy(problem, candidate):
+            return JudgedGrid(name, candidate, **more)
+        errors = tuple(problem.errors(candidate).tolist())
+        steps: tuple[StepError, ...] = ()
+        if candidate.key in parts and name != BEST:
             own = parts[candidate.key] if alone else None
             steps = step_errors(problem, candidate, flow, own)
         return JudgedGrid(name, candidate, errors=errors, steps=steps, **more)
 
     return JudgedBudget(
-        nfe,
+        problem.nfe,
         problem.first.evaluations,
         (
             grid(RHO_7, problem.baseline, rho=RHO),

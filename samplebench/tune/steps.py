@@ -71,9 +71,7 @@ def step_errors(
     return tuple(found)
 
 
-def _within(
-    problem: Problem, candidate: Candidate, flow: FineSolution
-) -> tuple[StepError, ...]:
+def _within(problem: Problem, candidate: Candidate, flow: FineSolution) -> tuple[StepError, ...]:
     setting = problem.setting(candidate)
     levels = levels_of(setting)
     start = problem.latents.cpu().double() * levels[0]

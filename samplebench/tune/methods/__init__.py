@@ -1,4 +1,5 @@
-"""How time grids are searched, one method a file: a function of the problem to a candidate."""
+"""How time grids are searched, one method a file: a function of the problem, and of what
+it may be told beside it by name, to a candidate."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ from types import MappingProxyType
 
 from samplebench.tune.candidate import Candidate
 from samplebench.tune.methods.rho import rho
-from samplebench.tune.problem import Problem
 
 Method = Callable[..., Candidate]
 METHODS: Mapping[str, Method] = MappingProxyType({"rho": rho})
