@@ -172,10 +172,11 @@ def _costs(result: Tuned, looks: dict[str, Look], rival: str) -> _Part:
         for budget in result.budgets:
             for grid in (each for each in budget.found if each.name == name):
                 ratio = grid.ratio(budget.rival(rival))
-                assert grid.found is not None
+                if ratio is None or grid.found is None:
+                    continue
                 cost = float(grid.found.evaluations)
                 hover = (
-                    "" if ratio is None else f"{ratio:.3f} of the error with {rival}",
+                    f"{ratio:.3f} of the error with {rival}",
                     f"{cost:,.0f} evaluations",
                     *_said(budget, grid),
                 )
