@@ -89,6 +89,7 @@ class TuneRequest:
         look_up(request)
         (entry,) = checkpoints_of(request)
         sampler = request.sampler[0] if request.sampler else _deterministic(request, entry)
+        _check_grid(sampler, entry)
         request = replace(request, sampler=(sampler,))
         return cls(request, entry, methods, options, _fixed(request), budget, scored)
 
@@ -148,6 +149,16 @@ def _deterministic(request: Request, entry: Checkpoint) -> Any:
         f"none of the default samplers of {entry.id} is deterministic and has a time "
         "discretization to search; name one, e.g. --sampler heun"
     )
+
+
+def _check_grid(sampler: Any, entry: Checkpoint) -> None:
+    """Raises `UsageError` where a sampler's steps on a model are not where a grid says."""
+    solver = Solver.on(Known(entry), sampler, entry.id)
+    if "discretization" not in solver.timeline.words:
+        raise UsageError(
+            f"sampler {solver.name} has no time discretization to search on {entry.id}; take e.g. "
+            "--sampler heun"
+        )
 
 
 def _fixed(request: Request) -> dict[str, Any]:
