@@ -33,6 +33,7 @@ from samplebench.cli import (
     run,
     score,
     trajectory,
+    tune,
 )
 from samplebench.cli.common import say
 from samplebench.errors import SamplebenchError, unknown
@@ -51,6 +52,7 @@ _COMMANDS = (
     check,
     forget,
     trajectory,
+    tune,
     board,
     published,
     reproduce,

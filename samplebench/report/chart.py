@@ -19,12 +19,14 @@ class Axis:
         title: what the axis says, with its unit.
         log: whether it starts logarithmic; a vertical one can be switched.
         zero: whether zero is a line: of differences, which have no log axis.
+        names: what stands at 0, 1, ... of a vertical axis of rows; none of an axis of numbers.
     """
 
     key: str
     title: str
     log: bool = True
     zero: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -168,31 +168,47 @@ def _run(
     setting: Setting, reference: Solution, latents: Tensor
 ) -> tuple[dict[int, np.ndarray], int]:
     """Mean square errors [N] of a sampler's states by step, and the images evaluated."""
+    model, levels = reference.model, levels_of(setting)
+    bound = Bound(model.model, model.labels, len(latents), blamed=True)
+    squares: dict[int, np.ndarray] = {}
+
+    def note(step: int, x: Tensor) -> None:
+        squares[step] = _squares(x, reference.states[levels[step + 1]])
+
+    x = followed(setting, bound, latents, note)
+    lowest = next(level for level in reversed(levels) if level > 0)
+    truth = reference.states[lowest] if levels[-1] > 0 else reference.end(lowest)
+    squares[len(levels) - 2] = _squares(x, truth)
+    return squares, bound.images
+
+
+def followed(
+    setting: Setting, bound: Bound, latents: Tensor, seen: Callable[[int, Tensor], None]
+) -> Tensor:
+    """Where a deterministic run ends.
+
+    Args:
+        bound: the model with its labels.
+        latents: unit normal [N, C, H, W].
+        seen: called with (step, state) after each step but the last whose state is reported on its
+            noise level, which is number step + 1 of `levels_of`.
+    """
     import torch
 
-    model = reference.model
-    bound = Bound(model.model, model.labels, len(latents), blamed=True)
     levels = levels_of(setting)
     scaled = setting.params.get("scaling") == "vp"
-    squares: dict[int, np.ndarray] = {}
-    last = len(levels) - 2
 
     def note(step: Step) -> None:
-        at = levels[step.index + 1] if step.index < last else 0.0
+        at = levels[step.index + 1] if step.index < len(levels) - 2 else 0.0
         # A sampler of others may report something else than the state on the next level.
         if at > 0 and abs(step.sigma / at - 1) < _SAME_LEVEL:
-            x = step.x * math.sqrt(1 + at**2) if scaled else step.x
-            squares[step.index] = _squares(x, reference.states[at])
+            seen(step.index, step.x * math.sqrt(1 + at**2) if scaled else step.x)
 
     noise = stream("portable", range(len(latents)), latents.device, latents.dtype)
     with torch.no_grad(), setting.solver.guarded():
         # Of a card's states, stages among them, the end alone is one of the solution.
         told = None if setting.timeline.staged else note
-        x = setting.run(bound, latents, noise, told)
-    lowest = next(level for level in reversed(levels) if level > 0)
-    truth = reference.states[lowest] if levels[-1] > 0 else reference.end(lowest)
-    squares[last] = _squares(x, truth)
-    return squares, bound.images
+        return setting.run(bound, latents, noise, told)
 
 
 def _squares(x: Tensor, truth: Tensor) -> np.ndarray:

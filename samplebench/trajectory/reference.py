@@ -61,6 +61,7 @@ def solve(
     levels: Iterable[float],
     rtol: float,
     advance: Callable[[float], None],
+    most: int = _MOST,
 ) -> Solution:
     """The reference solution from sigma_max downwards, and its own error.
 
@@ -75,6 +76,7 @@ def solve(
         levels: positive noise levels at which states are needed, up to sigma_max.
         rtol: see `tolerance`.
         advance: called with sigma at every evaluation.
+        most: evaluations of each of the two solves, after which it is given up.
 
     Raises:
         UsageError: the denoiser is not finite or not smooth enough to be followed.
@@ -87,7 +89,7 @@ def solve(
     times = sorted({*wanted.values(), low}, reverse=True)
     before = model.images
     fine, coarse = (
-        _integrate(model, latents, sigma_max, times, r, advance) for r in (rtol, 10 * rtol)
+        _integrate(model, latents, sigma_max, times, r, advance, most) for r in (rtol, 10 * rtol)
     )
     error = float(np.sqrt(np.square(fine - coarse).mean(0)).max())
     evaluations = (model.images - before) // len(latents)
@@ -107,6 +109,7 @@ def _integrate(
     times: list[float],
     rtol: float,
     advance: Callable[[float], None],
+    most: int,
 ) -> np.ndarray:
     """States [N * C * H * W, len(times)]."""
     import torch
@@ -117,9 +120,9 @@ def _integrate(
     def slope(sigma: float, flat: np.ndarray) -> np.ndarray:
         nonlocal calls
         calls += 1
-        if calls > _MOST:
+        if calls > most:
             raise UsageError(
-                f"the reference solution took {_MOST:,} evaluations down to sigma={sigma:.3g} "
+                f"the reference solution took {most:,} evaluations down to sigma={sigma:.3g} "
                 f"at rtol {rtol:.1g}; the model's denoiser is not smooth enough to have one"
             )
         if sigma == 0:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from samplebench.answers.parameters import label
+from samplebench.answers.parameters import label, word
+from samplebench.cards.name import LONGEST, safe
 from samplebench.tune.candidate import Candidate
 
 
@@ -50,8 +51,15 @@ class Found:
 
     @property
     def name(self) -> str:
-        """Of its card."""
-        return f"{self.sampler}-{self.method}-{self.nfe}"
+        """Of its card; of a sampler in a file with the letters that a card's name may have."""
+        told = "-".join([self.method, *map(word, self.options.values()), str(self.nfe)])
+        end = safe(f"-{told}")
+        return safe(self.sampler)[: LONGEST - len(end)].lstrip(".-") + end
+
+    @property
+    def told(self) -> str:
+        """The method with its options."""
+        return f"{self.method} {label(self.options)}".strip()
 
     @property
     def gain(self) -> float:

@@ -194,8 +194,12 @@ class Problem:
         )
         return self.end(fine, "fine solution")
 
-    def end(self, setting: Setting, what: str) -> Tensor:
+    def end(self, setting: Setting, what: str, latents: Tensor | None = None) -> Tensor:
         """Where a run ends, float64 on the host, its evaluations counted.
+
+        Args:
+            what: a word for the progress.
+            latents: to start from, instead of the trajectories' own.
 
         Raises:
             Spent: it does not fit into the budget.
@@ -203,9 +207,10 @@ class Problem:
         import torch
 
         with self.counted(setting.evaluations * len(self.seeds), what) as bound:
-            noise = stream("portable", self.seeds, self.latents.device, self.latents.dtype)
+            own = self.latents if latents is None else latents.to(self.latents)
+            noise = stream("portable", self.seeds, own.device, own.dtype)
             with torch.no_grad(), setting.solver.guarded():
-                return setting.run(bound, self.latents, noise).cpu().double()
+                return setting.run(bound, own, noise).cpu().double()
 
     @contextmanager
     def counted(self, planned: int, what: str) -> Iterator[Bound]:
@@ -257,6 +262,17 @@ class Problem:
     @staticmethod
     def _of(setting: Setting) -> Candidate:
         return Candidate(tuple(setting.timeline.grid.tolist()))
+
+
+def distances(one: Tensor, other: Tensor) -> np.ndarray:
+    """Of each trajectory the root mean square over elements of a difference, [W]; inf where that
+    is no number.
+
+    Args:
+        one, other: float64 [W, C, H, W].
+    """
+    away: np.ndarray = (one - other).square().flatten(1).mean(1).sqrt().numpy()
+    return np.where(np.isfinite(away), away, np.inf)
 
 
 def valid(problem: Problem, levels: Iterable[float], **params: Any) -> Candidate | None:

@@ -175,7 +175,7 @@ function wireFigure(plot) {
   const [across, up] = box.querySelectorAll(".axes");
   const anew = () => { delete state.zoom[figure.key]; paint(plot); };
   if (plot.known.length > 1) pressed(across, plot.known.map((axis) => [axis.key, axis.title]), () => state.x[figure.key], (key) => { state.x[figure.key] = key; anew(); });
-  if (!figure.y.zero) pressed(up, [["log", "log"], ["linear", "linear"]], () => (state.log[figure.key] ? "log" : "linear"), (key) => { state.log[figure.key] = key === "log"; anew(); });
+  if (!figure.y.zero && !figure.y.names.length) pressed(up, [["log", "log"], ["linear", "linear"]], () => (state.log[figure.key] ? "log" : "linear"), (key) => { state.log[figure.key] = key === "log"; anew(); });
   box.querySelector(".svg").addEventListener("click", async () => {
     const { traces, layout } = drawing(figureNow(plot), visible(plot), axisNow(plot), PRINT, state.bands, { width: 900, height: 560 }, state.zoom[figure.key]);
     const named = traces.filter((t) => t.showlegend !== false);

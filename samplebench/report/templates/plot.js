@@ -119,6 +119,10 @@ function axisOf(axis, values, pixels, look, range) {
     tickfont: { color: look.ink, size: 12 }, ticks: "outside", ticklen: 4, automargin: true,
     exponentformat: "e", // 2e-5, not 20 of a unit's prefix
   };
+  if (axis.names.length) {
+    const at = axis.names.map((_, i) => i), ends = [-0.6, at.length - 0.4];
+    return { ...base, range: range ?? ends, tickmode: "array", tickvals: at, ticktext: axis.names.map(escaped) };
+  }
   if (!axis.log || !values.length) return { ...base, ...(range ? { range } : {}) };
   const logs = values.map(Math.log10);
   const [low, high] = range ?? [Math.min(...logs), Math.max(...logs)];
