@@ -82,13 +82,13 @@ def own_costs(
     check_metric(metric)
     shape: tuple[int, ...] = (taught.stamps,) * 2
     try:
-        if memory(student, model):
+        if predicts := memory(student, model):
             shape, chosen = (taught.stamps,) * 3, triples(taught.stamps)
         elif further(student):
             return _by_running(taught, student, model, metric, labels, guidance)
         else:
             chosen = pairs(taught.stamps)
-        steps = own_steps(student, model, taught.levels, chosen)
+        steps = own_steps(student, model, taught.levels, chosen, predicts or "x0")
     except UsageError as error:
         raise UsageError(f'{error}; say cost="euler" for the cost of Euler\'s steps') from error
     costs = np.zeros(shape)

@@ -32,11 +32,12 @@ def path_of(
         raise UsageError(f"{count} stamps have 1 to {count - 1} intervals, not {intervals}")
     steps = costs.reshape(-1, count, count)
     i, j = np.indices((count, count))
-    inner = np.where((j > i) & (j < count - 1), steps, np.inf)
+    inner = (j > i) & (j < count - 1)
     values, choices = steps[:, :, -1], []
     for _ in range(intervals - 1):
         # values[k or 0, i] of the state behind: [i, j] of the state before.
-        through = inner + coefficient * np.broadcast_to(values, (count, count))
+        on = coefficient * np.broadcast_to(values, (count, count))
+        through = np.where(inner, steps + on, np.inf)
         choices.append(through.argmin(2))
         values = through.min(2)
     path, alike = [0, 0], len(steps) == 1

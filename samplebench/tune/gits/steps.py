@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from samplebench.timelines.levels import Levels
 
 _NEAR = 1e-9
+# A step of so little length, and how far it may lead.
+_SHORT, _STAYS = 1e-6, 1e-4
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def triples(count: int) -> np.ndarray:
     return np.stack([k, i, j], 1)[(i < j) & ((k < i) | ((k == 0) & (i == 0)))]
 
 
-def own_steps(student: Setting, model: Any, levels: np.ndarray, chosen: np.ndarray) -> Steps:
+def own_steps(
+    student: Setting, model: Any, levels: np.ndarray, chosen: np.ndarray, predicts: str = "x0"
+) -> Steps:
     """A student's steps from i to j after one from k to i, or after none where k is i.
 
     They are read off runs on (k, i, j and the last level), so that an end rule acts where it does.
@@ -64,32 +68,38 @@ def own_steps(student: Setting, model: Any, levels: np.ndarray, chosen: np.ndarr
         model: with sigma_min, sigma_max and round_sigma; it is not evaluated.
         levels: of the stamps, float64 [M].
         chosen: int [n, 3], as of `triples` or `pairs`.
+        predicts: of what it keeps the last, "x0" or "eps", as of `memory`.
 
     Raises:
         UsageError: a step is no such sum.
     """
     count, last = len(levels), len(levels) - 1
-    terms, weights = np.zeros((len(chosen), 3), dtype=int), np.zeros((len(chosen), 3))
+    terms, weights = np.zeros((len(chosen), 4), dtype=int), np.zeros((len(chosen), 4))
     for row, (k, i, j) in enumerate(chosen.tolist()):
         stamps = sorted({k, i, j, last})
         at, place = stamps.index(i), stamps.index(j)
-        states = _states(student, model, levels[stamps])
-        state = states[at]
-        keep = states[place][0] / state[0]
-        rest = states[place] - keep * state
-        terms[row] = i, count + i, count + k
-        weights[row] = keep, rest[at + 1], rest[1] if k < i else 0.0
+        states = _states(student, model, levels[stamps], predicts)
+        keep = states[place][0] / states[at][0]
+        rest = states[place] - keep * states[at]
+        new, old = rest[at + 1], rest[1] if k < i else 0.0
+        terms[row] = i, count + i, k, count + k
+        weights[row] = keep, new, 0, old
+        if predicts == "eps":
+            # eps = (x - D) / sigma, at the teacher's own states.
+            new, old = new / levels[i], old / levels[k]
+            weights[row] = keep + new, -new, old, -old
         if abs(weights[row].sum() - 1) > _NEAR:
             raise UsageError(f"{student.solver.name} moves what its answers leave in place")
-    return Steps(terms, weights, chosen[:, 2])
+    used = weights.any(0)
+    return Steps(terms[:, used], weights[:, used], chosen[:, 2])
 
 
-def memory(student: Setting, model: Any) -> int:
-    """How many answers of earlier steps a student's step uses: 0, or 1 for one or more.
+def memory(student: Setting, model: Any) -> str:
+    """What a student keeps of earlier steps: answers, "x0" or "eps", or "" nothing.
 
     Raises:
         UsageError: its steps are not linear in the model's answers, an end rule is on, or it keeps
-            answers and asks more than once a step.
+            answers and asks more than once a step, or at states that it then moves.
     """
     name, ends = student.solver.name, student.timeline.grid[[0, -1]].tolist()
     rules = cast("Levels", student.timeline).ends.said.keys() & {*RULES}
@@ -98,16 +108,20 @@ def memory(student: Setting, model: Any) -> int:
     levels = np.geomspace(ends[0], ends[1] or ends[0] / 1e4, 6)
     levels[-1] = ends[1]
     try:
-        as_card(setting := on(student, levels), model)
+        predicts = as_card(setting := on(student, levels), model).predicts
     except UsageError as error:
         raise UsageError(f"a step of {name} is no sum of answers ({error})") from error
     tape, end = recorded(setting, model, "x0")
     states, asked = np.vstack([*tape.states, end]), np.array(tape.levels)
     if all(_alone(states, asked, level) for level in levels[1:-1]):
-        return 0
+        return ""
     if len(asked) != setting.steps or not np.allclose(asked, levels[:-1], rtol=_NEAR, atol=0):
         raise UsageError(f"{name} keeps answers and asks more than once a step")
-    return 1
+    short = np.array([levels[0], levels[1], levels[1] * (1 - _SHORT), levels[-1]])
+    (weights,) = own_steps(student, model, short, np.array([[0, 1, 2]]), predicts).weights
+    if abs(weights[0] - 1) > _STAYS or np.abs(weights[1:]).max() > _STAYS:
+        raise UsageError(f"{name} moves its states after it has asked at them")
+    return predicts
 
 
 def _alone(states: np.ndarray, asked: np.ndarray, level: float) -> bool:
@@ -132,7 +146,7 @@ def on(student: Setting, levels: np.ndarray) -> Setting:
     return replace(student, timeline=replace(was, levels=levels, ends=ends))
 
 
-def _states(student: Setting, model: Any, levels: np.ndarray) -> np.ndarray:
-    """The states at the levels, as coefficients of the start and of the answers."""
-    tape, end = recorded(on(student, levels), model, "x0")
+def _states(student: Setting, model: Any, levels: np.ndarray, predicts: str) -> np.ndarray:
+    """The states at the levels, as coefficients of the start and of what is predicted."""
+    tape, end = recorded(on(student, levels), model, predicts)
     return np.vstack([*tape.states, end])
