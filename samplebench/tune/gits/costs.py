@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samplebench.errors import UsageError, unknown
+from samplebench.errors import unknown
 from samplebench.tune.gits.single import ends_of, further
 from samplebench.tune.gits.steps import (
     Steps,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from samplebench.models.bound import Bound
     from samplebench.sampling.setting import Setting
     from samplebench.tune.gits.teacher import Taught
 
@@ -54,14 +55,8 @@ def cost_matrix(taught: Taught, metric: str = "dev") -> np.ndarray:
 
 
 def own_costs(
-    taught: Taught,
-    student: Setting,
-    model: Any,
-    metric: str = "dev",
-    labels: Tensor | None = None,
-    *,
-    guidance: Any = None,
-) -> tuple[np.ndarray, int]:
+    taught: Taught, student: Setting, bound: Bound, latents: Tensor, metric: str = "l2"
+) -> np.ndarray:
     """The same of the student's own step.
 
     A multistep student's step from i to j uses the answers at i and at k, where it was before:
@@ -71,39 +66,43 @@ def own_costs(
 
     Args:
         student: deterministic; its end is the teacher's.
-        model, labels, guidance: those of the teacher.
+        bound, latents: those of the teacher.
 
     Returns:
-        The costs for `path_of`, [M, M] or [M, M, M], and the images that were evaluated.
+        The costs for `path_of`, [M, M] or [M, M, M].
 
     Raises:
         UsageError: another metric, or no step of the student is known by itself.
     """
     check_metric(metric)
     shape: tuple[int, ...] = (taught.stamps,) * 2
-    try:
-        if predicts := memory(student, model):
-            shape, chosen = (taught.stamps,) * 3, triples(taught.stamps)
-        elif further(student):
-            return _by_running(taught, student, model, metric, labels, guidance)
-        else:
-            chosen = pairs(taught.stamps)
-        steps = own_steps(student, model, taught.levels, chosen, predicts or "x0")
-    except UsageError as error:
-        raise UsageError(f'{error}; say cost="euler" for the cost of Euler\'s steps') from error
+    predicts = memory(student, bound)
+    if predicts:
+        shape, chosen = (taught.stamps,) * 3, triples(taught.stamps)
+    elif further(student):
+        matrix = np.zeros(shape)
+        for i, j, end in ends_of(taught, student, bound, latents):
+            matrix[i, j] = _mean_cost(taught, end, j, metric)
+        return matrix
+    else:
+        chosen = pairs(taught.stamps)
+    steps = own_steps(student, bound, taught.levels, chosen, predicts or "x0")
     costs = np.zeros(shape)
     costs[tuple(chosen[:, -len(shape) :].T)] = _mean_costs(taught, steps, metric)
-    return costs, 0
+    return costs
 
 
-def _by_running(
-    taught: Taught, student: Setting, model: Any, metric: str, labels: Tensor | None, guidance: Any
-) -> tuple[np.ndarray, int]:
-    matrix, images = np.zeros((taught.stamps, taught.stamps)), 0
-    for i, j, end, evaluated in ends_of(taught, student, model, labels, guidance):
-        matrix[i, j] = _mean_cost(taught, end, j, metric)
-        images += evaluated
-    return matrix, images
+def own_evaluations(student: Setting, bound: Bound, stamps: int) -> int:
+    """Evaluations per latent that `own_costs` takes on so many stamps.
+
+    Raises:
+        UsageError: no step of the student is known by itself.
+    """
+    if memory(student, bound):
+        return 0
+    to_zero = float(student.timeline.grid[-1]) == 0
+    ends = stamps - to_zero
+    return further(student) * ends * (ends - 1) // 2
 
 
 def check_metric(metric: str) -> None:

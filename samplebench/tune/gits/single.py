@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from samplebench.models.bound import Bound
 from samplebench.tune.gits.steps import on
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from samplebench.models.bound import Bound
     from samplebench.sampling.setting import Setting
     from samplebench.tune.gits.teacher import Taught
 
 
-class Continued(Bound):
-    """A model whose first answer is known already.
+class Continued:
+    """What a sampler sees of a model whose first answer is known already.
 
     Args:
-        answer: it, like the state.
-        given: as for `Bound`.
+        bound: the model, which counts the others.
+        answer: of the first state, like it.
     """
 
-    def __init__(self, answer: Tensor, *given: Any) -> None:
-        super().__init__(*given)
-        self.answer: Tensor | None = answer
+    def __init__(self, bound: Bound, answer: Tensor) -> None:
+        self.bound, self.answer = bound, [answer]
+        self.sigma_min, self.sigma_max = bound.sigma_min, bound.sigma_max
+        self.round_sigma = bound.round_sigma
 
     def __call__(self, x: Tensor, sigma: float | Tensor, rows: Tensor | None = None) -> Tensor:
-        if (answer := self.answer) is None:
-            return super().__call__(x, sigma, rows)
-        self.answer = None
-        return answer.to(x)
+        return self.answer.pop().to(x) if self.answer else self.bound(x, sigma, rows)
 
 
 def further(student: Setting) -> int:
@@ -42,18 +40,21 @@ def further(student: Setting) -> int:
 
 
 def ends_of(
-    taught: Taught, student: Setting, model: Any, labels: Tensor | None, guidance: Any
-) -> Iterator[tuple[int, int, Tensor, int]]:
-    """(i, j, states [W, P] at stamp j, images evaluated) of the student's step of every pair."""
+    taught: Taught, student: Setting, bound: Bound, like: Tensor
+) -> Iterator[tuple[int, int, Tensor]]:
+    """(i, j, states [W, P] at stamp j) of the student's step of every pair of stamps.
+
+    Args:
+        bound: the model with the labels of the W latents.
+        like: the latents.
+    """
     import torch
 
-    shape = (len(taught.states), *model.shape)
-    device = getattr(model, "device", None)
     for i, j in zip(*np.triu_indices(taught.stamps, 1), strict=True):
         levels = taught.levels[[i, j]]
-        answer = taught.answers[:, i].reshape(shape).to(device)
-        bound = Continued(answer, model, labels, shape[0], guidance)
-        x = taught.states[:, i].reshape(shape).to(device) / float(levels[0])
+        known, x = (part[:, i].reshape(like.shape) for part in (taught.answers, taught.states))
+        view = Continued(bound, known.to(like))
         with torch.no_grad(), student.solver.guarded():
-            end = on(student, levels).run(bound, x, None)
-        yield int(i), int(j), end.flatten(1).cpu(), bound.images
+            # The run multiplies by the first level.
+            end = on(student, levels).run(cast("Bound", view), x.to(like) / float(levels[0]), None)
+        yield int(i), int(j), end.flatten(1).cpu()

@@ -101,26 +101,32 @@ def memory(student: Setting, model: Any) -> str:
         UsageError: its steps are not linear in the model's answers, an end rule is on, or it keeps
             answers and asks more than once a step, or at states that it then moves.
     """
-    name, ends = student.solver.name, student.timeline.grid[[0, -1]].tolist()
-    rules = cast("Levels", student.timeline).ends.said.keys() & {*RULES}
-    if rules:
-        raise UsageError(f"{name}.{min(rules)} changes single steps")
+    try:
+        return _kept(student, model)
+    except UsageError as error:
+        raise UsageError(
+            f"sampler {student.solver.name} has no step by itself whose cost is known ({error}); "
+            'say cost="euler" for that of Euler\'s steps'
+        ) from error
+
+
+def _kept(student: Setting, model: Any) -> str:
+    ends = student.timeline.grid[[0, -1]].tolist()
+    if rules := cast("Levels", student.timeline).ends.said.keys() & {*RULES}:
+        raise UsageError(f"{min(rules)} changes single steps")
     levels = np.geomspace(ends[0], ends[1] or ends[0] / 1e4, 6)
     levels[-1] = ends[1]
-    try:
-        predicts = as_card(setting := on(student, levels), model).predicts
-    except UsageError as error:
-        raise UsageError(f"a step of {name} is no sum of answers ({error})") from error
+    predicts = as_card(setting := on(student, levels), model).predicts
     tape, end = recorded(setting, model, "x0")
     states, asked = np.vstack([*tape.states, end]), np.array(tape.levels)
     if all(_alone(states, asked, level) for level in levels[1:-1]):
         return ""
     if len(asked) != setting.steps or not np.allclose(asked, levels[:-1], rtol=_NEAR, atol=0):
-        raise UsageError(f"{name} keeps answers and asks more than once a step")
+        raise UsageError("it keeps answers and asks more than once a step")
     short = np.array([levels[0], levels[1], levels[1] * (1 - _SHORT), levels[-1]])
     (weights,) = own_steps(student, model, short, np.array([[0, 1, 2]]), predicts).weights
     if abs(weights[0] - 1) > _STAYS or np.abs(weights[1:]).max() > _STAYS:
-        raise UsageError(f"{name} moves its states after it has asked at them")
+        raise UsageError("it moves its states after it has asked at them")
     return predicts
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from samplebench.models.bound import Bound
 from samplebench.sampling.setting import prepare
 from samplebench.tune.gits import teach
 
@@ -47,6 +48,6 @@ def taught(mixture, student, warm_up):
         model = mixture(name)
         sampler, params = TEACHERS[teacher]
         setting = student(model, sampler, stamps - 1, discretization=schedule, **params)
-        return teach(setting, model, warm_up)
+        return teach(setting, Bound(model, None, 64), warm_up)
 
     return run

@@ -14,8 +14,16 @@ from samplebench.models.bound import Bound
 from samplebench.registry import samplers
 from samplebench.samplers.ipndm import EQUAL_STEPS
 from samplebench.samplers.log_snr import LogSnrStep, two_points
-from samplebench.tune.gits import METRICS, cost_matrix, own_costs, path_of, teach
+from samplebench.tune.gits import METRICS, cost_matrix, own_costs, own_evaluations, path_of, teach
 from samplebench.tune.gits.steps import memory, own_steps, triples
+
+
+def run(setting, model, latents):
+    return teach(setting, Bound(model, None, len(latents)), latents)
+
+
+def own(known, setting, model, latents, metric):
+    return own_costs(known, setting, Bound(model, None, len(latents)), latents, metric)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +50,7 @@ def matrices(cases, taught):
 
 def test_cost_matrices(goldens, cases, matrices, agrees):
     with np.load(goldens / "grids" / "costs.npz") as listed:
-        names = {
-            key: ".".join(map(str, ("cost", *key))).removesuffix(".edm") for key in matrices
-        }
+        names = {key: ".".join(map(str, ("cost", *key))).removesuffix(".edm") for key in matrices}
         assert {name for name in listed if name.startswith("cost.")} <= set(names.values())
         for key, name in names.items():
             if name in listed:
@@ -67,20 +73,19 @@ def test_grids(cases, matrices, taught):
 def test_a_teacher_keeps_states_and_answers_of_its_run(mixture, student, warm_up):
     model = mixture("tight4")
     setting = student(model, "ipndm", 8)
-    found = teach(setting, model, warm_up, batch=20)
-    bound = Bound(model, None, 64)
+    found = teach(setting, bound := Bound(model, None, 64), warm_up)
+    assert bound.images == 8 * 64
     with torch.no_grad():
         end = setting.run(bound, warm_up, None)
         answer = model(found.states[:, 3].reshape(warm_up.shape), torch.tensor(found.levels[3]))
     assert found.states.shape == (64, 9, 48) and found.answers.shape == (64, 8, 48)
-    assert found.images == bound.images == 8 * 64
     assert torch.allclose(found.states[:, -1], end.flatten(1), rtol=1e-13)
     assert torch.allclose(found.states[:, 0], 80 * warm_up.flatten(1), rtol=1e-13)
     assert torch.allclose(found.answers[:, 3], answer.flatten(1), rtol=1e-13)
 
 
 def test_a_teacher_to_zero_has_zero_as_its_last_stamp(mixture, student, warm_up):
-    found = teach(student(model := mixture("tight4"), "euler", 9, "zero"), model, warm_up)
+    found = run(student(model := mixture("tight4"), "euler", 9, "zero"), model, warm_up)
     assert found.levels[-1] == 0 and found.stamps == 10
     # Euler's step into 0 is the answer.
     assert torch.allclose(found.states[:, -1], found.answers[:, -1], rtol=1e-12)
@@ -89,11 +94,10 @@ def test_a_teacher_to_zero_has_zero_as_its_last_stamp(mixture, student, warm_up)
 
 def test_states_of_a_two_stage_teacher_are_those_of_its_steps(mixture, student, warm_up):
     model, states = mixture("tight4"), []
-    found = teach(setting := student(model, "heun", 6), model, warm_up)
+    found = run(setting := student(model, "heun", 6), model, warm_up)
     with torch.no_grad():
         setting.run(Bound(model, None, 64), warm_up, None, lambda s: states.append(s.x.flatten(1)))
     assert torch.allclose(found.states[:, 1:], torch.stack(states, 1), rtol=1e-13)
-    assert found.images == 12 * 64
 
 
 @pytest.mark.parametrize(("name", "why"), [("euler-ancestral", "draws noise"), ("unipc", "")])
@@ -101,10 +105,10 @@ def test_who_is_no_teacher_is_told(mixture, student, warm_up, name, why):
     """UniPC asks at predicted states, which will do."""
     model = mixture("tight4")
     if not why:
-        assert teach(student(model, name, 5), model, warm_up).images == 5 * 64
+        assert run(student(model, name, 5), model, warm_up).stamps == 6
         return
     with pytest.raises(UsageError, match=why):
-        teach(student(model, name, 5), model, warm_up)
+        run(student(model, name, 5), model, warm_up)
 
 
 def test_large_images_are_worked_on_in_blocks(taught, monkeypatch):
@@ -116,10 +120,9 @@ def test_large_images_are_worked_on_in_blocks(taught, monkeypatch):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_eulers_own_step_costs_what_eulers_step_costs(mixture, student, taught, metric):
+def test_eulers_own_step_costs_what_eulers_step_costs(mixture, student, taught, warm_up, metric):
     known, model = taught("tight4", "ipndm", 21), mixture("tight4")
-    found, images = own_costs(known, student(model, "euler"), model, metric)
-    assert images == 0
+    found = own(known, student(model, "euler"), model, warm_up, metric)
     assert found == pytest.approx(cost_matrix(known, metric), rel=1e-9, abs=1e-9)
 
 
@@ -134,8 +137,9 @@ def test_a_students_own_steps_cost_nothing_where_it_is_the_teacher(
 ):
     model = mixture("tight4")
     setting = student(model, sampler, 6, final, **KEEP.get(sampler, {}))
-    known = teach(setting, model, warm_up[:6])
-    costs, images = own_costs(known, setting, model, "l2")
+    known = run(setting, model, warm_up[:6])
+    bound = Bound(model, None, 6)
+    costs = own_costs(known, setting, bound, warm_up[:6], "l2")
     count = known.stamps
     steps = costs.reshape(-1, count, count)
     of = [steps[min(max(i - 1, 0), len(steps) - 1), i, i + 1] for i in range(count - 1)]
@@ -145,18 +149,16 @@ def test_a_students_own_steps_cost_nothing_where_it_is_the_teacher(
     assert steps[0, 0, 2] > 1e-3
     assert (costs.ndim == 3) == (sampler in KEEP) == bool(memory(setting, model))
     pairs = count * (count - 1) // 2 - (final == "zero") * (count - 1)
-    stages = 1 if sampler in ("heun", "edm", "dpm-2", "dpm-solver-2") else 0
-    assert images == stages * pairs * 6
+    stages = sampler in ("heun", "edm", "dpm-2", "dpm-solver-2")
+    assert bound.nfe == own_evaluations(setting, bound, count) == stages * pairs
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp-2m", "ipndm"])
-def test_a_first_step_costs_what_a_run_of_it_is_away(
-    mixture, student, warm_up, sampler, metric
-):
+def test_a_first_step_costs_what_a_run_of_it_is_away(mixture, student, warm_up, sampler, metric):
     model = mixture("tight4")
-    known = teach(student(model, "ipndm", 6), model, warm_up)
-    costs, _ = own_costs(known, student(model, sampler), model, metric)
+    known = run(student(model, "ipndm", 6), model, warm_up)
+    costs = own(known, student(model, sampler), model, warm_up, metric)
     for j in (1, 3, 6):
         levels = known.levels[[0, j]].tolist()
         x = sb.sample(model, sampler, latents=warm_up, discretization=levels, final="sigma_min")
@@ -203,19 +205,17 @@ def test_weights_of_a_step_are_those_of_its_formula(mixture, student):
 
 
 @pytest.mark.parametrize("entry", list(samplers), ids=lambda entry: entry.name)
-def test_every_sampler_has_its_own_cost_or_is_told_of_eulers(
-    mixture, student, warm_up, taught, entry
-):
+def test_every_sampler_has_its_own_cost_or_is_told_of_eulers(mixture, student, warm_up, entry):
     model = mixture("tight4")
     try:
         setting = student(model, entry.name)
     except UsageError:
         pytest.skip("not on noise levels that a request names")
-    known = teach(student(model, "ipndm", 4), model, warm_up[:2])
+    known = run(student(model, "ipndm", 4), model, warm_up[:2])
     try:
-        costs, _ = own_costs(known, setting, model, "l2")
+        costs = own(known, setting, model, warm_up[:2], "l2")
     except UsageError as error:
-        assert str(error).endswith('say cost="euler" for the cost of Euler\'s steps')
+        assert str(error).endswith('say cost="euler" for that of Euler\'s steps')
         assert entry.name == "unipc" or setting.solver.stochastic(setting.params)
         return
     assert np.isfinite(costs).all()
@@ -223,11 +223,11 @@ def test_every_sampler_has_its_own_cost_or_is_told_of_eulers(
 
 
 @pytest.mark.parametrize("rule", ["afs", "thresholding", "denoise_to_zero"])
-def test_end_rules_have_no_own_cost(mixture, student, taught, rule):
+def test_end_rules_have_no_own_cost(mixture, student, taught, warm_up, rule):
     model = mixture("tight4")
     setting = student(model, "dpmpp-2m", **{rule: True})
     with pytest.raises(UsageError, match=f"{rule}.*euler"):
-        own_costs(taught("tight4", "ipndm", 21), setting, model)
+        own(taught("tight4", "ipndm", 21), setting, model, warm_up, "l2")
 
 
 def test_another_metric_tells_the_nearest(taught):
