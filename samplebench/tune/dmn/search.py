@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 
@@ -76,9 +77,12 @@ def _searched(start: np.ndarray, p: float, truncation: int) -> np.ndarray:
     ends[0], ends[-1] = -start[0], start[-1]
     room = LinearConstraint(gaps, SHORTEST - ends, np.inf, keep_feasible=True)
     free = start[1:-1]
-    for share in _ROUNDINGS:
-        rounding = share * float(objective(whole(free), p=p, truncation=truncation))
-        free = minimize(
-            value, free, jac=slope, method="trust-constr", constraints=[room], options=_STOP
-        ).x
+    with warnings.catch_warnings():
+        # Said where a step is too short for the slope to change.
+        warnings.filterwarnings("ignore", "delta_grad == 0.0")
+        for share in _ROUNDINGS:
+            rounding = share * float(objective(whole(free), p=p, truncation=truncation))
+            free = minimize(
+                value, free, jac=slope, method="trust-constr", constraints=[room], options=_STOP
+            ).x
     return whole(free)

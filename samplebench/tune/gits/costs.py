@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,13 +92,13 @@ def own_costs(
     return costs
 
 
-def own_evaluations(student: Setting, bound: Bound, stamps: int) -> int:
+def own_evaluations(student: Setting, model: Any, stamps: int) -> int:
     """Evaluations per latent that `own_costs` takes on so many stamps.
 
     Raises:
         UsageError: no step of the student is known by itself.
     """
-    if memory(student, bound):
+    if memory(student, model):
         return 0
     to_zero = float(student.timeline.grid[-1]) == 0
     ends = stamps - to_zero

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from samplebench.tune.candidate import Candidate
+from samplebench.tune.methods.dmn import dmn
+from samplebench.tune.methods.gits import gits
 from samplebench.tune.methods.rho import rho
-from samplebench.tune.problem import Problem
 
-Method = Callable[[Problem], Candidate]
-METHODS: Mapping[str, Method] = MappingProxyType({"rho": rho})
+Method = Callable[..., Candidate]
+METHODS: Mapping[str, Method] = MappingProxyType({"rho": rho, "gits": gits, "dmn": dmn})

@@ -64,7 +64,8 @@ def searched(case):
 
 
 def test_the_search_comes_as_low_as_the_listed_grids(goldens):
-    few = [case for case in listed(goldens) if case["steps"] in (5, 8) and case["exponent"] == 1]
+    few = [case for case in listed(goldens) if (case["steps"], case["trunc"]) == (5, 3)]
+    assert few
     for case in few:
         assert searched(case) <= case["objective"] * (1 + 1e-3), case["id"]
 
