@@ -5,8 +5,8 @@
 
 On models in closed form, whose exact end states are solved for (DOP853). A teacher (ipndm) runs
 once from 16 latents; one matrix of costs gives the grids of all numbers of steps. They are judged
-by the distance to the exact end from 64 other latents, beside rho = 7 and the best whole rho from 1 to 20
-of as many steps. Euler, Heun and DPM-Solver++(2M) end at 0, iPNDM at sigma_min, as they do.
+by the distance to the exact end from 64 other latents, beside rho = 7 and the best whole rho from
+1 to 20 of as many steps. Euler, Heun and DPM-Solver++(2M) end at 0, iPNDM at sigma_min, as they do.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def _stamps(problem: Problem, cost: str) -> int:
         UsageError: too few.
     """
     least = max(_FEWEST, len(problem.baseline.levels) + 2)
-    own, most = cost == "own", _STAMPS
+    own, most = cost != "euler", _STAMPS
     if own and memory(problem.first, problem.model):
         own, most = False, _STAMPS_OF_PAIRS
     runs, needed = len(_COEFFICIENTS) * problem.run_cost, 0
