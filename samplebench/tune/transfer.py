@@ -89,7 +89,7 @@ def carried(levels: Sequence[float], problem: Problem) -> Candidate:
     places = np.interp([-high, -low], -known, np.arange(len(known)))
     if count == len(known) and places.tolist() == [0, len(known) - 1]:
         return problem.candidate(level for level in levels if level > 0)
-    at = np.linspace(*places, count)
+    at = np.linspace(places[0], places[1], count)
     return problem.candidate(np.exp(np.interp(at, np.arange(len(known)), known)))
 
 

@@ -1,4 +1,5 @@
-"""How grids and parameters are searched, one method a file: a function of the problem."""
+"""How grids and parameters are searched, one method a file: a function of the problem, and of what
+it may be told beside it by name."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from types import MappingProxyType
 from samplebench.tune.method import METRIC, SearchMethod
 from samplebench.tune.methods.churn import churn
 from samplebench.tune.methods.coordinate import coordinate
+from samplebench.tune.methods.dmn import dmn
+from samplebench.tune.methods.gits import gits
 from samplebench.tune.methods.range import range_
 from samplebench.tune.methods.rho import rho
 
@@ -20,6 +23,8 @@ METHODS: Mapping[str, SearchMethod] = MappingProxyType(
         "churn": SearchMethod(
             churn, "the best noise of a sampler with S_churn, by the metric", METRIC
         ),
+        "dmn": SearchMethod(dmn, "levels by the bound of a multistep method, asking no model"),
+        "gits": SearchMethod(gits, "the cheapest path over a teacher's trajectories"),
         "coordinate": SearchMethod(coordinate, "descent on all levels against a fine solution"),
     }
 )
