@@ -13,7 +13,7 @@ from samplebench.tune.problem import Problem
 
 
 @dataclass(frozen=True)
-class Place:
+class GridPlace:
     """Where a grid was found, or where it is tried.
 
     Attributes:
@@ -38,14 +38,14 @@ class Transfer:
         errors: [from, to], standard errors of the ratios, over paired trajectories.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[GridPlace, ...]
     ratios: np.ndarray
     errors: np.ndarray
 
 
 def transfer(
-    places: Sequence[Place],
-    problem_at: Callable[[Place], Problem],
+    places: Sequence[GridPlace],
+    problem_at: Callable[[GridPlace], Problem],
     report: Callable[[int, str], None] = lambda done, what: None,
 ) -> Transfer:
     """Tries the grid of every place at every other, on the trajectories of the problem there.

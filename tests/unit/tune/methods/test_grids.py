@@ -47,7 +47,7 @@ def test_dpmpp_2m_has_a_grid_of_its_budget(model, name, final, monkeypatch):
     monkeypatch.setattr(METHOD, "_STAMPS_OF_PAIRS", 15)
     problem = Problem(model, "dpmpp-2m", 6, seeds=FEW, params={"final": final})
     before = problem.error(problem.baseline)
-    found = METHODS[name](problem)
+    found = METHODS[name].search(problem)
     assert problem.setting(found).evaluations == 6
     assert found in [candidate for candidate, _ in problem.tried.values()]
     if final == "zero":
@@ -66,7 +66,7 @@ def test_fewer_stamps_where_the_budget_is_small(model, monkeypatch):
 
 
 def test_a_budget_that_is_too_small_is_told(model):
-    problem = Problem(model, "heun", 7, seeds=FEW, budget=700)
+    problem = Problem(model, "heun", 7, seeds=FEW, budget=550)
     problem.error(problem.baseline)
     with pytest.raises(UsageError, match=r"gits has \d+ evaluations left and needs .* 11 stamps"):
         gits(problem)
