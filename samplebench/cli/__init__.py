@@ -16,6 +16,7 @@ from samplebench.answers.blame import said
 from samplebench.answers.memory import out_of_memory
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import (
+    advise,
     board,
     card,
     check,
@@ -51,6 +52,7 @@ _COMMANDS = (
     check,
     forget,
     trajectory,
+    advise,
     board,
     published,
     reproduce,
