@@ -21,7 +21,6 @@ from samplebench.advise.space import USUAL, defaults, proposals
 from samplebench.advise.trial import Trial, trial
 from samplebench.advise.truncation import Errors
 from samplebench.answers.parameters import label
-from samplebench.bench.ready import ready
 from samplebench.cards.name import PREFIX
 from samplebench.errors import SamplebenchError, UsageError
 from samplebench.ticker import bar, say
@@ -34,7 +33,7 @@ BEST = 3
 _SAMPLERS, _SEARCHED = 10, 2
 _METHODS = ("dmn", "coordinate")
 # Evaluations of one such search.
-_BUDGET = 12_000
+_BUDGET = 10_000
 # Of the compared the share that goes on, is tried on further grids, or gets further samples.
 _SHARE = 3
 # Of a cell's conditions those that do not say what the model answers.
@@ -73,6 +72,8 @@ class Search:
     """
 
     def __init__(self, asked: AdviseRequest, quiet: bool) -> None:
+        from samplebench.bench.ready import ready
+
         self.asked, self.quiet = asked, quiet
         usual = self._planned(defaults(asked.entry))
         # Files that have to be fetched are, and the block is chosen.
