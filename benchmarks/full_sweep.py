@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from samplebench.advise.planned import Planned, planned
+from samplebench.advise.planned import Runnable, planned
 from samplebench.advise.space import defaults, proposals
 from samplebench.api import sweep
 from samplebench.bench.progress import Progress
@@ -31,7 +31,7 @@ MODELS = (
 NFE = 10
 
 
-def sweep_of(model: str, out: Path, num_samples: int | None = None) -> Planned:
+def sweep_of(model: str, out: Path, num_samples: int | None = None) -> Runnable:
     """The plan of a model."""
     request = Request.of(
         model=model, nfe=NFE, seed=0, num_samples=num_samples, device="cpu", out=str(out)

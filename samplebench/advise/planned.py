@@ -19,7 +19,7 @@ _THEIRS = ("sampler", "param", "discretization", "rho", "nfe")
 
 
 @dataclass(frozen=True)
-class Planned:
+class Runnable:
     """Proposals that can run.
 
     Attributes:
@@ -35,7 +35,7 @@ class Planned:
 
 def planned(
     request: Request, entry: Checkpoint, nfe: int, proposals: Iterable[Proposal], **words: Any
-) -> Planned:
+) -> Runnable:
     """One plan of all proposals that fit into a budget; of equal algorithms the first.
 
     Args:
@@ -69,4 +69,4 @@ def planned(
         raise reason or UsageError("there is nothing to choose from")
     samplers = tuple(dict.fromkeys(proposal.sampler for proposal in found.values()))
     asked = replace(first.request, sampler=samplers, param={}, discretization=(), rho=())
-    return Planned(replace(first, request=asked, rows=tuple(rows)), found, left_out)
+    return Runnable(replace(first, request=asked, rows=tuple(rows)), found, left_out)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from samplebench.advise.planned import Planned, planned
+from samplebench.advise.planned import Runnable, planned
 from samplebench.advise.proposal import Proposal
 from samplebench.advise.request import SAMPLES, SETS, AdviseRequest
 from samplebench.advise.space import USUAL, defaults, proposals
@@ -194,7 +194,7 @@ class Search:
         self._evaluations |= found.evaluations
         return found
 
-    def _planned(self, some: Sequence[Proposal]) -> Planned:
+    def _planned(self, some: Sequence[Proposal]) -> Runnable:
         return planned(self.asked.request, self.asked.entry, self.asked.nfe, some)
 
 
