@@ -68,6 +68,7 @@ def judged(model: str, rows: Sequence[Row], out: Path, num_samples: int | None) 
         "best of the sweep": best[0].name,
         "its value": found.value(best[0]),
         "rank": found.order.index(used) + 1,
+        "among": len(found.order),
         "gap": gap,
         "gap_stderr": error,
         "search": search,
@@ -86,7 +87,7 @@ def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
             line["recommended"],
             value_text(line[METRIC], line["stderr"]),
             f"{line['best of the sweep']}: {line['its value']:.3g}",
-            f"{line['rank']} of {TOP}",
+            f"{line['rank']} of {line['among']}",
             value_text(line["gap"], line["gap_stderr"]),
             f"{line['search'] + line['confirmation']:,} ({100 * line['share']:.1f} %)",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,9 +37,10 @@ class Advice:
 
     @property
     def tied(self) -> list[Proposal]:
-        """The best and what is tied with it, the best first."""
+        """The best and what is tied with it, the best first; a failed one is tied with nothing."""
         best, *others = self.confirmed.order
-        return [best, *(each for each in others if self.confirmed.tied(each, best))]
+        able = (each for each in others if math.isfinite(self.confirmed.value(each)))
+        return [best, *(each for each in able if self.confirmed.tied(each, best))]
 
     @property
     def reason(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from samplebench.advise.advice import Advice
@@ -9,6 +10,7 @@ from samplebench.advise.request import AdviseRequest
 from samplebench.advise.shortlist import Search
 from samplebench.advise.trial import trial
 from samplebench.ambient import own_settings
+from samplebench.errors import UsageError
 from samplebench.ticker import say
 
 CONFIRMED = "confirmed"
@@ -28,7 +30,8 @@ def advise(*, quiet: bool = False, **words: Any) -> Advice:
         call goes on where it stopped.
 
     Raises:
-        UsageError: an unknown name, or a value that cannot be meant; nothing was computed.
+        UsageError: an unknown name, or a value that cannot be meant; nothing was computed. Or all
+            that was compared has failed.
         Interrupted: by Ctrl-C or SIGTERM while samples are drawn; what was computed is kept.
     """
     with own_settings():
@@ -46,4 +49,8 @@ def advised(asked: AdviseRequest, quiet: bool) -> Advice:
         search.request, asked.entry, asked.nfe, list(contenders), quiet,
         out=str(asked.out / CONFIRMED),
     )  # fmt: skip
+    if not math.isfinite(confirmed.value(confirmed.order[0])):
+        raise UsageError(
+            f"nothing that was confirmed has a value: see {asked.out / CONFIRMED / 'report.html'}"
+        )
     return Advice(asked, found, confirmed)

@@ -72,6 +72,7 @@ def advice(**values):
         ({"card": 1.0, "noisy": 1.1, "plain": 1.3}, NOISY, "not a list of levels"),
         ({"card": 1.0, "plain": 1.3}, CARD, "by more than 2"),
         ({"plain": 1.0, "card": 0.9, "other": 0.95}, OTHER, "not a list of levels"),
+        ({"card": 1.0, "plain": math.nan}, CARD, "by more than 2"),
     ],
 )
 def test_the_simplest_of_those_that_are_tied_with_the_best(values, chosen, why):
