@@ -16,6 +16,7 @@ from samplebench.answers.blame import said
 from samplebench.answers.memory import out_of_memory
 from samplebench.bench.stop import Interrupted
 from samplebench.cli import (
+    advise,
     board,
     card,
     check,
@@ -53,6 +54,7 @@ _COMMANDS = (
     forget,
     trajectory,
     tune,
+    advise,
     board,
     published,
     reproduce,

@@ -49,6 +49,8 @@ class Problem:
         params: of the sampler, fixed; with the words of its steps, e.g. final.
         seeds: of the trajectories.
         budget: evaluations of the whole search.
+        fine: fine solutions by where they end, kept for further problems on this model and these
+            trajectories.
         report: called after a run with its evaluations and a word for it.
 
     Raises:
@@ -69,12 +71,14 @@ class Problem:
         params: Mapping[str, Any] | None = None,
         seeds: Sequence[int],
         budget: int = 25_000,
+        fine: dict[str, Tensor] | None = None,
         report: Callable[[int, str], None] = lambda images, what: None,
     ) -> None:
         self.model, self.nfe, self.params = model, nfe, dict(params or {})
         self.solver = sampler if isinstance(sampler, Solver) else on_levels(model, sampler)
         self.seeds, self.budget, self.report = seeds, budget, report
         self.spent = 0
+        self.fine = {} if fine is None else fine
         self.tried: dict[tuple[Any, ...], tuple[Candidate, np.ndarray]] = {}
         first = self._at(nfe, {"rho": RHO})
         rehearse(first)
@@ -117,6 +121,11 @@ class Problem:
     def at_rho(self, rho: float, **span: float) -> Candidate:
         """The grid of "edm" with another rho, and another range where it is said."""
         return self._of(self._at(self.nfe, {"rho": rho, **span}))
+
+    def on(self, discretization: str, rho: float | None = None) -> Candidate:
+        """The grid of any discretization."""
+        words = Words(nfe=self.nfe, discretization=discretization, rho=rho, params=self.params)
+        return self._of(prepare(self.model, self.solver, words=words))
 
     def candidate(self, levels: Iterable[float], **params: Any) -> Candidate:
         """Levels as the model knows them; the last 0 where the baseline's is.
@@ -181,7 +190,7 @@ class Problem:
             return self.baseline
         return min(self.tried.values(), key=lambda one: float(one[1].mean()))[0]
 
-    @cached_property
+    @property
     def truth(self) -> Tensor:
         """Where the fine solution ends from these latents, float64 [W, C, H, W].
 
@@ -189,10 +198,11 @@ class Problem:
             Spent: it does not fit into the budget.
         """
         final = "zero" if self.baseline.to_zero else "sigma_min"
-        fine = prepare(
-            self.model, FINE, words=Words(nfe=FINE_NFE, rho=RHO, params={"final": final})
-        )
-        return self.end(fine, "fine solution")
+        if final not in self.fine:
+            words = Words(nfe=FINE_NFE, rho=RHO, params={"final": final})
+            fine = prepare(self.model, FINE, words=words)
+            self.fine[final] = self.end(fine, "fine solution")
+        return self.fine[final]
 
     def end(self, setting: Setting, what: str, latents: Tensor | None = None) -> Tensor:
         """Where a run ends, float64 on the host, its evaluations counted.

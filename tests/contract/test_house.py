@@ -24,7 +24,7 @@ FLOORS = {
     6: "sampling loading scoring",
     7: "bench report",
     8: "api compare doctor likelihood trajectory",
-    9: "board cli reproduce tune samplebench __main__",
+    9: "advise board cli reproduce tune samplebench __main__",
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 LOOSE = {

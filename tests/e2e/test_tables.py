@@ -95,8 +95,8 @@ def test_a_quiet_check_prints_failures_only(place, samplebench):
 
 COMMANDS = (
     "run", "list", "fetch", "doctor", "report", "check", "forget", "reference", "cite",
-    "published", "score", "trajectory", "card", "compare", "nll", "reproduce", "board",
-    "tune",
+    "published", "score", "trajectory", "card", "compare", "nll", "reproduce", "board", "tune",
+    "advise",
 )  # fmt: skip
 
 
