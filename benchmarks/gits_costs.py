@@ -1,7 +1,7 @@
 """Does the cost of a student's own step mend GITS where Euler's does not help?
 
     python benchmarks/gits_costs.py
-    python benchmarks/gits_costs.py --model exact-2d --out benchmarks/results/gits-costs.csv
+    python benchmarks/gits_costs.py --model exact-2d --out benchmarks/results/gits_costs.csv
 
 On models in closed form, whose exact end states are solved for (DOP853). A teacher (ipndm) runs
 once from 16 latents; one matrix of costs gives the grids of all numbers of steps. They are judged
