@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RHO = 7.0
 OBJECTIVE = "mean over trajectories of the root mean square distance to the fine solution's end"
 # What the fine solution is made with. On the embedded models it is 1e-4 to 2e-3 away from DOP853,
-# or from Heun's method in 1,000 steps, where the best rho at 10 evaluations is 0.012 or more away.
+# or from Heun's method in 1,000 steps, where the best rho at 10 evaluations is 0.01 or more away.
 # Of the samplers that come so near this is the one that divides by no step's length: the levels of
 # a discrete table may coincide.
 FINE, FINE_NFE = "ipndm", 80

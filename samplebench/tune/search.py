@@ -20,7 +20,7 @@ from samplebench.tune.scored import SAMPLES, Scored
 
 # Of the first trajectory: far from the seeds that anybody samples with. With fewer trajectories
 # what is found holds less on others: at 24 the error on other seeds was up to three times the
-# search's, at 40 up to a half more.
+# search's, at 48 up to a half more.
 SEED, TRAJECTORIES, BUDGET = 10_000_000, 48, 25_000
 # Folder of the cells of a search by the metric.
 SEARCHED = "searched"

@@ -43,8 +43,10 @@ def problem_of(kind, tmp_path, sampler="euler", nfe=10, budget=25_000, **params)
     )
 
 
-@pytest.mark.parametrize("kind", [Known, Higher])
-@pytest.mark.parametrize("sampler", ["euler", "heun", "edm", "dpm-2"])
+@pytest.mark.parametrize(
+    ("kind", "sampler"),
+    [(Known, "euler"), (Known, "heun"), (Known, "edm"), (Known, "dpm-2"), (Higher, "edm")],
+)
 def test_it_finds_the_noise_within_its_budget(tmp_path, kind, sampler):
     problem = problem_of(kind, tmp_path, sampler)
     found = churn(problem)
@@ -55,7 +57,7 @@ def test_it_finds_the_noise_within_its_budget(tmp_path, kind, sampler):
     assert churn(problem_of(kind, tmp_path, sampler)) == found
 
 
-@pytest.mark.parametrize("budget", [2560, 3000, 5200, 9000, 12_000])
+@pytest.mark.parametrize("budget", [2560, 5200, 12_000])
 def test_a_small_budget_ends_it_early_with_what_was_measured(tmp_path, budget):
     problem = problem_of(Known, tmp_path, budget=budget)
     found = churn(problem)

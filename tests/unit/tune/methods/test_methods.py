@@ -53,7 +53,7 @@ def test_a_search_finds_the_same_again(method):
     assert one[1:] == other[1:]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     components=st.integers(1, 5),
@@ -76,8 +76,7 @@ def test_coordinate_is_never_worse_than_a_grid_that_it_tried(
 @pytest.mark.parametrize(
     ("method", "sampler", "most"),
     [
-        ("coordinate", "euler", 0.7), ("coordinate", "heun", 0.5), ("coordinate", "dpmpp-2m", 0.6),
-        ("coordinate", "ipndm", 0.6), ("range", "heun", 0.6), ("range", "euler", 0.9),
+        ("coordinate", "euler", 0.7), ("coordinate", "ipndm", 0.6), ("range", "heun", 0.6),
     ],
 )  # fmt: skip
 def test_what_is_found_holds_on_other_seeds(method, sampler, most):
