@@ -190,7 +190,7 @@ class Problem:
             return self.baseline
         return min(self.tried.values(), key=lambda one: float(one[1].mean()))[0]
 
-    @property
+    @cached_property
     def truth(self) -> Tensor:
         """Where the fine solution ends from these latents, float64 [W, C, H, W].
 
