@@ -75,11 +75,11 @@ def main(args: argparse.Namespace) -> int:
     # Names first: a typo is told before torch is imported.
     asked = TuneRequest.of(**words, offline=args.offline, yes=args.yes)
 
-    from samplebench.tune.run import tuned
+    from samplebench.tune.run import planned, tuned
 
-    out = output_folder(str(asked.out))
-    with writing(out):
-        result = tuned(asked, args.quiet)
+    plan = planned(asked)
+    with writing(output_folder(str(asked.out))):
+        result = tuned(asked, plan, args.quiet)
     decide(args, int(bool(result.failures)))
     if args.json:
         print_table(result.rows(), True)
@@ -120,12 +120,16 @@ def _commands(result: Tuned, asked: TuneRequest) -> list[str]:
             given = label({f"{result.sampler}.{k}": v for k, v in grid.found.changed.items()})
             card = f"card:{list_path(result.out, grid.found)}"
             by_params.setdefault(given.replace(" ", ","), []).append(card)
-    word = next(iter(asked.request.words().get("model", [result.model])))
+    words = asked.request.words()
+    known = [
+        f"--{name}={words[name]}" for name in ("checkpoints", "file", "format") if name in words
+    ]
+    (model,), (sampler,) = words["model"], words["sampler"]
     return [
         "use: "
         + shlex.join(
             [
-                "samplebench", "run", "--model", str(word), "--sampler", result.sampler,
+                "samplebench", "run", "--model", model, *known, "--sampler", sampler,
                 *(["--param", params] if params else []),
                 "--discretization", ",".join(cards),
             ]

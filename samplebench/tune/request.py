@@ -25,6 +25,10 @@ from samplebench.tune.search import BUDGET, SEED
 # Budgets per sample, and the method that found the best grids.
 NFE, METHOD = (5, 8, 10), "coordinate"
 COSTS = ("own", "euler")
+_MEASURED = (
+    "model", "metric", "reference", "device", "checkpoints", "file", "format", "model_config",
+    "offline", "yes",
+)  # fmt: skip
 # Seeds from `SEED` on that searches keep for themselves.
 _RESERVED = 1024
 # N of a plan of whose samples none is drawn.
@@ -89,6 +93,7 @@ class TuneRequest:
         look_up(request)
         (entry,) = checkpoints_of(request)
         sampler = request.sampler[0] if request.sampler else _deterministic(request, entry)
+        _check_grid(sampler, entry)
         request = replace(request, sampler=(sampler,))
         return cls(request, entry, methods, options, _fixed(request), budget, scored)
 
@@ -96,6 +101,12 @@ class TuneRequest:
     def out(self) -> Path:
         """Where the files go."""
         return Path(self.request.out or f"reports/{self.entry.folder_name}-tune")
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """The words of a request that say the model, and by what it is measured."""
+        given = self.request.given
+        return {name: getattr(self.request, name) for name in _MEASURED if name in given}
 
     def check_seeds(self, most: int) -> None:
         """Raises `UsageError` where judging seeds are search seeds.
@@ -129,7 +140,7 @@ def _options(methods: tuple[str, ...], cost: Any) -> dict[str, dict[str, Any]]:
         return {}
     if cost not in COSTS:
         raise unknown("cost", str(cost), COSTS)
-    taking = [name for name in methods if "cost" in accepted(METHODS[name])]
+    taking = [name for name in methods if "cost" in accepted(METHODS[name].search)]
     if not taking:
         raise UsageError(f"--cost {cost}: is of the method gits, not of {', '.join(methods)}")
     return {name: {"cost": cost} for name in taking}
@@ -148,6 +159,16 @@ def _deterministic(request: Request, entry: Checkpoint) -> Any:
         f"none of the default samplers of {entry.id} is deterministic and has a time "
         "discretization to search; name one, e.g. --sampler heun"
     )
+
+
+def _check_grid(sampler: Any, entry: Checkpoint) -> None:
+    """Raises `UsageError` where a sampler's steps on a model are not where a grid says."""
+    solver = Solver.on(Known(entry), sampler, entry.id)
+    if "discretization" not in solver.timeline.words:
+        raise UsageError(
+            f"sampler {solver.name} has no time discretization to search on {entry.id}; take e.g. "
+            "--sampler heun"
+        )
 
 
 def _fixed(request: Request) -> dict[str, Any]:

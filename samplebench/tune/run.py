@@ -11,16 +11,20 @@ from typing import Any
 from samplebench.ambient import own_settings
 from samplebench.bench import plan as planning
 from samplebench.bench.plan import Plan
-from samplebench.errors import UsageError
 from samplebench.files.atomic import write_atomic
+from samplebench.loading import load
+from samplebench.models.model import is_foreign, threads_of
 from samplebench.results.cell import hash_of
 from samplebench.ticker import bar, say
 from samplebench.tune.found import Found
+from samplebench.tune.judge import TRAJECTORIES as JUDGING
+from samplebench.tune.judge import judged
 from samplebench.tune.judged import JudgedBudget
 from samplebench.tune.kept import keep, kept, path_of
+from samplebench.tune.page import write_page
 from samplebench.tune.problem import RHO
 from samplebench.tune.request import TuneRequest
-from samplebench.tune.search import SEED, TRAJECTORIES, VERSION, search
+from samplebench.tune.search import VERSION, search
 from samplebench.tune.tuned import Tuned
 
 JUDGED = "judged"
@@ -49,19 +53,25 @@ def tune(*, quiet: bool = False, **words: Any) -> Tuned:
         Interrupted: by Ctrl-C or SIGTERM while samples are drawn; what was computed is kept.
     """
     with own_settings():
-        return tuned(TuneRequest.of(**words), quiet)
+        asked = TuneRequest.of(**words)
+        return tuned(asked, planned(asked), quiet)
 
 
-def tuned(asked: TuneRequest, quiet: bool) -> Tuned:
-    """The same of checked words."""
-    from samplebench.loading import load
-    from samplebench.models.model import is_foreign, threads_of
-    from samplebench.tune.judge import TRAJECTORIES as JUDGING
-    from samplebench.tune.page import write_page
+def planned(asked: TuneRequest) -> Plan:
+    """The runs with rho = 7: whatever is wrong with the words is told by them.
 
-    plan = _plan(asked)
-    count = asked.request.num_samples or plan.rows[0].columns["num_samples"]
-    asked.check_seeds(max(JUDGING, count if asked.scored else 0))
+    Raises:
+        UsageError: also where a judging seed is a search seed.
+    """
+    request = asked.request
+    words = replace(request, rho=(RHO,), given=request.given | {"rho"})
+    plan = planning.make(words, [asked.entry])
+    asked.check_seeds(max(JUDGING, _samples(asked, plan)))
+    return plan
+
+
+def tuned(asked: TuneRequest, plan: Plan, quiet: bool) -> Tuned:
+    """What is found for checked words and their plan, judged; raises as `tune` does."""
     if not quiet:
         for note in plan.notes:
             say(f"note: {note}")
@@ -75,15 +85,17 @@ def tuned(asked: TuneRequest, quiet: bool) -> Tuned:
         budgets = _judged(asked, model, searches, plan, quiet)
     sampled, failures = 0, tuple[str, ...]()
     if asked.scored:
+        # Figures of the folder's report are drawn by libraries that take a while to load.
         from samplebench.tune.cells import sampled as sample
 
         own = replace(request, out=str(asked.out / JUDGED))
         scores = sample(own, asked.entry, budgets, asked.params, asked.out, quiet)
         budgets, sampled, failures = scores.budgets, scores.evaluations, scores.failures
-    first = next(iter(searches.values()))[0]
+    every = [each for found in searches.values() for each in found]
+    first, end = min(f.seeds[0] for f in every), max(sum(f.seeds) for f in every)
     result = Tuned(
-        asked.entry.id, first.sampler, asked.params, (SEED, TRAJECTORIES),
-        (request.seed, JUDGING), count if asked.scored else 0, budgets, sampled, asked.out,
+        asked.entry.id, every[0].sampler, asked.params, (first, end - first),
+        (request.seed, JUDGING), _samples(asked, plan), budgets, sampled, asked.out,
         failures,
     )  # fmt: skip
     write_atomic(asked.out / "tune.csv", result.csv().encode())
@@ -91,25 +103,9 @@ def tuned(asked: TuneRequest, quiet: bool) -> Tuned:
     return result
 
 
-def _plan(asked: TuneRequest) -> Plan:
-    """The runs with rho = 7: whatever is wrong with the words is told by them.
-
-    Raises:
-        UsageError: also where the sampler has no time discretization on the model.
-    """
-    try:
-        plan = planning.make(
-            replace(asked.request, rho=(RHO,), given=asked.request.given | {"rho"}), [asked.entry]
-        )
-    except UsageError as error:
-        if "--rho has no effect" not in str(error):
-            raise
-        sampler = asked.request.sampler[0]
-        raise UsageError(
-            f"sampler {sampler} has no time discretization to search on {asked.entry.id}; take "
-            "e.g. --sampler heun"
-        ) from None
-    return plan
+def _samples(asked: TuneRequest, plan: Plan) -> int:
+    """N of the metric, 0 without one."""
+    return int(plan.rows[0].columns["num_samples"]) if asked.scored else 0
 
 
 def _budgets(plan: Plan) -> list[int]:
@@ -144,7 +140,7 @@ def _search(
         found = search(
             model, asked.entry.id, asked.request.sampler[0], nfe, method, asked.out,
             identity=_identity(plan), params=asked.params, options=asked.options.get(method, {}),
-            budget=asked.budget, report=report,
+            budget=asked.budget, words=asked.measured, report=report,
         )  # fmt: skip
     if not quiet:
         made = "" if left < asked.budget else ", made before"
@@ -159,9 +155,6 @@ def _judged(
     asked: TuneRequest, model: Any, searches: Mapping[int, list[Found]], plan: Plan, quiet: bool
 ) -> tuple[JudgedBudget, ...]:
     """All budgets, of which those that were judged before are not computed again."""
-    from samplebench.tune.judge import TRAJECTORIES as JUDGING
-    from samplebench.tune.judge import judged
-
     seeds = range(asked.request.seed, asked.request.seed + JUDGING)
     paths = {
         nfe: path_of(asked.out, _judging(asked, nfe, found, seeds, plan))

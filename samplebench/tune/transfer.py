@@ -13,7 +13,7 @@ from samplebench.tune.problem import Problem
 
 
 @dataclass(frozen=True)
-class Place:
+class GridPlace:
     """Where a grid was found, or where it is tried.
 
     Attributes:
@@ -38,14 +38,14 @@ class Transfer:
         errors: [from, to], standard errors of the ratios, over paired trajectories.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[GridPlace, ...]
     ratios: np.ndarray
     errors: np.ndarray
 
 
 def transfer(
-    places: Sequence[Place],
-    problem_at: Callable[[Place], Problem],
+    places: Sequence[GridPlace],
+    problem_at: Callable[[GridPlace], Problem],
     report: Callable[[int, str], None] = lambda done, what: None,
 ) -> Transfer:
     """Tries the grid of every place at every other, on the trajectories of the problem there.
@@ -89,7 +89,7 @@ def carried(levels: Sequence[float], problem: Problem) -> Candidate:
     places = np.interp([-high, -low], -known, np.arange(len(known)))
     if count == len(known) and places.tolist() == [0, len(known) - 1]:
         return problem.candidate(level for level in levels if level > 0)
-    at = np.linspace(*places, count)
+    at = np.linspace(places[0], places[1], count)
     return problem.candidate(np.exp(np.interp(at, np.arange(len(known)), known)))
 
 

@@ -34,9 +34,10 @@ TABLES = {
     "published --sampler heun": None,
     "published --remeasured": 23,
     "trajectory --sampler euler,heun --steps 2,3 --num-samples 2 --out t": 4,
+    "tune --model exact-2d --sampler euler --nfe 4 --method rho --num-samples 0 --out u": 3,
 }
 CODES = {"check sweep --baseline moved.csv": 1}
-SLOW = ("list models", "list samplers", "reference list", "cite sweep", "cite heun")
+SLOW = ("list models", "list samplers", "reference list", "cite sweep", "cite heun", [*TABLES][-1])
 
 
 def tables():
@@ -95,6 +96,7 @@ def test_a_quiet_check_prints_failures_only(place, samplebench):
 COMMANDS = (
     "run", "list", "fetch", "doctor", "report", "check", "forget", "reference", "cite",
     "published", "score", "trajectory", "card", "compare", "nll", "reproduce", "board",
+    "tune",
 )  # fmt: skip
 
 

@@ -45,6 +45,11 @@ WRONG = {
     "heun.alpha: 2 values; give one": {"sampler": "heun", "param": "heun.alpha=0.5,1"},
     "unknown sampler in --param 'heun'": {"sampler": "euler", "param": "heun.alpha=1"},
     "none of the default samplers of digits-cld": {"model": "digits-cld"},
+    "respaced has no time discretization to search on digits-adm": {
+        "model": "digits-adm",
+        "sampler": "respaced",
+    },
+    "rk45 has no time discretization to search": {"sampler": "rk45"},
     "unknown option 'rohs'": {"rohs": 3},
 }
 
