@@ -33,7 +33,7 @@ MODELS = (
     "digits-exact", "digits-vp", "digits-ve", "digits-edm", "digits-adm", "digits-iddpm",
     "digits-adm-ip",
 )  # fmt: skip
-SAMPLER, BUDGETS, TRAJECTORIES = "dpmpp-2m", (5, 8), 64
+SAMPLER, BUDGETS, TRAJECTORIES, SEED = "dpmpp-2m", (5, 8), 64, 50_000
 _BEGIN, _END = "<!-- table: benchmarks/tune_transfer.py -->\n", "<!-- end of table -->\n"
 
 
@@ -42,7 +42,7 @@ def places(out: Path, models: Sequence[str]) -> list[GridPlace]:
     found = []
     for model in models:
         tuned = tune(
-            model=model, sampler=SAMPLER, nfe=BUDGETS, method="coordinate", num_samples=0,
+            model=model, sampler=SAMPLER, nfe=BUDGETS, method="coordinate", num_samples=0, seed=SEED,
             device="cpu", out=str(out / f"{model}-{SAMPLER}"),
         )  # fmt: skip
         grids = {budget.nfe: budget.found[0].candidate.levels for budget in tuned.budgets}
@@ -56,7 +56,9 @@ def tried(found: Sequence[GridPlace]) -> Transfer:
 
     def problem_at(place: GridPlace) -> Problem:
         model = models.setdefault(place.model, load(place.model, device="cpu", quiet=True))
-        problem = Problem(model, SAMPLER, place.nfe, seeds=range(TRAJECTORIES), budget=sys.maxsize)
+        problem = Problem(
+            model, SAMPLER, place.nfe, seeds=range(SEED, SEED + TRAJECTORIES), budget=sys.maxsize
+        )
         problem.truth = flow_of(problem, problem.baseline.positive).end
         return problem
 
