@@ -42,7 +42,8 @@ def places(out: Path, models: Sequence[str]) -> list[GridPlace]:
     found = []
     for model in models:
         tuned = tune(
-            model=model, sampler=SAMPLER, nfe=BUDGETS, method="coordinate", num_samples=0, seed=SEED,
+            model=model, sampler=SAMPLER, nfe=BUDGETS, method="coordinate", num_samples=0,
+            seed=SEED,
             device="cpu", out=str(out / f"{model}-{SAMPLER}"),
         )  # fmt: skip
         grids = {budget.nfe: budget.found[0].candidate.levels for budget in tuned.budgets}
