@@ -145,8 +145,8 @@ def _search(
     if not quiet:
         made = "" if left < asked.budget else ", made before"
         say(
-            f"{title}: {found.evaluations:,} evaluations{made}, error {found.before:.3g} with "
-            f"rho 7, {found.after:.3g} found"
+            f"{title}: {found.evaluations:,} evaluations{made}, {found.before:.3g} with rho 7 to "
+            f"{found.after:.3g}"
         )
     return found
 
