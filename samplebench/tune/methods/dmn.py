@@ -20,6 +20,11 @@ def dmn(problem: Problem) -> Candidate:
         Of those that were tried within the budget the one with the smaller truncation error; the
         first where none was.
     """
+    return best_of(problem, grids(problem))
+
+
+def grids(problem: Problem) -> list[Candidate]:
+    """The grids of the exponents, as far as the model tells their levels apart; nothing is run."""
     to_zero, (low, high) = problem.baseline.to_zero, problem.span
     steps = len(problem.baseline.levels) - 1
     found = []
@@ -27,7 +32,7 @@ def dmn(problem: Problem) -> Candidate:
         grid = levels(steps, low, high, p=p)
         if candidate := valid(problem, grid[: len(grid) - to_zero].tolist()):
             found.append(candidate)
-    return best_of(problem, found)
+    return found
 
 
 def best_of(problem: Problem, found: list[Candidate]) -> Candidate:
