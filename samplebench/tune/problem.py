@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ OBJECTIVE = "mean over trajectories of the root mean square distance to the fine
 # Of the samplers that come so near this is the one that divides by no step's length: the levels of
 # a discrete table may coincide.
 FINE, FINE_NFE = "ipndm", 80
+# Levels nearer than that are one.
+_SAME = 1e-9
 
 
 class Spent(Exception):
@@ -49,7 +52,7 @@ class Problem:
         params: of the sampler, fixed; with the words of its steps, e.g. final.
         seeds: of the trajectories.
         budget: evaluations of the whole search.
-        fine: fine solutions by where they end, kept for further problems on this model and these
+        fine: fine solutions by their ends, kept for further problems on this model and these
             trajectories.
         report: called after a run with its evaluations and a word for it.
 
@@ -97,6 +100,11 @@ class Problem:
         """The lowest and the highest noise level of the baseline."""
         positive = self.baseline.positive
         return positive[-1], positive[0]
+
+    @property
+    def ends_at_zero(self) -> bool:
+        """Whether its runs end at noise level 0, by their grid or by a last evaluation."""
+        return self.baseline.to_zero or bool(self.first.timeline.constants.get("denoise_to_zero"))
 
     @property
     def objective(self) -> str:
@@ -194,15 +202,25 @@ class Problem:
     def truth(self) -> Tensor:
         """Where the fine solution ends from these latents, float64 [W, C, H, W].
 
+        It goes from the baseline's first level to its last, or to 0 where the run does.
+
         Raises:
             Spent: it does not fit into the budget.
         """
-        final = "zero" if self.baseline.to_zero else "sigma_min"
-        if final not in self.fine:
+        low, high = self.span
+        final = "zero" if self.ends_at_zero else "sigma_min"
+        # Grids that differ in the last bits have the same ends.
+        key = f"{final} {low:.9g} {high:.9g}"
+        if key not in self.fine:
             words = Words(nfe=FINE_NFE, rho=RHO, params={"final": final})
             fine = prepare(self.model, FINE, words=words)
-            self.fine[final] = self.end(fine, "fine solution")
-        return self.fine[final]
+            own = self._of(fine).positive
+            if not np.allclose([own[-1], own[0]], [low, high], rtol=_SAME, atol=0):
+                fine = prepare(
+                    self.model, FINE, words=replace(words, sigma_min=low, sigma_max=high)
+                )
+            self.fine[key] = self.end(fine, "fine solution")
+        return self.fine[key]
 
     def end(self, setting: Setting, what: str, latents: Tensor | None = None) -> Tensor:
         """Where a run ends, float64 on the host, its evaluations counted.

@@ -96,8 +96,7 @@ def search(
             Candidate(card.levels, _changed(cost, problem)), cost["objective_rho_7"],
             cost["objective_found"], cost["network_evaluations"], cost["objective"],
         )  # fmt: skip
-    best, before = _searched(problem, method, options)
-    after = problem.error(best)
+    best, before, after = _searched(problem, method, options)
     done = found(best, before, after, problem.spent, problem.objective)
     write_list(out, done, getattr(getattr(model, "process", None), "name", None))
     write_solver(out, done, problem.setting(best), model)
@@ -129,8 +128,10 @@ def _measured_by(method: str, words: Mapping[str, Any]) -> dict[str, Any]:
     return {name: str(words[name]) for name in ("metric", "reference") if words.get(name)}
 
 
-def _searched(problem: Problem, method: str, options: Mapping[str, Any]) -> tuple[Candidate, float]:
-    """What the method finds, and the objective of the baseline."""
+def _searched(
+    problem: Problem, method: str, options: Mapping[str, Any]
+) -> tuple[Candidate, float, float]:
+    """What the method finds, and the objective of the baseline and of that."""
     try:
         before = problem.error(problem.baseline)
     except Spent:
@@ -143,7 +144,13 @@ def _searched(problem: Problem, method: str, options: Mapping[str, Any]) -> tupl
     problem.budget -= aside
     best = METHODS[method].search(problem, **options)
     problem.budget += aside
-    return best, before
+    try:
+        return best, before, problem.error(best)
+    except Spent:
+        raise UsageError(
+            f"a budget of {problem.budget:,} evaluations has no room for a run of what {method} "
+            f"found, which takes {problem.run_cost:,} beside the {problem.spent:,} of rho = 7"
+        ) from None
 
 
 def _changed(cost: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
