@@ -71,7 +71,7 @@ def _known_anywhere(model: Any, low: float, high: float) -> bool:
 
 
 def _followed(problem: Problem, levels: Sequence[float]) -> FineSolution:
-    low, high = problem.span
+    low, high = problem.solved
     with problem.counted(0, "DOP853") as bound:
         rtol = max(_RTOL, tolerance(bound, problem.latents, math.sqrt(low * high)))
         found = solve(
@@ -87,7 +87,7 @@ def _fine(problem: Problem, levels: Sequence[float]) -> FineSolution:
     final = "zero" if problem.ends_at_zero else "sigma_min"
     words = Words(nfe=2 * _LEVELS, rho=RHO, params={"final": final})
     own = prepare(problem.model, _FINE, words=words).timeline.grid.tolist()
-    grid = _joined(own, levels, problem.span)
+    grid = _joined(own, levels, problem.solved)
     setting = prepare(
         problem.model, _FINE, words=Words(discretization=LevelsCard("fine", tuple(grid)))
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +106,23 @@ class Problem:
         return self.baseline.to_zero or bool(self.first.timeline.constants.get("denoise_to_zero"))
 
     @property
+    def solved(self) -> tuple[float, float]:
+        """The lowest and the highest positive level of the fine solution.
+
+        It begins where the baseline does, and ends where that does; but a run that goes on to 0 is
+        compared with the solution down to the model's own lowest level, whatever its last one is.
+        """
+        low, high = self.span
+        own = self._of(self._whole).positive[-1]
+        return (own if self.ends_at_zero and own < low * (1 - _SAME) else low), high
+
+    @cached_property
+    def _whole(self) -> Setting:
+        """The fine solution over the model's range."""
+        final = "zero" if self.ends_at_zero else "sigma_min"
+        return prepare(self.model, FINE, words=_fine_words(final))
+
+    @property
     def objective(self) -> str:
         """What is made small, in words."""
         return OBJECTIVE
@@ -202,23 +218,18 @@ class Problem:
     def truth(self) -> Tensor:
         """Where the fine solution ends from these latents, float64 [W, C, H, W].
 
-        It goes from the baseline's first level to its last, or to 0 where the run does.
-
         Raises:
             Spent: it does not fit into the budget.
         """
-        low, high = self.span
+        low, high = self.solved
         final = "zero" if self.ends_at_zero else "sigma_min"
         # Grids that differ in the last bits have the same ends.
         key = f"{final} {low:.9g} {high:.9g}"
         if key not in self.fine:
-            words = Words(nfe=FINE_NFE, rho=RHO, params={"final": final})
-            fine = prepare(self.model, FINE, words=words)
+            fine = self._whole
             own = self._of(fine).positive
             if not np.allclose([own[-1], own[0]], [low, high], rtol=_SAME, atol=0):
-                fine = prepare(
-                    self.model, FINE, words=replace(words, sigma_min=low, sigma_max=high)
-                )
+                fine = prepare(self.model, FINE, words=_fine_words(final, low, high))
             self.fine[key] = self.end(fine, "fine solution")
         return self.fine[key]
 
@@ -290,6 +301,11 @@ class Problem:
     @staticmethod
     def _of(setting: Setting) -> Candidate:
         return Candidate(tuple(setting.timeline.grid.tolist()))
+
+
+def _fine_words(final: str, low: float | None = None, high: float | None = None) -> Words:
+    """Of the fine solution, over a range where it is said."""
+    return Words(nfe=FINE_NFE, rho=RHO, sigma_min=low, sigma_max=high, params={"final": final})
 
 
 def distances(one: Tensor, other: Tensor) -> np.ndarray:
