@@ -13,7 +13,7 @@ from samplebench.advise.shortlist import Shortlist
 from samplebench.advise.trial import Trial
 from samplebench.report.best import TIE
 from samplebench.results.fields import value_text
-from samplebench.tune.search import SEED
+from samplebench.tune.seeds import SEED
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.checkpoints.checkpoint import Checkpoint
 from samplebench.errors import UsageError
 from samplebench.metrics.direction import declared
-from samplebench.tune.search import SEED
+from samplebench.tune.seeds import check_judging
 
 NFE = 10
 # Of the search by the metric: samples of a set, and sets of the better ones.
@@ -67,7 +67,7 @@ class AdviseRequest:
         # One decides; a model's further ones are left out.
         request = replace(request, metric=(metric,), given=request.given | {"metric"})
         found = cls(request, entry, request.nfe[0], metric, measuring.protocol.num_samples)
-        found._check_seeds()
+        check_judging(request.seed, found.num_samples)
         return found
 
     @property
@@ -90,15 +90,6 @@ class AdviseRequest:
         budget = [] if proposal.on_card else ["--nfe", str(self.nfe)]
         model = ["--model", _text(words["model"])]
         return shlex.join(["samplebench", "run", *model, *proposal.flags(), *budget, *flags])
-
-    def _check_seeds(self) -> None:
-        first, last = self.judging
-        kept = SEED + SETS * SAMPLES - 1
-        if first <= kept and last >= SEED:
-            raise UsageError(
-                f"--seed {first}: seeds {first:,} to {last:,} meet those of the search, {SEED:,} "
-                f"to {kept:,}; take another, e.g. 0"
-            )
 
 
 def _text(value: Any) -> str:

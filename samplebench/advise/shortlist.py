@@ -26,7 +26,8 @@ from samplebench.errors import SamplebenchError, UsageError
 from samplebench.ticker import bar, say
 from samplebench.tune.cards import list_path
 from samplebench.tune.methods import METHODS
-from samplebench.tune.search import SEED, search
+from samplebench.tune.search import search
+from samplebench.tune.seeds import SEED
 
 BEST = 3
 # Deterministic samplers that go on to the metric, and of these those whose grids are searched.

@@ -15,7 +15,7 @@ from samplebench.files.sealed import write_json
 from samplebench.results.cell import hash_of
 from samplebench.results.damage import Damaged, read_sealed
 from samplebench.tune.problem import Problem
-from samplebench.tune.search import SEED
+from samplebench.tune.seeds import SEED
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,22 +9,18 @@ from typing import Any
 
 from samplebench.bench import plan as planning
 from samplebench.bench.plan import Plan
-from samplebench.bench.progress import Progress
 from samplebench.bench.ready import ready
 from samplebench.bench.request import Request
-from samplebench.bench.run import execute
-from samplebench.bench.stop import Stop
 from samplebench.cards.name import PREFIX
 from samplebench.checkpoints.checkpoint import Checkpoint
-from samplebench.report import write_report
 from samplebench.report.best import difference_error, direction
 from samplebench.results.fields import metrics_of, number
 from samplebench.results.row import STDERR, Row
-from samplebench.results.store import Store
 from samplebench.results.view import View, failure
 from samplebench.sampling.solver import Solver
 from samplebench.trajectory.accumulation import Gap
 from samplebench.tune.cards import list_path
+from samplebench.tune.execution import executed
 from samplebench.tune.judged import BEST, RHO_7, GridScore, JudgedBudget, JudgedGrid
 
 # Of a sampler's parameters those that a list of noise levels answers.
@@ -71,7 +67,7 @@ def sampled(
         words = _words(request, budget, grid, params, cards)
         plan = planning.make(words, [entry])
         plans.append(ready(plan, quiet or bool(plans)))
-    view = _executed(plans, quiet)
+    view = executed(plans, quiet, report=True)
     rows = iter(view.rows)
     own: list[tuple[JudgedBudget, JudgedGrid, list[Row]]] = [
         (budget, grid, [next(rows) for _ in plan.rows])
@@ -113,21 +109,6 @@ def _words(
         param=table,
         given=request.given - {"nfe", "param"} | checked.given | ({"param"} if table else set()),
     )
-
-
-def _executed(plans: Sequence[Plan], quiet: bool) -> View:
-    """All rows of the plans, computed as one sweep and kept; a report of the folder is written."""
-    whole = replace(
-        plans[0],
-        rows=tuple(row for plan in plans for row in plan.rows),
-    )
-    store, stop, progress = Store(whole.folder, create=True), Stop(), Progress(quiet)
-    with store.locked(), stop.listening():
-        for plan in plans:
-            store.add_request(plan.request.asked(), plan.rows)
-        execute(whole, store, progress, stop)
-        write_report(store.view(), store.out)
-        return store.view(whole.rows)
 
 
 def _scored(own: Sequence[tuple[JudgedGrid, Sequence[Row]]], view: View) -> Iterator[JudgedGrid]:

@@ -71,23 +71,23 @@ def _known_anywhere(model: Any, low: float, high: float) -> bool:
 
 
 def _followed(problem: Problem, levels: Sequence[float]) -> FineSolution:
-    low, high = problem.span
+    low, high = problem.solved
     with problem.counted(0, "DOP853") as bound:
         rtol = max(_RTOL, tolerance(bound, problem.latents, math.sqrt(low * high)))
         found = solve(
             bound, problem.latents, high, [*levels, low], rtol, lambda sigma: None, most=_MOST
         )
-        end = found.end(low) if problem.baseline.to_zero else found.states[low]
+        end = found.end(low) if problem.ends_at_zero else found.states[low]
     truth = found.truth
     words = f"DOP853, rtol {truth.rtol:.1g}, error about {truth.error:.1g}"
     return FineSolution(words, end, found.states)
 
 
 def _fine(problem: Problem, levels: Sequence[float]) -> FineSolution:
-    final = "zero" if problem.baseline.to_zero else "sigma_min"
+    final = "zero" if problem.ends_at_zero else "sigma_min"
     words = Words(nfe=2 * _LEVELS, rho=RHO, params={"final": final})
     own = prepare(problem.model, _FINE, words=words).timeline.grid.tolist()
-    grid = _joined(own, levels, problem.span)
+    grid = _joined(own, levels, problem.solved)
     setting = prepare(
         problem.model, _FINE, words=Words(discretization=LevelsCard("fine", tuple(grid)))
     )

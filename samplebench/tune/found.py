@@ -51,10 +51,11 @@ class Found:
 
     @property
     def name(self) -> str:
-        """Of its card; of a sampler in a file with the letters that a card's name may have."""
+        """Of its card: sampler, parameters, method and budget, in letters that it may have."""
         told = "-".join([self.method, *map(word, self.options.values()), str(self.nfe)])
         end = safe(f"-{told}")
-        return safe(self.sampler)[: LONGEST - len(end)].lstrip(".-") + end
+        sampler = f"{self.sampler} {label(self.params)}".strip()
+        return safe(sampler)[: LONGEST - len(end)].lstrip(".-") + end
 
     @property
     def told(self) -> str:

@@ -60,7 +60,7 @@ def judged(
 
 def _ends(problem: Problem) -> tuple[Any, ...]:
     """Between which levels its runs go."""
-    return (*problem.span, problem.baseline.to_zero)
+    return (*problem.span, problem.ends_at_zero)
 
 
 def _drawn(problem: Problem, found: Sequence[Found]) -> list[Candidate]:

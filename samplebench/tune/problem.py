@@ -30,6 +30,8 @@ OBJECTIVE = "mean over trajectories of the root mean square distance to the fine
 # Of the samplers that come so near this is the one that divides by no step's length: the levels of
 # a discrete table may coincide.
 FINE, FINE_NFE = "ipndm", 80
+# Levels nearer than that are one.
+_SAME = 1e-9
 
 
 class Spent(Exception):
@@ -49,7 +51,7 @@ class Problem:
         params: of the sampler, fixed; with the words of its steps, e.g. final.
         seeds: of the trajectories.
         budget: evaluations of the whole search.
-        fine: fine solutions by where they end, kept for further problems on this model and these
+        fine: fine solutions by their ends, kept for further problems on this model and these
             trajectories.
         report: called after a run with its evaluations and a word for it.
 
@@ -97,6 +99,28 @@ class Problem:
         """The lowest and the highest noise level of the baseline."""
         positive = self.baseline.positive
         return positive[-1], positive[0]
+
+    @property
+    def ends_at_zero(self) -> bool:
+        """Whether its runs end at noise level 0, by their grid or by a last evaluation."""
+        return self.baseline.to_zero or bool(self.first.timeline.constants.get("denoise_to_zero"))
+
+    @property
+    def solved(self) -> tuple[float, float]:
+        """The lowest and the highest positive level of the fine solution.
+
+        It begins where the baseline does, and ends where that does; but a run that goes on to 0 is
+        compared with the solution down to the model's own lowest level, whatever its last one is.
+        """
+        low, high = self.span
+        own = self._of(self._whole).positive[-1]
+        return (own if self.ends_at_zero and own < low * (1 - _SAME) else low), high
+
+    @cached_property
+    def _whole(self) -> Setting:
+        """The fine solution over the model's range."""
+        final = "zero" if self.ends_at_zero else "sigma_min"
+        return prepare(self.model, FINE, words=_fine_words(final))
 
     @property
     def objective(self) -> str:
@@ -197,12 +221,17 @@ class Problem:
         Raises:
             Spent: it does not fit into the budget.
         """
-        final = "zero" if self.baseline.to_zero else "sigma_min"
-        if final not in self.fine:
-            words = Words(nfe=FINE_NFE, rho=RHO, params={"final": final})
-            fine = prepare(self.model, FINE, words=words)
-            self.fine[final] = self.end(fine, "fine solution")
-        return self.fine[final]
+        low, high = self.solved
+        final = "zero" if self.ends_at_zero else "sigma_min"
+        # Grids that differ in the last bits have the same ends.
+        key = f"{final} {low:.9g} {high:.9g}"
+        if key not in self.fine:
+            fine = self._whole
+            own = self._of(fine).positive
+            if not np.allclose([own[-1], own[0]], [low, high], rtol=_SAME, atol=0):
+                fine = prepare(self.model, FINE, words=_fine_words(final, low, high))
+            self.fine[key] = self.end(fine, "fine solution")
+        return self.fine[key]
 
     def end(self, setting: Setting, what: str, latents: Tensor | None = None) -> Tensor:
         """Where a run ends, float64 on the host, its evaluations counted.
@@ -272,6 +301,11 @@ class Problem:
     @staticmethod
     def _of(setting: Setting) -> Candidate:
         return Candidate(tuple(setting.timeline.grid.tolist()))
+
+
+def _fine_words(final: str, low: float | None = None, high: float | None = None) -> Words:
+    """Of the fine solution, over a range where it is said."""
+    return Words(nfe=FINE_NFE, rho=RHO, sigma_min=low, sigma_max=high, params={"final": final})
 
 
 def distances(one: Tensor, other: Tensor) -> np.ndarray:

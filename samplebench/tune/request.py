@@ -20,17 +20,16 @@ from samplebench.errors import UsageError, unknown
 from samplebench.results.fields import counted as number_of
 from samplebench.sampling.solver import Solver
 from samplebench.tune.methods import METHODS
-from samplebench.tune.search import BUDGET, SEED
+from samplebench.tune.search import BUDGET
 
 # Budgets per sample, and the method that found the best grids.
 NFE, METHOD = (5, 8, 10), "coordinate"
+# The first where nothing is said.
 COSTS = ("own", "euler")
 _MEASURED = (
     "model", "metric", "reference", "device", "checkpoints", "file", "format", "model_config",
     "offline", "yes",
 )  # fmt: skip
-# Seeds from `SEED` on that searches keep for themselves.
-_RESERVED = 1024
 # N of a plan of whose samples none is drawn.
 _UNDRAWN = 50_000
 
@@ -95,7 +94,11 @@ class TuneRequest:
         sampler = request.sampler[0] if request.sampler else _deterministic(request, entry)
         _check_grid(sampler, entry)
         request = replace(request, sampler=(sampler,))
-        return cls(request, entry, methods, options, _fixed(request), budget, scored)
+        params = _fixed(request)
+        if "churn" in methods and "S_churn" in params:
+            name = Solver.of(sampler).name
+            raise UsageError(f"--param {name}.S_churn: the method churn searches it; leave it out")
+        return cls(request, entry, methods, options, params, budget, scored)
 
     @property
     def out(self) -> Path:
@@ -107,19 +110,6 @@ class TuneRequest:
         """The words of a request that say the model, and by what it is measured."""
         given = self.request.given
         return {name: getattr(self.request, name) for name in _MEASURED if name in given}
-
-    def check_seeds(self, most: int) -> None:
-        """Raises `UsageError` where judging seeds are search seeds.
-
-        Args:
-            most: judging seeds, from the first on.
-        """
-        first = self.request.seed
-        if first < SEED + _RESERVED and SEED < first + most:
-            raise UsageError(
-                f"--seed {first}: the judging seeds {first:,} to {first + most - 1:,} meet those "
-                f"that searches keep, {SEED:,} to {SEED + _RESERVED - 1:,}; take another, e.g. 0"
-            )
 
 
 def _said(words: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +133,8 @@ def _options(methods: tuple[str, ...], cost: Any) -> dict[str, dict[str, Any]]:
     taking = [name for name in methods if "cost" in accepted(METHODS[name].search)]
     if not taking:
         raise UsageError(f"--cost {cost}: is of the method gits, not of {', '.join(methods)}")
-    return {name: {"cost": cost} for name in taking}
+    # What is told anyway makes no other search.
+    return {} if cost == COSTS[0] else {name: {"cost": cost} for name in taking}
 
 
 def _deterministic(request: Request, entry: Checkpoint) -> Any:

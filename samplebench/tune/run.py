@@ -25,6 +25,7 @@ from samplebench.tune.page import write_page
 from samplebench.tune.problem import RHO
 from samplebench.tune.request import TuneRequest
 from samplebench.tune.search import VERSION, search
+from samplebench.tune.seeds import check_judging
 from samplebench.tune.tuned import Tuned
 
 JUDGED = "judged"
@@ -66,7 +67,7 @@ def planned(asked: TuneRequest) -> Plan:
     request = asked.request
     words = replace(request, rho=(RHO,), given=request.given | {"rho"})
     plan = planning.make(words, [asked.entry])
-    asked.check_seeds(max(JUDGING, _samples(asked, plan)))
+    check_judging(request.seed, max(JUDGING, _samples(asked, plan)))
     return plan
 
 

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 
 from samplebench.answers.parameters import accepted
-from samplebench.bench.progress import Progress
+from samplebench.bench import plan as planning
+from samplebench.bench.ready import ready
 from samplebench.bench.request import Request
-from samplebench.bench.stop import Stop
 from samplebench.errors import UsageError
 from samplebench.metrics.direction import declared
 from samplebench.registry import samplers
 from samplebench.results.fields import metrics_of, number
-from samplebench.results.row import Row
-from samplebench.results.store import Store
 from samplebench.tune.candidate import Candidate
+from samplebench.tune.execution import executed
 from samplebench.tune.problem import RHO, Problem, Spent
 
 # N of a value that counts, and of a first look.
@@ -121,7 +120,8 @@ class Scored(Problem):
             "num_samples": samples, "seed": self.seeds[0], "out": str(self.folder),
             **({"param": {name: {key: [value] for key, value in given.items()}}} if given else {}),
         }  # fmt: skip
-        row = _row(words)
+        plan = ready(planning.make(Request.of(**words)), quiet=True)
+        row = executed([plan], quiet=True, report=False).rows[0]
         self.metric = metrics_of([row])[0]
         images = round((row["nfe"] or 0) * samples)
         self.spent += images
@@ -139,17 +139,3 @@ class Scored(Problem):
                 f"sampler {self.solver.name} has no S_churn for the method churn to search; take "
                 f"{', '.join(having[:-1])} or {having[-1]}"
             )
-
-
-def _row(words: Mapping[str, Any]) -> Row:
-    """Of the one cell of these words, computed if it is not there; no report is written."""
-    from samplebench.bench import plan as planning
-    from samplebench.bench.ready import ready
-    from samplebench.bench.run import execute
-
-    plan = ready(planning.make(Request.of(**words)), quiet=True)
-    store, stop = Store(plan.folder, create=True), Stop()
-    with store.locked(), stop.listening():
-        store.add_request(plan.request.asked(), plan.rows)
-        execute(plan, store, Progress(True), stop)
-        return store.view(plan.rows).rows[0]

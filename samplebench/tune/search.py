@@ -17,11 +17,11 @@ from samplebench.tune.method import METRIC
 from samplebench.tune.methods import METHODS
 from samplebench.tune.problem import Problem, Spent
 from samplebench.tune.scored import SAMPLES, Scored
+from samplebench.tune.seeds import SEED
 
-# Of the first trajectory: far from the seeds that anybody samples with. With fewer trajectories
-# what is found holds less on others: at 24 the error on other seeds was up to three times the
-# search's, at 48 up to a half more.
-SEED, TRAJECTORIES, BUDGET = 10_000_000, 48, 25_000
+# With fewer trajectories what is found holds less on others: at 24 the error on other seeds was up
+# to three times the search's, at 48 up to a half more.
+TRAJECTORIES, BUDGET = 48, 25_000
 # Folder of the cells of a search by the metric.
 SEARCHED = "searched"
 # Raised where a search of the same words becomes another.
@@ -96,8 +96,7 @@ def search(
             Candidate(card.levels, _changed(cost, problem)), cost["objective_rho_7"],
             cost["objective_found"], cost["network_evaluations"], cost["objective"],
         )  # fmt: skip
-    best, before = _searched(problem, method, options)
-    after = problem.error(best)
+    best, before, after = _searched(problem, method, options)
     done = found(best, before, after, problem.spent, problem.objective)
     write_list(out, done, getattr(getattr(model, "process", None), "name", None))
     write_solver(out, done, problem.setting(best), model)
@@ -129,8 +128,10 @@ def _measured_by(method: str, words: Mapping[str, Any]) -> dict[str, Any]:
     return {name: str(words[name]) for name in ("metric", "reference") if words.get(name)}
 
 
-def _searched(problem: Problem, method: str, options: Mapping[str, Any]) -> tuple[Candidate, float]:
-    """What the method finds, and the objective of the baseline."""
+def _searched(
+    problem: Problem, method: str, options: Mapping[str, Any]
+) -> tuple[Candidate, float, float]:
+    """What the method finds, and the objective of the baseline and of that."""
     try:
         before = problem.error(problem.baseline)
     except Spent:
@@ -143,7 +144,13 @@ def _searched(problem: Problem, method: str, options: Mapping[str, Any]) -> tupl
     problem.budget -= aside
     best = METHODS[method].search(problem, **options)
     problem.budget += aside
-    return best, before
+    try:
+        return best, before, problem.error(best)
+    except Spent:
+        raise UsageError(
+            f"a budget of {problem.budget:,} evaluations has no room for a run of what {method} "
+            f"found, which takes {problem.run_cost:,} beside the {problem.spent:,} of rho = 7"
+        ) from None
 
 
 def _changed(cost: Mapping[str, Any], problem: Problem) -> dict[str, Any]:

@@ -112,7 +112,10 @@ class Reader:
             done = subprocess.run(words, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             return
-        less = rest[0] in ("run", "trajectory", "nll", "advise") and "--num-samples" not in rest
+        less = (
+            rest[0] in ("run", "trajectory", "nll", "advise", "tune")
+            and "--num-samples" not in rest
+        )
         if less and not " ".join(rest).startswith(self.whole):
             few = rest[0] in ("trajectory", "nll") or any(
                 re.search("cifar|imagenet|my-network", word) for word in rest

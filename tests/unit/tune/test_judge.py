@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from samplebench.tune.flow import flow_of
 from samplebench.tune.judge import RHOS, judged
 from samplebench.tune.judged import BEST, RHO_7
 from samplebench.tune.steps import ALONE, WITHIN
@@ -88,3 +89,25 @@ def test_rhos_whose_levels_a_table_does_not_tell_apart_are_left_out(sampler):
     assert budget.rival(BEST).rho in RHOS
     assert np.isfinite(budget.rival(BEST).errors).all()
     assert own.baseline.levels[0] == budget.rival(BEST).candidate.levels[0]
+
+
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize(
+    ("sampler", "params", "last"),
+    [
+        ("euler", {}, 0.0), ("euler", {"sigma_max": 20.0}, 0.0), ("ipndm", {}, 0.01),
+        ("ipndm", {"sigma_min": 0.5}, 0.5), ("ipndm", {"sigma_min": 0.5, "sigma_max": 9.0}, 0.5),
+        ("ipndm", {"sigma_min": 0.5, "denoise_to_zero": True, "sigma_max": 9.0}, 0.0),
+        ("euler", {"final": "sigma_min", "sigma_min": 0.5}, 0.5),
+    ],
+)  # fmt: skip
+def test_searches_and_judging_follow_the_same_solution(sampler, params, last, table):
+    """From the first level of the run to where it ends; a Gaussian's is known."""
+    at = problem(Table() if table else Counted(sigma_min=0.01), sampler, 8, params=params)
+    low, high = at.solved
+    assert low == pytest.approx(at.span[0] if last else 0.01) and high == at.span[1]
+    searching, judging = at.truth, flow_of(at, at.baseline.positive).end
+    apart = (searching - judging).abs().max()
+    wanted = exact(at.latents, last and low, high)
+    assert apart < 0.01 * wanted.abs().max()
+    assert (judging - wanted).abs().max() < 0.02 * wanted.abs().max()

@@ -7,7 +7,7 @@ import pytest
 from samplebench.errors import UsageError
 from samplebench.tune.methods import METHODS
 from samplebench.tune.request import TuneRequest
-from samplebench.tune.search import SEED
+from samplebench.tune.seeds import SEED, check_judging
 
 FIRST = {
     "digits-exact": "euler", "digits-vp": "euler", "digits-ve": "euler", "digits-edm": "euler",
@@ -42,6 +42,11 @@ WRONG = {
     "--num-samples 1 is out of range": {"num_samples": 1},
     "unknown cost 'eulr'; did you mean 'euler'?": {"cost": "eulr"},
     "is of the method gits": {"cost": "euler"},
+    "--param heun.S_churn: the method churn searches it": {
+        "sampler": "heun",
+        "param": "heun.S_churn=10",
+        "method": "rho,churn",
+    },
     "heun.alpha: 2 values; give one": {"sampler": "heun", "param": "heun.alpha=0.5,1"},
     "unknown sampler in --param 'heun'": {"sampler": "euler", "param": "heun.alpha=1"},
     "none of the default samplers of digits-cld": {"model": "digits-cld"},
@@ -61,6 +66,11 @@ def test_what_cannot_be_meant_is_one_line(message):
     assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
+def test_the_usual_cost_is_no_option():
+    assert asked(method="gits").options == asked(method="gits", cost="own").options == {}
+    assert asked(method="gits", cost="euler").options == {"gits": {"cost": "euler"}}
+
+
 def test_no_samples_is_no_metric():
     assert not asked(num_samples="0").scored
     assert asked().scored and asked(num_samples=500).request.num_samples == 500
@@ -74,9 +84,8 @@ def test_no_samples_is_no_metric():
     ],
 )  # fmt: skip
 def test_judging_seeds_are_not_those_of_searches(seed, most, meets):
-    request = asked(seed=seed)
     if not meets:
-        request.check_seeds(most)
+        check_judging(seed, most)
         return
     with pytest.raises(UsageError, match=f"--seed {seed}: the judging seeds"):
-        request.check_seeds(most)
+        check_judging(seed, most)

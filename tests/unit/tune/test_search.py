@@ -100,6 +100,24 @@ def test_who_cannot_be_searched_is_told_in_a_line(tmp_path, method, sampler, par
     assert ("churn" in str(refused.value)) is (method == "churn" or "S_churn" in params)
 
 
+@pytest.mark.parametrize("budget", [672, 690, 703])
+def test_a_budget_without_room_for_what_is_found_is_told(tmp_path, budget):
+    """DMN runs nothing that the baseline's run is: beside that it needs one of its own."""
+    model = Counted(1)
+    with pytest.raises(UsageError, match="no room for a run of what dmn found, which takes 32"):
+        run(model, tmp_path, "dmn", budget=budget)
+    assert model.images <= budget
+    assert run(Counted(1), tmp_path, "dmn", budget=704).evaluations == 704
+
+
+def test_cards_of_other_parameters_lie_beside_each_other(tmp_path):
+    paths = {
+        list_path(tmp_path, run(Counted(1), tmp_path, "rho", "heun", 5, params=params))
+        for params in ({}, {"alpha": 0.5}, {"alpha": 0.5, "sigma_max": 40.0})
+    }
+    assert len(paths) == 3 and all(path.is_file() for path in paths)
+
+
 @pytest.mark.parametrize("budget", [1, 640, 671])
 def test_a_budget_below_the_first_run_says_how_much_it_takes(tmp_path, budget):
     model = Counted(1)
