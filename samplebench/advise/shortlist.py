@@ -8,7 +8,6 @@ every sampler go on to the metric, where all the others are from the start.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +21,8 @@ from samplebench.advise.trial import Trial, trial
 from samplebench.advise.truncation import Errors
 from samplebench.answers.parameters import label
 from samplebench.cards.name import PREFIX
-from samplebench.errors import SamplebenchError, UsageError
+from samplebench.errors import UsageError
+from samplebench.models.model import threads_of
 from samplebench.ticker import bar, say
 from samplebench.tune.cards import list_path
 from samplebench.tune.methods import METHODS
@@ -34,6 +34,8 @@ _SAMPLERS, _SEARCHED = 10, 2
 _METHODS = ("dmn", "coordinate")
 # Evaluations of one such search.
 _BUDGET = 10_000
+# Samples that take as long as the whole search, as it was counted at NFE 10.
+_WORTH = 14_000
 # Of the compared the share that goes on, is tried on further grids, or gets further samples.
 _SHARE = 3
 # Of a cell's conditions those that do not say what the model answers.
@@ -85,9 +87,17 @@ class Search:
         if "batch_size" in asked.request.given:
             self.request = replace(self.request, batch_size=plan.request.batch_size)
         self.defaults = list(usual.proposals.values())
-        everything = [*self.defaults, *proposals(asked.entry)]
-        self.space = list(self._planned(everything).proposals.values())
-        self._cell = plan.rows[0].cells[0]
+        everything = self._planned([*self.defaults, *proposals(asked.entry)])
+        self.space = list(everything.proposals.values())
+        self._usual = list(plan.cells.values())
+        self._codes = sorted(
+            {
+                code
+                for cell in everything.plan.cells.values()
+                for name, code in cell.conditions.items()
+                if name.endswith("_code")
+            }
+        )
         self._evaluations: dict[str, int] = {}
 
     def shortlist(self) -> Shortlist:
@@ -98,8 +108,7 @@ class Search:
             Interrupted: after everything computed was kept.
         """
         ranked, truncation = self._ranked()
-        # Of every sampler the best grid.
-        best = list({each.sampler: each for each in reversed(ranked)}.values())[::-1][:_SAMPLERS]
+        best = best_grids(ranked)[:_SAMPLERS]
         cards, searched = self._cards(best[:_SEARCHED])
         others = [each for each in self.space if each.grid is None or _coarse(each)]
         first = self._trial([*self.defaults, *others, *best, *cards], 1)
@@ -121,19 +130,28 @@ class Search:
 
     @cached_property
     def model(self) -> Any:
+        from samplebench.bench.estimate import check, hours_of
         from samplebench.loading import load
 
         request = self.request
-        return load(
+        model = load(
             self.asked.entry, device=request.device, dtype=request.dtype, offline=request.offline,
             quiet=self.quiet,
         )  # fmt: skip
+        # Days are told before the search, not after it.
+        with threads_of(model):
+            hours = hours_of(model, self._usual) or (0.0,)
+        samples = self.asked.num_samples
+        check(max(hours) * (_WORTH / samples + BEST + 1), 0, request.yes)
+        return model
 
-    @property
+    @cached_property
     def _identity(self) -> dict[str, Any]:
-        """What decides what the model answers; what cannot be told apart is never the same."""
-        found = {k: v for k, v in self._cell.conditions.items() if k not in _OTHERS}
-        return {**found, "anew": time.time_ns()} if self._cell.not_reusable else found
+        """What decides what the model answers, and the code of samplers of others: none of what was
+        computed with other code, or with such that cannot be told apart, is taken for the same."""
+        cell = self._usual[0]
+        found = {k: v for k, v in cell.conditions.items() if k not in _OTHERS}
+        return {**found, "codes": self._codes}
 
     def _ranked(self) -> tuple[list[Proposal], int]:
         """Deterministic proposals on grids by truncation error, the best first; evaluations."""
@@ -157,12 +175,13 @@ class Search:
             made = []
             for method in (name for name in _METHODS if name in METHODS):
                 try:
-                    found = search(
-                        self.model, self.asked.entry.id, each.sampler, self.asked.nfe, method,
-                        self.asked.out, identity=self._identity, params=each.params,
-                        budget=_BUDGET,
-                    )  # fmt: skip
-                except SamplebenchError as error:
+                    with threads_of(self.model):
+                        found = search(
+                            self.model, self.asked.entry.id, each.sampler, self.asked.nfe, method,
+                            self.asked.out, identity=self._identity, params=each.params,
+                            budget=_BUDGET,
+                        )  # fmt: skip
+                except UsageError as error:
                     if not self.quiet:
                         say(f"note: no {method} for {each.sampler}: {error}")
                     continue
@@ -196,6 +215,14 @@ class Search:
 
     def _planned(self, some: Sequence[Proposal]) -> Runnable:
         return planned(self.asked.request, self.asked.entry, self.asked.nfe, some)
+
+
+def best_grids(ranked: Sequence[Proposal]) -> list[Proposal]:
+    """Of every sampler the first proposal, in their order."""
+    found = dict[str, Proposal]()
+    for each in ranked:
+        found.setdefault(each.sampler, each)
+    return list(found.values())
 
 
 def _coarse(proposal: Proposal) -> bool:
