@@ -88,8 +88,7 @@ class AdviseRequest:
         }
         flags = [part for k, v in said.items() for part in (f"--{k.replace('_', '-')}", _text(v))]
         if self.entry.model is not None:
-            budget = {} if proposal.on_card else {"nfe": self.nfe}
-            own = {**proposal.words(), **budget, **said}
+            own = {**proposal.words(), **({} if proposal.on_card else {"nfe": self.nfe}), **said}
             pairs = (f"{name}={_single(value)!r}" for name, value in own.items())
             return f"sb.run(model=model, {', '.join(pairs)})"
         budget = [] if proposal.on_card else ["--nfe", str(self.nfe)]

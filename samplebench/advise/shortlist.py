@@ -92,7 +92,7 @@ class Search:
         self._usual = list(plan.cells.values())
         self._codes = sorted(
             {
-                code
+                str(code)
                 for cell in everything.plan.cells.values()
                 for name, code in cell.conditions.items()
                 if name.endswith("_code")
