@@ -25,6 +25,7 @@ from samplebench.errors import UsageError
 from samplebench.models.model import threads_of
 from samplebench.ticker import bar, say
 from samplebench.tune.cards import list_path
+from samplebench.tune.found import Found
 from samplebench.tune.methods import METHODS
 from samplebench.tune.search import SEED, search
 
@@ -122,7 +123,7 @@ class Search:
                 f"{self.asked.out / FOLDER / 'report.html'}"
             )
         return Shortlist(
-            tuple(able[:BEST]),
+            tuple(unlike(last, able)[:BEST]),
             min(self.defaults, key=second.order.index),
             len(self.space) + len(cards),
             truncation + searched + sum(self._evaluations.values()),
@@ -172,27 +173,30 @@ class Search:
         """Grids searched for samplers, of each the better one; evaluations."""
         cards, spent = [], 0
         for each in best:
-            made = []
-            for method in (name for name in _METHODS if name in METHODS):
-                try:
-                    with threads_of(self.model):
-                        found = search(
-                            self.model, self.asked.entry.id, each.sampler, self.asked.nfe, method,
-                            self.asked.out, identity=self._identity, params=each.params,
-                            budget=_BUDGET,
-                        )  # fmt: skip
-                except UsageError as error:
-                    if not self.quiet:
-                        say(f"note: no {method} for {each.sampler}: {error}")
-                    continue
-                spent += found.evaluations
-                made.append(found)
+            methods = (name for name in _METHODS if name in METHODS)
+            made = [found for name in methods if (found := self._searched(each, name))]
+            spent += sum(found.evaluations for found in made)
             if made:
                 found = min(made, key=lambda one: one.after)
                 params = {**each.params, **found.candidate.params}
                 card = PREFIX + str(list_path(self.asked.out, found))
                 cards.append(Proposal(each.sampler, params, card))
         return cards, spent
+
+    def _searched(self, proposal: Proposal, method: str) -> Found | None:
+        """What a method finds for a sampler; None where it cannot search there."""
+        title = f"{method} of {proposal.sampler}"
+        try:
+            with threads_of(self.model), bar(_BUDGET, title, "eval", self.quiet) as advance:
+                return search(
+                    self.model, self.asked.entry.id, proposal.sampler, self.asked.nfe, method,
+                    self.asked.out, identity=self._identity, params=proposal.params,
+                    budget=_BUDGET, report=lambda images, what: advance(images, title),
+                )  # fmt: skip
+        except UsageError as error:
+            if not self.quiet:
+                say(f"note: no {method} for {proposal.sampler}: {error}")
+            return None
 
     def _on_further_grids(self, order: Sequence[Proposal]) -> list[Proposal]:
         """Of the stochastic proposals on grids the better ones, on the grids not tried yet."""
@@ -223,6 +227,15 @@ def best_grids(ranked: Sequence[Proposal]) -> list[Proposal]:
     for each in ranked:
         found.setdefault(each.sampler, each)
     return list(found.values())
+
+
+def unlike(trial: Trial, some: Sequence[Proposal]) -> list[Proposal]:
+    """Without those that drew the same samples as an earlier one: no difference, no error of it."""
+    found: list[Proposal] = []
+    for each in some:
+        if not any(trial.behind(each, other) == (0, 0) for other in found):
+            found.append(each)
+    return found
 
 
 def _coarse(proposal: Proposal) -> bool:

@@ -94,6 +94,14 @@ def test_tied_is_what_the_error_explains(monkeypatch, apart, error, tied):
     assert Trial("fid", 1, {}, None).tied(PLAIN, OTHER) is tied
 
 
+def test_of_the_same_samples_the_first_goes_on(monkeypatch):
+    """Equal values with an error of the difference, or without a known one, are of others."""
+    apart = {(OTHER, PLAIN): (0.0, 0.0), (NOISY, PLAIN): (0.0, 0.1), (CARD, PLAIN): (0.0, math.nan)}
+    monkeypatch.setattr(Trial, "behind", lambda _, a, b: apart.get((a, b), (1.0, 0.1)))
+    some = [PLAIN, OTHER, NOISY, CARD]
+    assert shortlist.unlike(Trial("fid", 1, {}, None), some) == [PLAIN, NOISY, CARD]
+
+
 def test_without_errors_the_best_value_decides(monkeypatch):
     monkeypatch.setattr(Judged, "behind", lambda s, a, b: (s.values[a] - s.values[b], math.nan))
     monkeypatch.setattr(Judged, "tied", Trial.tied)
