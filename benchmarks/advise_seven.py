@@ -2,10 +2,11 @@
 
     python benchmarks/advise_seven.py             # prints the table of docs/advise.md
 
-Advice is judged on seeds from 17,970 on, which neither its search nor the full sweep
-(benchmarks/full_sweep.py, seeds from 0) has seen. On the same seeds stand the best rows of the full
-sweep: the rank is where the recommendation stands among them, the gap is to the row that was the
-best on the sweep's own seeds, with the paired standard error. What was broken off goes on.
+Advice confirms on seeds from 0 on, which the full sweep (benchmarks/full_sweep.py) has, too. Both
+are judged on seeds from 17,970 on: nothing was chosen by these. There stand the recommendation and
+the best rows of the full sweep: the rank is where the recommendation stands among them, the gap is
+to the row that was the best on the sweep's own seeds, with the paired standard error. What was
+broken off goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any
 from full_sweep import MODELS, NFE, ROOT, TABLE, sweep_of
 from samplebench.advise import advise
 from samplebench.advise.proposal import Proposal
-from samplebench.advise.run import CONFIRMED
 from samplebench.advise.trial import trial
 from samplebench.files.atomic import write_atomic
 from samplebench.regression import load_rows
@@ -26,8 +26,8 @@ from samplebench.results.fields import value_text
 from samplebench.results.tables import csv_text
 
 SEED = 17_970
-# Rows of the sweep that are judged again.
-TOP = 10
+# Rows of the sweep that are judged again, and the folder beside the advice's.
+TOP, JUDGED = 10, "judged"
 METRIC = "fd-digits"
 OUT = ROOT / "benchmarks" / "baselines" / "advise-seven.csv"
 Row = Mapping[str, Any]
@@ -49,13 +49,11 @@ def best_of(rows: Sequence[Row], model: str, folder: Path) -> list[Proposal]:
 def judged(model: str, rows: Sequence[Row], out: Path, num_samples: int | None) -> dict[str, Any]:
     """A model's line."""
     folder = out / model
-    advice = advise(
-        model=model, nfe=NFE, seed=SEED, num_samples=num_samples, device="cpu", out=str(folder)
-    )
+    advice = advise(model=model, nfe=NFE, num_samples=num_samples, device="cpu", out=str(folder))
     best, used = best_of(rows, model, folder), advice.recommended
     found = trial(
         advice.asked.request, advice.asked.entry, NFE, list(dict.fromkeys([*best, used])),
-        quiet=False, out=str(folder / CONFIRMED),
+        quiet=False, out=str(folder / JUDGED), seed=SEED,
     )  # fmt: skip
     gap, error = (0.0, 0.0) if used == best[0] else found.behind(used, best[0])
     swept = sum(row["nfe"] * row["num_samples"] for row in rows if row["model"] == model)

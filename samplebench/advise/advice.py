@@ -38,9 +38,14 @@ class Advice:
     @property
     def tied(self) -> list[Proposal]:
         """The best and what is tied with it, the best first; a failed one is tied with nothing."""
-        best, *others = self.confirmed.order
-        able = (each for each in others if math.isfinite(self.confirmed.value(each)))
-        return [best, *(each for each in able if self.confirmed.tied(each, best))]
+        best = self.confirmed.order[0]
+        return [best, *(each for each in self._able if self.confirmed.tied(each, best))]
+
+    @property
+    def _able(self) -> list[Proposal]:
+        """Those behind the best that have a value."""
+        _, *others = self.confirmed.order
+        return [each for each in others if math.isfinite(self.confirmed.value(each))]
 
     @property
     def reason(self) -> str:
@@ -51,6 +56,9 @@ class Advice:
                 f"tied with {best.name}, which has the better value (at most {TIE:g} standard "
                 f"errors of the difference), and simpler: {_simpler(self.recommended, best)}"
             )
+        errors = [self.confirmed.behind(each, best)[1] for each in self._able]
+        if errors and not any(map(math.isfinite, errors)):
+            return f"the best by {metric}, of which no errors are known"
         if len(self.tied) == 1:
             return f"the best by {metric}, by more than {TIE:g} standard errors of each difference"
         names = "; ".join(each.name for each in self.tied[1:])

@@ -81,15 +81,24 @@ class AdviseRequest:
         return self.request.seed, self.request.seed + self.num_samples - 1
 
     def command(self, proposal: Proposal) -> str:
-        """The run of a proposal as it was confirmed."""
+        """The run of a proposal as it was confirmed: of a model in memory a line of Python."""
         words = self.request.words()
         said: Mapping[str, Any] = {
             name: words[name] for name in _SAID if name in self.request.given and name in words
         }
         flags = [part for k, v in said.items() for part in (f"--{k.replace('_', '-')}", _text(v))]
+        if self.entry.model is not None:
+            own = {**proposal.words(), **({} if proposal.on_card else {"nfe": self.nfe}), **said}
+            pairs = (f"{name}={_single(value)!r}" for name, value in own.items())
+            return f"sb.run(model=model, {', '.join(pairs)})"
         budget = [] if proposal.on_card else ["--nfe", str(self.nfe)]
         model = ["--model", _text(words["model"])]
         return shlex.join(["samplebench", "run", *model, *proposal.flags(), *budget, *flags])
+
+
+def _single(value: Any) -> Any:
+    """What a list of one holds."""
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
 
 
 def _text(value: Any) -> str:

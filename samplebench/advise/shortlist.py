@@ -8,7 +8,6 @@ every sampler go on to the metric, where all the others are from the start.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,9 +21,11 @@ from samplebench.advise.trial import Trial, trial
 from samplebench.advise.truncation import Errors
 from samplebench.answers.parameters import label
 from samplebench.cards.name import PREFIX
-from samplebench.errors import SamplebenchError, UsageError
+from samplebench.errors import UsageError
+from samplebench.models.model import threads_of
 from samplebench.ticker import bar, say
 from samplebench.tune.cards import list_path
+from samplebench.tune.found import Found
 from samplebench.tune.methods import METHODS
 from samplebench.tune.search import search
 from samplebench.tune.seeds import SEED
@@ -35,6 +36,8 @@ _SAMPLERS, _SEARCHED = 10, 2
 _METHODS = ("dmn", "coordinate")
 # Evaluations of one such search.
 _BUDGET = 10_000
+# Samples that take as long as the whole search, as it was counted at NFE 10.
+_WORTH = 14_000
 # Of the compared the share that goes on, is tried on further grids, or gets further samples.
 _SHARE = 3
 # Of a cell's conditions those that do not say what the model answers.
@@ -86,9 +89,17 @@ class Search:
         if "batch_size" in asked.request.given:
             self.request = replace(self.request, batch_size=plan.request.batch_size)
         self.defaults = list(usual.proposals.values())
-        everything = [*self.defaults, *proposals(asked.entry)]
-        self.space = list(self._planned(everything).proposals.values())
-        self._cell = plan.rows[0].cells[0]
+        everything = self._planned([*self.defaults, *proposals(asked.entry)])
+        self.space = list(everything.proposals.values())
+        self._usual = list(plan.cells.values())
+        self._codes = sorted(
+            {
+                str(code)
+                for cell in everything.plan.cells.values()
+                for name, code in cell.conditions.items()
+                if name.endswith("_code")
+            }
+        )
         self._evaluations: dict[str, int] = {}
 
     def shortlist(self) -> Shortlist:
@@ -99,8 +110,7 @@ class Search:
             Interrupted: after everything computed was kept.
         """
         ranked, truncation = self._ranked()
-        # Of every sampler the best grid.
-        best = list({each.sampler: each for each in reversed(ranked)}.values())[::-1][:_SAMPLERS]
+        best = best_grids(ranked)[:_SAMPLERS]
         cards, searched = self._cards(best[:_SEARCHED])
         others = [each for each in self.space if each.grid is None or _coarse(each)]
         first = self._trial([*self.defaults, *others, *best, *cards], 1)
@@ -114,7 +124,7 @@ class Search:
                 f"{self.asked.out / FOLDER / 'report.html'}"
             )
         return Shortlist(
-            tuple(able[:BEST]),
+            tuple(unlike(last, able)[:BEST]),
             min(self.defaults, key=second.order.index),
             len(self.space) + len(cards),
             truncation + searched + sum(self._evaluations.values()),
@@ -122,19 +132,28 @@ class Search:
 
     @cached_property
     def model(self) -> Any:
+        from samplebench.bench.estimate import check, hours_of
         from samplebench.loading import load
 
         request = self.request
-        return load(
+        model = load(
             self.asked.entry, device=request.device, dtype=request.dtype, offline=request.offline,
             quiet=self.quiet,
         )  # fmt: skip
+        # Days are told before the search, not after it.
+        with threads_of(model):
+            hours = hours_of(model, self._usual) or (0.0,)
+        samples = self.asked.num_samples
+        check(max(hours) * (_WORTH / samples + BEST + 1), 0, request.yes)
+        return model
 
-    @property
+    @cached_property
     def _identity(self) -> dict[str, Any]:
-        """What decides what the model answers; what cannot be told apart is never the same."""
-        found = {k: v for k, v in self._cell.conditions.items() if k not in _OTHERS}
-        return {**found, "anew": time.time_ns()} if self._cell.not_reusable else found
+        """What decides what the model answers, and the code of samplers of others: none of what was
+        computed with other code, or with such that cannot be told apart, is taken for the same."""
+        cell = self._usual[0]
+        found = {k: v for k, v in cell.conditions.items() if k not in _OTHERS}
+        return {**found, "codes": self._codes}
 
     def _ranked(self) -> tuple[list[Proposal], int]:
         """Deterministic proposals on grids by truncation error, the best first; evaluations."""
@@ -155,26 +174,30 @@ class Search:
         """Grids searched for samplers, of each the better one; evaluations."""
         cards, spent = [], 0
         for each in best:
-            made = []
-            for method in (name for name in _METHODS if name in METHODS):
-                try:
-                    found = search(
-                        self.model, self.asked.entry.id, each.sampler, self.asked.nfe, method,
-                        self.asked.out, identity=self._identity, params=each.params,
-                        budget=_BUDGET,
-                    )  # fmt: skip
-                except SamplebenchError as error:
-                    if not self.quiet:
-                        say(f"note: no {method} for {each.sampler}: {error}")
-                    continue
-                spent += found.evaluations
-                made.append(found)
+            methods = (name for name in _METHODS if name in METHODS)
+            made = [found for name in methods if (found := self._searched(each, name))]
+            spent += sum(found.evaluations for found in made)
             if made:
                 found = min(made, key=lambda one: one.after)
                 params = {**each.params, **found.candidate.params}
                 card = PREFIX + str(list_path(self.asked.out, found))
                 cards.append(Proposal(each.sampler, params, card))
         return cards, spent
+
+    def _searched(self, proposal: Proposal, method: str) -> Found | None:
+        """What a method finds for a sampler; None where it cannot search there."""
+        title = f"{method} of {proposal.sampler}"
+        try:
+            with threads_of(self.model), bar(_BUDGET, title, "eval", self.quiet) as advance:
+                return search(
+                    self.model, self.asked.entry.id, proposal.sampler, self.asked.nfe, method,
+                    self.asked.out, identity=self._identity, params=proposal.params,
+                    budget=_BUDGET, report=lambda images, what: advance(images, title),
+                )  # fmt: skip
+        except UsageError as error:
+            if not self.quiet:
+                say(f"note: no {method} for {proposal.sampler}: {error}")
+            return None
 
     def _on_further_grids(self, order: Sequence[Proposal]) -> list[Proposal]:
         """Of the stochastic proposals on grids the better ones, on the grids not tried yet."""
@@ -197,6 +220,23 @@ class Search:
 
     def _planned(self, some: Sequence[Proposal]) -> Runnable:
         return planned(self.asked.request, self.asked.entry, self.asked.nfe, some)
+
+
+def best_grids(ranked: Sequence[Proposal]) -> list[Proposal]:
+    """Of every sampler the first proposal, in their order."""
+    found = dict[str, Proposal]()
+    for each in ranked:
+        found.setdefault(each.sampler, each)
+    return list(found.values())
+
+
+def unlike(trial: Trial, some: Sequence[Proposal]) -> list[Proposal]:
+    """Without those that drew the same samples as an earlier one: no difference, no error of it."""
+    found: list[Proposal] = []
+    for each in some:
+        if not any(trial.behind(each, other) == (0, 0) for other in found):
+            found.append(each)
+    return found
 
 
 def _coarse(proposal: Proposal) -> bool:

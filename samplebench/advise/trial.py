@@ -57,9 +57,12 @@ class Trial:
         return apart, difference_error(*rows, self.view, self.metric)
 
     def tied(self, proposal: Proposal, other: Proposal) -> bool:
-        """Whether nothing shows that they differ."""
+        """Whether their values are no further apart than the error of the difference explains.
+
+        Without an error only equal values are tied: the better one is to be preferred.
+        """
         apart, error = self.behind(proposal, other)
-        return not abs(apart) > TIE * error
+        return apart == 0 or abs(apart) <= TIE * error
 
     @property
     def evaluations(self) -> dict[str, int]:

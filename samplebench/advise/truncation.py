@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from samplebench.advise.proposal import Proposal
 from samplebench.answers.parameters import label
-from samplebench.errors import SamplebenchError
+from samplebench.errors import UsageError
 from samplebench.files.sealed import write_json
+from samplebench.models.model import threads_of
 from samplebench.results.cell import hash_of
 from samplebench.results.damage import Damaged, read_sealed
 from samplebench.tune.problem import Problem
@@ -33,7 +34,7 @@ class Errors:
 
     Args:
         load: gives the model; called when something has to be computed.
-        identity: all that decides what the model answers.
+        identity: all that decides what the model answers, and the code of samplers of others.
         nfe: budget of network evaluations per sample.
         path: of the file.
         report: called after a run with its evaluations and a word for it.
@@ -81,10 +82,11 @@ class Errors:
         if key not in self._kept:
             before = sum(problem.spent for problem in self._problems.values())
             try:
-                problem = self._problem(seeds, proposal)
-                assert proposal.grid is not None
-                found = problem.error(problem.on(proposal.grid, proposal.rho))
-            except SamplebenchError:
+                with threads_of(self.model):
+                    problem = self._problem(seeds, proposal)
+                    assert proposal.grid is not None
+                    found = problem.error(problem.on(proposal.grid, proposal.rho))
+            except UsageError:
                 found = math.inf
             spent = sum(problem.spent for problem in self._problems.values())
             self.evaluations += spent - before

@@ -29,6 +29,7 @@ _OWN = {
     "num-samples": ("N", "samples of the confirmation (default: the protocol's)"),
     "seed": ("S", "first seed of the confirmation (default: 0); the search has its own"),
     "metric": ("NAME", "what decides (default: the protocol's first)"),
+    "reference": ("ID|PATH", "statistics or images to compare with (default: the model's)"),
     "out": ("DIR", "where everything goes (default: reports/<model>-advise)"),
 }
 _NAMES = (

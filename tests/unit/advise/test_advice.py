@@ -13,7 +13,10 @@ from samplebench.advise.advice import Advice
 from samplebench.advise.proposal import Proposal
 from samplebench.advise.request import AdviseRequest
 from samplebench.advise.shortlist import Shortlist
+from samplebench.advise.trial import Trial
 from samplebench.bench import estimate
+from samplebench.bench import plan as planning
+from samplebench.bench.request import Request
 from samplebench.board.entrants import absent
 from samplebench.checkpoints.catalog import catalog
 from samplebench.cli import main
@@ -82,6 +85,50 @@ def test_the_simplest_of_those_that_are_tied_with_the_best(values, chosen, why):
     assert sum(row["recommended"] for row in found.rows()) == 1
 
 
+@pytest.mark.parametrize(
+    ("apart", "error", "tied"),
+    [(0.1, 0.06, True), (0.1, 0.04, False), (0.1, math.nan, False), (0.0, math.nan, True)],
+)
+def test_tied_is_what_the_error_explains(monkeypatch, apart, error, tied):
+    monkeypatch.setattr(Trial, "behind", lambda *_: (apart, error))
+    assert Trial("fid", 1, {}, None).tied(PLAIN, OTHER) is tied
+
+
+def test_of_the_same_samples_the_first_goes_on(monkeypatch):
+    """Equal values with an error of the difference, or without a known one, are of others."""
+    apart = {(OTHER, PLAIN): (0.0, 0.0), (NOISY, PLAIN): (0.0, 0.1), (CARD, PLAIN): (0.0, math.nan)}
+    monkeypatch.setattr(Trial, "behind", lambda _, a, b: apart.get((a, b), (1.0, 0.1)))
+    some = [PLAIN, OTHER, NOISY, CARD]
+    assert shortlist.unlike(Trial("fid", 1, {}, None), some) == [PLAIN, NOISY, CARD]
+
+
+def test_without_errors_the_best_value_decides(monkeypatch):
+    monkeypatch.setattr(Judged, "behind", lambda s, a, b: (s.values[a] - s.values[b], math.nan))
+    monkeypatch.setattr(Judged, "tied", Trial.tied)
+    found = advice(noisy=1.0, plain=1.1)
+    assert found.recommended == NOISY and "no errors are known" in found.reason
+
+
+def test_of_a_model_in_memory_the_command_is_a_line_of_python():
+    """It says the same cell."""
+    import samplebench as sb
+
+    model = sb.wrap(lambda x, sigma: 0 * x, predicts="x0", process="ve", shape=(2, 1, 1), name="my")
+    asked = AdviseRequest.of(
+        model=model, nfe=6, num_samples=64, metric="fd-pixels", reference="exact-2d"
+    )
+    said = []
+    line = asked.command(NOISY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sb, "run", lambda **words: said.append(words))
+        exec(line, {"sb": sb, "model": model})
+    (words,) = said
+    (row,) = planning.make(Request.of(**words)).rows
+    columns = {"sampler": "edm", "params": "S_churn=5", "discretization": "edm", "rho": 7.0}
+    columns |= {"model": "my", "nfe_requested": 6, "num_samples": 64}
+    assert columns.items() <= row.columns.items() and row.metrics == ("fd-pixels",)
+
+
 def test_its_evidence_and_its_command():
     found = advice(plain=1.0, other=1.5, noisy=2.0)
     assert found.command == (
@@ -111,7 +158,7 @@ def test_a_card_is_run_without_a_budget():
         ({"metric": "fd-digit"}, "fd-digits"),
         ({"metric": "fd-digits,kid"}, "one metric at a time"),
         ({"seed": 9_999_999}, "meet those of the search, 10,000,000 to 10,000,255"),
-        ({"seed": 10_000_255}, "take another, e.g. 0"),
+        ({"seed": 10_000_255}, "take another, e.g. 10000256"),
         ({"num_samples": 1}, "num-samples"),
         ({"nfee": 3}, "nfee"),
         ({"protocol": "digts"}, "digits"),

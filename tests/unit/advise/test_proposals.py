@@ -9,6 +9,7 @@ import pytest
 
 from samplebench.advise.planned import planned
 from samplebench.advise.proposal import Proposal
+from samplebench.advise.shortlist import best_grids
 from samplebench.advise.space import GRIDS, PARAMS, USUAL, defaults, proposals
 from samplebench.bench.request import Request
 from samplebench.board.entrants import absent
@@ -83,6 +84,14 @@ def test_names_of_the_tables_are_registered():
 @pytest.mark.parametrize("proposal", [CHURN, CARD, Proposal("gddim"), Proposal("ddim", {"eta": 1})])
 def test_a_proposal_is_a_key_and_equal_to_itself(proposal):
     assert {proposal: 1}[replace(proposal, params=dict(proposal.params))] == 1
+
+
+def test_samplers_stand_where_their_best_grid_is():
+    """Not where their worst one is."""
+    a, b = (Proposal("ipndm", grid=grid) for grid in ("vp", "edm"))
+    c, d = (Proposal("heun", grid=grid) for grid in ("vp", "edm"))
+    assert best_grids([a, c, d, b]) == best_grids([a, c, b]) == [a, c]
+    assert best_grids([]) == []
 
 
 def test_how_it_is_said():
