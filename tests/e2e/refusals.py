@@ -314,7 +314,7 @@ OTHERS = {
     "advise --metric fd-digit": (2, "did you mean 'fd-digits'?"),
     "advise --metric fd-digits,mind": (2, "one metric at a time"),
     "advise --reference digts": (2, "did you mean 'digits'?"),
-    "advise --seed 9999999": (2, "meet those of the search, 10,000,000 to 10,000,255"),
+    "advise --seed 9999999": (2, "meet those that searches keep, 10,000,000 to 10,001,023"),
     "advise --num-samples 1": (2, "--num-samples 1 is out of range"),
     "advise --sampler heun": (2, "unknown option '--sampler'"),
     "advise --device gpu": (2, "unknown device 'gpu'"),
