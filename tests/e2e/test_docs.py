@@ -297,6 +297,12 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
     elif name == "docs/your-sampler.md":
         first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
         (folder / "mine.py").write_text(first.partition("\n\n\nframe = ")[0])
+    elif name == "docs/tune.md":
+        for card, rho in (("gits-6", 7), ("mine-6", 5)):
+            sigmas = np.linspace(80 ** (1 / rho), 0.002 ** (1 / rho), 7) ** rho
+            content = {"format": "samplebench-solver-card", "version": 1, "name": card}
+            text = json.dumps({**content, "sigmas": sigmas.tolist()})
+            (folder / f"{card}.json").write_text(text)
     elif name == "docs/scoring.md":
         for seed, place in enumerate(("my/samples", "my/images")):
             (folder / place).mkdir(parents=True)
