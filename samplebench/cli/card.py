@@ -11,7 +11,7 @@ from samplebench.cards.levels import LevelsCard
 from samplebench.cards.name import LETTERS, safe
 from samplebench.cards.read import read_card
 from samplebench.checkpoints.catalog import DEFAULT_MODEL
-from samplebench.cli.common import command, output_flags, print_facts, writing
+from samplebench.cli.common import command, given_words, output_flags, print_facts, writing
 from samplebench.cli.run import WORDS
 from samplebench.errors import UsageError
 from samplebench.files.atomic import expanded, write_atomic
@@ -74,9 +74,7 @@ def _export(args: argparse.Namespace) -> None:
     if args.name is not None and (not args.name or args.name != safe(args.name)):
         hint = safe(args.name) or "mine-8"
         raise UsageError(f"--name {args.name!r}: {LETTERS}; e.g. {hint}")
-    words = {name: getattr(args, name) for name in _WORDS if getattr(args, name) is not None}
-    if "param" in words:
-        words["param"] = ",".join(words["param"])
+    words = given_words(args, _WORDS)
     request = Request.of(**{"model": DEFAULT_MODEL, **words})
     check_single(request)
     (entry,) = checkpoints_of(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,15 @@ def command(
     parser.set_defaults(main=main, parser=parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def given_words(args: argparse.Namespace, flags: Iterable[str]) -> dict[str, Any]:
+    """Of these flags those that were given, by the names of a request; several --param are one."""
+    names = [flag.replace("-", "_") for flag in flags]
+    words = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if "param" in words:
+        words["param"] = ",".join(words["param"])
+    return words
 
 
 def output_flags(parser: argparse.ArgumentParser, quiet: str = "no progress, no notes") -> None:

@@ -12,6 +12,7 @@ from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli import exposure
 from samplebench.cli.common import (
     command,
+    given_words,
     output_flags,
     output_folder,
     print_table,
@@ -75,20 +76,11 @@ def add(commands: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    words = _words(args)
+    words = given_words(args, _WORDS)
     if words.pop("from_data", None) is not None:
         return exposure.measure(args, words)
     exposure.refuse(words)
     return _truncation(args, words)
-
-
-def _words(args: argparse.Namespace) -> dict[str, Any]:
-    """What was said, by the names of a request."""
-    names = [name.replace("-", "_") for name in _WORDS]
-    words = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if "param" in words:
-        words["param"] = ",".join(words["param"])
-    return words
 
 
 def _truncation(args: argparse.Namespace, words: dict[str, Any]) -> int:

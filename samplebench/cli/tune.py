@@ -11,6 +11,7 @@ from samplebench.checkpoints.catalog import DEFAULT_MODEL
 from samplebench.cli.common import (
     command,
     decide,
+    given_words,
     output_flags,
     output_folder,
     print_table,
@@ -68,10 +69,7 @@ def add(commands: Any) -> None:
 def main(args: argparse.Namespace) -> int:
     from samplebench.tune.request import TuneRequest
 
-    names = [name.replace("-", "_") for name in _WORDS]
-    words = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if "param" in words:
-        words["param"] = ",".join(words["param"])
+    words = given_words(args, _WORDS)
     # Names first: a typo is told before torch is imported.
     asked = TuneRequest.of(**words, offline=args.offline, yes=args.yes)
 
