@@ -14,6 +14,7 @@ from samplebench.cards.schema import check
 from samplebench.cards.text import text_of
 from samplebench.errors import SamplebenchError, UsageError
 from samplebench.files.atomic import write_atomic
+from samplebench.results.fields import printable
 from samplebench.sampling.export import as_card
 from samplebench.sampling.setting import Setting
 from samplebench.tune.found import Found
@@ -24,6 +25,24 @@ FOLDER, SOLVERS = "cards", "solvers"
 def list_path(out: Path, found: Found) -> Path:
     """Of the list of noise levels."""
     return out / FOLDER / f"{found.name}.json"
+
+
+def check_model(out: Path, model: str) -> None:
+    """Refuses a folder with another model's cards, which would be overwritten.
+
+    Raises:
+        UsageError: it has such cards.
+    """
+    for path in sorted((out / FOLDER).glob("*.json")):
+        try:
+            other = levels_card(str(path)).facts.get("model")
+        except SamplebenchError:
+            continue
+        if isinstance(other, str) and other != model:
+            raise UsageError(
+                f"--out {out}: its cards were searched on {printable(other)}, and those of {model} "
+                "would take their place; choose another folder"
+            )
 
 
 def write_list(out: Path, found: Found, process: str | None) -> Path:

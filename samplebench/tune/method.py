@@ -18,8 +18,11 @@ class SearchMethod:
         search: a function of the problem, and of options by name, to a candidate.
         summary: what it does, a line.
         kind: what it makes small: `TRUNCATION`, of deterministic samplers alone, or `METRIC`.
+        check: of the same arguments; raises `UsageError` for a problem that it is not for, before
+            anything is evaluated.
     """
 
     search: Callable[..., Candidate]
     summary: str
     kind: str = TRUNCATION
+    check: Callable[..., None] | None = None

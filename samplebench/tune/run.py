@@ -16,6 +16,7 @@ from samplebench.loading import load
 from samplebench.models.model import is_foreign, threads_of
 from samplebench.results.cell import hash_of
 from samplebench.ticker import bar, say
+from samplebench.tune.cards import check_model
 from samplebench.tune.found import Found
 from samplebench.tune.judge import TRAJECTORIES as JUDGING
 from samplebench.tune.judge import judged
@@ -62,12 +63,14 @@ def planned(asked: TuneRequest) -> Plan:
     """The runs with rho = 7: whatever is wrong with the words is told by them.
 
     Raises:
-        UsageError: also where a judging seed is a search seed.
+        UsageError: also where a judging seed is a search seed, or where the folder has another
+            model's cards.
     """
     request = asked.request
     words = replace(request, rho=(RHO,), given=request.given | {"rho"})
     plan = planning.make(words, [asked.entry])
     check_judging(request.seed, max(JUDGING, _samples(asked, plan)))
+    check_model(asked.out, asked.entry.id)
     return plan
 
 

@@ -132,6 +132,8 @@ def _searched(
     problem: Problem, method: str, options: Mapping[str, Any]
 ) -> tuple[Candidate, float, float]:
     """What the method finds, and the objective of the baseline and of that."""
+    if check := METHODS[method].check:
+        check(problem, **options)
     try:
         before = problem.error(problem.baseline)
     except Spent:

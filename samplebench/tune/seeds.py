@@ -19,7 +19,9 @@ def check_judging(first: int, count: int) -> None:
         UsageError: some of them are.
     """
     if first < SEED + RESERVED and SEED < first + count:
+        last = SEED + RESERVED - 1
+        free = "0" if count <= SEED else str(SEED + RESERVED)
         raise UsageError(
             f"--seed {first}: the judging seeds {first:,} to {first + count - 1:,} meet those that "
-            f"searches keep, {SEED:,} to {SEED + RESERVED - 1:,}; take another, e.g. 0"
+            f"searches keep, {SEED:,} to {last:,}; take another, e.g. {free}"
         )

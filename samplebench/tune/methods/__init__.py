@@ -10,7 +10,7 @@ from samplebench.tune.method import METRIC, SearchMethod
 from samplebench.tune.methods.churn import churn
 from samplebench.tune.methods.coordinate import coordinate
 from samplebench.tune.methods.dmn import dmn
-from samplebench.tune.methods.gits import gits
+from samplebench.tune.methods.gits import check_gits, gits
 from samplebench.tune.methods.range import range_
 from samplebench.tune.methods.rho import rho
 
@@ -24,7 +24,9 @@ METHODS: Mapping[str, SearchMethod] = MappingProxyType(
             churn, "the best noise of a sampler with S_churn, by the metric", METRIC
         ),
         "dmn": SearchMethod(dmn, "levels by the bound of a multistep method, asking no model"),
-        "gits": SearchMethod(gits, "the cheapest path over a teacher's trajectories"),
+        "gits": SearchMethod(
+            gits, "the cheapest path over a teacher's trajectories", check=check_gits
+        ),
         "coordinate": SearchMethod(coordinate, "descent on all levels against a fine solution"),
     }
 )

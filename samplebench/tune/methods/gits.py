@@ -42,8 +42,7 @@ def gits(problem: Problem, *, cost: str = "own") -> Candidate:
         UsageError: another cost; a sampler that has no step by itself; or a budget that is too
             small.
     """
-    if cost not in COSTS:
-        raise unknown("cost", cost, COSTS)
+    check_gits(problem, cost=cost)
     count, to_zero = len(problem.seeds), problem.baseline.to_zero
     teacher = _teacher(problem, _stamps(problem, cost))
     with problem.counted(teacher.evaluations * count, "teacher") as bound:
@@ -62,6 +61,14 @@ def gits(problem: Problem, *, cost: str = "own") -> Candidate:
         if candidate and candidate not in found:
             found.append(candidate)
     return best_of(problem, found)
+
+
+def check_gits(problem: Problem, *, cost: str = "own") -> None:
+    """Raises `UsageError` for another cost, or for a sampler that has no step by itself."""
+    if cost not in COSTS:
+        raise unknown("cost", cost, COSTS)
+    if cost == "own":
+        own_evaluations(problem.first, problem.model, _FEWEST)
 
 
 def _teacher(problem: Problem, stamps: int) -> Setting:

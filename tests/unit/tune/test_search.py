@@ -6,7 +6,7 @@ import pytest
 
 from samplebench.cards.read import levels_card
 from samplebench.errors import UsageError
-from samplebench.tune.cards import list_path
+from samplebench.tune.cards import check_model, list_path
 from samplebench.tune.method import METRIC
 from samplebench.tune.methods import METHODS
 from samplebench.tune.scored import Scored
@@ -90,6 +90,7 @@ def test_churn_by_the_metric_of_an_embedded_model(tmp_path):
         ("rho", "euler-ancestral", {}, "eta=0 makes it deterministic"),
         ("churn", "dpmpp-2m", {}, "dpm-2, edm, euler or heun"),
         ("range", "dpmpp-2m", {"thresholding": True}, "thresholding"),
+        ("gits", "euler", {"afs": True}, "afs changes single steps"),
     ],
 )
 def test_who_cannot_be_searched_is_told_in_a_line(tmp_path, method, sampler, params, line):
@@ -124,3 +125,12 @@ def test_a_budget_below_the_first_run_says_how_much_it_takes(tmp_path, budget):
     with pytest.raises(UsageError, match="takes 672"):
         run(model, tmp_path, budget=budget)
     assert model.images <= budget
+
+
+def test_another_models_cards_are_not_overwritten(tmp_path):
+    path = list_path(tmp_path, run(Counted(1), tmp_path, "rho"))
+    check_model(tmp_path, "mixture")
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="were searched on mixture.*choose another folder"):
+        check_model(tmp_path, "digits-vp")
+    assert path.read_bytes() == before
