@@ -30,6 +30,8 @@ OBJECTIVE = "mean over trajectories of the root mean square distance to the fine
 # Of the samplers that come so near this is the one that divides by no step's length: the levels of
 # a discrete table may coincide.
 FINE, FINE_NFE = "ipndm", 80
+# A budget near that is compared with so many times its own evaluations.
+_FINER = 2
 # Levels nearer than that are one.
 _SAME = 1e-9
 
@@ -120,7 +122,7 @@ class Problem:
     def _whole(self) -> Setting:
         """The fine solution over the model's range."""
         final = "zero" if self.ends_at_zero else "sigma_min"
-        return prepare(self.model, FINE, words=_fine_words(final))
+        return prepare(self.model, FINE, words=self._fine_words(final))
 
     @property
     def objective(self) -> str:
@@ -138,9 +140,14 @@ class Problem:
         return self.first.evaluations * len(self.seeds)
 
     @property
+    def fine_nfe(self) -> int:
+        """Evaluations of the fine solution, per trajectory."""
+        return max(FINE_NFE, _FINER * self.nfe)
+
+    @property
     def first_cost(self) -> int:
         """Evaluations of the fine solution and of one candidate."""
-        return FINE_NFE * len(self.seeds) + self.run_cost
+        return self.fine_nfe * len(self.seeds) + self.run_cost
 
     def at_rho(self, rho: float, **span: float) -> Candidate:
         """The grid of "edm" with another rho, and another range where it is said."""
@@ -229,7 +236,7 @@ class Problem:
             fine = self._whole
             own = self._of(fine).positive
             if not np.allclose([own[-1], own[0]], [low, high], rtol=_SAME, atol=0):
-                fine = prepare(self.model, FINE, words=_fine_words(final, low, high))
+                fine = prepare(self.model, FINE, words=self._fine_words(final, low, high))
             self.fine[key] = self.end(fine, "fine solution")
         return self.fine[key]
 
@@ -271,6 +278,12 @@ class Problem:
             self.spent += bound.images
             self.report(bound.images, what)
 
+    def _fine_words(self, final: str, low: float | None = None, high: float | None = None) -> Words:
+        """Of the fine solution, over a range where it is said."""
+        return Words(
+            nfe=self.fine_nfe, rho=RHO, sigma_min=low, sigma_max=high, params={"final": final}
+        )
+
     def _check(self) -> None:
         """Raises `UsageError` for a sampler without a truncation error."""
         try:
@@ -301,11 +314,6 @@ class Problem:
     @staticmethod
     def _of(setting: Setting) -> Candidate:
         return Candidate(tuple(setting.timeline.grid.tolist()))
-
-
-def _fine_words(final: str, low: float | None = None, high: float | None = None) -> Words:
-    """Of the fine solution, over a range where it is said."""
-    return Words(nfe=FINE_NFE, rho=RHO, sigma_min=low, sigma_max=high, params={"final": final})
 
 
 def distances(one: Tensor, other: Tensor) -> np.ndarray:

@@ -131,6 +131,13 @@ def test_another_models_cards_are_not_overwritten(tmp_path):
     path = list_path(tmp_path, run(Counted(1), tmp_path, "rho"))
     check_model(tmp_path, "mixture")
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="were searched on mixture.*choose another folder"):
+    with pytest.raises(UsageError, match="were searched on mixture"):
         check_model(tmp_path, "digits-vp")
     assert path.read_bytes() == before
+
+
+def test_the_fine_solution_is_finer_than_a_large_budget(tmp_path):
+    """Else `ipndm` at 80 evaluations would be the solution that it is compared with."""
+    model = Counted(1)
+    found = run(model, tmp_path, "dmn", "ipndm", 80, budget=8 * (160 + 3 * 80))
+    assert 0 < found.before < 1e-3
