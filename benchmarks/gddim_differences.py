@@ -38,8 +38,10 @@ from samplebench.references.reference import Reference
 from samplebench.references.reference import load as load_reference
 from samplebench.registry import samplers
 from samplebench.samplers import exponential, linear_baselines
-from samplebench.samplers.linear_step import finish, slope
+from samplebench.samplers.lagrange import lagrange
+from samplebench.samplers.linear_step import drift, finish
 from samplebench.sampling.setting import prepare
+from samplebench.timelines.words import Words
 
 BLOCK = 64
 FEW = (10, 20, 50)
@@ -113,9 +115,7 @@ class Taken(Model):
 
 def linear_weight() -> AbstractContextManager[Any]:
     """Euler-Maruyama with the score's weight (1 + lam) / 2, at lam = 0.5."""
-    return patch.object(
-        linear_baselines, "slope", lambda model, u, eps, t, score: slope(model, u, eps, t, 0.75)
-    )
+    return patch.object(linear_baselines, "drift", lambda law, t, score: drift(law, t, score=0.75))
 
 
 def left_sums() -> AbstractContextManager[Any]:
@@ -133,7 +133,7 @@ def _left_stochastic(
         tau, w = left_riemann(t, t_next)
         pull = (1 + lam * lam) / 2 * law.GGT(tau) @ np.linalg.inv(law.cov(tau))
         integrand = law.psi_hat(t_next, tau, lam) @ pull @ law.psi(tau, t)
-        weights = w * exponential._lagrange(nodes, tau)
+        weights = w * lagrange(nodes, tau)
         steps.append(np.tensordot(weights, integrand, 1) @ law.R(t))
     return steps
 
@@ -190,7 +190,9 @@ class Way:
 
     def evaluations(self, nfe: int) -> int:
         """Those of the most steps within a budget."""
-        return prepare(self.model, self.sampler, nfe=nfe, params=dict(self.params)).evaluations
+        return prepare(
+            self.model, self.sampler, words=Words(nfe=nfe, params=dict(self.params))
+        ).evaluations
 
 
 CLD_, BDM = Way("cld"), Way("bdm")
@@ -332,16 +334,15 @@ class Judge:
 
     def _drawn(self, way: Way, nfe: int) -> tuple[Tensor, list[Moments]]:
         """Images in grey levels, and the moments of their features in blocks."""
-        moments = BlockedMoments(self.number, self._extract.feature_dim)
-        model, images = way.model, []
+        model, images, rows = way.model, [], []
         with way.patched():
             for first in tqdm(range(0, self.number, BLOCK), desc=f"{way.params}", leave=False):
                 seeds = range(first, min(first + BLOCK, self.number))
                 x = sb.sample(model, way.sampler, nfe=nfe, seeds=seeds, **dict(way.params))
                 grey = to_uint8(x, way.rule)
-                moments.add(self._extract(grey).numpy(), first)
+                rows.append(self._extract(grey).numpy())
                 images.append(grey.double())
-        return torch.cat(images), moments.blocks
+        return torch.cat(images), [*BlockedMoments.of(np.concatenate(rows)).parts]
 
 
 def total(blocks: Sequence[Moments]) -> Moments:

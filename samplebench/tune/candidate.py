@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
-
-from samplebench.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -36,20 +32,3 @@ class Candidate:
     def positive(self) -> tuple[float, ...]:
         """The levels above 0."""
         return self.levels[: len(self.levels) - self.to_zero]
-
-
-def interpolated(levels: Sequence[float], count: int) -> tuple[float, ...]:
-    """Positive levels read off others, linear in log sigma over their index (Sabour et al. 2024).
-
-    Args:
-        levels: positive and decreasing, two or more.
-        count: how many, two or more.
-
-    Raises:
-        UsageError: fewer than two.
-    """
-    if min(len(levels), count) < 2:
-        raise UsageError(f"{min(len(levels), count)} noise levels: two at least have a way between")
-    at = np.linspace(0, len(levels) - 1, count)
-    found = np.exp(np.interp(at, np.arange(len(levels)), np.log(levels))).tolist()
-    return (float(levels[0]), *found[1:-1], float(levels[-1]))
