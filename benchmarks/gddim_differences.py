@@ -41,7 +41,6 @@ from samplebench.samplers import exponential, linear_baselines
 from samplebench.samplers.lagrange import lagrange
 from samplebench.samplers.linear_step import drift, finish
 from samplebench.sampling.setting import prepare
-from samplebench.timelines.words import Words
 
 BLOCK = 64
 FEW = (10, 20, 50)
@@ -190,9 +189,7 @@ class Way:
 
     def evaluations(self, nfe: int) -> int:
         """Those of the most steps within a budget."""
-        return prepare(
-            self.model, self.sampler, words=Words(nfe=nfe, params=dict(self.params))
-        ).evaluations
+        return prepare(self.model, self.sampler, nfe=nfe, params=dict(self.params)).evaluations
 
 
 CLD_, BDM = Way("cld"), Way("bdm")
