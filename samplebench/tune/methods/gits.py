@@ -67,7 +67,7 @@ def check_gits(problem: Problem, *, cost: str = "own") -> None:
     """Raises `UsageError` for another cost, or for a sampler that has no step by itself."""
     if cost not in COSTS:
         raise unknown("cost", cost, COSTS)
-    if cost == "own":
+    if cost == COSTS[0]:
         own_evaluations(problem.first, problem.model, _FEWEST)
 
 
