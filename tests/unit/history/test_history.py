@@ -250,7 +250,9 @@ def test_the_command(four, tmp_path, monkeypatch, capsys):
 def test_the_page_draws_every_point_over_the_commits(four):
     found = page_of(history_of(four))
     data = json.loads(re.search(r'id="chart">(.*?)</script>', found)[1])
-    drawn = {one["name"]: [(m["x"]["commit"], m["y"]) for m in one["points"]] for one in data["series"]}
+    drawn = {
+        one["name"]: [(m["x"]["commit"], m["y"]) for m in one["points"]] for one in data["series"]
+    }
     assert drawn == {
         "euler, edm ρ=7, NFE 9": [(1, 2.0), (2, 2.5), (3, 2.5), (4, 2.5)],
         "heun, edm ρ=7, NFE 9": [(1, 3.0), (2, 3.0), (3, 3.0), (4, None)],

@@ -98,7 +98,9 @@ def test_a_damaged_version_is_named(repository, refused, rows):
     put(path, rows)
     sidecar.beside(path).write_text("{")
     repository.commit("Half a file beside it")
-    refused(lambda: load_committed(path, "HEAD~1"), InputError, "HEAD~1:curves.csv is not a results")
+    refused(
+        lambda: load_committed(path, "HEAD~1"), InputError, "HEAD~1:curves.csv is not a results"
+    )
     call = lambda: load_committed(path, "main")  # noqa: E731
     refused(call, InputError, "main:curves.provenance.json is damaged")
 
