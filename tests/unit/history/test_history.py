@@ -165,7 +165,7 @@ def test_a_version_that_is_no_table_is_passed_over(repository):
     found = history_of(path)
     assert f"{bad[:7]}:a.csv is not a results.csv" in found.versions[1].fault
     assert said(found)[2] == ("A table again", [("moved", "euler")])
-    told, table = lines_of(found)
+    _, table = lines_of(found)
     assert [line["status"] for line in table] == ["start", "", "changed"]
     assert "| None &lt;b&gt;\\| |" in markdown_of(found)
 
