@@ -59,7 +59,7 @@ def page_of(history: CurveHistory) -> str:
         title=f"History of {printable(history.name)}",
         lead=f"{counted(len(points), 'point')} over {counted(len(history.versions), 'commit')}. "
         "A change is against the commit before. Its sigma takes the two standard errors as "
-        "independent; at equal seeds less of it is chance.",
+        "independent; at equal seeds a change below one sigma may be real.",
         chart=Chart(
             [_figure(history, metric, points) for metric in metrics],
             [one for metric in metrics for one in _series(history, metric, points)],
