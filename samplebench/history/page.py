@@ -49,6 +49,9 @@ _HEADS = (
 def page_of(history: CurveHistory) -> str:
     """The whole page; the same text for the same history."""
     points = _points(history)
+    # Of several models the page opens with one: all of their points would be too many lines.
+    facets = facets_of(next(iter(points.values())).row) if points else {}
+    start = {"model": (facets["model"],)} if facets else {}
     metrics = metrics_of(point.row for point in points.values())
     faults = [
         f"{version.commit.short} ({version.commit.subject}): {version.fault}"
@@ -64,7 +67,11 @@ def page_of(history: CurveHistory) -> str:
             [_figure(history, metric, points) for metric in metrics],
             [one for metric in metrics for one in _series(history, metric, points)],
             [Facet(METRIC, FACETS[METRIC], single=True)]
-            + [Facet(key, title) for key, title in FACETS.items() if key != METRIC]
+            + [
+                Facet(k, title, start=start.get(k, ()))
+                for k, title in FACETS.items()
+                if k != METRIC
+            ]
             + [Facet(_NFE, "NFE")],
         ),
         table=_table(history),
