@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +14,13 @@ from samplebench.cli.common import (
     decide,
     output_flags,
     print_json,
-    print_table,
     say,
+    table_lines,
     writing,
 )
 
 if TYPE_CHECKING:
-    from samplebench.regression import Summary, Verdict
+    from samplebench.regression import Summary, Table, Verdict
 
 _EXAMPLES = """
 samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
@@ -27,6 +28,7 @@ samplebench check results.csv --baseline old/results.csv --tolerance fd-digits:2
 samplebench check reports/other-seeds --baseline baseline.csv --tolerance 3sigma
 samplebench check reports/other-seeds --baseline baseline.csv --tolerance '3sigma,fid<=2.1'
 samplebench check reports/fast --baseline baseline.csv --subset --markdown - >> summary.md
+samplebench check reports/fast --baseline curves/fast.csv --baseline-ref origin/main
 samplebench check reports/digits-exact --baseline baseline.csv --update
 """
 # What --update does to rows of these statuses.
@@ -38,6 +40,11 @@ def add(commands: Any) -> None:
     parser = command(commands, "check", main, text, _EXAMPLES)
     parser.add_argument("results", metavar="RESULTS", help="results folder or results.csv")
     parser.add_argument("--baseline", metavar="FILE", required=True, help="a results.csv")
+    parser.add_argument(
+        "--baseline-ref",
+        metavar="REF",
+        help="read FILE from this commit of its git repository, e.g. origin/main",
+    )
     parser.add_argument(
         "--tolerance",
         metavar="[METRIC:]T",
@@ -55,38 +62,91 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     parser.add_argument("--markdown", metavar="FILE", help="write Markdown; - for stdout")
+    parser.add_argument(
+        "--github",
+        action="store_true",
+        help="in GitHub Actions: summary of the job, outputs of the step, annotations",
+    )
     parser.add_argument("--update", action="store_true", help="make RESULTS the baseline")
     output_flags(parser, quiet="print failures only")
 
 
 def main(args: argparse.Namespace) -> int:
-    from samplebench.errors import UsageError
+    from samplebench.errors import SamplebenchError, UsageError
+    from samplebench.regression.github import annotation, check_workflow, within
 
     if args.markdown == "-" and args.json:
         raise UsageError("--markdown - and --json both write to stdout; name a file for one")
-    return _update(args) if args.update else _check(args)
+    if args.github and args.json:
+        raise UsageError("--github and --json both write to stdout; leave one of them out")
+    if args.update and args.baseline_ref is not None:
+        raise UsageError("--update writes a file, not a commit; leave --baseline-ref out")
+    if not args.github:
+        return _update(args) if args.update else _check(args)
+    check_workflow(os.environ)
+    try:
+        return _update(args) if args.update else _check(args)
+    except SamplebenchError as error:
+        print(annotation(str(error), within(Path(args.baseline), os.environ)))
+        raise
+
+
+def compared(
+    current: Table,
+    baseline: Table,
+    tolerance: Sequence[str] = (),
+    *,
+    allow_better: bool = False,
+    subset: bool = False,
+    retrained: bool = False,
+) -> Summary:
+    """What the command says of two tables.
+
+    Args:
+        tolerance: each as of --tolerance; the others are the options of their names.
+
+    Raises:
+        UsageError: of rules that cannot be meant, or cannot compare what there is.
+        InputError: nothing can be compared.
+    """
+    from samplebench import regression
+    from samplebench.metrics.direction import declared
+    from samplebench.regression.tolerance import parse
+    from samplebench.results.fields import metrics_of
+
+    names = metrics_of([*baseline.rows, *current.rows])
+    better = {name: better for name in names if (better := declared(name))}
+    rules = parse(tolerance, names)
+    gate = regression.Gate(rules, better, allow_better, subset, retrained)
+    return regression.compare(current, baseline, gate)
 
 
 def _check(args: argparse.Namespace) -> int:
     from samplebench import regression
-    from samplebench.metrics.direction import declared
+    from samplebench.regression.github import annotated, within, write_workflow
     from samplebench.regression.junit import to_junit
     from samplebench.regression.markdown import to_markdown
-    from samplebench.regression.tolerance import parse
-    from samplebench.results.fields import metrics_of
 
     current = regression.load_rows(Path(args.results))
-    baseline = regression.load_rows(Path(args.baseline))
-    names = metrics_of([*baseline.rows, *current.rows])
-    gate = regression.Gate(
-        parse(args.tolerance, names),
-        {name: better for name in names if (better := declared(name))},
-        args.allow_better,
-        args.subset,
-        args.retrained,
+    path = Path(args.baseline)
+    if args.baseline_ref is None:
+        baseline = regression.load_rows(path)
+    else:
+        baseline = regression.load_committed(path, args.baseline_ref)
+    summary = compared(
+        current,
+        baseline,
+        args.tolerance,
+        allow_better=args.allow_better,
+        subset=args.subset,
+        retrained=args.retrained,
     )
-    summary = regression.compare(current, baseline, gate)
     decide(args, 1 if summary.failed else 0)
+    if args.github:
+        with writing(Path("the summary of the job"), "see that the step may write to it"):
+            write_workflow(summary, os.environ)
+        for line in annotated(summary, within(path, os.environ)):
+            print(line)
     if args.junit:
         _write(Path(args.junit), to_junit(summary))
     if args.markdown == "-":
@@ -103,22 +163,33 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _print(args: argparse.Namespace, summary: Summary) -> None:
-    from samplebench.regression.text import lines, plain
+    from samplebench.regression.text import plain
 
-    shown = [v for v in summary.verdicts if v.failed or not args.quiet]
     if args.json:
+        shown = [v for v in summary.verdicts if v.failed or not args.quiet]
         print_json([plain(verdict) for verdict in shown])
         return
-    if shown:
-        print_table(lines(shown), False)
-    if args.quiet and not summary.failed:
-        return
-    if summary.unknown:
-        print(summary.unknown)
-    print(summary.counts())
-    remark = _remark(summary) if args.retrained else ""
-    for line in [*summary.rules(), *filter(None, [remark, summary.next_step()])]:
+    for line in told(summary, quiet=args.quiet, retrained=args.retrained):
         print(line)
+    if (step := summary.next_step()) and (summary.failed or not args.quiet):
+        print(step)
+
+
+def told(summary: Summary, *, quiet: bool, retrained: bool) -> list[str]:
+    """What the command prints, but for the next step.
+
+    Args:
+        quiet: failures only.
+        retrained: whether weights may be others, of which values may move for that alone.
+    """
+    from samplebench.regression.text import lines
+
+    shown = [verdict for verdict in summary.verdicts if verdict.failed or not quiet]
+    found = list(table_lines(lines(shown))) if shown else []
+    if quiet and not summary.failed:
+        return found
+    remark = _remark(summary) if retrained else ""
+    return list(filter(None, [*found, summary.unknown, summary.counts(), *summary.rules(), remark]))
 
 
 def _remark(summary: Summary) -> str:
@@ -148,23 +219,24 @@ def _update(args: argparse.Namespace) -> int:
         changes = [plain(verdict) for verdict in verdicts if verdict.status != SAME]
         print_json({"baseline": str(baseline), "rows": rows, "changes": changes})
     elif not args.quiet:
-        _print_update(baseline, verdicts)
+        for line in told_update(baseline, verdicts):
+            print(line)
     return 0
 
 
-def _print_update(baseline: Path, verdicts: Sequence[Verdict]) -> None:
+def told_update(baseline: Path, verdicts: Sequence[Verdict]) -> list[str]:
     """Old and new values of what was rewritten; of a first baseline the number of rows alone."""
     from samplebench.regression.text import lines
     from samplebench.regression.verdict import MISSING, NEW, SAME
     from samplebench.results.fields import counted
 
     changed = [verdict for verdict in verdicts if verdict.status != SAME]
-    if any(verdict.status != NEW for verdict in verdicts) and changed:
-        print_table(lines(changed, _REWRITTEN), False)
+    shown = changed if any(verdict.status != NEW for verdict in verdicts) else []
+    table = list(table_lines(lines(shown, _REWRITTEN))) if shown else []
     counts = Counter(_REWRITTEN.get(verdict.status, verdict.status) for verdict in verdicts)
     rows = sum(verdict.status != MISSING for verdict in verdicts)
     found = ", ".join(f"{count} {word}" for word, count in counts.items())
-    print(f"{baseline}: {counted(rows, 'row')} ({found})")
+    return [*table, f"{baseline}: {counted(rows, 'row')} ({found})"]
 
 
 def _write(path: Path, content: bytes) -> None:

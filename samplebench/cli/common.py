@@ -114,10 +114,14 @@ def print_table(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:
     if not rows:
         print("none")
         return
-    keys = list(rows[0])
-    cells = [keys, *[[_text(row[key]) for key in keys] for row in rows]]
-    for line in aligned(cells, room()):
+    for line in table_lines(rows):
         print(line)
+
+
+def table_lines(rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    """Rows of equal keys, at least one, as `print_table` prints them."""
+    keys = list(rows[0])
+    return aligned([keys, *[[_text(row[key]) for key in keys] for row in rows]], room())
 
 
 def print_facts(facts: Mapping[str, object], as_json: bool) -> None:

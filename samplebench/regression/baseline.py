@@ -13,7 +13,7 @@ from samplebench.regression.tolerance import RELATIVE, Rules, Tolerance
 from samplebench.regression.verdict import Verdict
 from samplebench.results.fields import counted, metrics_of, number
 
-_NOT_AT_ALL = Rules(every=Tolerance(RELATIVE, 0.0, "0"))
+EXACT = Rules(every=Tolerance(RELATIVE, 0.0, "0"))
 
 
 def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdict]:
@@ -31,21 +31,30 @@ def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdic
     Raises:
         InputError: the results are not whole, or `baseline` is something else than a baseline.
     """
-    from samplebench.results.tables import write_csv
-
     new = load_rows(source)
     if source.is_dir() and (new.pending or not new.rows):
         raise InputError(
             f"{source} is not finished ({counted(new.pending, 'cell')} to go); end its sweep, "
             f"or drop what was abandoned with 'samplebench forget {source}', then --update"
         )
+    return write_baseline(new, baseline, subset=subset)
+
+
+def write_baseline(new: Table, baseline: Path, *, subset: bool = False) -> list[Verdict]:
+    """`update` with rows of a finished sweep.
+
+    Raises:
+        InputError: a point has no value, or `baseline` is something else than a baseline.
+    """
+    from samplebench.results.tables import write_csv
+
     _check_values(new)
     if baseline.is_dir():
         raise InputError(f"{baseline} is a folder; name a file, e.g. baseline.csv")
     old = _known(baseline)
     if subset:
         new = replaced(referred(old, new), new)
-    verdicts = list(compare(new, old, Gate(_NOT_AT_ALL)).verdicts)
+    verdicts = list(compare(new, old, Gate(EXACT)).verdicts)
     # As samplebench writes it, whatever a spreadsheet made of the source.
     write_csv(new.rows, baseline)
     cells = {cell for row in new.rows for cell in str(row["cell"]).split()}

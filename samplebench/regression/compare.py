@@ -83,6 +83,7 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
         left_out=len(lacking) if gate.subset else 0,
         platforms=_platforms(current, baseline),
         unknown=_unknown(current, baseline) if strict else "",
+        committed=bool(baseline.commit),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from samplebench.regression.summary import Summary
 from samplebench.regression.text import lines
@@ -35,7 +35,11 @@ def to_markdown(summary: Summary) -> str:
 
 
 def _table(verdicts: Sequence[Verdict]) -> str:
-    rows = lines(verdicts)
+    return markdown_table(lines(verdicts))
+
+
+def markdown_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows of equal keys, at least one; no text of theirs becomes a link or a tag."""
     columns = list(rows[0])
     found = [columns, ["---"] * len(columns)]
     found += [["" if v is None else _escaped(str(v)) for v in row.values()] for row in rows]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from samplebench.errors import InputError
@@ -35,6 +35,7 @@ class Table:
         pending: planned cells of a results folder that have no result yet.
         source: file or folder, for messages.
         view: of the results folder that has the cells of its rows; None of a CSV alone.
+        commit: hash of the commit that it was read from; "" of a file or folder.
     """
 
     rows: list[Row]
@@ -43,6 +44,7 @@ class Table:
     pending: int = 0
     source: str = field(default="", compare=False)
     view: View | None = field(default=None, compare=False)
+    commit: str = field(default="", compare=False)
 
     @cached_property
     def references(self) -> dict[str, set[str]]:
@@ -89,20 +91,46 @@ def load_rows(source: Path, *, provenance: bool = True) -> Table:
     return _table(rows, sidecar.read(source), source)
 
 
-def _table(rows: Iterable[Row], facts: Facts, source: Path, view: View | None = None) -> Table:
+def _table(
+    rows: Iterable[Row], facts: Facts, source: Path | str, view: View | None = None
+) -> Table:
     rows = [upgrade.with_reference(row, facts.references) for row in rows]
     pending = view.pending if view else 0
     return Table(rows, facts.origins, facts.platforms, pending, str(source), view)
 
 
+def table_in(content: bytes, facts: bytes | None, source: str) -> Table:
+    """A CSV that is in no folder, as a commit has it.
+
+    Args:
+        content: of the CSV.
+        facts: content of the .provenance.json beside it; None where there is none.
+        source: what messages call the CSV.
+
+    Raises:
+        InputError: as of `load_rows`.
+    """
+    from samplebench.results.tables import numbered_rows_in
+
+    rows = _rows(lambda: numbered_rows_in(content), source)
+    beside = str(sidecar.beside(PurePosixPath(source)))
+    known = Facts() if facts is None else sidecar.facts_in(facts, beside)
+    return _table(rows, known, source)
+
+
 def _of_csv(source: Path) -> list[Row]:
-    """The rows of a file, each of which a run can have made."""
+    """The rows of a file."""
     from samplebench.results.tables import numbered_rows
 
     if source.stat().st_size > MOST_BYTES:
         raise InputError(f"{source} is not a results.csv (larger than {MOST_BYTES:,} bytes)")
+    return _rows(lambda: numbered_rows(source), str(source))
+
+
+def _rows(read: Callable[[], list[tuple[int, Row]]], source: str) -> list[Row]:
+    """The rows of a table, each of which a run can have made."""
     try:
-        found = [(line, upgrade.row_of(row)) for line, row in numbered_rows(source)]
+        found = [(line, upgrade.row_of(row)) for line, row in read()]
         if not found or not {*COLUMNS, "cell"} <= set(found[0][1]):
             raise InputError(f"{source} is not a results.csv: columns or rows are missing")
         _check([(f"line {line}", row) for line, row in found])
@@ -114,16 +142,28 @@ def _of_csv(source: Path) -> list[Row]:
 def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
     """The rows of a folder, or these with what the folder knows of them."""
     from samplebench.results.older_folder import opened
+
+    return table_of(opened(folder).view(), folder, rows)
+
+
+def table_of(view: View, source: Path, rows: list[Row] | None = None) -> Table:
+    """The rows of a view, or these with what the view knows of them.
+
+    Args:
+        source: results folder, for messages.
+
+    Raises:
+        InputError: rows that no run can have made.
+    """
     from samplebench.results.tables import rounded
 
-    view = opened(folder).view()
     if rows is None:
         # As a CSV has them, so that a folder equals its own results.csv at any tolerance.
         rows = [cast(Row, {k: rounded(v) for k, v in row.items()}) for row in view.rows]
         try:
             _check([(f"row {number}", row) for number, row in enumerate(rows, 1)])
         except ValueError as error:
-            raise InputError(f"{folder} cannot be compared ({printable(error)})") from None
+            raise InputError(f"{source} cannot be compared ({printable(error)})") from None
     scores: dict[str, list[Score]] = {}
     references: dict[str, str] = {}
     for (cell, _, reference), score in view.scores.items():
@@ -132,7 +172,7 @@ def _of_folder(folder: Path, rows: list[Row] | None) -> Table:
     found = ((cell, Origin.of(record, scores.get(cell, []))) for cell, record in view.cells.items())
     origins = {cell: origin for cell, origin in found if origin is not None}
     platforms = frozenset(origin.platform for origin in origins.values())
-    return _table(rows, Facts(origins, platforms, references), folder, view)
+    return _table(rows, Facts(origins, platforms, references), source, view)
 
 
 def _check(rows: Iterable[tuple[str, Row]]) -> None:

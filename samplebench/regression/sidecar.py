@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, cast
+from pathlib import Path, PurePath
+from typing import Any, TypeVar, cast
 
 from samplebench.errors import InputError
 from samplebench.files import texts
@@ -18,7 +18,8 @@ from samplebench.results.fields import printable
 from samplebench.results.record import Record, Score
 
 SCHEMA = 2
-_MOST_BYTES, _MOST_DEPTH = 64 * 1024**2, 20
+MOST_BYTES, _MOST_DEPTH = 64 * 1024**2, 20
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 _KINDS: dict[type, str] = {
     list: "a list", dict: "an object", str: "a text", int: "a whole number",
 }  # fmt: skip
@@ -63,7 +64,7 @@ class Facts:
     references: Mapping[str, str] = field(default_factory=dict)
 
 
-def beside(table: Path) -> Path:
+def beside(table: AnyPath) -> AnyPath:
     """Where the facts of a CSV are."""
     return table.with_suffix(".provenance.json")
 
@@ -80,13 +81,31 @@ def read(table: Path) -> Facts:
     if not path.is_file():
         return Facts()
     try:
-        return _facts(texts.json_value(texts.read_bytes(path, _MOST_BYTES)))
+        return facts_in(texts.read_bytes(path, MOST_BYTES), str(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise InputError(
-            f"{path} is damaged ({printable(error)}); make it again with --update"
-        ) from None
+        raise _damaged(str(path), error) from None
+
+
+def facts_in(content: bytes, source: str) -> Facts:
+    """What such a file says.
+
+    Args:
+        content: of the file.
+        source: its name, for messages.
+
+    Raises:
+        InputError: as of `read`.
+    """
+    try:
+        return _facts(texts.json_value(content))
+    except ValueError as error:
+        raise _damaged(source, error) from None
+
+
+def _damaged(source: str, error: ValueError) -> InputError:
+    return InputError(f"{source} is damaged ({printable(error)}); make it again with --update")
 
 
 def _facts(content: Any) -> Facts:

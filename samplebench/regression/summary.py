@@ -23,6 +23,7 @@ class Summary:
         left_out: points of the baseline that a subset did not have.
         platforms: of baseline and results, where they differ, else empty.
         unknown: that no platform is known, and what holds then; else "".
+        committed: whether the baseline is a commit's, which no --update writes.
     """
 
     verdicts: Sequence[Verdict]
@@ -30,6 +31,7 @@ class Summary:
     left_out: int = 0
     platforms: tuple[str, str] | None = None
     unknown: str = ""
+    committed: bool = False
 
     @property
     def failed(self) -> bool:
@@ -67,8 +69,9 @@ class Summary:
             return "rows without a value make no baseline: see what their cells say, run them again"
         if failed == {OUTSIDE}:
             return "meant? then change the bound: no baseline does"
+        how = "with --update, without --baseline-ref" if self.committed else "with --update"
         if failed:
-            return "meant? the same command with --update makes these results the baseline"
+            return f"meant? the same command {how} makes these results the baseline"
         new = sum(verdict.status == NEW for verdict in self.verdicts)
         if new:
             return f"{counted(new, 'row')} not in the baseline; --update adds what is new"

@@ -9,7 +9,9 @@ from samplebench.results.row import COUNTED, STDERR
 
 
 def lines(
-    verdicts: Sequence[Verdict], words: Mapping[str, str] | None = None
+    verdicts: Sequence[Verdict],
+    words: Mapping[str, str] | None = None,
+    before: Sequence[Mapping[str, object]] = (),
 ) -> list[dict[str, object]]:
     """Of equal keys; columns that are empty throughout are left out.
 
@@ -18,13 +20,15 @@ def lines(
     Args:
         verdicts: at least one.
         words: other names of statuses.
+        before: further columns of each verdict, of equal keys, which stand first.
     """
     found: list[dict[str, object]] = []
-    for verdict in verdicts:
+    for place, verdict in enumerate(verdicts):
         values = [change for change in verdict.changes if _is_value(change)]
         for change in verdict.moves or values or (None,):
             found.append(
                 {
+                    **(before[place] if before else {}),
                     "status": (words or {}).get(verdict.status, verdict.status),
                     **{column: _short(value) for column, value in verdict.columns.items()},
                     **_numbers(change),

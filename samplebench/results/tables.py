@@ -72,10 +72,15 @@ def read_csv(path: Path) -> list[Row]:
 def numbered_rows(path: Path) -> list[tuple[int, Row]]:
     """`read_csv` with the line that each row ends in; a spreadsheet may have saved the file."""
     try:
-        text = texts.decoded(texts.read_bytes(Path(path), texts.MOST_TEXT), zeros=True)
+        content = texts.read_bytes(Path(path), texts.MOST_TEXT)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
-    sheet = parse(text)
+    return numbered_rows_in(content)
+
+
+def numbered_rows_in(content: bytes) -> list[tuple[int, Row]]:
+    """`numbered_rows` of a file's content."""
+    sheet = parse(texts.decoded(content, zeros=True))
     rows: list[tuple[int, Row]] = []
     for line, entries in sheet.rows:
         try:

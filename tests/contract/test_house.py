@@ -23,13 +23,13 @@ FLOORS = {
     5: "timelines adapters features references citations schedulers published",
     6: "sampling loading scoring",
     7: "bench report",
-    8: "api compare doctor likelihood trajectory",
-    9: "advise board cli reproduce tune samplebench __main__",
+    8: "api compare doctor history likelihood trajectory",
+    9: "advise board cli pytest_plugin reproduce testing tune samplebench __main__",
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 LOOSE = {
     "ambient", "api", "citations", "devices", "discretizations", "errors", "extras", "images",
-    "protocols", "ticker",
+    "protocols", "pytest_plugin", "ticker",
 }  # fmt: skip
 
 

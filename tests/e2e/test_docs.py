@@ -61,6 +61,7 @@ LESS = {"benchmarks/gddim_differences.py": ["--only", "truncation"]}
 QUICK = {
     "README.md": ("run --model digits-exact", "list", "report", "check", "reference", "cite"),
     "docs/check.md": ("check",),
+    "docs/ci.md": ("run", "check", "history"),
     "docs/published.md": ("published",),
 }
 
@@ -294,6 +295,8 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
         (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
         first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
         (folder / "mine.py").write_text(first)
+    elif name == "docs/ci.md":
+        _own_sampler(folder)
     elif name == "docs/your-sampler.md":
         first = next(p.text for p in parts_of(ROOT / name) if p.kind == "python")
         (folder / "mine.py").write_text(first.partition("\n\n\nframe = ")[0])
@@ -312,6 +315,24 @@ def furnish(name: str, folder: Path, sweep: Path) -> None:
         np.savez(folder / "digits.npz", images=_images(0))
 
 
+def _own_sampler(folder: Path) -> None:
+    """A repository with a sampler and its committed curve, as docs/ci.md has one."""
+    parts = parts_of(ROOT / "docs/ci.md")
+    (folder / "mine.py").write_text(
+        "def my_sampler(model, x, grid, *, noise=None, callback=None):\n"
+        "    for s, t in zip(grid[:-1].tolist(), grid[1:].tolist()):\n"
+        "        x = x + (t - s) * (x - model(x, s)) / s\n"
+        "    return x\n"
+    )
+    test = next(part.text for part in parts if part.kind == "python")
+    (folder / "test_curves.py").write_text(test.replace("256", N))
+    for words in [words_of(part)[1:] for part in parts if part.kind == "command"][:2]:
+        assert main([N if word == "256" else word for word in words]) == 0
+    who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+    for words in (["init", "--quiet"], ["add", "curves"], ["commit", "--quiet", "-m", "Curves"]):
+        subprocess.run(["git", *who, *words], cwd=folder, check=True)
+
+
 def _images(seed):
     return np.random.default_rng(seed).integers(256, size=(99, 1, 8, 8), dtype=np.uint8)
 
@@ -321,6 +342,7 @@ def test_every_block_is_of_a_known_kind():
     counts = {name: Counter(p.kind for p in parts_of(ROOT / name)) for name in NAMES}
     listings = {name: found["listing"] for name, found in counts.items() if found["listing"]}
     assert listings == {
+        "docs/ci.md": 2,
         "docs/compare.md": 1,
         "docs/distributed.md": 4,
         "docs/likelihood.md": 3,

@@ -94,7 +94,7 @@ def test_a_quiet_check_prints_failures_only(place, samplebench):
 
 
 COMMANDS = (
-    "run", "list", "fetch", "doctor", "report", "check", "forget", "reference", "cite",
+    "run", "list", "fetch", "doctor", "report", "check", "history", "forget", "reference", "cite",
     "published", "score", "trajectory", "card", "compare", "nll", "reproduce", "board", "tune",
     "advise",
 )  # fmt: skip

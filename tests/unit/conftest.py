@@ -1,9 +1,12 @@
-"""An invented view: 3 samplers x 2 rho x 4 step counts, and how a refusal is asserted."""
+"""An invented view: 3 samplers x 2 rho x 4 step counts, a git repository, and how a refusal is
+asserted."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +133,42 @@ def make_view(tmp_path: Path) -> Callable[..., View]:
         return View("toy-sweep", rows, cells, sheets, pending=2, scores=scores)
 
     return make
+
+
+class Repository:
+    """A git repository of nobody's settings, whose commits are a day apart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.commits = folder, 0
+        folder.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *words: str) -> str:
+        date = f"2026-03-{self.commits + 1:02d}T12:00:00+00:00"
+        name = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (
+            ("NAME", "Somebody"), ("EMAIL", "somebody@example.org"), ("DATE", date),
+        )}  # fmt: skip
+        done = subprocess.run(
+            ["git", *words], cwd=self.folder, env={**os.environ, **name}, text=True,
+            capture_output=True, check=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def commit(self, subject: str) -> str:
+        """Commits all that is there; the hash."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", subject)
+        self.commits += 1
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """An empty repository in a folder of its own."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    return Repository(tmp_path / "repository")
 
 
 @pytest.fixture

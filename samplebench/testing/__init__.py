@@ -1,0 +1,1 @@
+"""Curves in others' test suites: what the plugin of pytest does."""
