@@ -153,7 +153,7 @@ def _main(arguments: list[str]) -> int:
             sys.stdout.flush()
         return code
     except Interrupted as stopped:
-        say(f"stopped by {stopped}; the same command goes on where it stopped")
+        say(f"stopped by {stopped}; the same command resumes")
         return stopped.exit_code
     except KeyboardInterrupt:
         say("stopped")
@@ -162,7 +162,7 @@ def _main(arguments: list[str]) -> int:
         # Somebody's code called exit() where nobody was there to name it: never a 0.
         if getattr(args, "debug", False):
             traceback.print_exc()
-        say(f"samplebench: defect: {said(error)}; --debug shows where")
+        say(f"samplebench: internal error: {said(error)}; --debug shows where")
         return 3
     except BrokenPipeError:
         # The reader of our output has gone; what was decided before stands.
@@ -190,13 +190,13 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
         return error.exit_code
     if out_of_memory(error):
         say(
-            f"samplebench: error: out of memory ({said(error)}); free some, or ask for less at "
-            "once: a smaller --batch-size, fewer samples"
+            f"samplebench: error: out of memory ({said(error)}); free some, or use a smaller "
+            "--batch-size or fewer samples"
         )
         return 3
     if not isinstance(error, OSError):
         # Not 1: a crash must not look like a curve that moved.
-        say(f"samplebench: defect: {said(error)}; --debug shows where")
+        say(f"samplebench: internal error: {said(error)}; --debug shows where")
         return 3
     name = f" ({error.filename})" if error.filename else ""
     say(f"samplebench: error: {error.strerror or error}{name}")

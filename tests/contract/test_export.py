@@ -77,7 +77,7 @@ def test_any_other_is_refused_for_what_it_is(solver, exact):
         why = "it draws noise"
     else:
         pytest.skip("it is a card as it is")
-    with pytest.raises(UsageError, match="no solver card") as refused:
+    with pytest.raises(UsageError, match="cannot be written as a solver card") as refused:
         as_card(prepare(exact, solver.name, **words), exact)
     said = str(refused.value)
     assert why in said and said.startswith(f"sampler {solver.name} is")

@@ -42,7 +42,9 @@ def test_what_guidance_costs(solver, exact, latents, unconditional):
     if not exact.labels_optional:
         cfg["guiding_model"] = unconditional
     if not solver.entry.draws:
-        with pytest.raises(UsageError, match=f"{solver.name} follows no guidance: it encodes"):
+        with pytest.raises(
+            UsageError, match=f"{solver.name} does not support guidance: it encodes"
+        ):
             guided(exact, solver, latents, words, **cfg)
         return
     alone, nfe, none = guided(exact, solver, latents, words)

@@ -150,8 +150,10 @@ class TestScore:
         done = samplebench(*RUN)
         assert done.code == 0
         (line,) = done.err.splitlines()
-        assert line.startswith(f"sweep/scores/{score.name} is damaged (its checksum is that of")
-        assert line.endswith(f"kept as {score.name}.corrupt, and it is computed anew")
+        assert line.startswith(
+            f"sweep/scores/{score.name} is damaged (its checksum does not match its"
+        )
+        assert line.endswith(f"kept as {score.name}.corrupt, and it is computed again")
         assert score.with_name(f"{score.name}.corrupt").read_text() == damaged_score
         assert (copied / "results.csv").read_bytes() == table
         assert cells(copied) == before
@@ -191,7 +193,7 @@ class TestPicture:
         done = samplebench(*RUN)
         assert done.code == 0
         (line,) = done.err.splitlines()
-        assert line.endswith(f"kept as {picture.name}.corrupt, and the page leaves it out")
+        assert line.endswith(f"kept as {picture.name}.corrupt, and the page omits it")
         assert (copied / "results.csv").read_bytes() == table
         after = cells(copied)
         assert {n: e for n, e in after.items() if n.endswith(".json")} == {
@@ -217,7 +219,7 @@ def test_half_a_cell_is_set_aside(copied, victim, samplebench, cells):
     partial.write_bytes(b"PK\x03\x04 and no more")
     done = samplebench(*RUN)
     assert done.code == 0
-    assert done.err.endswith(f"kept as {partial.name}.corrupt, and its cell starts anew\n")
+    assert done.err.endswith(f"kept as {partial.name}.corrupt, and its cell starts again\n")
     assert (copied / "results.csv").read_bytes() == table
     assert others(cells(copied), victim) == others(before, victim)
 

@@ -154,7 +154,7 @@ def test_a_dry_run_computes_nothing(samplebench, copied, cells, tmp_path):
     done = samplebench("run", *SMALL, "--dry-run")
     assert done.code == 0
     assert done.out.count("0/1 done") == 4
-    assert "4 cells (0 there already), 3,712 network evaluations to go" in done.out
+    assert "4 cells (0 there already), 3,712 network evaluations left" in done.out
     assert not (tmp_path / "reports").exists()
     before = cells(copied)
     files = sorted(copied.rglob("*"))

@@ -180,7 +180,7 @@ def test_parameters_in_a_file_are_kept_by_either_name(folder):
 
 def test_a_parameter_said_by_both_names_is_refused(folder):
     words = {"./mine.py:walk": {"scale": 1}, "mine.py:walk": {"scale": 2}}
-    with pytest.raises(UsageError, match="drop one"):
+    with pytest.raises(UsageError, match="leave one out"):
         cells(param=words)
 
 
@@ -198,7 +198,7 @@ FAULTS = {
     "./raises.py:f": r"fails when it is run, line 2 \(ZeroDivisionError",
     "./leaves.py:f": r"fails when it is run, line 1 \(SystemExit: 0\)",
     "./zero.py:f": "not text: a zero byte",
-    "./itself.py:f": "is asked for by its own file",
+    "./itself.py:f": "is used by its own file",
     "./relative.py:f": r"line 1 \(ImportError",
     "./zero\0.py:f": "is not a path",
 }

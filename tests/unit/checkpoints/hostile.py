@@ -310,10 +310,10 @@ KINDS: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "deep-modules": (lambda: deep_modules(2000), "nested too deep"),
     "shared-tensors": (lambda: shared_tensors(), "more than 300000 entries"),
     "object-without-source": (op.file(call(op.OBJECT, {"type": "class"})), "without the keys"),
-    "object-is-a-function": (meta(type="func"), "that is no class"),
+    "object-is-a-function": (meta(type="func"), "that is not a class"),
     "object-version": (meta(version=5), "of version 5"),
     "object-source-is-code": (meta(module_src=SYSTEM), "posix.system"),
-    "object-source-is-a-list": (meta(module_src=[]), "source is no text"),
+    "object-source-is-a-list": (meta(module_src=[]), "source is not text"),
     "object-state-is-a-tuple": (meta(state=({}, {})), "is a tuple, not a dictionary"),
     "object-class-is-a-list": (meta(class_name=["EDMPrecond"]), "class a list is not part"),
     # Constructor arguments.

@@ -293,7 +293,7 @@ HOSTILE = {
     ),
     "scalar-of-text": (
         lambda: holding(called(found("numpy.core.multiarray", "scalar"), DTYPE, text("12345678"))),
-        "scalar that is no number",
+        "scalar that is not a number",
     ),
     "bytes-bomb": (
         lambda: holding(

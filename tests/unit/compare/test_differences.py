@@ -282,7 +282,7 @@ def test_another_quantity_is_not_compared_and_the_reason_said(ran, words, told):
     found = compare([str(ran()), str(ran(**words))], ["fd-digits"])
     assert found.against[0].differences == [] and len(alone(found)) == 2 * POINTS
     assert found.against[0].counts() == "nothing in common"
-    assert alone(found)[0][1].startswith("another quantity in ") and told in alone(found)[0][1]
+    assert alone(found)[0][1].startswith("a different quantity in ") and told in alone(found)[0][1]
 
 
 def test_other_weights_of_the_extractor_are_another_quantity(ran, copied, tmp_path):

@@ -236,7 +236,7 @@ def test_a_file_elsewhere_is_held_to_the_same_line(put, artefact, tmp_path, hash
     before = len(hashed)
     verify.verify(artefact, path_of(artefact))
     assert len(hashed) == before
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         verify.verify(artefact, tmp_path / "none")
 
 
@@ -321,5 +321,5 @@ def test_a_download_that_gets_on_is_not_given_up():
 
 def test_a_folder_in_the_place_of_the_file_is_told(cache, artefact):
     Path(path_of(artefact)).mkdir(parents=True)
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         fetch(artefact, offline=True)

@@ -154,9 +154,9 @@ def test_several_variants_and_no_plain_file(folder):
         (LAW, {"variance_type": "learned"}, "variance_type learned"),
         (LAW, {"_class_name": "EulerDiscreteScheduler", "timestep_type": "continuous"}, "discrete"),
         (INDEX, {"_class_name": ["pipeline", "Mine"]}, "code of the folder's own"),
-        (INDEX, {"unet": ["my_net", "UNet2DModel"]}, "its unet is no part of diffusers"),
+        (INDEX, {"unet": ["my_net", "UNet2DModel"]}, "its unet is not part of diffusers"),
         (INDEX, {"vqvae": ["diffusers", "VQModel"]}, "a part 'vqvae'"),
-        (INDEX, {"unet": "../../etc"}, "its unet is no part of diffusers"),
+        (INDEX, {"unet": "../../etc"}, "its unet is not part of diffusers"),
     ],
 )
 def test_what_the_files_say(folder, name, words, said):
@@ -169,7 +169,7 @@ def test_what_the_files_say(folder, name, words, said):
     ("content", "said"),
     [
         (b"", "not JSON"),
-        (b"[]", "no JSON object"),
+        (b"[]", "not a JSON object"),
         (b"{" * 10_000, "not JSON"),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "nested too deeply"),
         (b'{"_class_name": "UNet2DModel", "_class_name": "UNet2DModel"}', "twice"),
@@ -200,7 +200,7 @@ def test_a_number_that_is_none(folder):
     text = (folder / UNET).read_text().replace('"norm_eps": 1e-05', '"norm_eps": NaN')
     assert "NaN" in text
     (folder / UNET).write_text(text)
-    refused(folder, "NaN is no JSON")
+    refused(folder, "NaN is not JSON")
 
 
 def altered(folder, change):

@@ -59,7 +59,7 @@ def test_what_other_systems_pack(tmp_path):
     }  # fmt: skip
     path = pack(tmp_path / "d.zip", members)
     assert np.array_equal(content(path), IMAGES[:2].transpose(0, 3, 1, 2))
-    assert read(path).notes == ("left out, as no images of the set: 2 hidden, 1 .csv",)
+    assert read(path).notes == ("ignored, not images of the set: 2 hidden, 1 .csv",)
 
 
 def changed(data, old, new, times=1):

@@ -130,7 +130,7 @@ def test_noise_by_a_function_or_as_draws():
 
 @pytest.mark.parametrize("name", ["digits-exact", "digits-vp", "digits-cld"])
 def test_models_without_discrete_steps(name):
-    with pytest.raises(UsageError, match="has no steps of a discrete process"):
+    with pytest.raises(UsageError, match="has no discrete steps"):
         bits_per_dim(sb.load(name, device="cpu"), digits(2)[0])
 
 

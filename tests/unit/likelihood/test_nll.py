@@ -283,15 +283,15 @@ def test_text_and_page(nll, tmp_path):
         assert word in out
     page = (tmp_path / "out").glob("*/nll.html").__next__().read_text()
     assert "Terms of the bound" in page and "Images by bits per dimension" in page
-    assert "not to be compared with bpd-ode" in page and "4 of 1000" in page
+    assert "do not compare it with bpd-ode" in page and "4 of 1000" in page
 
 
 REFUSED = [
-    (("--model", "digits-cld"), "model digits-cld has neither number"),
-    (("--model", "digits-bdm-exact"), "model digits-bdm-exact has neither number"),
+    (("--model", "digits-cld"), "model digits-cld supports neither"),
+    (("--model", "digits-bdm-exact"), "model digits-bdm-exact supports neither"),
     (("--model", "digits-vp", "--method", "bound"), "has no discrete steps"),
     (("--model", "digits-vp", "--steps", "5"), "--steps is of the bound, not of the ode"),
-    (("--model", "digits-adm", "--rtol", "1e-3"), "drop it, or say --method ode"),
+    (("--model", "digits-adm", "--rtol", "1e-3"), "leave it out, or use --method ode"),
     (("--model", "digits-adm", "--steps", "5", "--respacing", "5"), "not both"),
     (("--model", "digits-adm", "--respacing", "ddim1"), "no stride keeps 1"),
     (("--model", "digits-adm", "--steps", "1"), "--steps 1 is out of range"),
@@ -307,7 +307,7 @@ REFUSED = [
     (("--batch-size", "auto"), "give a number of images"),
     (("--model", "digits-exact,digits-vp"), "one model at a time"),
     (("--model", "digits-exakt"), "digits-exact"),
-    (("--model", "digits-adm", "--labels", "none"), "answers with labels alone"),
+    (("--model", "digits-adm", "--labels", "none"), "needs labels"),
     (("--model", "digits-vp", "--labels", "data"), "has no classes"),
     (("--device", "tpu"), "tpu"),
     (("--dtype", "float17"), "float17"),

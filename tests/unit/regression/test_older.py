@@ -88,7 +88,7 @@ class TestWithoutOrigins:
         assert {row["reference"] for row in load_rows(bare).rows} == {""}
         for found, mend in ((judged(now, bare), "--update"), (judged(bare, now), "results folder")):
             assert [status for status, _ in found] == ["conditions differ"] * 3
-            assert found[0][1].startswith(f"other cells, and nothing beside {bare} says what")
+            assert found[0][1].startswith(f"the cells differ, and {bare} says what")
             assert mend in found[0][1]
 
     def test_a_part_of_it_has_one_reference_as_far_as_is_known(self, bare, rows, tmp_path):

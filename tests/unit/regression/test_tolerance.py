@@ -76,11 +76,11 @@ def test_what_is_no_limit_is_refused(text):
         (["0sigma"], "above 0 and at most 10sigma"),
         (["fid:11sigma"], "--tolerance fid:11sigma must be above 0"),
         (["1%", "2%"], "--tolerance 1% and 2%: one of them"),
-        (["fid:1%,fid:3sigma"], "--tolerance fid:1% and fid:3sigma: one limit per metric"),
+        (["fid:1%,fid:3sigma"], "--tolerance fid:1% and fid:3sigma: give one tolerance per metric"),
         (["fdi:2%"], "unknown metric in --tolerance 'fdi'; did you mean 'fid'"),
         (["fdi<=2"], "unknown metric in --tolerance 'fdi'; did you mean 'fid'"),
         (["fid<=2", "fid<=3"], "--tolerance fid<=2 and fid<=3: one ceiling per metric"),
-        (["fid<=2,fid>=3"], "--tolerance fid<=2 and fid>=3: no value is within both"),
+        (["fid<=2,fid>=3"], "--tolerance fid<=2 and fid>=3: no value satisfies both"),
         (["mymod:sharpnes:abs:2"], "did you mean 'mymod:sharpness'"),
     ],
 )

@@ -174,7 +174,7 @@ def test_failures_within_diffusers_are_one_line(params, steps):
 
 
 def test_what_it_cannot_compute_is_refused():
-    with pytest.raises(UsageError, match="not finite; ask for other steps"):
+    with pytest.raises(UsageError, match="not end in finite values; use other steps"):
         params = {"predict_x0": False, "use_karras_sigmas": True}
         planned("UniPCMultistepScheduler", steps=5, params=params)
     with pytest.raises(UsageError, match="cannot be larger"):

@@ -32,14 +32,14 @@ REFUSED = {
     "EntropyBoundScheduler": "does not say what its network predicts",
     "HeliosDMDScheduler": "stages of several sizes",
     "HeliosScheduler": "stages of several sizes",
-    "KarrasVeScheduler": "has it no more|its step needs sigma_hat",
+    "KarrasVeScheduler": "no longer has it|its step needs sigma_hat",
     "LTXEulerAncestralRFScheduler": "does not say what its network predicts",
-    "PiflowScheduler": "answers with a policy",
+    "PiflowScheduler": "outputs a policy",
     "RFD4ProteinaScheduler": "cannot be made without schedule_mode",
     "RePaintScheduler": "its step needs original_image, mask",
     "SCMScheduler": "TrigFlow",
     "ScoreSdeVeScheduler": "has no step",
-    "ScoreSdeVpScheduler": "has it no more|it has no step",
+    "ScoreSdeVpScheduler": "no longer has it|it has no step",
     "VQDiffusionScheduler": "cannot be made without num_vec_classes",
 }
 NEEDS_TORCHSDE = {"CosineDPMSolverMultistepScheduler", "DPMSolverSDEScheduler"}
