@@ -65,15 +65,15 @@ _COMMANDS = (
 )
 
 _EXAMPLES = """examples:
-  samplebench run                              the embedded demo: real digits, exact denoiser
+  samplebench run                              demo: handwritten digits, exact denoiser
   samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
   samplebench score --images my/folder --reference digits --metric fd-digits
   samplebench list samplers
   samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
-  samplebench forget reports/digits-exact      what was asked of a folder, and dropping it
-  samplebench trajectory --sampler euler,heun  a sampler's own error and order
-  samplebench published                        what others measured
-  samplebench reproduce digits-vp/heun/20      a published value, measured again
+  samplebench forget reports/digits-exact      the sweeps requested in a folder
+  samplebench trajectory --sampler euler,heun  truncation error and order
+  samplebench published                        published FID values
+  samplebench reproduce digits-vp/heun/20      measure a published value again
 """
 
 

@@ -14,16 +14,15 @@ if TYPE_CHECKING:
     from samplebench.results.store import Store
 
 _EXAMPLES = """
-samplebench forget reports/digits-exact                 what was asked of the folder
+samplebench forget reports/digits-exact                 list the sweeps requested in it
 samplebench forget reports/digits-exact 3               drop the third request
 samplebench forget reports/digits-exact --unfinished    drop all unfinished requests
-samplebench forget reports/digits-exact --kept          drop kept statistics and images
+samplebench forget reports/digits-exact --kept          delete stored statistics and images
 """
 
 
 def add(commands: Any) -> None:
-    text = "list or drop the sweeps requested in a results folder, or delete its stored images "
-    "and features"
+    text = "list or drop a results folder's sweeps, or delete its stored images and features"
     parser = command(commands, "forget", main, text, _EXAMPLES)
     parser.add_argument("dir", metavar="DIR", help="results folder of 'samplebench run'")
     parser.add_argument(

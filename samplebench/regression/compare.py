@@ -160,8 +160,7 @@ def _reasons(old: CurvePoint, new: CurvePoint, gate: Gate) -> str:
             if then is None
             else (new.table, "give its results folder")
         )
-        return f"the cells differ, and {table.source or 'it'} has no .provenance.json that says "
-        f"how; {mend}"
+        return f"the cells differ, and {table.source or 'it'} has no .provenance.json; {mend}"
     found = differences(
         then[0].conditions, now[0].conditions, seeds=by_seed, weights=not gate.retrained
     )

@@ -66,8 +66,7 @@ class Summary:
         """What a user can do now; "" where all is well."""
         failed = {verdict.status for verdict in self.verdicts if verdict.failed}
         if NO_VALUE in failed:
-            return "rows without a value cannot become a baseline; see their cells' records and "
-            "run them again"
+            return "rows without a value cannot become a baseline; see their cells, run them again"
         if failed == {OUTSIDE}:
             return "intended? then change the bound; a new baseline does not"
         how = "with --update, without --baseline-ref" if self.committed else "with --update"

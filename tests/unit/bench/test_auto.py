@@ -159,7 +159,7 @@ def test_shared_sweeps_write_the_number(how, words, tmp_path, capsys):
     flags = ["run", "--nfe", "3", "--batch-size", "auto", "--out", str(out), *how, *words]
     assert main(flags) == 2
     said = capsys.readouterr()
-    assert f"which {how[0]}" in said.err and "give a number" in said.err
+    assert f"but {how[0]}" in said.err and "give a number" in said.err
     assert not (said.out or out.exists())
 
 

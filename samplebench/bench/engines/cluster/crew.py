@@ -143,8 +143,7 @@ class CrewRun:
         """Blocks of other hardware have other bits: they must not meet in one cell."""
         self._stamp = self._stamp or hello.stamp
         if hello.stamp != self._stamp:
-            self._why = f"{hello.place} ({hello.stamp}) is excluded, because the other workers "
-            f"are {self._stamp}"
+            self._why = f"{hello.place} ({hello.stamp}) is excluded: the others are {self._stamp}"
             self._job.progress.note(f"note: {self._why}; run a separate sweep there")
             self._crew.dismiss(worker)
             return

@@ -104,7 +104,7 @@ def test_a_worker_of_other_hardware_is_left_out(whole, tmp_path):
     swept = sweep(tmp_path / "out", engine=virtual(3, made, stamps=stamps), **WORDS)
     assert content(tmp_path / "out") == whole
     assert made[0].size < 3
-    assert any("is excluded, because the other workers are" in note for note in swept.notes)
+    assert any("is excluded: the others are" in note for note in swept.notes)
 
 
 def test_nobody_loads_more_than_he_needs(tmp_path):
