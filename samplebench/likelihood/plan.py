@@ -88,7 +88,7 @@ class LikelihoodWords:
         for name in others:
             if getattr(self, name) is not None:
                 other = BY_ODE if method == BY_BOUND else BY_BOUND
-                also = f", or say --method {other}" if bound else ""
+                also = f", or use --method {other}" if bound else ""
                 raise UsageError(
                     f"--{name} is for --method {other}, not for {method}; leave it out{also}"
                 )

@@ -191,7 +191,7 @@ FAULTS = {
     "./mine.py": "names no function; write mine.py:NAME, of Levels, walk, half, even",
     "./mine.py:": "names no function",
     "./mine.py:number": "is not callable; mine.py has",
-    "./beside.txt:walk": "is no .py file",
+    "./beside.txt:walk": "is not a .py file",
     "./sub.py:walk": "is a folder",
     "./syntax.py:f": "syntax.py is not Python, line 2",
     "./latin.py:f": r"latin.py is not UTF-8 \(at line 1",

@@ -216,7 +216,7 @@ def test_from_the_command_line(finished, statistics, kernel, capsys):
     digits = ["score", str(out), "--reference", statistics["digits"], "--metric", "fd-digits"]
     assert main([*digits, "--quiet"]) == 2
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "not kept: moments of digits for fd-digits of 1 cell" in err
+    assert err.count("\n") == 1 and "not stored: moments of digits for fd-digits of 1 cell" in err
 
 
 def test_a_run_takes_a_plugins_metric(tmp_path, statistics, kernel, capsys):

@@ -112,8 +112,8 @@ WRONG = {
         lambda c: changed(c, 4, {0: torch.zeros(2)}),
         "'0' of averages is not a name",
     ),
-    "epoch": (lambda c: changed(c, 2, "x"), "epoch is x, no count"),
-    "step": (lambda c: changed(c, 3, -1), "step is -1, no count"),
+    "epoch": (lambda c: changed(c, 2, "x"), "epoch is x, not a count"),
+    "step": (lambda c: changed(c, 3, -1), "step is -1, not a count"),
 }
 
 

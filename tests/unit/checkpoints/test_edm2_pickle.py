@@ -173,7 +173,7 @@ OTHERS = {
         op.pickled({"ema": op.module("Precond", modules={"a": op.module("StandardRGBEncoder")})}),
         "is of class StandardRGBEncoder",
     ),
-    "no-denoiser": (op.pickled({"ema": op.module("UNet")}), "'ema' is none of Precond"),
+    "no-denoiser": (op.pickled({"ema": op.module("UNet")}), "'ema' is not one of Precond"),
     "no-network": (op.pickled({"encoder": op.module("UNet")}), "no network called 'ema'"),
     "frombuffer": (encoder(op.call(op.name("numpy:frombuffer"), b"x")), "numpy.frombuffer"),
     "core-others": (

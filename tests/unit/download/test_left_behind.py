@@ -264,7 +264,7 @@ def test_an_address_that_is_none_is_one_line(monkeypatch, url):
         Artefact("demo", url, "w.pkl")
     assert str(caught.value).isprintable()
     monkeypatch.setenv("SAMPLEBENCH_MIRROR", url)
-    with pytest.raises(SamplebenchError, match="no base address"):
+    with pytest.raises(SamplebenchError, match="is not a base address"):
         plan(Artefact("demo", "https://example.org/w.pkl", "w.pkl"))
 
 

@@ -290,7 +290,7 @@ REFUSED = [
     (("--model", "digits-cld"), "model digits-cld supports neither"),
     (("--model", "digits-bdm-exact"), "model digits-bdm-exact supports neither"),
     (("--model", "digits-vp", "--method", "bound"), "has no discrete steps"),
-    (("--model", "digits-vp", "--steps", "5"), "--steps is of the bound, not of the ode"),
+    (("--model", "digits-vp", "--steps", "5"), "--steps is for --method bound, not for ode"),
     (("--model", "digits-adm", "--rtol", "1e-3"), "leave it out, or use --method ode"),
     (("--model", "digits-adm", "--steps", "5", "--respacing", "5"), "not both"),
     (("--model", "digits-adm", "--respacing", "ddim1"), "no stride keeps 1"),

@@ -505,14 +505,17 @@ REFUSED = [
         "guiding_model str 'digits-exact' is not a model; load it with sb.load",
     ),
     ({"guidance": "auto"}, "guidance auto needs a weaker guiding_model"),
-    ({"guidance": "auto", "guiding_model": Unconditional()}, "is unconditional; for guidance cfg"),
+    (
+        {"guidance": "auto", "guiding_model": Unconditional()},
+        "is unconditional; it can be used for guidance cfg",
+    ),
     ({"classifier": classifier(None)}, "guidance cfg takes no classifier"),
     ({"guidance": "classifier"}, "guidance classifier needs a classifier"),
     (
         {"guidance": "classifier", "classifier": classifier(None), "guiding_model": conditional()},
         "takes no guiding_model",
     ),
-    ({"guidance": "classifier", "classifier": classifier(None)}, "says nothing of the steps"),
+    ({"guidance": "classifier", "classifier": classifier(None)}, "does not state which steps"),
     (
         {"guiding_model": ExactLinearModel(IMAGES, None, 0.3, sb.process("vp"))},
         "predicts the noise of process vp; to guide the model it must be",

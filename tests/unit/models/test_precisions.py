@@ -209,7 +209,7 @@ def test_a_plan_compiles_what_can_be(name, refused):
 def test_tf32_is_for_cuda(device, refused, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     words = {"model": "digits-vp", "dtype": "tf32", "device": device}
-    refused(lambda: conditions(**words), UsageError, "dtype tf32 is for CUDA", "take float32")
+    refused(lambda: conditions(**words), UsageError, "dtype tf32 is for CUDA", "use float32")
     refused(lambda: sb.load(words["model"], device=device, dtype="tf32"), UsageError, "tf32")
 
 

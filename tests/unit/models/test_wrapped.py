@@ -275,7 +275,7 @@ def test_other_linear_processes(law):
     for other, reason in (
         ({"predicts": "x0"}, "a network of process"),
         ({"data_range": (0, 1)}, "leave out data_range"),
-        ({"time": "sigma"}, "say 't' or a function"),
+        ({"time": "sigma"}, "use 't' or a function"),
     ):
         with pytest.raises(UsageError, match=reason):
             sb.wrap(network, **{**words, **other})

@@ -188,7 +188,7 @@ ARRAYS = {
     "deviations": ({"mean": WIDE, "cov": WIDE + 1}, "cov of"),
     "labels too": ({"x": WIDE, "y": WIDE}, "holds x, y"),
     "large": ({"mu": WIDE + 1e200, "sigma": COV}, "not all finite"),
-    "structures": ({"mu": np.zeros(2048, [("a", "f8")]), "sigma": WIDE}, "no plain array"),
+    "structures": ({"mu": np.zeros(2048, [("a", "f8")]), "sigma": WIDE}, "not a plain array"),
     "empty": ({"mu": np.zeros(0), "sigma": np.zeros((0, 0))}, "mu has 2048 numbers"),
     "objects": ({"mu": np.array([object()]), "sigma": COV}, "allow_pickle"),
 }

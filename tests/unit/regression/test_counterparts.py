@@ -47,7 +47,7 @@ def test_another_point_of_the_curve_is_not_compared(rows, column):
         ("reference", "mine@12345678", "reference digits-kde@57ac2d93 -> mine@12345678"),
         ("guidance", "cfg 2", "guidance none -> cfg 2"),
         ("seed", 7, "seed 0 -> 7; use --tolerance 3sigma to compare other seeds"),
-        ("repeats", 3, "repeats 1 -> 3; --tolerance 3sigma"),
+        ("repeats", 3, "repeats 1 -> 3; use --tolerance 3sigma"),
     ],
 )
 def test_a_point_under_other_conditions_is_named(rows, column, value, note):

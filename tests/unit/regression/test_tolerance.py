@@ -75,7 +75,7 @@ def test_what_is_no_limit_is_refused(text):
         (["fid:1"], "--tolerance fid:1 must be a fraction below 1"),
         (["0sigma"], "above 0 and at most 10sigma"),
         (["fid:11sigma"], "--tolerance fid:11sigma must be above 0"),
-        (["1%", "2%"], "--tolerance 1% and 2%: one of them"),
+        (["1%", "2%"], "--tolerance 1% and 2%: give only one of them"),
         (["fid:1%,fid:3sigma"], "--tolerance fid:1% and fid:3sigma: give one tolerance per metric"),
         (["fdi:2%"], "unknown metric in --tolerance 'fdi'; did you mean 'fid'"),
         (["fdi<=2"], "unknown metric in --tolerance 'fdi'; did you mean 'fid'"),

@@ -197,7 +197,7 @@ def test_two_workers_give_equal_bytes(whole, tmp_path):
     assert "raylet" not in out + err and "INFO" not in err
     # Again: nothing to do.
     code, out, err = ended(started(tmp_path / "out", tmp_path, **WORDS, **CLUSTER))
-    assert code == 0 and "(2 there already)" in err
+    assert code == 0 and "(2 done already)" in err
 
 
 @pytest.mark.slow
