@@ -32,8 +32,8 @@ def facts_of(rows: Sequence[BoardRow]) -> str:
         "of data in [-1, 1]; the excess is the part of W2² that two sets from one distribution "
         "do not show by chance, and about 0 for a sampler without error. Ranks are by the "
         "excess, in its unit of data² per element. Neighbours whose paired difference is below "
-        f"{student(repeats):.2f} of its standard errors are ties and share a rank; behind it stand "
-        "the places that a sampler may have, each other compared with it alone."
+        f"{student(repeats):.2f} of its standard errors are ties and share a rank; after it are "
+        "the places that the sampler may have, compared with each other one directly."
     )
 
 
