@@ -188,8 +188,8 @@ def _cached(client: Any, repo: str, revision: str) -> HubFolder:
             if _COMMIT.fullmatch(root.name):
                 return HubFolder(repo, revision, root.name, sizes)
     raise EnvironmentError_(
-        f"{PREFIX}{repo}@{revision} is not in the hub's cache, and no connection is opened "
-        "offline; fetch it where there is a network"
+        f"{PREFIX}{repo}@{revision} is not in the hub's cache, and --offline opens no "
+        "connection; fetch it on a machine with internet access"
     )
 
 
