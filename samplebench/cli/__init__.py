@@ -64,6 +64,7 @@ _COMMANDS = (
     card,
 )
 
+_DEFECT = "samplebench: internal error (a defect of samplebench)"
 _EXAMPLES = """examples:
   samplebench run                              demo: handwritten digits, exact denoiser
   samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
@@ -162,7 +163,9 @@ def _main(arguments: list[str]) -> int:
         # Somebody's code called exit() where nobody was there to name it: never a 0.
         if getattr(args, "debug", False):
             traceback.print_exc()
-        say(f"samplebench: internal error: {said(error)}; --debug shows where")
+        say(
+            f"samplebench: internal error (a defect of samplebench): {said(error)}; --debug shows where"
+        )
         return 3
     except BrokenPipeError:
         # The reader of our output has gone; what was decided before stands.
@@ -196,7 +199,9 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
         return 3
     if not isinstance(error, OSError):
         # Not 1: a crash must not look like a curve that moved.
-        say(f"samplebench: internal error: {said(error)}; --debug shows where")
+        say(
+            f"samplebench: internal error (a defect of samplebench): {said(error)}; --debug shows where"
+        )
         return 3
     name = f" ({error.filename})" if error.filename else ""
     say(f"samplebench: error: {error.strerror or error}{name}")
