@@ -163,9 +163,7 @@ def _main(arguments: list[str]) -> int:
         # Somebody's code called exit() where nobody was there to name it: never a 0.
         if getattr(args, "debug", False):
             traceback.print_exc()
-        say(
-            f"samplebench: internal error (a defect of samplebench): {said(error)}; --debug shows where"
-        )
+        say(f"{_DEFECT}: {said(error)}; --debug shows where")
         return 3
     except BrokenPipeError:
         # The reader of our output has gone; what was decided before stands.
@@ -199,9 +197,7 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
         return 3
     if not isinstance(error, OSError):
         # Not 1: a crash must not look like a curve that moved.
-        say(
-            f"samplebench: internal error (a defect of samplebench): {said(error)}; --debug shows where"
-        )
+        say(f"{_DEFECT}: {said(error)}; --debug shows where")
         return 3
     name = f" ({error.filename})" if error.filename else ""
     say(f"samplebench: error: {error.strerror or error}{name}")
