@@ -90,9 +90,9 @@ def test_weights_that_are_a_pickle(folder, suffix):
 def test_a_pickle_called_safetensors(folder):
     for data in (pickle.dumps(Bomb()), b"PK\x03\x04" + bytes(100)):
         (folder / WEIGHTS).write_bytes(data)
-        refused(folder, "no safetensors file")
+        refused(folder, "not a safetensors file")
     torch.save({"x": torch.ones(2)}, folder / WEIGHTS)
-    refused(folder, "no safetensors file", "zip archive")
+    refused(folder, "not a safetensors file", "zip archive")
 
 
 def test_weights_in_parts(folder):
