@@ -79,7 +79,7 @@ class TestCell:
         assert done.code == 0, done.err
         (line,) = done.err.splitlines()
         assert f"sweep/cells/{victim.name} is damaged (" in line
-        assert f"kept as {victim.name}.corrupt, and its cell is computed anew" in line
+        assert f"kept as {victim.name}.corrupt, and its cell is computed again" in line
         assert victim.with_name(f"{victim.name}.corrupt").read_text() == text
         assert (copied / "results.csv").read_bytes() == table
         after = cells(copied)
@@ -262,7 +262,7 @@ def test_a_damaged_request_is_named(copied, samplebench, one_line, content):
 def test_a_file_in_the_place_of_a_folder(copied, samplebench, one_line, tmp_path, name):
     (copied / name).rename(tmp_path / "elsewhere")
     (copied / name).write_text("x")
-    one_line(samplebench(*RUN), 2, f"sweep/{name} is a file in the place of a folder")
+    one_line(samplebench(*RUN), 2, f"sweep/{name} is a file where a folder is needed")
     assert (copied / name).read_text() == "x"
 
 

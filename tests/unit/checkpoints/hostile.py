@@ -170,8 +170,8 @@ KINDS: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "second-pickle": (GENUINE + GENUINE, "follow the end"),
     "no-network": (pickled({"G_ema": op.NETWORK}), "no network called 'ema' (it holds: G_ema)"),
     "no-dictionary": (pickled([op.NETWORK]), "no network called 'ema'"),
-    "network-is-a-layer": (op.file(op.LINEAR), "'ema' is none of"),
-    "network-is-a-tensor": (op.file(op.MATRIX), "'ema' is none of"),
+    "network-is-a-layer": (op.file(op.LINEAR), "'ema' is not one of"),
+    "network-is-a-tensor": (op.file(op.MATRIX), "'ema' is not one of"),
     # Payloads where a value may stand.
     "system-first": (pickled({"a": SYSTEM, "ema": op.NETWORK}), "global posix.system is not part"),
     "system-as-key": (pickled(Raw(b"}" + SYSTEM.code + b"Ns")), "posix"),
@@ -317,8 +317,8 @@ KINDS: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "object-state-is-a-tuple": (meta(state=({}, {})), "is a tuple, not a dictionary"),
     "object-class-is-a-list": (meta(class_name=["EDMPrecond"]), "class a list is not part"),
     # Constructor arguments.
-    "model-type": (kwargs(model_type="os.system"), "model_type os.system is none of"),
-    "model-type-is-a-list": (kwargs(model_type=["SongUNet"]), "is none of"),
+    "model-type": (kwargs(model_type="os.system"), "model_type os.system is not one of"),
+    "model-type-is-a-list": (kwargs(model_type=["SongUNet"]), "is not one of"),
     "argument-is-a-module": (kwargs(channels=op.LINEAR), "a Module among"),
     "argument-is-a-tensor": (kwargs(channels=op.MATRIX), "a Tensor among"),
     "argument-is-a-function": (kwargs(channels=op.LOAD), "_load_from_bytes among"),

@@ -241,8 +241,11 @@ HOSTILE = {
     "cut-pickle": (lambda: legacy()[:200], "download it again"),
     "memo": (lambda: legacy(op.Raw(b"}r\xff\xff\xff\x0f")), "memo"),
     "opcodes": (lambda: legacy(op.Raw(b"(" + b"N" * 2_000_000 + b"t")), "opcodes"),
-    "deep": (lambda: legacy(op.Raw(b")" + b"\x85" * 900_000), keys=[], data=b""), "no state dict"),
-    "itself": (lambda: legacy(op.Raw(b"]q\x01h\x01a"), keys=[], data=b""), "no state dict"),
+    "deep": (
+        lambda: legacy(op.Raw(b")" + b"\x85" * 900_000), keys=[], data=b""),
+        "not a state dict",
+    ),
+    "itself": (lambda: legacy(op.Raw(b"]q\x01h\x01a"), keys=[], data=b""), "not a state dict"),
 }
 
 

@@ -86,7 +86,7 @@ def test_a_relative_root_does_not_move_with_the_folder(monkeypatch, tmp_path):
 )  # fmt: skip
 def test_unsafe_names_are_refused(name):
     for words in ((name, URL, "x.pkl"), ("demo", URL, name)):
-        with pytest.raises(InputError, match="no safe"):
+        with pytest.raises(InputError, match="not a safe"):
             Artefact(*words)
 
 
@@ -97,7 +97,7 @@ def test_released_names_are_safe(name):
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "package://x", "x.pkl", "https://", ""])
 def test_an_artefact_is_on_the_web(url):
-    with pytest.raises(InputError, match="no address"):
+    with pytest.raises(InputError, match="not an address"):
         Artefact("demo", url, "x.pkl")
 
 

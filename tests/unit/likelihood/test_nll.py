@@ -166,7 +166,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(method, number, nll, tmp_path, m
 
     monkeypatch.setattr(measure, "values_of", stopped)
     code, _, err = nll(*words, "--out", "parts")
-    assert code == 128 + number and "goes on where it stopped" in err
+    assert code == 128 + number and "the same command resumes" in err
     # The block under way was kept, too.
     (folder,) = (tmp_path / "parts").glob("bpd-*")
     before = {path: path.read_bytes() for path in folder.glob("blocks/*.npz")}
@@ -241,7 +241,7 @@ def test_a_damaged_block_is_computed_anew(nll, tmp_path):
     for damaged in (b"", other.read_bytes()[:-1]):
         one.write_bytes(damaged)
         code, out, err = nll(*words, json_=False)
-        assert code == 0 and "is computed anew" in err, out
+        assert code == 0 and "is computed again" in err, out
         assert one.read_bytes() == whole
     assert nll(*words)[1] == before
 

@@ -74,7 +74,7 @@ def test_a_function_is_fed_in_what_it_takes():
 def test_training_mode_is_told_and_left():
     for form in (lambda net: net, lambda net: net.forward, lambda net: lambda x, t: net(x, t)):
         net = Net().train()
-        with pytest.warns(UserWarning, match="in training mode.*switched to evaluation") as told:
+        with pytest.warns(UserWarning, match="in training mode.*switched to eval mode") as told:
             model = sb.wrap(form(net), **WORDS)
         assert len(told) == 1 and "\n" not in str(told[0].message)
         assert told[0].filename == __file__
@@ -141,7 +141,7 @@ def test_one_that_writes_on_its_input_is_right_all_the_same(law):
     predicts = {"D": "D", "flow": "flow"}.get(law, "eps")
     where = {"table": {}, "D": {"alpha_bar": None}}.get(law, {"alpha_bar": None, "process": law})
     words = {"predicts": predicts, **where}
-    with pytest.warns(UserWarning, match="the network dirty writes on its input"):
+    with pytest.warns(UserWarning, match="the network dirty modifies its input"):
         model = sb.wrap(dirty, **{**WORDS, **words})
     right = quiet(clean, **words)
     if law == "cld":

@@ -374,7 +374,7 @@ class TestSettingAside:
         [
             (f"cells/{AB}.json", "not JSON", "its cell is computed again by its sweep"),
             (f"cells/{AB}.png", "not a whole PNG", "the page omits it"),
-            (f"scores/{SCORE}.json", "not JSON", "it is computed anew"),
+            (f"scores/{SCORE}.json", "not JSON", "it is computed again"),
             (
                 f"cells/{AB}.moments-00000000.npz",
                 "File is not a zip file",

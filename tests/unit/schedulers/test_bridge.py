@@ -98,7 +98,7 @@ def test_a_model_is_asked_at_no_level_above_its_highest():
     sb.sample(Watched(), "diffusers:DDIMScheduler", steps=50, seeds=[0])
     assert max(asked) == 80 < made.timeline.own[0]
     assert sorted(set(asked), reverse=True) == made.timeline.levels[:-1].tolist()
-    assert "beyond what mine knows" in next(iter(made.remarks(Watched(), "mine")))
+    assert "above the highest noise level of mine" in next(iter(made.remarks(Watched(), "mine")))
 
 
 def test_consistency_models_have_a_remark():

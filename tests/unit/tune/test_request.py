@@ -87,5 +87,5 @@ def test_judging_seeds_are_not_those_of_searches(seed, most, meets):
     if not meets:
         check_judging(seed, most)
         return
-    with pytest.raises(UsageError, match=f"--seed {seed}: the judging seeds"):
+    with pytest.raises(UsageError, match=f"--seed {seed}: its seeds"):
         check_judging(seed, most)
