@@ -41,7 +41,7 @@ WRONG = {
     "--num-samples -1 is out of range": {"num_samples": "-1"},
     "--num-samples 1 is out of range": {"num_samples": 1},
     "unknown cost 'eulr'; did you mean 'euler'?": {"cost": "eulr"},
-    "is of the method gits": {"cost": "euler"},
+    "is for the method gits": {"cost": "euler"},
     "--param heun.S_churn: the method churn searches it": {
         "sampler": "heun",
         "param": "heun.S_churn=10",
