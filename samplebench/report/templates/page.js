@@ -253,6 +253,8 @@ document.getElementById("csv")?.addEventListener("click", () => {
 });
 const zoom = document.getElementById("zoom");
 if (zoom) wireZoom(zoom);
+const pair = document.getElementById("pair");
+if (pair) wirePair(pair, chart.pictures, pictures.map((picture) => picture.querySelector("img")));
 document.querySelectorAll('a[href^="#"]').forEach((a) => a.addEventListener("click", () => open(a.hash.slice(1))));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
 let resized = 0; // ticks and height follow the width
