@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_SCRIPTS = ("plot.js", "table.js", "zoom.js", "pair.js", "page.js")
+_SCRIPTS = ("plot.js", "table.js", "zoom.js", "pair.js", "values.js", "page.js")
 
 
 def render_page(

@@ -147,4 +147,3 @@ def _values(rows: Sequence[Row]) -> list[str]:
         text += f" against {printable(row['reference'])}" if often[name] > 1 else ""
         texts.append(text.replace(" ± ", _PLUS_MINUS))
     return texts
-

@@ -100,16 +100,14 @@ def _thumbnail(path: Path, count: int, level: Level) -> Thumbnail:
         kept = min(count, level.samples)
         places = (divmod(i, columns) for i in range(kept))
         corners = [(c * (w + gap), r * (h + gap)) for r, c in places]
-        size = (max(1, w // factor), max(1, h // factor))
-        tiles = [
-            image.resize(size, Image.Resampling.BOX, (x, y, x + w, y + h)) for x, y in corners
-        ]
+        # Means of whole blocks of pixels.
+        tiles = [image.reduce(factor, (x, y, x + w, y + h)) for x, y in corners]
     columns = math.ceil(math.sqrt(kept))
     sheet = contact_sheet(np.stack([np.atleast_3d(np.asarray(tile)) for tile in tiles]), columns)
     buffer = io.BytesIO()
     picture = sheet[..., 0] if sheet.shape[-1] == 1 else sheet
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    (h, w), (height, width) = size[::-1], sheet.shape[:2]
+    height, width = sheet.shape[:2]
     layout = sheet_layout(height, width, kept, columns)
     return Thumbnail(_uri(buffer.getvalue()), width, height, kept, count, columns, layout, factor)
 

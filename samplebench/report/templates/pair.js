@@ -74,7 +74,7 @@ function wirePair(panel, pictures, images) {
     const [i, j] = sides.map((side) => side.at);
     const found = difference(...shown.map(pixelsOf), pictures[i].layout, Number(gains.find((radio) => radio.checked).value));
     [canvas.width, canvas.height] = [found.shown.width, found.shown.height];
-    canvas.getContext("2d").putImageData(found.shown, 0, 0);
+    canvas.getContext("2d", { willReadFrequently: true }).putImageData(found.shown, 0, 0);
     const count = pictures[i].layout[0];
     const mean = `mean absolute difference ${found.mean.toFixed(2)} of 255 levels over ${count} sample${count === 1 ? "" : "s"}`;
     canvas.setAttribute("aria-label", `difference of ${told(i)} and ${told(j)}: ${mean}`);
