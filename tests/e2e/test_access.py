@@ -111,3 +111,28 @@ def test_the_values_of_a_figure_are_told_as_a_table_of_what_is_shown(made, opene
         page.locator('.chip[data-value="heun"]').click()
         assert rows.count() == 2 * (3 + 7 + 15)
         assert all(text.startswith("euler") for text in rows.all_inner_texts())
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=pytest.mark.slow) for k in KINDS if k != "report"] + ["report"]
+)
+def test_a_page_prints_white_without_controls_and_within_the_paper(kind, made, opened):
+    """Wide tables have their pages in landscape; all else fits A4 in portrait."""
+    with opened(made(kind), 680, "dark") as page:
+        page.emulate_media(media="print", color_scheme="dark")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.wait_for_timeout(300)
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") in (
+            "rgb(255, 255, 255)", "rgba(0, 0, 0, 0)",
+        )  # fmt: skip
+        shown = page.locator("button:not(.enlarge), select, input, #pair, .skip").all()
+        # Heads of the table are words in buttons.
+        names = [e.inner_text() for e in shown if e.is_visible()]
+        heads = page.locator("table.sortable th").all_inner_texts()
+        assert [name for name in names if name not in heads] == []
+        too_wide = """(paper) => [...document.querySelectorAll("table, .main-svg, .legend, p, dl")]
+            .filter((e) => e.getBoundingClientRect().right > paper
+                && !(paper < 700 && e.closest(".wide"))).map((e) => e.className)"""
+        assert page.evaluate(too_wide, 681) == []
+        page.set_viewport_size({"width": 1031, "height": 700})  # A4 in landscape
+        assert page.evaluate(too_wide, 1032) == []
