@@ -20,7 +20,7 @@ BUDGET = 2_500_000
 WHOLE = 64
 
 
-class Level(NamedTuple):
+class Excerpt(NamedTuple):
     """How much of each sheet a page holds.
 
     Attributes:
@@ -36,8 +36,14 @@ class Level(NamedTuple):
 # same seed; the last one in any case. Samples are cut before they are scaled: pixels of a scaled
 # sample are means, and two samplers differ in them by less.
 LEVELS = (
-    Level(WHOLE), Level(16), Level(16, 64), Level(16, 32), Level(4, 32), Level(4, 16), Level(1, 16),
-)  # fmt: skip
+    Excerpt(WHOLE),
+    Excerpt(16),
+    Excerpt(16, 64),
+    Excerpt(16, 32),
+    Excerpt(4, 32),
+    Excerpt(4, 16),
+    Excerpt(1, 16),
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def fitted(sheets: Sequence[tuple[Path, int]]) -> list[Thumbnail]:
     return made
 
 
-def _thumbnail(path: Path, count: int, level: Level) -> Thumbnail:
+def _thumbnail(path: Path, count: int, level: Excerpt) -> Thumbnail:
     """The first samples of a sheet of `count`; the file itself where nothing is left out."""
     import numpy as np
     from PIL import Image

@@ -29,8 +29,9 @@ def rows_of(samplers, nfes=(5, 10), shift=0.0, metrics=("fd-toy", "kd-toy")):
     return [
         {
             "model": "toy", "sampler": sampler, "params": "", "discretization": "edm", "rho": 7.0,
-            "steps": nfe, "nfe": nfe, "nfe_requested": nfe, "depth": nfe, "guide_nfe": 0, "seed": 0, "repeats": 1,
-            "num_samples": 64, "protocol": "toy", "dtype": "float64", "reference": "toy@cdcdcdcd",
+            "steps": nfe, "nfe": nfe, "nfe_requested": nfe, "depth": nfe, "guide_nfe": 0,
+            "seed": 0, "repeats": 1, "num_samples": 64, "protocol": "toy", "dtype": "float64",
+            "reference": "toy@cdcdcdcd",
             "cell": f"{place:032x}{nfe:032x}",
             **{name: (place + 9 + shift) / nfe for name in metrics},
             **{f"{name}_stderr": 0.1 for name in metrics},
