@@ -35,6 +35,6 @@ def write_report(view: View, out: Path, uncertain: bool = False) -> dict[str, Pa
     out = Path(out)
     paths = [write_csv(view.rows, out / "results.csv"), *write_figures(view, out / "figures")]
     drawn = {path.stem: path.read_bytes() for path in paths if path.suffix == ".svg"}
-    page = render_html(view, uncertain, drawn).encode("utf-8")
+    page = render_html(view, uncertain, drawn, out).encode("utf-8")
     paths.append(write_atomic(out / "report.html", page, sync=False))
     return {path.relative_to(out).as_posix(): path for path in paths}

@@ -154,6 +154,7 @@ async function paint(plot, printed = false) {
   plot.area.dataset.axis = state.x[plot.figure.key];
   plot.unseen.textContent = state.log[plot.figure.key] ? unseen(list, axisNow(plot), state.bands) : "";
   plot.unseen.hidden = !plot.unseen.textContent;
+  plot.values();
   if (!plot.wired) wireArea(plot);
 }
 
@@ -173,6 +174,7 @@ function pressed(box, choices, now, press) {
 function wireFigure(plot) {
   const { figure, box } = plot;
   const [across, up] = box.querySelectorAll(".axes");
+  plot.values = wireValues(box, figure, () => [visible(plot), axisNow(plot)]);
   const anew = () => { delete state.zoom[figure.key]; paint(plot); };
   if (plot.known.length > 1) pressed(across, plot.known.map((axis) => [axis.key, axis.title]), () => state.x[figure.key], (key) => { state.x[figure.key] = key; anew(); });
   if (!figure.y.zero && !figure.y.names.length) pressed(up, [["log", "log"], ["linear", "linear"]], () => (state.log[figure.key] ? "log" : "linear"), (key) => { state.log[figure.key] = key === "log"; anew(); });
@@ -253,6 +255,8 @@ document.getElementById("csv")?.addEventListener("click", () => {
 });
 const zoom = document.getElementById("zoom");
 if (zoom) wireZoom(zoom);
+const pair = document.getElementById("pair");
+if (pair) wirePair(pair, chart.pictures, pictures.map((picture) => picture.querySelector("img")));
 document.querySelectorAll('a[href^="#"]').forEach((a) => a.addEventListener("click", () => open(a.hash.slice(1))));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
 let resized = 0; // ticks and height follow the width
