@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from samplebench.files.atomic import write_atomic
 from samplebench.report import looks
@@ -70,9 +70,9 @@ def settings(changes: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None
                 "ytick.labelcolor": INK,
                 "lines.linewidth": 1.5,
                 "lines.markersize": 5.5,
-                **changes,
             }
         )
+        matplotlib.rcParams.update(cast(Any, changes))
         yield
 
 
@@ -99,8 +99,14 @@ def both(
     return entries + [(text, {"color": FAINT, **looks.line(0, place)}) for text, place in details]
 
 
-def draw(plot: Plot, caption: bool = True) -> Figure:
-    """The figure of a plot; its legend and caption are below the axes, clear of the data."""
+def draw(plot: Plot, caption: bool = True, kind: type[Figure] | None = None) -> Figure:
+    """The figure of a plot; its legend and caption are below the axes, clear of the data.
+
+    Args:
+        plot: what is drawn.
+        caption: whether the conditions stand below the legend.
+        kind: class of the figure; matplotlib's own without.
+    """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -111,17 +117,11 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
     foot += _CAPTION_LINE * (below.count("\n") + 1.5) if below else 0
     height = _TOP + _AXES_HEIGHT + foot
     with settings():
-        figure = Figure(figsize=(_WIDTH, height), facecolor="white")
+        figure = (kind or Figure)(figsize=(_WIDTH, height), facecolor="white")
         axes = figure.add_axes(
             (_LEFT / _WIDTH, foot / height, 1 - (_LEFT + _RIGHT) / _WIDTH, _AXES_HEIGHT / height)
         )
-        for curve in plot.curves:
-            draw_curve(axes, curve, plot.metric)
-        scale_axes(axes, plot, 72 * (_WIDTH - _LEFT - _RIGHT))
-        axes.grid(True, which="major", color=RULE, linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_xlabel("NFE (model evaluations per sample, counted)")
+        draw_curves(axes, plot, 72 * (_WIDTH - _LEFT - _RIGHT))
         place = (MARGIN / _WIDTH, 1 - 0.1 / height)
         title = figure.text(*place, "", size=11.5, weight="bold", va="top")
         fit(title, plot.title, _WIDTH - 2 * MARGIN)
@@ -143,6 +143,17 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
                 MARGIN / _WIDTH, 0.08 / height, below, size=9, color=FAINT, linespacing=1.35
             )
     return figure
+
+
+def draw_curves(axes: Axes, plot: Plot, length: float) -> None:
+    """The curves of a plot on axes that fit them, whose NFE axis has `length` points."""
+    for curve in plot.curves:
+        draw_curve(axes, curve, plot.metric)
+    scale_axes(axes, plot, length)
+    axes.grid(True, which="major", color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("NFE (model evaluations per sample, counted)")
 
 
 def fit(text: Text, words: str, room: float, after: str = "") -> None:
