@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def draw_for_paper(plot: Plot) -> Figure:
         fit(words, printable(plot.metric), _AXES_HEIGHT, arrow)
         axes.set_ylabel(words.get_text())
         words.remove()
-        legend = _legend(figure, legend_of(plot))
+        legend = _legend(figure, legend_of(_told_apart(plot)))
         renderer = FigureCanvasAgg(figure).get_renderer()
         foot = legend.get_window_extent(renderer).height / figure.dpi + _BELOW
         height = _TOP + _AXES_HEIGHT + foot
@@ -95,6 +96,13 @@ def draw_for_paper(plot: Plot) -> Figure:
         right = (around.x1 - box.x1) / figure.dpi + _EDGE
         axes.set_position((left / _WIDTH, foot / height, 1 - (left + right) / _WIDTH, share))
     return figure
+
+
+def _told_apart(plot: Plot) -> Plot:
+    """Without what is the same for all curves, which a paper's caption says."""
+    if len({curve.detail for curve in plot.curves}) > 1:
+        return plot
+    return replace(plot, curves=[replace(curve, detail="") for curve in plot.curves])
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> Legend:

@@ -32,7 +32,7 @@ def _table(table: PaperTable) -> str:
             r"\begin{table}[t]",
             r"  \centering",
             rf"  \caption{{{tex(table.caption)}}}",
-            rf"  \label{{tab:{table.stem}}}",
+            rf"  \label{{tab:{table.label}}}",
             rf"  \begin{{tabular}}{{{'l' * left}{'c' * right}}}",
             r"    \toprule",
             rf"    {'& ' * left}\multicolumn{{{right}}}{{c}}{{NFE}} \\",

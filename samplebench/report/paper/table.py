@@ -52,7 +52,7 @@ class PaperTable:
     """A metric of one model, as plain text; no line has other numbers of cells than the heads.
 
     Attributes:
-        stem: distinguishes it from the view's other tables; safe in a file name.
+        label: unlike those of the view's other tables; letters, digits, "-" and ".".
         caption: what is measured, with an arrow where a direction is known.
         heads: of the columns that tell the curves apart.
         nfe: heads of the columns with values.
@@ -60,7 +60,7 @@ class PaperTable:
         notes: sentences that a reader needs to know the conditions and the marks.
     """
 
-    stem: str
+    label: str
     caption: str
     heads: tuple[str, ...]
     nfe: tuple[str, ...]
@@ -81,10 +81,11 @@ def tables_of(view: View) -> list[PaperTable]:
         # By model: its tables of several protocols stand together.
         models = list(dict.fromkeys(row["model"] for row in view.rows))
         for rows in sorted(groups.values(), key=lambda rows: models.index(rows[0]["model"])):
-            stem = figure_stem(rows[0]["model"], metric)
-            used[stem] += 1
-            stem += f".{used[stem]}" if used[stem] > 1 else ""
-            made.append(_table(replace(view, rows=rows), metric, stem))
+            # Letters that nothing reads as an order.
+            label = figure_stem(rows[0]["model"], metric).replace("_", "-")
+            used[label] += 1
+            label += f".{used[label]}" if used[label] > 1 else ""
+            made.append(_table(replace(view, rows=rows), metric, label))
     return made
 
 
@@ -109,7 +110,7 @@ def _measured(view: View, metric: str) -> Iterator[Row]:
         seen.add(key)
 
 
-def _table(view: View, metric: str, stem: str) -> PaperTable:
+def _table(view: View, metric: str, label: str) -> PaperTable:
     rows, better = view.rows, direction(metric, view)
     texts = value_texts([(row.get(metric), number(row.get(metric + STDERR))) for row in rows])
     marks = marks_of(view, metric)
@@ -138,7 +139,7 @@ def _table(view: View, metric: str, stem: str) -> PaperTable:
             found = (by_column[column][place : place + 1] for column in nfe)
             lines.append((name, tuple(each[0] if each else PaperCell() for each in found)))
     return PaperTable(
-        stem,
+        label,
         f"{printable(metric)}{' ' * bool(better)}{ARROWS.get(better or '', '')} on "
         f"{called(rows[0], 'model')} by NFE (network evaluations per sample).",
         heads,
@@ -197,7 +198,8 @@ def _facts(view: View, metric: str) -> Iterator[str]:
     )
     yield f"seeds {' and '.join(f'{first} to {last}' for first, last in spans)}"
     yield from conditions_of(rows, ("repeats", "protocol") if _repeated(rows) else ("protocol",))
-    yield from conditions_of([row for row in rows if row.get("reference")][:1], ("reference",))
+    if rows[0].get("reference"):
+        yield from conditions_of(rows, ("reference",))
     used = [
         score["conditions"].get("extractor", {})
         for row in rows for score in view.scores_of(row, metric)

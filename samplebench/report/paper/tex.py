@@ -45,7 +45,7 @@ _JOINED = re.compile(r"([-',`])(?=\1)|([?!])(?=`)")
 def tex(text: str) -> str:
     """Text that LaTeX sets as it is, whatever it holds.
 
-    Letters that LaTeX has no plain name for stand as their code point, e.g. U+65E5.
+    Letters that LaTeX has no plain name for stand as their code point, e.g. (U+65E5).
     """
     parted = _JOINED.sub(lambda found: f"{found[0]}\0", printable(text))
     return "".join("{}" if each == "\0" else _letter(each) for each in parted)
@@ -58,7 +58,7 @@ def _letter(letter: str) -> str:
         return letter
     if letter in _MATHS:
         return f"${_MATHS[letter]}$"
-    return _TEXTS.get(letter) or _greek(letter) or _accented(letter) or f"U+{ord(letter):04X}"
+    return _TEXTS.get(letter) or _greek(letter) or _accented(letter) or f"(U+{ord(letter):04X})"
 
 
 def _greek(letter: str) -> str:
