@@ -52,7 +52,7 @@ class PaperTable:
     """A metric of one model, as plain text; no line has other numbers of cells than the heads.
 
     Attributes:
-        label: unlike those of the view's other tables; letters, digits, "-" and ".".
+        label: unlike those of the view's other tables; letters, digits, "-", "." and ":".
         caption: what is measured, with an arrow where a direction is known.
         heads: of the columns that tell the curves apart.
         nfe: heads of the columns with values.
@@ -84,7 +84,7 @@ def tables_of(view: View) -> list[PaperTable]:
             # Letters that nothing reads as an order.
             label = figure_stem(rows[0]["model"], metric).replace("_", "-")
             used[label] += 1
-            label += f".{used[label]}" if used[label] > 1 else ""
+            label += f":{used[label]}" if used[label] > 1 else ""
             made.append(_table(replace(view, rows=rows), metric, label))
     return made
 

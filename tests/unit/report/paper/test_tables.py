@@ -140,7 +140,7 @@ def test_each_metric_model_protocol_reference_and_n_has_a_table_of_its_own():
     )
     tables = tables_of(view)
     assert [table.label for table in tables] == [
-        "toy-model.fd-toy", "toy-model.fd-toy.2", "toy-model.fd-toy.3", "toy-model.fd-toy.4",
+        "toy-model.fd-toy", "toy-model.fd-toy:2", "toy-model.fd-toy:3", "toy-model.fd-toy:4",
         "other.fd-toy", "toy-model.precision-toy",
     ]  # fmt: skip
     assert all(table.heads == ("sampler",) and len(table.lines) == 1 for table in tables)
