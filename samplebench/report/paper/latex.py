@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from samplebench import __version__
 from samplebench.report.paper.table import PaperCell, PaperTable, tables_of
 from samplebench.report.paper.tex import tex
 from samplebench.results.view import View
@@ -16,7 +15,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 def to_latex(view: View) -> str:
     """The tables of a view, in ASCII; a paper needs `\\usepackage{booktabs}` for them."""
-    head = f"% Made by samplebench {__version__}. Needs \\usepackage{{booktabs}}."
+    head = r"% Made by samplebench report --latex. Needs \usepackage{booktabs}."
     if view.pending:
         head += f"\n% {view.pending} planned cells have no result yet."
     return "\n\n".join([head, *map(_table, tables_of(view))])

@@ -245,7 +245,7 @@ NAMES = st.text(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(NAMES, min_size=8, max_size=8), NAMES.filter(lambda t: t not in STRINGS))
 def test_tables_stay_tables_whatever_the_names_are(names, metric):
     """Every text of a row and the name of the metric."""
