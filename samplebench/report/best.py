@@ -78,7 +78,7 @@ def contests(view: View, metric: str) -> list[Contest]:
         asked = {number(rows[index].get("nfe_requested")) for index in members} - {None}
         rivals: dict[float, list[int]] = {}
         for index in members:
-            budget = _budget(rows[index], asked)
+            budget = budget_of(rows[index], asked)
             if budget is not None and number(rows[index].get(metric)) is not None:
                 rivals.setdefault(budget, []).append(index)
         for budget, some in sorted(rivals.items()):
@@ -112,7 +112,8 @@ def difference_error(a: Row, b: Row, view: View, metric: str) -> float:
     return math.hypot(*(math.nan if error is None else error for error in errors))
 
 
-def _budget(row: Row, asked: Iterable[float | None]) -> float | None:
+def budget_of(row: Row, asked: Iterable[float | None]) -> float | None:
+    """At which budget a row competes, given those of its rivals; None where at none."""
     budget, nfe = number(row.get("nfe_requested")), number(row.get("nfe"))
     if budget is not None or nfe is None:
         return budget

@@ -69,8 +69,8 @@ class Plot:
 
     @property
     def title(self) -> str:
-        """The model, as readers are told it."""
-        return called(self.curves[0].rows[0], "model")
+        """The models, as readers are told them."""
+        return ", ".join(dict.fromkeys(called(curve.rows[0], "model") for curve in self.curves))
 
     @property
     def log(self) -> bool:

@@ -347,6 +347,7 @@ def test_every_block_is_of_a_known_kind():
         "docs/distributed.md": 4,
         "docs/likelihood.md": 3,
         "docs/metrics.md": 6,
+        "docs/paper.md": 1,
         "docs/results.md": 2,
         "docs/trajectory.md": 2,
     }
