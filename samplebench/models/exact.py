@@ -73,7 +73,6 @@ class KernelDensity(Model):
         drawn = torch.from_numpy(x).reshape(n, *self.shape).to(self.images)
         return drawn, None if classes is None else torch.from_numpy(classes)
 
-
     def draw_from(self, uniforms: Tensor, normals: Tensor, labels: Tensor | None) -> Tensor:
         """The exact draws that these numbers mean, each decided by its own alone.
 

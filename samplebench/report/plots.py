@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from samplebench.report.axes import scale_axes
 from samplebench.report.best import better_words
 from samplebench.report.curves import Plot, StyledCurve, plots_of
 from samplebench.report.labels import labelled
+from samplebench.report.levels import LINE, draw_level
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import number, printable
 from samplebench.results.row import STDERR, value
@@ -68,8 +69,12 @@ def settings() -> Iterator[None]:
 
 
 def _legend(plot: Plot) -> list[tuple[str, dict[str, Any]]]:
-    """Labels with line properties: one for each curve, or, if shorter, colours and then styles."""
-    curves = plot.curves
+    """Labels with line properties, those of the levels last."""
+    return [*_of_curves(plot.curves), *((level.label, LINE) for level in plot.levels)]
+
+
+def _of_curves(curves: Sequence[StyledCurve]) -> list[tuple[str, dict[str, Any]]]:
+    """One for each curve, or, if shorter, colours and then styles."""
     named = [looks.LegendEntry(c.name, c.detail, c.label, c.colour, c.variant) for c in curves]
     names = dict.fromkeys((curve.name, curve.colour) for curve in curves)
     details = dict.fromkeys((curve.detail or "no ρ", curve.variant) for curve in curves)
@@ -108,6 +113,8 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
         )
         for curve in plot.curves:
             _draw_curve(axes, curve, plot.metric)
+        for level in plot.levels:
+            draw_level(axes, level)
         scale_axes(axes, plot, 72 * (_WIDTH - _LEFT - _RIGHT))
         axes.grid(True, which="major", color=RULE, linewidth=0.6)
         axes.set_axisbelow(True)

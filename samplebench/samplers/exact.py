@@ -12,7 +12,7 @@ from samplebench.samplers.step import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from samplebench.timelines.no_steps import ExactView
+    from samplebench.models.views import ExactView
 
 
 @samplers.register(

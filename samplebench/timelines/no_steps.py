@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from samplebench.answers.blame import Blame
-from samplebench.answers.tensors import checked
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.model import Model, draws_exactly, name_of
+from samplebench.models.views import ExactView
 from samplebench.registry import adapters, timelines
 from samplebench.timelines.levels import UnitPixel
 from samplebench.timelines.timeline import Timeline
@@ -20,31 +18,6 @@ from samplebench.timelines.words import Counts, Sweep, Words, sorted_out
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-class ExactView:
-    """What a sampler without steps sees of a model: exact draws of its law.
-
-    Args:
-        bound: the model with its labels.
-    """
-
-    def __init__(self, bound: Bound) -> None:
-        self.bound = bound
-
-    def draw_from(self, uniforms: Tensor, normals: Tensor) -> Tensor:
-        """The draws [N, C, H, W] that these numbers mean, as `KernelDensity.draw_from` says it.
-
-        Raises:
-            UsageError: the model has none, or returned something else than images like these.
-        """
-        bound = self.bound
-        draw: Callable[..., Any] | None = getattr(bound.model, "draw_from", None)
-        if draw is None:
-            raise UsageError(f"{bound.name} has no exact draws")
-        with Blame(bound.name) if bound.blamed else nullcontext():
-            drawn = draw(uniforms, normals, bound.labels)
-        return checked(bound.name, drawn, normals, copy=bound.foreign)
 
 
 @timelines.register("no-steps")

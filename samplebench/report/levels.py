@@ -1,0 +1,66 @@
+"""Values without evaluations: horizontal lines beside the curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from samplebench.results.fields import CONDITIONS, condition_label, number, unevaluated
+from samplebench.results.row import STDERR, Row, value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# What exact draws are to those of a sampler, by which way is better.
+_NAMES = {"lower": "exact draws (floor)", "higher": "exact draws (ceiling)"}
+LINE = {"color": "#5d636e", "linestyle": (0, (5, 2)), "linewidth": 1.3}
+_BAND = {"color": "#5d636e", "alpha": 0.16, "linewidth": 0}
+
+
+@dataclass(frozen=True)
+class Level:
+    """A value that belongs to every NFE.
+
+    Attributes:
+        label: in the legend.
+        row: it is of.
+        metric: it is a value of.
+    """
+
+    label: str
+    row: Row
+    metric: str
+
+    @property
+    def value(self) -> float:
+        return value(self.row, self.metric)
+
+    @property
+    def error(self) -> float:
+        """Its standard error, 0 where there is none."""
+        return number(self.row.get(self.metric + STDERR)) or 0.0
+
+    def ends(self, log: bool) -> list[float]:
+        """What of it and its band an axis should have room for."""
+        found = [self.value - self.error, self.value, self.value + self.error]
+        return [one for one in found if one > 0 or not log]
+
+
+def levels_of(rows: Sequence[Row], metric: str, better: str | None) -> list[Level]:
+    """One for each row of exact draws, told apart by the conditions in which they differ."""
+    found = [row for row in rows if unevaluated(row) and number(row.get(metric)) is not None]
+    name = _NAMES.get(better or "", "exact draws")
+    differing = [key for key in CONDITIONS if len({row.get(key) for row in found}) > 1]
+    return [
+        Level(
+            ", ".join([name, *(condition_label(k, [row.get(k)]) for k in differing)]), row, metric
+        )
+        for row in found
+    ]
+
+
+def draw_level(axes: Axes, level: Level) -> None:
+    """The line and the band of one standard error, all along the horizontal axis."""
+    axes.axhline(level.value, zorder=1.5, **LINE)
+    axes.axhspan(level.value - level.error, level.value + level.error, zorder=0.9, **_BAND)
