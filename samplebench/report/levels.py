@@ -12,8 +12,9 @@ from samplebench.results.row import STDERR, Row, value
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# What exact draws are to those of a sampler, by which way is better.
-_NAMES = {"lower": "exact draws (floor)", "higher": "exact draws (ceiling)"}
+NAME = "exact draws"
+# What these are to a sampler's values, by which way is better.
+_ROLES = {"lower": "floor", "higher": "ceiling"}
 LINE = {"color": "#5d636e", "linestyle": (0, (5, 2)), "linewidth": 1.3}
 _BAND = {"color": "#5d636e", "alpha": 0.16, "linewidth": 0}
 
@@ -24,11 +25,13 @@ class Level:
 
     Attributes:
         label: in the legend.
+        role: "floor", "ceiling", or "" where neither way is better.
         row: it is of.
         metric: it is a value of.
     """
 
     label: str
+    role: str
     row: Row
     metric: str
 
@@ -50,14 +53,14 @@ class Level:
 def levels_of(rows: Sequence[Row], metric: str, better: str | None) -> list[Level]:
     """One for each row of exact draws, told apart by the conditions in which they differ."""
     found = [row for row in rows if unevaluated(row) and number(row.get(metric)) is not None]
-    name = _NAMES.get(better or "", "exact draws")
+    role = _ROLES.get(better or "", "")
+    name = f"{NAME} ({role})" if role else NAME
     differing = [key for key in CONDITIONS if len({row.get(key) for row in found}) > 1]
-    return [
-        Level(
-            ", ".join([name, *(condition_label(k, [row.get(k)]) for k in differing)]), row, metric
-        )
+    labels = [
+        ", ".join([name, *(condition_label(key, [row.get(key)]) for key in differing)])
         for row in found
     ]
+    return [Level(label, role, row, metric) for label, row in zip(labels, found, strict=True)]
 
 
 def draw_level(axes: Axes, level: Level) -> None:

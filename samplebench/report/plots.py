@@ -112,7 +112,7 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
             (_LEFT / _WIDTH, foot / height, 1 - (_LEFT + _RIGHT) / _WIDTH, _AXES_HEIGHT / height)
         )
         for curve in plot.curves:
-            _draw_curve(axes, curve, plot.metric)
+            draw_curve(axes, curve, plot.metric)
         for level in plot.levels:
             draw_level(axes, level)
         scale_axes(axes, plot, 72 * (_WIDTH - _LEFT - _RIGHT))
@@ -122,9 +122,9 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
         axes.set_xlabel("NFE (model evaluations per sample, counted)")
         place = (MARGIN / _WIDTH, 1 - 0.1 / height)
         title = figure.text(*place, "", size=11.5, weight="bold", va="top")
-        _fit(title, plot.title, _WIDTH - 2 * MARGIN)
+        fit(title, plot.title, _WIDTH - 2 * MARGIN)
         metric = figure.text(MARGIN / _WIDTH, 1 - 0.36 / height, "", color=FAINT, va="top")
-        _fit(metric, printable(plot.metric), _WIDTH - 2 * MARGIN, better_words(plot.better))
+        fit(metric, printable(plot.metric), _WIDTH - 2 * MARGIN, better_words(plot.better))
         figure.legend(
             [Line2D([], [], **look) for _, look in entries],
             # Matplotlib before 3.10 leaves labels out that begin with an underscore.
@@ -144,8 +144,12 @@ def draw(plot: Plot, caption: bool = True) -> Figure:
     return figure
 
 
-def _fit(text: Text, words: str, room: float, after: str = "") -> None:
-    """Show as much of `words` as fits into `room` inches, and all of what comes after."""
+def fit(text: Text, words: str, room: float, after: str = "") -> float:
+    """Show as much of `words` as fits into `room` inches, and all of what comes after.
+
+    Returns:
+        Pixels that the text is wide.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = text.get_figure(root=True)
@@ -155,6 +159,7 @@ def _fit(text: Text, words: str, room: float, after: str = "") -> None:
     while len(words) > 1 and text.get_window_extent(renderer).width > room * figure.dpi:
         words = words[:200][: -2 if words.endswith("…") else -1] + "…"
         text.set_text(words + after)
+    return float(text.get_window_extent(renderer).width)
 
 
 def wrapped(label: str) -> str:
@@ -180,7 +185,8 @@ def _lines(text: str, most: int, room: float, size: float) -> list[str]:
     return found
 
 
-def _draw_curve(axes: Axes, curve: StyledCurve, metric: str) -> None:
+def draw_curve(axes: Axes, curve: StyledCurve, metric: str) -> None:
+    """The points of a curve with their error bars, joined."""
     axes.errorbar(
         [value(row, "nfe") for row in curve.rows],
         [value(row, metric) for row in curve.rows],
