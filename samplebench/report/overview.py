@@ -35,11 +35,11 @@ STRIP, _SHEET = 8, 64
 SHOWN = 4
 # Inches, of which a reader sees about 100 pixels each.
 _WIDTH, _MARGIN, _HEAD, _FOOT = 9.0, 0.12, 0.74, 0.4
-_AXES = (0.56, 3.6)  # left and right end
-_COLUMNS, _ACROSS = (4.0, 6.55), 2.33  # left ends of the strips, and their width
+_AXES = (0.56, 3.5)  # left and right end
+_COLUMNS, _ACROSS = (3.86, 6.45), 2.43  # left ends of the strips, and their width
 _CAPTION, _SPACE = 0.22, 0.14  # above a strip; between two below each other
 _LOWEST = 2.9  # the least height of all strips
-_SAMPLE = 0.3  # of a curve
+_SAMPLE = 0.26  # of a curve
 _PALE = "#c6cad1"  # of curves without strips
 # Pixels of a tile, at least: small images keep their edges wherever they are shown.
 _SHARP = 64
@@ -103,29 +103,30 @@ def _cell(row: Row) -> str:
 
 
 def strip_of(row: Row, view: View) -> np.ndarray:
-    """The samples of a row's first seeds side by side on white, uint8 [H, W] or [H, W, C].
-
-    Raises:
-        ValueError: its contact sheet is none.
-    """
+    """The samples of a row's first seeds side by side on white, uint8 [H, W] or [H, W, C]."""
     from PIL import Image
 
     with Image.open(view.sheets[_cell(row)]) as picture:
         sheet = np.asarray(picture)
     rows = -(-min(int(row["num_samples"]), _SHEET) // STRIP)
-    for gap in range(1, sheet.shape[1]):
-        height, over = divmod(sheet.shape[0] - gap * (rows - 1), rows)
-        width, more = divmod(sheet.shape[1] - gap * (STRIP - 1), STRIP)
-        if over == more == 0 and gutter(height, width) == gap:
-            break
-    else:
-        raise ValueError(f"{view.sheets[_cell(row)]} is no contact sheet")
+    height, width, gap = _tiles(sheet.shape[0], sheet.shape[1], rows)
     times = max(1, round(_SHARP / width))
     sharp = sheet[:height].repeat(times, 0).repeat(times, 1)
     step, wide = times * (width + gap), times * width
     apart = np.full_like(sharp[:, : max(2, wide // 10)], 255)
     parts = [part for i in range(STRIP) for part in (apart, sharp[:, i * step : i * step + wide])]
     return np.concatenate(parts[1:], axis=1)
+
+
+def _tiles(height: int, width: int, rows: int) -> tuple[int, int, int]:
+    """Height and width of the tiles of a contact sheet in so many rows, and the gutter's width; a
+    sheet that has none of that width is cut into equal parts."""
+    for gap in range(1, width):
+        high, over = divmod(height - gap * (rows - 1), rows)
+        wide, more = divmod(width - gap * (STRIP - 1), STRIP)
+        if over == more == 0 and gutter(high, wide) == gap:
+            return high, wide, gap
+    return height // rows, width // STRIP, 0
 
 
 class _Page:
@@ -175,9 +176,9 @@ class _Page:
         marks = [(left + part * _SAMPLE) / _WIDTH for part in (0, 0.5, 1)]
         level = 1 - (base - 0.045) / self.height
         self.figure.add_artist(Line2D(marks, [level] * 3, markevery=[1], **look))
-        room = across - used - _SAMPLE - 0.15
+        room = across - used - _SAMPLE - 0.12
         self.say(
-            left + _SAMPLE + 0.07, base, name, room, size=9.5, weight="bold", color=look["color"]
+            left + _SAMPLE + 0.06, base, name, room, size=9, weight="bold", color=look["color"]
         )
 
 
