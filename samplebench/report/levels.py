@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from samplebench.results.fields import CONDITIONS, condition_label, number, unevaluated
+from samplebench.checkpoints.catalog import catalog
+from samplebench.results.fields import (
+    CONDITIONS,
+    condition_label,
+    number,
+    reference_name,
+    unevaluated,
+)
 from samplebench.results.row import STDERR, Row, value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NAME = "exact draws"
-# What these are to a sampler's values, by which way is better.
-_ROLES = {"lower": "floor", "higher": "ceiling"}
+NAME, FLOOR = "exact draws", "exact draws (floor)"
 LINE = {"color": "#5d636e", "linestyle": (0, (5, 2)), "linewidth": 1.3}
 _BAND = {"color": "#5d636e", "alpha": 0.16, "linewidth": 0}
 
@@ -25,13 +30,13 @@ class Level:
 
     Attributes:
         label: in the legend.
-        role: "floor", "ceiling", or "" where neither way is better.
+        floor: whether no sampler is better but by chance: of a distance to the model's own law.
         row: it is of.
         metric: it is a value of.
     """
 
     label: str
-    role: str
+    floor: bool
     row: Row
     metric: str
 
@@ -53,14 +58,20 @@ class Level:
 def levels_of(rows: Sequence[Row], metric: str, better: str | None) -> list[Level]:
     """One for each row of exact draws, told apart by the conditions in which they differ."""
     found = [row for row in rows if unevaluated(row) and number(row.get(metric)) is not None]
-    role = _ROLES.get(better or "", "")
-    name = f"{NAME} ({role})" if role else NAME
     differing = [key for key in CONDITIONS if len({row.get(key) for row in found}) > 1]
-    labels = [
-        ", ".join([name, *(condition_label(key, [row.get(key)]) for key in differing)])
-        for row in found
-    ]
-    return [Level(label, role, row, metric) for label, row in zip(labels, found, strict=True)]
+    levels = []
+    for row in found:
+        floor = better == "lower" and _of_own_law(row)
+        told = (condition_label(key, [row.get(key)]) for key in differing)
+        levels.append(Level(", ".join([FLOOR if floor else NAME, *told]), floor, row, metric))
+    return levels
+
+
+def _of_own_law(row: Row) -> bool:
+    """Whether a row's reference is what the catalogue has of its model: for one in closed form, of
+    draws of its own. To other images the model itself has a distance."""
+    known = catalog().get(str(row.get("model")))
+    return known is not None and known.reference == reference_name(str(row.get("reference")))
 
 
 def draw_level(axes: Axes, level: Level) -> None:

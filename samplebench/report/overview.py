@@ -219,7 +219,7 @@ def draw(plot: Plot, view: View) -> Figure | None:
             image = strip_of(floor.row, view)
             page.strip((_COLUMNS[0], top), image, _ACROSS, NAME, said, LINE)
             n = count_text(floor.row["num_samples"])
-            role = f"the {floor.role}: " if floor.role else ""
+            role = "the floor: " if floor.floor else ""
             lines = (f"{role}{n} draws of the model,", "each without any evaluation")
             for line, text in enumerate(lines):
                 base = top + _CAPTION + 0.14 + 0.17 * line

@@ -30,7 +30,7 @@ class NoSteps(Timeline):
 
     kinds = ("sigma", "discrete", "linear")
     label = "no steps"
-    needs = "a model in closed form"
+    needs = "exact draws of its model"
     least = 0
     usual = "exact"
     words = frozenset()
@@ -47,8 +47,8 @@ class NoSteps(Timeline):
         if not draws_exactly(model):
             who = getattr(model, "id", None) or name_of(model)
             raise UsageError(
-                f"sampler {sampler.name} needs {cls.needs}, and {who} has no exact draws: take "
-                f"{', '.join(_in_closed_form())}"
+                f"sampler {sampler.name} needs {cls.needs}, and {who} has none; models in closed "
+                f"form have them: {', '.join(_in_closed_form())}"
             )
         return cls()
 

@@ -13,6 +13,7 @@ from samplebench.report.terminal import view_text
 from samplebench.results.tables import to_csv
 
 METRIC = "fd-toy"
+OWN = {"model": "digits-exact", "reference": "digits-kde@1a2b3c4d"}
 
 
 def beside(view, value=0.02, stderr=0.004, first=False, **more):
@@ -42,7 +43,7 @@ def test_it_is_a_line_with_a_band(make_view):
     low, high = figure.axes[0].get_ylim()
     assert 0 < low < 0.016 and high > 0.024
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend[-1] == "exact draws (floor)"
+    assert legend[-1] == "exact draws"
     assert figure.axes[0].get_xlim()[0] > 1
     assert "Not drawn" not in plot.caption
 
@@ -95,19 +96,35 @@ def test_the_page_gets_a_level(make_view):
     series = chart_of(view, "").series
     (level,) = [one for one in series if one.level]
     (mark,) = level.points
-    assert level.name == "exact draws (floor)"
+    assert level.name == "exact draws"
     assert (mark.y, mark.low, mark.high) == (0.02, pytest.approx(0.016), pytest.approx(0.024))
     assert {"rho", "grid"}.isdisjoint(level.facets) and level.facets["sampler"] == "exact"
     assert facets_of(row).keys() < facets_of(view.rows[0]).keys()
 
 
-@pytest.mark.parametrize(("better", "word"), [("lower", " (floor)"), ("higher", " (ceiling)")])
-def test_it_is_called_by_what_is_better(make_view, better, word):
+@pytest.mark.parametrize(
+    ("better", "more", "floor"),
+    [
+        ("lower", OWN, True),
+        ("lower", {**OWN, "model": "digits-cld-exact"}, True),
+        # To real digits the kernel density is farther than some samplers with few steps.
+        ("lower", {**OWN, "reference": "digits@1a2b3c4d"}, False),
+        ("lower", {**OWN, "model": "digits-exact-uncond"}, False),
+        ("lower", {**OWN, "model": "somebody's"}, False),
+        # Samples that vary less may be more precise.
+        ("higher", OWN, False),
+    ],
+)
+def test_it_is_a_floor_to_the_models_own_law(make_view, better, more, floor):
     view = make_view()
     for score in view.scores.values():
         score["value"]["better"] = better
+    for row in view.rows:
+        row |= more
     beside(view)
-    assert [level.label for level in plots_of(view)[0].levels] == [f"exact draws{word}"]
+    (level,) = plots_of(view)[0].levels
+    assert level.floor is floor
+    assert level.label == ("exact draws (floor)" if floor else "exact draws")
 
 
 def test_of_several_each_says_what_tells_it_apart(make_view):
@@ -115,7 +132,7 @@ def test_of_several_each_says_what_tells_it_apart(make_view):
     for n in (500, 1000):
         beside(view, num_samples=n)
     labels = [level.label for level in plots_of(view)[0].levels]
-    assert labels == ["exact draws (floor), N=500", "exact draws (floor), N=1000"]
+    assert labels == ["exact draws, N=500", "exact draws, N=1000"]
 
 
 def test_alone_it_has_no_figure(make_view):

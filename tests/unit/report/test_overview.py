@@ -13,7 +13,7 @@ from samplebench.report import write_report
 from samplebench.report.curves import plots_of
 from samplebench.report.overview import STRIP, chosen, draw, strip_of, write_overviews
 from samplebench.results.fields import hashes_of
-from tests.unit.report.test_levels import beside
+from tests.unit.report.test_levels import OWN, beside
 
 METRIC = "fd-toy"
 
@@ -98,6 +98,8 @@ def texts(figure):
 
 def test_it_tells_samplers_nfe_values_and_the_floor(make_view):
     view = with_samplers(make_view(), {"a": 1.0, "b": 20.0})
+    for each in view.rows:
+        each |= OWN
     row = beside(view)
     view = replace(view, sheets={**view.sheets, row["cell"]: next(iter(view.sheets.values()))})
     figure = draw(plots_of(view)[0], view)

@@ -123,14 +123,14 @@ def test_no_word_of_a_grid_makes_another_cell():
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_network_has_none_and_is_told_who_does(name, refused):
     words = Request.of(model=name, sampler="exact")
-    text = refused(lambda: planning.make(words), UsageError, f"{name} has no exact draws", *CLOSED)
-    assert text.startswith("sampler exact needs a model in closed form")
+    text = refused(lambda: planning.make(words), UsageError, f"{name} has none", *CLOSED)
+    assert text.startswith("sampler exact needs exact draws of its model")
 
 
 def test_the_command_ends_with_a_line(capsys, tmp_path):
     code = main(["run", "--model", "digits-vp", "--sampler", "exact", "--out", str(tmp_path / "o")])
     err = capsys.readouterr().err
-    assert code == 2 and "digits-vp has no exact draws: take digits-exact" in err
+    assert code == 2 and "digits-vp has none; models in closed form have them: digits-exact" in err
     assert not (tmp_path / "o").exists()
 
 
