@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samplebench.checkpoints.catalog import catalog
 from samplebench.results.fields import (
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAME, FLOOR = "exact draws", "exact draws (floor)"
-LINE = {"color": "#5d636e", "linestyle": (0, (5, 2)), "linewidth": 1.3}
-_BAND = {"color": "#5d636e", "alpha": 0.16, "linewidth": 0}
+LINE: dict[str, Any] = {"color": "#5d636e", "linestyle": (0, (5, 2)), "linewidth": 1.3}
+_BAND: dict[str, Any] = {"color": "#5d636e", "alpha": 0.16, "linewidth": 0}
 
 
 @dataclass(frozen=True)

@@ -256,8 +256,9 @@ def write_overviews(view: View, folder: Path) -> list[Path]:
     """Write `<model>.<metric>.overview.svg` and `.png` for each with samples of its curves."""
     written = []
     for plot in plots_of(labelled(view)):
-        figure = draw(plot, view)
-        for kind in ("svg", "png") if figure is not None else ():
+        if (figure := draw(plot, view)) is None:
+            continue
+        for kind in ("svg", "png"):
             path = Path(folder) / f"{figure_stem(plot.model, plot.metric)}.overview.{kind}"
             written.append(write_atomic(path, render(figure, kind), sync=False))
     return written
