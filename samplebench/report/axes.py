@@ -65,11 +65,11 @@ def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
     rows = [row for curve in plot.curves for row in curve.rows]
     values = [value(row, plot.metric) for row in rows]
     errors = [number(row.get(plot.metric + STDERR)) or 0.0 for row in rows]
-    beside = [end for level in plot.levels for end in level.ends(plot.log)]
     axes.set(xscale="log")
     if plot.log:
-        low = min(*(v - e for v, e in zip(values, errors, strict=True)), *beside) / 1.12
-        high = max(*(v + e for v, e in zip(values, errors, strict=True)), *beside) * 1.12
+        ends = [end for level in plot.levels for end in level.ends(plot.log)]
+        low = min([v - e for v, e in zip(values, errors, strict=True)] + ends) / 1.12
+        high = max([v + e for v, e in zip(values, errors, strict=True)] + ends) * 1.12
         axes.set(yscale="log", ylim=(low, high))
         axes.yaxis.set_major_locator(FixedLocator(_value_ticks(low, high)))
         axes.yaxis.set_minor_locator(FixedLocator([]))

@@ -8,7 +8,7 @@ from typing import Any
 
 from samplebench.report import looks
 from samplebench.report.best import direction
-from samplebench.report.levels import Level, levels_of
+from samplebench.report.levels import ExactLevel, levels_of
 from samplebench.report.looks import DASHES as DASHES
 from samplebench.report.looks import MARKERS as MARKERS
 from samplebench.report.looks import PALETTE as PALETTE
@@ -68,7 +68,7 @@ class Plot:
     curves: list[StyledCurve]
     caption: str
     better: str | None
-    levels: list[Level] = field(default_factory=list)
+    levels: list[ExactLevel] = field(default_factory=list)
 
     @property
     def title(self) -> str:

@@ -25,7 +25,7 @@ _BAND: dict[str, Any] = {"color": "#5d636e", "alpha": 0.16, "linewidth": 0}
 
 
 @dataclass(frozen=True)
-class Level:
+class ExactLevel:
     """A value that belongs to every NFE.
 
     Attributes:
@@ -55,7 +55,7 @@ class Level:
         return [one for one in found if one > 0 or not log]
 
 
-def levels_of(rows: Sequence[Row], metric: str, better: str | None) -> list[Level]:
+def levels_of(rows: Sequence[Row], metric: str, better: str | None) -> list[ExactLevel]:
     """One for each row of exact draws, told apart by the conditions in which they differ."""
     found = [row for row in rows if unevaluated(row) and number(row.get(metric)) is not None]
     differing = [key for key in CONDITIONS if len({row.get(key) for row in found}) > 1]
@@ -63,7 +63,7 @@ def levels_of(rows: Sequence[Row], metric: str, better: str | None) -> list[Leve
     for row in found:
         floor = better == "lower" and _of_own_law(row)
         told = (condition_label(key, [row.get(key)]) for key in differing)
-        levels.append(Level(", ".join([FLOOR if floor else NAME, *told]), floor, row, metric))
+        levels.append(ExactLevel(", ".join([FLOOR if floor else NAME, *told]), floor, row, metric))
     return levels
 
 
@@ -74,7 +74,7 @@ def _of_own_law(row: Row) -> bool:
     return known is not None and known.reference == reference_name(str(row.get("reference")))
 
 
-def draw_level(axes: Axes, level: Level) -> None:
+def draw_level(axes: Axes, level: ExactLevel) -> None:
     """The line and the band of one standard error, all along the horizontal axis."""
     axes.axhline(level.value, zorder=1.5, **LINE)
     axes.axhspan(level.value - level.error, level.value + level.error, zorder=0.9, **_BAND)

@@ -46,7 +46,7 @@ _SHARP = 64
 
 
 @dataclass(frozen=True)
-class Choice:
+class Showcase:
     """Which curves have strips, and at which budgets.
 
     Attributes:
@@ -59,7 +59,7 @@ class Choice:
     curves: list[tuple[StyledCurve, Row, Row]]
 
 
-def chosen(plot: Plot, kept: Collection[str]) -> Choice | None:
+def chosen(plot: Plot, kept: Collection[str]) -> Showcase | None:
     """The curves whose samples are shown; None where there are none.
 
     The low budget is the smallest at which most curves have samples, the high one the largest. Of a
@@ -89,7 +89,7 @@ def chosen(plot: Plot, kept: Collection[str]) -> Choice | None:
         best.setdefault(each[0].name, each)
     places = np.linspace(0, len(best) - 1, min(SHOWN, len(best))).round().astype(int)
     found = [*best.values()]
-    return Choice(low, high, [found[place] for place in places]) if found else None
+    return Showcase(low, high, [found[place] for place in places]) if found else None
 
 
 def _budget(row: Row) -> float:
@@ -233,7 +233,7 @@ def _said(row: Row, metric: str, budget: float) -> str:
     return text if number(row.get("nfe")) == budget else f"NFE {count_text(row.get('nfe'))}: {text}"
 
 
-def _draw_curves(page: _Page, plot: Plot, found: Choice, low: float) -> None:
+def _draw_curves(page: _Page, plot: Plot, found: Showcase, low: float) -> None:
     """All curves, those with strips in colour, and the levels."""
     axes = page.box(_AXES[0], _HEAD, _AXES[1], low - 0.42)
     shown = [curve for curve, *_ in found.curves]

@@ -19,7 +19,7 @@ from samplebench.report.chart import (
 )
 from samplebench.report.curves import Plot, StyledCurve, barred, plots_of
 from samplebench.report.layout import Column, condense
-from samplebench.report.levels import Level
+from samplebench.report.levels import ExactLevel
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import (
     CONDITIONS,
@@ -132,7 +132,7 @@ def _series(plot: Plot, curve: StyledCurve, view: View) -> Series:
     )
 
 
-def _level(plot: Plot, level: Level, view: View) -> Series:
+def _level(plot: Plot, level: ExactLevel, view: View) -> Series:
     return Series(
         figure=figure_key(plot.model, plot.metric),
         name=level.label,

@@ -12,6 +12,8 @@ from samplebench.checkpoints.catalog import catalog
 from samplebench.cli import main
 from samplebench.errors import UsageError
 from samplebench.registry import adapters
+from samplebench.regression import load_rows
+from samplebench.results.columns import fault
 from samplebench.sampling.setting import prepare
 
 CLOSED = [name for name, entry in catalog().items() if adapters.entry(entry.format).exact]
@@ -105,6 +107,12 @@ def test_their_distance_is_the_floor(tmp_path):
     (row,) = frame.to_dict("records")
     assert row["fd-digits"] == pytest.approx(0.11, abs=0.02)
     assert (row["nfe"], row["depth"], row["steps"], row["discretization"]) == (0, 0, 0, "no steps")
+    (written,) = load_rows(tmp_path).rows
+    assert fault(written) == ""
+    # Whoever makes a step has evaluated something.
+    for steps in (3, None):
+        assert fault({**written, "steps": steps}) == "nfe is 0, not above 0"
+    assert fault({**written, "nfe": -1}).startswith("nfe is -1")
 
 
 def test_no_word_of_a_grid_makes_another_cell():
