@@ -88,6 +88,8 @@ def _unfit(entry: Checkpoint, sampler: str | Callable[..., Any]) -> str:
         return f"needs {own.timeline.needs}"
     if not solver.entry.draws:
         return "encodes images and draws none"
+    if not solver.timeline.evaluates:
+        return "is what all others are compared with"
     if not solver.timeline.budgeted:
         return "chooses its steps for a tolerance and takes no budget"
     return ""

@@ -68,8 +68,9 @@ def scale_axes(axes: Axes, plot: Plot, length: float, size: float = 10) -> None:
     errors = [number(row.get(plot.metric + STDERR)) or 0.0 for row in rows]
     axes.set(xscale="log")
     if plot.log:
-        low = min(v - e for v, e in zip(values, errors, strict=True)) / 1.12
-        high = max(v + e for v, e in zip(values, errors, strict=True)) * 1.12
+        ends = [end for level in plot.levels for end in level.ends(plot.log)]
+        low = min([v - e for v, e in zip(values, errors, strict=True)] + ends) / 1.12
+        high = max([v + e for v, e in zip(values, errors, strict=True)] + ends) * 1.12
         axes.set(yscale="log", ylim=(low, high))
         axes.yaxis.set_major_locator(FixedLocator(_value_ticks(low, high)))
         axes.yaxis.set_minor_locator(FixedLocator([]))

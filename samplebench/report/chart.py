@@ -83,6 +83,7 @@ class Series:
         colour: hue and filling, of what colours tell apart (samplers), see `looks`.
         variant: marker and dash, of what those tell apart (rho, conditions).
         line: whether its points are joined.
+        level: whether its one point is a horizontal line, with its error band, for any x.
         band: "error" bars become a shaded band around the line; "range" is the spread of
             repeated measurements.
     """
@@ -94,6 +95,7 @@ class Series:
     colour: int = 0
     variant: int = 0
     line: bool = True
+    level: bool = False
     band: str = "error"
 
 

@@ -23,6 +23,7 @@ from samplebench.results.fields import (
     metrics_of,
     number,
     printable,
+    unevaluated,
 )
 from samplebench.results.record import ExtractorCondition, Score
 from samplebench.results.tables import to_csv
@@ -60,8 +61,9 @@ def summary_of(view: View) -> str:
     if not view.rows:
         return "No result yet."
     models = list(dict.fromkeys(called(row, "model") for row in view.rows))
-    grids = list(dict.fromkeys(grid_label(row, "ρ") for row in view.rows))
-    nfe = sorted(value for row in view.rows if (value := number(row.get("nfe"))) is not None)
+    stepped = [row for row in view.rows if not unevaluated(row)]
+    grids = list(dict.fromkeys(grid_label(row, "ρ") for row in stepped or view.rows))
+    nfe = sorted(value for row in stepped if (value := number(row.get("nfe"))) is not None)
     parts = [
         f"{counted(len(_distinct(view, 'sampler', 'params')), 'sampler setting')} on "
         + (models[0] if len(models) == 1 else counted(len(models), "model")),

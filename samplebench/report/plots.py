@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from samplebench.report.axes import scale_axes
 from samplebench.report.best import better_words
 from samplebench.report.curves import Plot, StyledCurve, plots_of
 from samplebench.report.labels import labelled
+from samplebench.report.levels import LINE, draw_level
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import number, printable
 from samplebench.results.row import STDERR, value
@@ -77,8 +78,12 @@ def settings(changes: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None
 
 
 def legend_of(plot: Plot) -> list[tuple[str, dict[str, Any]]]:
-    """Labels with line properties: one for each curve, or, if shorter, colours and then styles."""
-    curves = plot.curves
+    """Labels with line properties, those of the levels last."""
+    return [*_of_curves(plot.curves), *((level.label, LINE) for level in plot.levels)]
+
+
+def _of_curves(curves: Sequence[StyledCurve]) -> list[tuple[str, dict[str, Any]]]:
+    """One for each curve, or, if shorter, colours and then styles."""
     named = [looks.LegendEntry(c.name, c.detail, c.label, c.colour, c.variant) for c in curves]
     names = dict.fromkeys((curve.name, curve.colour) for curve in curves)
     details = dict.fromkeys((curve.detail or "no ρ", curve.variant) for curve in curves)
@@ -149,6 +154,8 @@ def draw_curves(axes: Axes, plot: Plot, length: float) -> None:
     """The curves of a plot on axes that fit them, whose NFE axis has `length` points."""
     for curve in plot.curves:
         draw_curve(axes, curve, plot.metric)
+    for level in plot.levels:
+        draw_level(axes, level)
     scale_axes(axes, plot, length)
     axes.grid(True, which="major", color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -156,8 +163,12 @@ def draw_curves(axes: Axes, plot: Plot, length: float) -> None:
     axes.set_xlabel("NFE (model evaluations per sample, counted)")
 
 
-def fit(text: Text, words: str, room: float, after: str = "") -> None:
-    """Show as much of `words` as fits into `room` inches, and all of what comes after."""
+def fit(text: Text, words: str, room: float, after: str = "") -> float:
+    """Show as much of `words` as fits into `room` inches, and all of what comes after.
+
+    Returns:
+        Pixels that the text is wide.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = text.get_figure(root=True)
@@ -167,6 +178,7 @@ def fit(text: Text, words: str, room: float, after: str = "") -> None:
     while len(words) > 1 and text.get_window_extent(renderer).width > room * figure.dpi:
         words = words[:200][: -2 if words.endswith("…") else -1] + "…"
         text.set_text(words + after)
+    return float(text.get_window_extent(renderer).width)
 
 
 def unhidden(label: str) -> str:

@@ -65,6 +65,11 @@ def check_solver(name: str, solver: Solver) -> None:
     """Raises `UsageError` where a sampler cannot follow a guidance."""
     if not solver.entry.draws:
         raise UsageError(f"sampler {solver.name} follows no guidance: it encodes images")
+    if not solver.timeline.evaluates:
+        raise UsageError(
+            f"sampler {solver.name} follows no guidance: it never asks the model for anything; "
+            "leave it out, or drop the guidance"
+        )
     if name == "classifier" and not (solver.entry.guided or asks_denoiser(solver.timeline)):
         raise UsageError(
             f"sampler {solver.name} follows no guidance by a classifier here; respaced and ddim "

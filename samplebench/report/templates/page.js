@@ -22,7 +22,7 @@ const passes = (of) => facets.every((f) => of[f.key] === undefined || state.on[f
 
 // For each value of a facet a mark of what is its own: hue, marker and dash, or all of it. None if two are alike.
 function swatches(facet) {
-  const shown = chart.series.filter((s) => s.facets[facet.key] !== undefined && s.band !== "range");
+  const shown = chart.series.filter((s) => s.facets[facet.key] !== undefined && s.band !== "range" && !s.level);
   const count = new Set(shown.map((s) => s.facets[facet.key])).size;
   for (const [kind, look] of [["hue", (s) => s.colour], ["style", (s) => s.variant], ["whole", (s) => `${s.colour} ${s.variant}`]]) {
     const pairs = new Set(shown.map((s) => JSON.stringify([s.facets[facet.key], look(s)])));
@@ -139,7 +139,7 @@ const sizeOf = (area) => ({ width: area.clientWidth, height: area.clientWidth < 
 
 const PAPER = { width: 680, height: 420 }; // CSS pixels between the margins of A4 and Letter
 
-const entry = (s) => sample(`var(--hue${s.colour % HUES})`, s.line && s.points.length > 1 ? s.variant : null, symbolOf(s, s.points[0]));
+const entry = (s) => s.level ? sample("var(--faint)", 1, null) : sample(`var(--hue${s.colour % HUES})`, s.line && s.points.length > 1 ? s.variant : null, symbolOf(s, s.points[0]));
 
 async function paint(plot, printed = false) {
   plot.box.hidden = !passes(plot.figure.facets);
@@ -148,7 +148,7 @@ async function paint(plot, printed = false) {
   const { traces, layout } = drawing(figureNow(plot), list, axisNow(plot), look, state.bands, size, state.zoom[plot.figure.key]);
   if (printed) Object.assign(layout, { ...size, autosize: false });
   await Plotly.react(plot.area, traces, layout, { displayModeBar: false, doubleClick: false });
-  const entries = list.filter((s) => s.band !== "range" && placed(s, axisNow(plot)).length);
+  const entries = list.filter((s) => s.band !== "range" && (s.level || placed(s, axisNow(plot)).length));
   plot.legend.replaceChildren(...entries.map((s) => make("li", {}, entry(s), make("span", { textContent: s.name }))));
   plot.area.dataset.series = entries.length;
   plot.area.dataset.axis = state.x[plot.figure.key];

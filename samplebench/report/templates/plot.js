@@ -75,9 +75,24 @@ function tracesOf(series, axis, log, look, bands, share) {
   return traces;
 }
 
+// A value for any x: a line from end to end, and its band. Points lie where others do, to hover at.
+function level(series, xs, axis, log, look, bands) {
+  const [point] = series.points, far = axis.log ? 1e3 : 1;
+  if (log && point.y <= 0) return [];
+  const [low, high] = xs.length ? [Math.min(...xs), Math.max(...xs)] : [1, 100];
+  const x = [low / far, ...new Set(xs.sort((a, b) => a - b)), high * far];
+  const at = x.map((place) => ({ ...point, at: place }));
+  const shade = bands && point.low !== null ? [band(at, look.faint, log, 0.16)] : [];
+  return [...shade, {
+    name: escaped(series.name), showlegend: true, mode: "lines", x, y: x.map(() => point.y),
+    text: x.map(() => point.hover.map(escaped).join("<br>")), customdata: x.map(() => point.to), hovertemplate: "%{text}<extra></extra>",
+    line: { color: look.faint, width: 1.5, dash: "dash" },
+  }];
+}
+
 // What of these series a log axis does not show, in words.
 function unseen(list, axis, bands) {
-  const points = list.flatMap((s) => placed(s, axis));
+  const points = list.flatMap((s) => (s.level ? s.points : placed(s, axis)));
   const values = points.filter((p) => p.y <= 0).length;
   const cut = bands ? points.filter((p) => p.y > 0 && p.low !== null && p.low <= 0).length : 0;
   return [
@@ -134,9 +149,10 @@ function axisOf(axis, values, pixels, look, range) {
 
 function drawing(figure, list, axis, look, bands, size, ranges = {}) {
   const share = 0.16 * Math.min(1, Math.max(0.35, 6 / list.length)); // many bands over each other stay pale
-  const traces = list.flatMap((series) => tracesOf(series, axis, figure.y.log, look, bands, share));
+  const curves = list.filter((s) => !s.level).flatMap((series) => tracesOf(series, axis, figure.y.log, look, bands, share));
+  const xs = curves.filter((t) => t.hoverinfo !== "skip").flatMap((t) => t.x).filter((v) => v > 0);
+  const traces = [...list.filter((s) => s.level).flatMap((series) => level(series, xs, axis, figure.y.log, look, bands)), ...curves];
   const drawn = traces.filter((t) => t.hoverinfo !== "skip");
-  const xs = drawn.flatMap((t) => t.x).filter((v) => v > 0);
   const ys = traces.flatMap((t) => t.y.flatMap((y, i) => {
     const bar = t.error_y;
     return bar && y !== null ? [y, y + bar.array[i], y - bar.arrayminus[i]] : [y];

@@ -266,6 +266,8 @@ def test_report_writes_the_same_files_again(make_view, tmp_path):
         "figures/toy-model.fd-toy.svg",
         "figures/toy-model.fd-toy.png",
         "report.html",
+        "figures/toy-model.fd-toy.overview.svg",
+        "figures/toy-model.fd-toy.overview.png",
     ]
     again = write_report(view, tmp_path / "two")
     assert {k: p.read_bytes() for k, p in paths.items()} == {
