@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from samplebench.errors import UsageError, unknown
 from samplebench.report.best import better_words, direction
 from samplebench.report.curves import Plot, StyledCurve, curves_of, drawable
+from samplebench.report.levels import ExactLevel, levels_of
 from samplebench.report.looks import apart
 from samplebench.results.fields import CONDITIONS, called, counted, number, printable, unguarded
 from samplebench.results.row import COLUMNS, INTEGERS, STDERR, STRINGS, Row, suffix_of
@@ -93,7 +94,8 @@ def _plot(frame: pd.DataFrame, metric: str | None) -> Plot:
         )
     _check_apart(shown, name)
     view = View("", shown, {}, {})
-    return Plot("", name, _curves(view), "", direction(name, view))
+    better = direction(name, view)
+    return Plot("", name, _curves(view), "", better, _levels(rows, name, better))
 
 
 def _check_columns(frame: pd.DataFrame) -> None:
@@ -171,6 +173,18 @@ def _check_apart(rows: Sequence[Row], metric: str) -> None:
                 f"({other:.6g} and {value:.6g}); keep one, or name their samplers apart: "
                 "frame['sampler'] += ' new'"
             )
+
+
+def _levels(rows: Sequence[Row], metric: str, better: str | None) -> list[ExactLevel]:
+    """Exact draws of every model; with several models, the label begins with its model."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    if len(models) == 1:
+        return levels_of(rows, metric, better)
+    return [
+        replace(level, label=f"{called(level.row, 'model')}: {level.label}")
+        for model in models
+        for level in levels_of([row for row in rows if row["model"] == model], metric, better)
+    ]
 
 
 def _curves(view: View) -> list[StyledCurve]:

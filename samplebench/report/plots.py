@@ -152,15 +152,20 @@ def draw(plot: Plot, caption: bool = True, kind: type[Figure] | None = None) -> 
 
 def draw_curves(axes: Axes, plot: Plot, length: float) -> None:
     """The curves of a plot on axes that fit them, whose NFE axis has `length` points."""
-    for curve in plot.curves:
-        draw_curve(axes, curve, plot.metric)
-    for level in plot.levels:
-        draw_level(axes, level)
+    draw_values(axes, plot)
     scale_axes(axes, plot, length)
     axes.grid(True, which="major", color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("NFE (model evaluations per sample, counted)")
+
+
+def draw_values(axes: Axes, plot: Plot, **looks: float) -> None:
+    """All that a plot has, curves as `draw_curve` takes them, and levels."""
+    for curve in plot.curves:
+        draw_curve(axes, curve, plot.metric, **looks)
+    for level in plot.levels:
+        draw_level(axes, level)
 
 
 def fit(text: Text, words: str, room: float, after: str = "") -> float:

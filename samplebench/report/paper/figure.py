@@ -14,7 +14,7 @@ from samplebench.report.names import figure_stem
 from samplebench.report.paper.table import ARROWS
 from samplebench.report.plots import (
     RULE,
-    draw_curve,
+    draw_values,
     fit,
     legend_of,
     lines_of,
@@ -70,8 +70,7 @@ def draw_for_paper(plot: Plot) -> Figure:
     with settings(_CHANGES):
         figure = Figure(figsize=(_WIDTH, _AXES_HEIGHT), facecolor="white")
         axes = figure.add_axes((0.15, 0.2, 0.8, 0.75))
-        for curve in plot.curves:
-            draw_curve(axes, curve, plot.metric, cap=1.5, bar=0.7)
+        draw_values(axes, plot, cap=1.5, bar=0.7)
         scale_axes(axes, plot, 72 * (_WIDTH - 0.5), _SIZE)
         axes.grid(True, which="major", color=RULE, linewidth=0.4)
         axes.set_axisbelow(True)

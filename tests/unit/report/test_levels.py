@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+import samplebench as sb
 from samplebench.report.best import contests
 from samplebench.report.curves import plots_of
 from samplebench.report.html import summary_of
+from samplebench.report.paper.figure import draw_for_paper
 from samplebench.report.plots import draw
 from samplebench.report.sweep import chart_of, facets_of, table_of
 from samplebench.report.terminal import view_text
-from samplebench.results.tables import to_csv
+from samplebench.results.tables import to_csv, to_frame
 
 METRIC = "fd-toy"
 OWN = {"model": "digits-exact", "reference": "digits-kde@1a2b3c4d"}
@@ -141,3 +143,13 @@ def test_alone_it_has_no_figure(make_view):
     view.rows[:] = [row]
     assert plots_of(view) == [] and chart_of(view, "").figures == []
     assert "no steps" in summary_of(view)
+
+
+def test_every_figure_of_it_draws_what_its_legend_names(make_view):
+    """The report's, a paper's and that of a frame."""
+    view = make_view()
+    beside(view)
+    (plot,) = plots_of(view)
+    for figure in (draw(plot), draw_for_paper(plot), sb.plot(to_frame(view.rows))):
+        named = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert "exact draws" in named and level_line(figure)[0] == 0.02
