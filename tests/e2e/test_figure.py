@@ -3,7 +3,6 @@ ticks at measured values, slopes of orders."""
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -91,6 +90,11 @@ def bright(page):
     return page.evaluate(BRIGHT)
 
 
+def settle(page):
+    """Until what the page does after a choice is done."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 30)))")
+
+
 def keyboard(page, selector):
     """Puts the keyboard on an element as a Tab does, which a call of focus() after a key is."""
     page.keyboard.press("Shift")
@@ -126,7 +130,7 @@ def test_a_curve_its_name_and_its_rows_light_each_other(figures, opened):
         assert names == [top] and len(page.evaluate(ROWS)) == 2
 
 
-def test_arrow_keys_walk_the_rows(figures, opened):
+def test_the_keyboard_walks_the_rows_and_hides_curves(figures, opened):
     with opened(figures) as page:
         head(page, "NFE")
         rows = page.locator("table.sortable tbody tr[tabindex='0']")
@@ -142,6 +146,14 @@ def test_arrow_keys_walk_the_rows(figures, opened):
         assert bright(page)[0][1] == first
         page.locator("#filter").fill("unipc")
         assert "unipc" in rows.inner_text()
+        keyboard(page, ".legend button")
+        page.keyboard.press("Enter")
+        page.locator('.plot[data-series="11"]').wait_for()
+        assert page.locator("figure:first-of-type .legend li").count() == 12
+        assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
+        assert len(bright(page)[0][1]) == 11  # what is hidden is not in front
+        page.keyboard.press("Enter")
+        page.locator('.plot[data-series="12"]').first.wait_for()
 
 
 def boxes(page, selector):
@@ -153,7 +165,7 @@ def touch(one, other, gap=0.5):
     return all(one[i] + gap < other[i + 2] and other[i] + gap < one[i + 2] for i in (0, 1))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_names_at_lines_are_legible_and_clear_of_everything(crowd, opened, scheme):
     with opened(crowd, scheme=scheme) as page:
         names = boxes(page, "figure:first-of-type .ends text")
@@ -191,7 +203,7 @@ def test_a_zoom_moves_the_names(figures, opened):
         page.mouse.down()
         page.mouse.move(box["x"] + 400, box["y"] + 300, steps=4)
         page.mouse.up()
-        page.wait_for_timeout(300)
+        settle(page)
         frame = boxes(page, ".plot .nsewdrag")[0]
         after = boxes(page, "figure:first-of-type .ends text")
         assert after and after != before
@@ -214,19 +226,13 @@ def ticks(page):
     return axis[0], axis[1]
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_ticks_stand_at_measured_values(figures, opened, width):
-    with opened(figures, width) as page:
-        every, labelled = ticks(page)
-        assert every == list(NFE) and set(labelled) <= set(NFE) and {5, 50} <= set(labelled)
-        assert len(labelled) == 11 if width > 600 else 4 <= len(labelled) < 11  # 35 or 36
-        texts = boxes(page, "figure:first-of-type .xaxislayer-above .xtick text")
-        assert len(texts) == len(labelled)
-        ordered = sorted(texts)
-        assert all(left[2] < right[0] for left, right in pairwise(ordered))
-        page.locator('.axes button[data-axis="time"]').first.click()
-        page.locator('.plot[data-axis="time"]').first.wait_for()
-        assert ticks(page)[0] == []
+def ticks_stand_at_measured_values(page, width):
+    every, labelled = ticks(page)
+    assert every == list(NFE) and set(labelled) <= set(NFE) and {5, 50} <= set(labelled)
+    assert len(labelled) == 11 if width > 600 else 4 <= len(labelled) < 11  # 35 or 36
+    texts = boxes(page, "figure:first-of-type .xaxislayer-above .xtick text")
+    assert len(texts) == len(labelled)
+    assert all(left[2] < right[0] for left, right in pairwise(sorted(texts)))
 
 
 SLOPES = """document.querySelector(".plot").layout.shapes.map((s) =>
@@ -234,8 +240,9 @@ SLOPES = """document.querySelector(".plot").layout.shapes.map((s) =>
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_slopes_of_orders_are_beside_the_curves(figures, opened, width):
+def test_ticks_and_slopes_stand_at_the_points(figures, opened, width):
     with opened(figures, width) as page:
+        ticks_stand_at_measured_values(page, width)
         drawn = page.evaluate(SLOPES)
         assert len(drawn) >= 2 and {name for name, *_ in drawn} <= {f"order {p}" for p in ORDERS}
         marks = [mark for place in range(6) for mark in points(place)]
@@ -253,26 +260,39 @@ def test_slopes_of_orders_are_beside_the_curves(figures, opened, width):
         ranges = "['xaxis', 'yaxis'].map((a) => document.querySelector('.plot').layout[a].range)"
         with_them = page.evaluate(ranges)
         page.evaluate("document.getElementById('guides').click()")
-        page.wait_for_timeout(100)
+        settle(page)
         assert page.evaluate("document.querySelector('.plot').layout.shapes ?? []") == []
         assert page.evaluate(ranges) == with_them and page.url.endswith("#guides=off")
         page.evaluate("document.getElementById('guides').click()")
         page.locator('.axes button[data-axis="linear"]').first.click()  # there they are no lines
-        page.wait_for_timeout(100)
+        settle(page)
         assert page.evaluate("document.querySelector('.plot').layout.shapes ?? []") == []
 
 
+# All that can be chosen, as it is shown.
+SEEN = """() => [
+    [...document.querySelectorAll("[aria-pressed]")].map((e) =>
+        [e.textContent, e.getAttribute("aria-pressed")]),
+    [...document.querySelectorAll(".plot")].map((e) =>
+        [e.dataset.series, e.dataset.axis, e.layout.yaxis.type]),
+    [...document.querySelectorAll("input")].map((e) => [e.value, e.checked]),
+    [...document.querySelectorAll("tbody tr:not([hidden])")].map((e) => e.textContent),
+    [...document.querySelectorAll("th")].map((e) => e.getAttribute("aria-sort")),
+]"""
+# Which of some addresses change it.
+CHANGING = f"""async (hashes) => {{
+    const seen = {SEEN}, first = JSON.stringify(seen()), found = [];
+    for (const hash of hashes) {{
+        location.hash = hash;
+        await new Promise((done) => addEventListener("hashchange", () => setTimeout(done, 20)));
+        if (JSON.stringify(seen()) !== first) found.push(hash);
+    }}
+    return found;
+}}"""
+
+
 def seen(page):
-    """All that can be chosen, as it is shown."""
-    return page.evaluate(
-        """[
-        ["pressed", ...[...document.querySelectorAll("[aria-pressed]")].map((e) => [e.textContent, e.getAttribute("aria-pressed")])],
-        [...document.querySelectorAll(".plot")].map((e) => [e.dataset.series, e.dataset.axis, e.layout.yaxis.type]),
-        [...document.querySelectorAll("input")].map((e) => [e.value, e.checked]),
-        [...document.querySelectorAll("tbody tr:not([hidden])")].map((e) => e.textContent),
-        [...document.querySelectorAll("th")].map((e) => e.getAttribute("aria-sort")),
-    ]"""  # noqa: E501
-    )
+    return page.evaluate(SEEN)
 
 
 CHOICES = {
@@ -293,10 +313,10 @@ def test_the_address_has_what_is_chosen(figures, opened, browser):
         first, addresses = seen(page), []
         for choose in CHOICES.values():
             choose(page)
-            page.wait_for_timeout(60)
+            settle(page)
             addresses.append(page.url)
             other.evaluate("(hash) => { location.hash = hash; }", page.url.partition("#")[2])
-            other.wait_for_timeout(120)
+            settle(other)
             assert seen(other) == seen(page) != first, page.url
         assert len(set(addresses)) == len(CHOICES)
         again = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -305,10 +325,10 @@ def test_the_address_has_what_is_chosen(figures, opened, browser):
         assert seen(page) == seen(again)
         again.close()
         other.evaluate("location.hash = ''")
-        other.wait_for_timeout(120)
+        settle(other)
         assert seen(other) == first
         other.go_back()
-        other.wait_for_timeout(120)
+        settle(other)
         assert seen(other) == seen(page)
 
 
@@ -321,34 +341,22 @@ FOREIGN = (
 
 def test_a_broken_or_foreign_address_changes_nothing(figures, opened):
     with opened(figures) as page:
-        first = seen(page)
-        for hash in FOREIGN:
-            page.evaluate("(hash) => { location.hash = hash; }", hash)
-            page.wait_for_timeout(40)
-            assert seen(page) == first, hash
+        assert page.evaluate(CHANGING, list(FOREIGN)) == []
         page.evaluate("location.hash = '#sampler=nobody&sampler=heun&foo=%'")  # what it knows
-        page.wait_for_timeout(100)
+        settle(page)
         assert set(column(page, "sampler")) == {"heun"} and shown_rows(page) == 4
         page.evaluate("location.hash = '#values'")  # a link to a part of the page
-        page.wait_for_timeout(100)
+        settle(page)
         assert shown_rows(page) == 4
 
 
-def test_a_hidden_curve_keeps_its_entry_and_the_keyboard(figures, opened):
-    with opened(figures) as page:
-        keyboard(page, ".legend button")
-        page.keyboard.press("Enter")
-        page.locator('.plot[data-series="11"]').wait_for()
-        assert page.locator("figure:first-of-type .legend li").count() == 12
-        assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
-        assert len(bright(page)[0][1]) == 11  # what is hidden is not in front
-        page.keyboard.press("Enter")
-        page.locator('.plot[data-series="12"]').first.wait_for()
-
-
-def test_png_and_pdf_of_a_figure(figures, opened, tmp_path):
+def test_svg_png_and_pdf_of_a_figure(figures, opened, tmp_path):
     with opened(figures, scheme="dark") as page:
         page.locator(".legend button").first.click()
+        with page.expect_download() as download:
+            page.locator("figure .svg").first.click()
+        texts = [e.text for e in ET.parse(download.value.path()).iter()]
+        assert "order 2" in texts and "euler; ρ=4" in texts and "euler; ρ=3" not in texts
         with page.expect_download() as download:
             page.locator("figure .png").first.click()
         assert download.value.suggested_filename == "errors.png"
@@ -368,12 +376,3 @@ def test_png_and_pdf_of_a_figure(figures, opened, tmp_path):
     assert len(sides) == 1
     assert [float(side) for side in sides[0]] == pytest.approx([900 * 0.75, image.height * 0.375], abs=1)  # noqa: E501  # fmt: skip
     assert b"/Font" in pdf and b"/Subtype /Image" not in pdf
-
-
-def test_svg_has_the_slopes_and_not_the_hidden_curves(figures, opened, tmp_path):
-    with opened(figures) as page:
-        page.locator(".legend button").first.click()
-        with page.expect_download() as download:
-            page.locator("figure .svg").first.click()
-        texts = [e.text for e in ET.parse(io.BytesIO(download.value.path().read_bytes())).iter()]
-        assert "order 2" in texts and "euler; ρ=4" in texts and "euler; ρ=3" not in texts
