@@ -97,6 +97,9 @@ function along(from, to) {
 function fitting(plot, names) {
   const { frame, ends, boxes } = geometry(plot, names);
   for (const note of plot.area.querySelectorAll(".annotation")) boxes.push(within(note, plot.area));
+  const { xaxis, yaxis } = plot.area._fullLayout;
+  const spot = (x, y) => [xaxis._offset + xaxis.d2p(x), yaxis._offset + yaxis.d2p(y)];
+  for (const line of plot.area.layout.shapes ?? []) boxes.push(...along(spot(line.x0, line.y0), spot(line.x1, line.y1)));
   const last = Math.max(...ends.map((end) => end.x));
   const outer = column(ends.filter((end) => end.x > last - 3), frame.top, frame.bottom);
   const inner = ends.filter((end) => end.x <= last - 3).map((end) => ({ ...end, at: end.y }));
