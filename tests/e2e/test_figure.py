@@ -173,7 +173,7 @@ def test_names_at_lines_are_legible_and_clear_of_everything(crowd, opened, schem
         markers = boxes(page, "figure:first-of-type .points path")
         assert not any(touch(one, other) for one in names for other in markers)
         assert not any(touch(one, other) for i, one in enumerate(names) for other in names[:i])
-        stage = boxes(page, "figure:first-of-type .stage")[0]
+        stage = boxes(page, "figure:first-of-type .canvas")[0]
         assert all(stage[0] <= x and right <= stage[2] for x, _, right, _ in names)
         shades = page.locator(".ends text").evaluate_all(
             "(all) => [getComputedStyle(document.body).backgroundColor, ...all.map((e) => getComputedStyle(e).fill)]"  # noqa: E501
