@@ -195,6 +195,7 @@ def luminance(shade: str) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05
 
 
+@pytest.mark.slow
 def test_a_zoom_moves_the_names(figures, opened):
     with opened(figures) as page:
         before = boxes(page, "figure:first-of-type .ends text")
@@ -239,7 +240,7 @@ SLOPES = """document.querySelector(".plot").layout.shapes.map((s) =>
     [s.name, ...[s.x0, s.y0, s.x1, s.y1].map(Math.log)])"""
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.slow), 1440])
 def test_ticks_and_slopes_stand_at_the_points(figures, opened, width):
     with opened(figures, width) as page:
         ticks_stand_at_measured_values(page, width)
