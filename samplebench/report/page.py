@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_SCRIPTS = ("plot.js", "table.js", "zoom.js", "pair.js", "values.js", "page.js")
+_SCRIPTS = (
+    "axes.js", "plot.js", "guides.js", "swatches.js", "state.js", "switches.js", "highlight.js",
+    "endlabels.js", "downloads.js", "table.js", "zoom.js", "pair.js", "values.js",
+    "page.js",
+)  # fmt: skip
 
 
 def render_page(

@@ -41,7 +41,7 @@ from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
 _AXES = (
-    Axis("nfe", "NFE (counted)"),
+    Axis("nfe", "NFE (counted)", at_values=True),
     Axis("gflop", "network GFLOP per image"),
     Axis("seconds", "seconds per image"),
 )

@@ -103,6 +103,7 @@ def test_the_values_of_a_figure_are_told_as_a_table_of_what_is_shown(made, opene
         assert box.locator(".figure-values table").count() == 0
         box.locator(".figure-values summary").click()
         rows = box.locator(".figure-values tbody tr")
+        rows.first.wait_for()
         # Positive levels of 4, 8 and 16 steps, of two samplers with two rho.
         assert rows.count() == 4 * (3 + 7 + 15)
         heads = box.locator(".figure-values thead th").all_inner_texts()
@@ -125,7 +126,8 @@ def test_a_page_prints_white_without_controls_and_within_the_paper(kind, made, o
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") in (
             "rgb(255, 255, 255)", "rgba(0, 0, 0, 0)",
         )  # fmt: skip
-        shown = page.locator("button:not(.enlarge), select, input, #pair, .skip").all()
+        buttons = "button:not(.enlarge, .legend button)"
+        shown = page.locator(f"{buttons}, select, input, #pair, .skip").all()
         # Heads of the table are words in buttons.
         names = [e.inner_text() for e in shown if e.is_visible()]
         heads = page.locator("table.sortable th").all_inner_texts()

@@ -50,6 +50,21 @@ def test_published_values_are_shown_and_say_their_source(atlas, opened):
         assert "FID" in text and "Karras et al. 2022" in text
 
 
+def test_a_row_lights_its_line_and_back_returns_to_the_checkpoint(atlas, opened):
+    with opened(atlas) as page:
+        page.locator("#facet-checkpoint").select_option("adm-imagenet64-nvlabs")
+        assert page.url.endswith("#checkpoint=adm-imagenet64-nvlabs")
+        page.go_back()
+        page.wait_for_function(
+            "document.getElementById('facet-checkpoint').value === 'edm-cifar10-uncond-vp'"
+        )
+        page.locator("#filter").fill("AdaSDE")  # lines that share every switch among them
+        for row in page.locator("table.sortable tbody tr:not([hidden])").all()[:3]:
+            row.hover()
+            lit = page.locator(".plot .trace:not(.dim)", has=page.locator(".points path"))
+            assert lit.count() == 1 and page.locator(".plot .trace.dim").count() > 20
+
+
 def test_published_values_switch_sort_and_filter(atlas, opened):
     with opened(atlas) as page:
         before = series(page)
