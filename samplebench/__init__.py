@@ -5,6 +5,7 @@
     model = sb.load("digits-exact")
     x = sb.sample(model, "heun", nfe=35, seeds=range(64))
     frame = sb.run(model="digits-exact", sampler=["euler", "heun"], nfe=[5, 10, 20])
+    sb.plot(frame)
 
 Importing samplebench imports neither torch nor pandas; the names below load what they need.
 """
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from samplebench.loading import load_classifier as load_classifier
     from samplebench.models.wrap import wrap as wrap
     from samplebench.processes import process as process
+    from samplebench.report.frame import plot as plot
     from samplebench.sampling.sample import sample as sample
 
 _PUBLIC = {
     "SamplebenchError": "samplebench.errors",
     "load": "samplebench.loading",
     "load_classifier": "samplebench.loading",
+    "plot": "samplebench.report.frame",
     "process": "samplebench.processes",
     "run": "samplebench.api",
     "sample": "samplebench.sampling.sample",
@@ -40,6 +43,7 @@ __all__ = [
     "__version__",
     "load",
     "load_classifier",
+    "plot",
     "process",
     "registry",
     "run",

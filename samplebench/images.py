@@ -56,3 +56,26 @@ def contact_sheet(images: np.ndarray, columns: int = 8) -> np.ndarray:
     tiles[:n, :h, :w] = images
     grid = tiles.reshape(rows, columns, h + gap, w + gap, c).transpose(0, 2, 1, 3, 4)
     return grid.reshape(rows * (h + gap), columns * (w + gap), c)[:-gap, :-gap]
+
+
+def sheet_layout(height: int, width: int, count: int, columns: int = 8) -> tuple[int, int, int]:
+    """(H, W, g) of the tiles of a contact sheet: their sides and the gutters between them.
+
+    Args:
+        height, width: of the sheet, in pixels.
+        count: samples on it.
+        columns: as given to `contact_sheet`.
+
+    Raises:
+        ValueError: no tiles of one size make such a sheet, with gutters or, as sheets of an older
+            version are, without.
+    """
+    rows = -(-count // columns)
+    for gap in (*range(1, width // columns + 1), 0):
+        (h, h_rest), (w, w_rest) = (
+            divmod(side + gap, tiles) for side, tiles in ((height, rows), (width, columns))
+        )
+        h, w = h - gap, w - gap
+        if h_rest == w_rest == 0 and min(h, w) > 0 and gap in (gutter(h, w), 0):
+            return h, w, gap
+    raise ValueError(f"{height} x {width} pixels are no contact sheet of {count} samples")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from samplebench.models.model import Model
 
 
-@adapters.register("exact", labels_optional=True, precisions=("float64", "float32"))
+@adapters.register("exact", labels_optional=True, precisions=("float64", "float32"), exact=True)
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:

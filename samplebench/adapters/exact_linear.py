@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     process=lambda config, shape: trained_process(config, shape[-1]),
     labels_optional=True,
     precisions=("float64", "float32"),
+    exact=True,
 )
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None

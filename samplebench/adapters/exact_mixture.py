@@ -22,7 +22,7 @@ _NEEDED = ("weights", "means", "variances")
 _ROUNDING = 1e-9
 
 
-@adapters.register("exact-mixture", precisions=("float64", "float32"))
+@adapters.register("exact-mixture", precisions=("float64", "float32"), exact=True)
 def load(
     path: Path, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype | None
 ) -> Model:

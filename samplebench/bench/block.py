@@ -142,7 +142,7 @@ def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: 
         watched_sampling(setting, bound, lambda text: doubts.setdefault(text), start),
     ):
         x = setting.run(bound, latents, noise, images=images)
-    if not bound.images:
+    if setting.timeline.evaluates and not bound.images:
         raise UsageError(f"sampler {setting.solver.name} never evaluates the network")
     pixels = to_uint8(x, conditions["quantization"])
     # Read by the host, which so waits for all that was asked of the device in this stream.

@@ -8,6 +8,7 @@ from typing import Any
 
 from samplebench.checkpoints.catalog import Checkpoint
 from samplebench.errors import UsageError
+from samplebench.models.model import draws_exactly
 from samplebench.registry import adapters, timelines
 from samplebench.timelines.choice import kind_of, of_model
 from samplebench.timelines.timeline import Timeline
@@ -45,6 +46,13 @@ class Known:
         if self.entry.model is not None:
             return bool(getattr(self.entry.model, "labels_optional", False))
         return adapters.entry(self.entry.format).labels_optional
+
+    @property
+    def draws_exactly(self) -> bool:
+        """Likewise, whether it has exact draws."""
+        if self.entry.model is not None:
+            return draws_exactly(self.entry.model)
+        return adapters.entry(self.entry.format).exact
 
     @property
     def kind(self) -> str:

@@ -246,8 +246,8 @@ def _rows_of_sampler(
 
     for setting, requested in settings(request, known, solver, given, leave_out):
         steps = setting.timeline
-        planned = setting.evaluations if steps.budgeted else None
-        depth = setting.depth if steps.budgeted else None
+        planned = setting.planned
+        depth = setting.depth if steps.budgeted else planned
         note_words(survey, setting, given)
         written = {**changed, **{k: v for k, v in steps.written.items() if k in given}}
         columns = _columns(request, base, measuring.protocol, setting, planned)

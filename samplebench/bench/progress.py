@@ -165,7 +165,8 @@ def work(cell: Cell) -> float:
 
 def passes_of(cell: Cell) -> float:
     """Of a sample, those of guidance included, each at the price of an evaluation."""
-    own = cell.nfe or _USUAL
+    # Images take time without an evaluation, too.
+    own = _USUAL if cell.nfe is None else max(cell.nfe, 1)
     return own + (own if cell.guide_nfe is None else cell.guide_nfe)
 
 

@@ -36,7 +36,7 @@ from samplebench.report.page import render_page
 from samplebench.report.sweep import figure_key
 from samplebench.results.fields import number, printable
 
-_NFE = (Axis("nfe", "NFE (counted)"),)
+_NFE = (Axis("nfe", "NFE (counted)", at_values=True),)
 _FACETS = (Facet("model", "model", single=True), Facet("sampler", "sampler"))
 _HEADS = (
     ("model", "text"), ("budget", "number"), ("rank", "number"), ("places", "number"),

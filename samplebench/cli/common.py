@@ -43,14 +43,30 @@ def given_words(args: argparse.Namespace, flags: Iterable[str]) -> dict[str, Any
     return words
 
 
-def output_flags(parser: argparse.ArgumentParser, quiet: str = "no progress, no notes") -> None:
+def output_flags(
+    parser: argparse.ArgumentParser, quiet: str = "no progress, no notes", forms: Any = None
+) -> None:
     """--json and --quiet, for every command that prints a table.
 
     Args:
         quiet: what --quiet leaves out, or what remains.
+        forms: group of other forms of the table, one of which is printed at a time.
     """
-    parser.add_argument("--json", action="store_true", help="print one JSON document, nothing else")
+    text = "print one JSON document, nothing else"
+    (forms or parser).add_argument("--json", action="store_true", help=text)
     parser.add_argument("--quiet", action="store_true", help=quiet)
+
+
+def style_flag(parser: argparse.ArgumentParser, place: str) -> None:
+    """--style paper, for every command that can draw its curves for a paper.
+
+    Args:
+        place: where the figures go.
+    """
+    parser.add_argument(
+        "--style", choices=["paper"],
+        help=f"paper: also write figures of a column's width, PDF and SVG, into {place}",
+    )  # fmt: skip
 
 
 @contextmanager

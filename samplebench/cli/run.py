@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """
 samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
+samplebench run --model digits-exact --sampler euler,heun,exact   # exact draws: the floor
 samplebench run --sampler edm --param edm.S_churn=0,10,40,edm.S_noise=1.003
 samplebench run --sampler euler,mypackage.mymodule:my_sampler --nfe 10,20
 samplebench run --sampler heun,./mine.py:my_sampler --label ./mine.py:my_sampler=Ours

@@ -60,7 +60,7 @@ def _rules(solver: Solver) -> tuple[str, ...]:
 
 
 def _evaluations(solver: Solver) -> str:
-    if not solver.timeline.budgeted:
+    if solver.timeline.evaluates and not solver.timeline.budgeted:
         return "adaptive"
     if solver.entry.evaluations is None:
         return "counted by trying"

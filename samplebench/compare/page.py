@@ -31,7 +31,7 @@ from samplebench.report.sweep import FACETS, METRIC, PUBLISHED, facets_of, figur
 from samplebench.results.fields import counted, number, printable, value_text
 from samplebench.results.row import STDERR, Row
 
-_NFE = (Axis("nfe", "NFE (counted)"),)
+_NFE = (Axis("nfe", "NFE (counted)", at_values=True),)
 _FOLDER = "folder"
 # Columns of a row -> the switch that has them, where it is another.
 _SWITCHES = {"params": "sampler", "discretization": "grid"}

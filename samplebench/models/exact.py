@@ -73,6 +73,41 @@ class KernelDensity(Model):
         drawn = torch.from_numpy(x).reshape(n, *self.shape).to(self.images)
         return drawn, None if classes is None else torch.from_numpy(classes)
 
+    def draw_from(self, uniforms: Tensor, normals: Tensor, labels: Tensor | None) -> Tensor:
+        """The exact draws that these numbers mean, each decided by its own alone.
+
+        Args:
+            uniforms: float64 [N] in [0, 1], which image of the class each is made of.
+            normals: unit normal [N, C, H, W], the kernel's noise.
+            labels: int64 [N]; None: of a conditional one every class is as likely as another.
+
+        Returns:
+            x0 [N, C, H, W], like the normals.
+
+        Raises:
+            UsageError: labels that it does not have.
+        """
+        known = known_labels(labels, self.num_classes, needed=False)
+        noise = normals.flatten(1).to(self.images)
+        drawn = self.images[self._kernels(uniforms, known)] + self.bandwidth * noise
+        return drawn.reshape(normals.shape).to(normals)
+
+    def _kernels(self, uniforms: Tensor, labels: Tensor | None) -> Tensor:
+        """Indices of images: each has an equal part of the unit interval, or of its class's."""
+        if self.classes is None:
+            return _part(uniforms, torch.tensor(len(self.images), device=uniforms.device))
+        if labels is None:
+            labels = _part(uniforms, torch.tensor(self.num_classes, device=uniforms.device))
+            uniforms = self.num_classes * uniforms - labels
+        sizes = self.classes.bincount()
+        before = (sizes.cumsum(0) - sizes)[labels]
+        return self.classes.argsort(stable=True)[before + _part(uniforms, sizes[labels])]
+
+
+def _part(uniforms: Tensor, sizes: Tensor) -> Tensor:
+    """In which of so many equal parts of the unit interval each number is, from 0."""
+    return (uniforms * sizes).long().minimum(sizes - 1)
+
 
 class ExactModel(KernelDensity):
     """D(x; sigma) of a kernel density in closed form.

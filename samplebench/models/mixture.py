@@ -66,7 +66,21 @@ class GaussianMixture(Model):
         weights = self.weights.double().cpu().numpy()
         k = torch.from_numpy(rng.choice(len(weights), size=n, p=weights / weights.sum()))
         normal = torch.from_numpy(rng.standard_normal((n, self.means.shape[1])))
+        return self._of_component(k, normal).reshape(n, *self.shape), None
+
+    def draw_from(self, uniforms: Tensor, normals: Tensor, labels: Tensor | None) -> Tensor:
+        """The exact draws that these numbers mean, as of `KernelDensity.draw_from`.
+
+        Each component has a part of the unit interval as long as its weight.
+        """
+        known_labels(labels, self.num_classes)
+        ends = self.weights.double().cumsum(0)
+        k = torch.searchsorted(ends / ends[-1], uniforms, right=True).clamp(max=len(ends) - 1)
+        return self._of_component(k, normals.flatten(1)).reshape(normals.shape).to(normals)
+
+    def _of_component(self, k: Tensor, normal: Tensor) -> Tensor:
+        """Draws [n, P] of the components k [n], of unit normal numbers [n, P]."""
         along = normal.to(self.means) * self.variances[k].sqrt()
         if self.axes is not None:
             along = (self.axes[k] @ along[:, :, None])[:, :, 0]
-        return (self.means[k] + along).reshape(n, *self.shape), None
+        return self.means[k] + along

@@ -33,6 +33,7 @@ class Model:
         network: the bare network in its native convention, None where there is none.
         kind: name of the timeline that is the model's own: "sigma" for D(x; sigma), "discrete" for
             the steps of a discrete process, "linear" for eps(u, t) on a linear process.
+        draw_from: of one in closed form alone, its exact draws, as `KernelDensity.draw_from`.
         latents: whether what it makes are latents of an autoencoder, not images.
         process: the noise law the model was trained on, None where it has none or nobody needs it.
         respacing: which of its own steps a discrete model keeps where it is not told.
@@ -130,6 +131,12 @@ def known_labels(labels: Tensor | None, num_classes: int, *, needed: bool = True
     if host and bool(((labels < 0) | (labels >= num_classes)).any()):
         raise UsageError(f"labels must lie in [0, {num_classes})")
     return labels
+
+
+def draws_exactly(model: Any) -> bool:
+    """Whether a model, or what is known of one, has exact draws: a method `draw_from`."""
+    known = getattr(model, "draws_exactly", None)
+    return callable(getattr(model, "draw_from", None)) if known is None else bool(known)
 
 
 def is_foreign(model: Any) -> bool:

@@ -1,13 +1,15 @@
-"""What samplers on a discrete or a linear process see of a model."""
+"""What samplers on a discrete or a linear process see of a model, and those without any time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samplebench.answers.tensors import described
+from samplebench.answers.blame import Blame
+from samplebench.answers.tensors import checked, described
 from samplebench.errors import UsageError
 from samplebench.models.bound import Bound
 from samplebench.models.guidance import ClassifierGuidance, Guidance, ReferenceGuidance
@@ -19,6 +21,31 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from samplebench.processes.linear import LinearProcess
+
+
+class ExactView:
+    """What a sampler without steps sees of a model: exact draws of its law.
+
+    Args:
+        bound: the model with its labels.
+    """
+
+    def __init__(self, bound: Bound) -> None:
+        self.bound = bound
+
+    def draw_from(self, uniforms: Tensor, normals: Tensor) -> Tensor:
+        """The draws [N, C, H, W] that these numbers mean, as `KernelDensity.draw_from` says it.
+
+        Raises:
+            UsageError: the model has none, or returned something else than images like these.
+        """
+        bound = self.bound
+        draw: Callable[..., Any] | None = getattr(bound.model, "draw_from", None)
+        if draw is None:
+            raise UsageError(f"{bound.name} has no exact draws")
+        with Blame(bound.name) if bound.blamed else nullcontext():
+            drawn = draw(uniforms, normals, bound.labels)
+        return checked(bound.name, drawn, normals, copy=bound.foreign)
 
 
 class DiscreteView:

@@ -132,6 +132,7 @@ class AdapterEntry(Entry):
             "bfloat16" and "float16"; None where the adapter itself refuses what it cannot do, tf32
             apart.
         compiles: whether `model.network`, or its `trunk`, has a method `compile_body()`.
+        exact: whether its models have exact draws, a method `draw_from`.
     """
 
     kind: str | Callable[[Mapping[str, Any]], str] = "sigma"
@@ -142,6 +143,7 @@ class AdapterEntry(Entry):
     labels_optional: bool = False
     precisions: tuple[str, ...] | None = None
     compiles: bool = False
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.kind, str) or callable(self.kind)):

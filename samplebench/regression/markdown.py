@@ -10,7 +10,7 @@ from samplebench.regression.text import lines
 from samplebench.regression.verdict import BETTER, SAME, Verdict
 from samplebench.results.fields import counted, printable
 
-_SPECIAL = re.compile(r"([\\`*_|\[\]~])")
+_SPECIAL = re.compile(r"([\\`*_|\[\]~$])")
 
 
 def to_markdown(summary: Summary) -> str:
@@ -21,7 +21,7 @@ def to_markdown(summary: Summary) -> str:
     if others:
         blocks.append(_table(others))
     if step := summary.next_step():
-        blocks.append(_escaped(step))
+        blocks.append(escaped(step))
     rest = [v for v in summary.verdicts if v not in others]
     if rest:
         same = sum(v.status == SAME for v in rest)
@@ -30,7 +30,7 @@ def to_markdown(summary: Summary) -> str:
         blocks.append(
             f"<details><summary>{', '.join(titles)}</summary>\n\n{_table(rest)}\n\n</details>"
         )
-    blocks += [f"<sub>{_escaped(rule)}</sub>" for rule in summary.rules()]
+    blocks += [f"<sub>{escaped(rule)}</sub>" for rule in summary.rules()]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -42,10 +42,11 @@ def markdown_table(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows of equal keys, at least one; no text of theirs becomes a link or a tag."""
     columns = list(rows[0])
     found = [columns, ["---"] * len(columns)]
-    found += [["" if v is None else _escaped(str(v)) for v in row.values()] for row in rows]
+    found += [["" if v is None else escaped(str(v)) for v in row.values()] for row in rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in found)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text that stays text in GitHub-flavoured Markdown, in a table too."""
     safe = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", safe)

@@ -14,7 +14,8 @@ __all__ = ["write_report"]
 
 
 def write_report(view: View, out: Path, uncertain: bool = False) -> dict[str, Path]:
-    """Write `results.csv`, `figures/<model>.<metric>.svg|png` and `report.html` into `out`.
+    """Write `results.csv`, `figures/<model>.<metric>.svg|png`, `report.html`, and where samples are
+    kept `figures/<model>.<metric>.overview.svg|png` into `out`.
 
     Each file is replaced atomically, and can be made again: none but the table waits for the disk.
     The same view gives the same bytes.
@@ -29,12 +30,14 @@ def write_report(view: View, out: Path, uncertain: bool = False) -> dict[str, Pa
     """
     from samplebench.files.atomic import write_atomic
     from samplebench.report.html import render_html
+    from samplebench.report.overview import write_overviews
     from samplebench.report.plots import write_figures
     from samplebench.results.tables import write_csv
 
     out = Path(out)
     paths = [write_csv(view.rows, out / "results.csv"), *write_figures(view, out / "figures")]
     drawn = {path.stem: path.read_bytes() for path in paths if path.suffix == ".svg"}
-    page = render_html(view, uncertain, drawn).encode("utf-8")
+    page = render_html(view, uncertain, drawn, out).encode("utf-8")
     paths.append(write_atomic(out / "report.html", page, sync=False))
+    paths += write_overviews(view, out / "figures")
     return {path.relative_to(out).as_posix(): path for path in paths}

@@ -25,6 +25,8 @@ from samplebench.report.chart import (
 from samplebench.report.looks import COLOURS, SYMBOLS
 
 _FIGURE = "field"
+# Of the facets, but no switch: which line a series and a row of the table belong to.
+_LINE = "line"
 # Variants in their order of use, without the one whose marker looks like a bound's arrow.
 _MARKS = [place for place, symbol in enumerate(SYMBOLS) if symbol != "triangle-up"]
 _CAPTION = (
@@ -87,19 +89,21 @@ def chart_of(rows: Sequence[Published], uncertain: bool = False) -> Chart:
     colours = _colours(rows, models[0])
     series: list[Series] = []
     variants: Counter[tuple[str, int]] = Counter()
+    places = _places(rows)
     for line in sorted(lines(rows), key=lambda line: models.index(line.rows[0].checkpoint)):
         colour = colours[line.rows[0].sampler.name]
         # Samplers whose colours look alike share their variants out.
         place = line.rows[0].checkpoint, colour % COLOURS
         turn, mark = divmod(variants[place], len(_MARKS))
-        series += _series(line, colour, len(SYMBOLS) * turn + _MARKS[mark])
+        look = colour, len(SYMBOLS) * turn + _MARKS[mark]
+        series += _series(line, look, places[id(line.rows[0])])
         variants[place] += 1
     series += [_range(band, colours[band.setting.sampler]) for band in bands(rows)]
     figure = Figure(
         key=_FIGURE,
         title="FID over NFE (lower is better)",
         y=Axis("fid", "FID"),
-        x=[Axis("nfe", "NFE (network evaluations per image)")],
+        x=[Axis("nfe", "NFE (network evaluations per image)", at_values=True)],
         caption=_CAPTION,
         name="published",
     )
@@ -114,7 +118,8 @@ def chart_of(rows: Sequence[Published], uncertain: bool = False) -> Chart:
 
 def table_of(rows: Sequence[Published]) -> DataTable:
     """Every row, those without NFE included."""
-    return DataTable(_HEADS, [_table_row(row) for row in rows])
+    places = _places(rows)
+    return DataTable(_HEADS, [_table_row(row, places.get(id(row), "")) for row in rows])
 
 
 def _checkpoints(rows: Sequence[Published]) -> list[str]:
@@ -132,7 +137,12 @@ def _colours(rows: Sequence[Published], first: str) -> dict[str, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def _facets(row: Published) -> dict[str, str]:
+def _places(rows: Sequence[Published]) -> dict[int, str]:
+    """By the id of a row, what tells its line from others of the same facets."""
+    return {id(row): str(place) for place, line in enumerate(lines(rows)) for row in line.rows}
+
+
+def _facets(row: Published, line: str) -> dict[str, str]:
     n = row.num_samples
     count = "" if n == 50_000 else f", N {NOT_STATED}" if n is None else f", N={n}"
     return {
@@ -140,10 +150,11 @@ def _facets(row: Published) -> dict[str, str]:
         "sampler": row.sampler.name,
         "protocol": row.family + count,
         "certainty": row.certainty,
+        _LINE: line,
     }
 
 
-def _series(line: Line, colour: int, variant: int) -> list[Series]:
+def _series(line: Line, look: tuple[int, int], place: str) -> list[Series]:
     """The values of a line and, as a series of its own that joins nothing, its bounds."""
     row = line.rows[0]
     conditions = [row.sampler_label, row.grid.label, row.weights]
@@ -154,9 +165,7 @@ def _series(line: Line, colour: int, variant: int) -> list[Series]:
         points = [_point(each) for each in line.rows if (each.fid is None) == bound]
         if points:
             name = "; ".join(filter(None, conditions)) + (", bounds" if bound else "")
-            made.append(
-                Series(_FIGURE, name, _facets(row), points, colour, variant, line=not bound)
-            )
+            made.append(Series(_FIGURE, name, _facets(row, place), points, *look, line=not bound))
     return made
 
 
@@ -212,7 +221,7 @@ def _range(band: Band, colour: int) -> Series:
         high=band.high,
         hover=tuple(part for text in hover for part in textwrap.wrap(text, 64)),
     )
-    facets = _facets(row) | {"certainty": worst}
+    facets = _facets(row, "range") | {"certainty": worst}
     return Series(_FIGURE, f"range of {same}", facets, [point], colour, line=False, band="range")
 
 
@@ -221,7 +230,7 @@ def _network(row: Published) -> str:
     return "; ".join(filter(None, (f"network {row.network}", row.weights, other)))
 
 
-def _table_row(row: Published) -> TableRow:
+def _table_row(row: Published, line: str) -> TableRow:
     deduced = ", ".join(CALLED[name] for name in row.deduced)
     nfe, n = row.nfe, row.num_samples
     return TableRow(
@@ -241,5 +250,5 @@ def _table_row(row: Published) -> TableRow:
             TableCell(f"{row.dataset} {row.resolution}"),
             TableCell(row.note),
         ],
-        _facets(row),
+        _facets(row, line),
     )

@@ -52,13 +52,14 @@ def tick_text(tick: float, largest: float) -> str:
     return f"{tick:.6g}"
 
 
-def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
+def scale_axes(axes: Axes, plot: Plot, length: float, size: float = 10) -> None:
     """Axes that fit the plot, log where its values are, with ticks at the NFE that occur.
 
     Args:
         axes: to be changed.
         plot: whose points are in the axes.
         length: points from the left end of the NFE axis to its right end.
+        size: of the letters, in points.
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
@@ -67,8 +68,9 @@ def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
     errors = [number(row.get(plot.metric + STDERR)) or 0.0 for row in rows]
     axes.set(xscale="log")
     if plot.log:
-        low = min(v - e for v, e in zip(values, errors, strict=True)) / 1.12
-        high = max(v + e for v, e in zip(values, errors, strict=True)) * 1.12
+        ends = [end for level in plot.levels for end in level.ends(plot.log)]
+        low = min([v - e for v, e in zip(values, errors, strict=True)] + ends) / 1.12
+        high = max([v + e for v, e in zip(values, errors, strict=True)] + ends) * 1.12
         axes.set(yscale="log", ylim=(low, high))
         axes.yaxis.set_major_locator(FixedLocator(_value_ticks(low, high)))
         axes.yaxis.set_minor_locator(FixedLocator([]))
@@ -82,7 +84,9 @@ def scale_axes(axes: Axes, plot: Plot, length: float) -> None:
     nfe = sorted({value(row, "nfe") for row in rows})
     axes.set_xlim(nfe[0] / 1.15, nfe[-1] * 1.15)
     inner = length * math.log(nfe[-1] / nfe[0]) / math.log(1.15**2 * nfe[-1] / nfe[0])
-    axes.xaxis.set_major_locator(FixedLocator(spaced(nfe, inner, 6 * len(f"{nfe[-1]:g}") + 5)))
+    axes.xaxis.set_major_locator(
+        FixedLocator(spaced(nfe, inner, 0.6 * size * len(f"{nfe[-1]:g}") + size / 2))
+    )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
     axes.xaxis.set_minor_locator(FixedLocator(nfe))
     axes.xaxis.set_minor_formatter(NullFormatter())

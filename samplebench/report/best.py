@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from samplebench.checkpoints.catalog import catalog
 from samplebench.metrics import retraining
 from samplebench.metrics.uncertainty import spread
-from samplebench.results.fields import number
+from samplebench.results.fields import number, unevaluated
 from samplebench.results.row import STDERR, Row, value
 from samplebench.results.view import View
 
@@ -65,8 +65,8 @@ def contests(view: View, metric: str) -> list[Contest]:
     """The contests of a metric, by budget within the conditions in their first order.
 
     A row without a budget (explicit levels, adaptive steps) competes at the smallest budget of its
-    rivals that is not below its counted NFE, and nowhere if there is none. A metric that declares
-    no direction has no contests.
+    rivals that is not below its counted NFE, and nowhere if there is none. Exact draws compete
+    nowhere. A metric that declares no direction has no contests.
     """
     better, rows = direction(metric, view), view.rows
     groups: dict[Hashable, list[int]] = {}
@@ -78,7 +78,7 @@ def contests(view: View, metric: str) -> list[Contest]:
         asked = {number(rows[index].get("nfe_requested")) for index in members} - {None}
         rivals: dict[float, list[int]] = {}
         for index in members:
-            budget = _budget(rows[index], asked)
+            budget = budget_of(rows[index], asked)
             if budget is not None and number(rows[index].get(metric)) is not None:
                 rivals.setdefault(budget, []).append(index)
         for budget, some in sorted(rivals.items()):
@@ -112,7 +112,10 @@ def difference_error(a: Row, b: Row, view: View, metric: str) -> float:
     return math.hypot(*(math.nan if error is None else error for error in errors))
 
 
-def _budget(row: Row, asked: Iterable[float | None]) -> float | None:
+def budget_of(row: Row, asked: Iterable[float | None]) -> float | None:
+    """At which budget a row competes, given those of its rivals; None where at none."""
+    if unevaluated(row):
+        return None
     budget, nfe = number(row.get("nfe_requested")), number(row.get("nfe"))
     if budget is not None or nfe is None:
         return budget

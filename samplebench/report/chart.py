@@ -20,6 +20,7 @@ class Axis:
         log: whether it starts logarithmic; a vertical one can be switched.
         zero: whether zero is a line: of differences, which have no log axis.
         names: what stands at 0, 1, ... of a vertical axis of rows; none of an axis of numbers.
+        at_values: ticks stand at the values that occur, not at round numbers; of a logarithmic one.
     """
 
     key: str
@@ -27,6 +28,7 @@ class Axis:
     log: bool = True
     zero: bool = False
     names: tuple[str, ...] = ()
+    at_values: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Series:
         colour: hue and filling, of what colours tell apart (samplers), see `looks`.
         variant: marker and dash, of what those tell apart (rho, conditions).
         line: whether its points are joined.
+        level: whether its one point is a horizontal line, with its error band, for any x.
         band: "error" bars become a shaded band around the line; "range" is the spread of
             repeated measurements.
     """
@@ -94,6 +97,7 @@ class Series:
     colour: int = 0
     variant: int = 0
     line: bool = True
+    level: bool = False
     band: str = "error"
 
 
@@ -107,8 +111,10 @@ class Figure:
         y: vertical axis.
         x: horizontal axes to choose from, the default first.
         caption: below the axes: conditions, what the bands are.
-        name: of a downloaded SVG file, without suffix.
+        name: of a downloaded file, without suffix.
         facets: by facet key; it is shown where all of them are on.
+        orders: of convergence, whose slopes are drawn as dashed lines where both axes are
+            logarithmic.
     """
 
     key: str
@@ -118,6 +124,7 @@ class Figure:
     caption: str = ""
     name: str = "figure"
     facets: Mapping[str, str] = field(default_factory=dict)
+    orders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,14 @@ class TableCell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of the table, with the facets by which it is switched."""
+    """One row of the table.
+
+    Attributes:
+        cells: one per head.
+        facets: by which it is switched. A row and a series are of the same curve where all keys
+            that both have are equal; a key that is no facet's tells those apart that share all
+            facets.
+    """
 
     cells: Sequence[TableCell]
     facets: Mapping[str, str] = field(default_factory=dict)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from samplebench.report import looks
 from samplebench.report.best import direction
+from samplebench.report.levels import ExactLevel, levels_of
 from samplebench.report.looks import DASHES as DASHES
 from samplebench.report.looks import MARKERS as MARKERS
 from samplebench.report.looks import PALETTE as PALETTE
@@ -24,6 +25,7 @@ from samplebench.results.fields import (
     reference_name,
     rho_label,
     sampler_label,
+    unevaluated,
 )
 from samplebench.results.row import STDERR, Row, value
 from samplebench.results.view import View
@@ -66,11 +68,12 @@ class Plot:
     curves: list[StyledCurve]
     caption: str
     better: str | None
+    levels: list[ExactLevel] = field(default_factory=list)
 
     @property
     def title(self) -> str:
-        """The model, as readers are told it."""
-        return called(self.curves[0].rows[0], "model")
+        """The models, as readers are told them."""
+        return ", ".join(dict.fromkeys(called(curve.rows[0], "model") for curve in self.curves))
 
     @property
     def log(self) -> bool:
@@ -96,9 +99,11 @@ def _varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
 
 
 def _looks_of(view: View) -> dict[tuple[Hashable, Hashable], tuple[int, int]]:
-    """(colour, variant) of every curve of the view, sampler by sampler."""
-    colours = list(dict.fromkeys(map(_colour, view.rows)))
-    variants = list(dict.fromkeys(map(_variant, view.rows)))
+    """(colour, variant) of every curve of the view, sampler by sampler; exact draws are none, and
+    take no look from one."""
+    rows = sorted(view.rows, key=unevaluated)
+    colours = list(dict.fromkeys(map(_colour, rows)))
+    variants = list(dict.fromkeys(map(_variant, rows)))
     places = {
         (colours.index(colour), variants.index(variant)): (colour, variant)
         for colour, variant in dict.fromkeys((_colour(r), _variant(r)) for r in view.rows)
@@ -116,7 +121,7 @@ def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Style
     groups: dict[tuple[Hashable, Hashable], list[Row]] = {}
     for row in rows:
         groups.setdefault((_colour(row), _variant(row)), []).append(row)
-    several = len({called(row, "discretization") for row in rows}) > 1
+    several = len({called(row, "discretization") for row in rows if not unevaluated(row)}) > 1
     differing = _varying(rows, CONDITIONS)
     made = []
     for pair in filter(groups.__contains__, styles):
@@ -148,9 +153,11 @@ def plots_of(view: View) -> list[Plot]:
             rows = [r for r in view.rows if r.get("model") == model and r.get(metric) is not None]
             shown = [row for row in rows if drawable(row, metric)]
             if shown:
-                caption = _caption(shown, metric, len(rows) - len(shown))
                 better = direction(metric, view)
-                plots.append(Plot(str(model), metric, curves_of(shown, view), caption, better))
+                levels = levels_of(rows, metric, better)
+                caption = _caption(shown, metric, len(rows) - len(shown) - len(levels))
+                curves = curves_of(shown, view)
+                plots.append(Plot(str(model), metric, curves, caption, better, levels))
     return plots
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from samplebench.report.curves import conditions_of, references_of
@@ -22,6 +23,7 @@ from samplebench.results.fields import (
     metrics_of,
     number,
     printable,
+    unevaluated,
 )
 from samplebench.results.record import ExtractorCondition, Score
 from samplebench.results.tables import to_csv
@@ -59,8 +61,9 @@ def summary_of(view: View) -> str:
     if not view.rows:
         return "No result yet."
     models = list(dict.fromkeys(called(row, "model") for row in view.rows))
-    grids = list(dict.fromkeys(grid_label(row, "ρ") for row in view.rows))
-    nfe = sorted(value for row in view.rows if (value := number(row.get("nfe"))) is not None)
+    stepped = [row for row in view.rows if not unevaluated(row)]
+    grids = list(dict.fromkeys(grid_label(row, "ρ") for row in stepped or view.rows))
+    nfe = sorted(value for row in stepped if (value := number(row.get("nfe"))) is not None)
     parts = [
         f"{counted(len(_distinct(view, 'sampler', 'params')), 'sampler setting')} on "
         + (models[0] if len(models) == 1 else counted(len(models), "model")),
@@ -100,6 +103,14 @@ def _caveats(view: View) -> list[tuple[str, str]]:
             texts = caveats(view.cells[key], scores.get(key, {}).values())
             found += [(label, printable(text)) for text in texts]
     return list(dict.fromkeys(found))
+
+
+def _grouped(found: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """(caveat, whose it is): one that holds of many points is said once."""
+    groups: dict[str, list[str]] = {}
+    for label, text in found:
+        groups.setdefault(text, []).append(label)
+    return list(groups.items())
 
 
 def _scores_by_cell(view: View) -> dict[str, dict[str, Score]]:
@@ -166,7 +177,10 @@ def _provenance(view: View) -> list[CellFacts]:
 
 
 def render_html(
-    view: View, uncertain: bool = False, drawn: Mapping[str, bytes] | None = None
+    view: View,
+    uncertain: bool = False,
+    drawn: Mapping[str, bytes] | None = None,
+    folder: Path | None = None,
 ) -> str:
     """The whole page; the same text for the same view.
 
@@ -174,9 +188,10 @@ def render_html(
         view: what was measured.
         uncertain: whether published values of certainty C are laid over the curves too.
         drawn: SVG files by the names of their figures, for browsers without JavaScript.
+        folder: that the page lies in; whole contact sheets in it are linked.
     """
     csv, view = to_csv(view.rows), labelled(view)
-    table, sheets, outcomes = table_of(view), sheets_of(view), standings(view)
+    table, sheets, outcomes = table_of(view), sheets_of(view, folder), standings(view)
     known = links(str(model) for (model,) in _distinct(view, "model"))
     return render_page(
         title=printable(view.title),
@@ -185,13 +200,14 @@ def render_html(
         table=table,
         template="report.html.j2",
         drawn=drawn or {},
-        pictures=[{"facets": sheet.facets, "at": sheet.budget} for sheet in sheets],
+        pictures=[sheet.data() for sheet in sheets.all],
         pending=view.pending,
         notes=_notes(view),
         best=(*groups_of(outcomes, metrics_of(view.rows)), remarks(outcomes)),
-        caveats=_caveats(view),
+        caveats=_grouped(_caveats(view)),
+        points=len({(s.label, s.rows[0].get("nfe")) for s in samples_of(view)}),
         labels=stands_for(view),
         sheets=sheets,
-        budgets=sorted({sheet.budget for sheet in sheets}, key=float),
+        budgets=sorted({sheet.budget for sheet in sheets.all}, key=float),
         cells=_provenance(view),
     )

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 # (on white, on near-black). Each column keeps a contrast of 3:1 to its background and its members
-# at least 23 apart in CIELAB as seen with protanopia or deuteranopia.
+# at least 30 (27 on near-black) apart in CIELAB as seen with protanopia, deuteranopia or tritanopia
+# (Machado, Oliveira and Fernandes 2009, severity 1).
 PALETTE = (
-    ("#0b4a9e", "#7fa8ff"),
-    ("#d17a00", "#dd8400"),
-    ("#12a06e", "#3ddc97"),
-    ("#b86fc0", "#c2419c"),
-    ("#7d2308", "#96794f"),
-    ("#262626", "#ececec"),
-    ("#4f7dff", "#6a5cff"),
+    ("#083492", "#98afff"),
+    ("#d06615", "#db9003"),
+    ("#0da470", "#20ee9b"),
+    ("#9c5f9b", "#c71787"),
+    ("#70230b", "#826635"),
+    ("#141414", "#f4f0f4"),
+    ("#8a7efe", "#914eff"),
 )
 # Of matplotlib and, in the same order, of Plotly.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "*", "d")

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_SCRIPTS = ("plot.js", "table.js", "zoom.js", "page.js")
+_SCRIPTS = (
+    "axes.js", "plot.js", "guides.js", "swatches.js", "state.js", "switches.js", "highlight.js",
+    "endlabels.js", "downloads.js", "table.js", "zoom.js", "pair.js", "values.js",
+    "page.js",
+)  # fmt: skip
 
 
 def render_page(
@@ -39,7 +43,8 @@ def render_page(
         table: its rows follow the same switches.
         template: of `templates/`; one that extends "page.html.j2" may add sections.
         drawn: SVG files by the names of figures, shown where no script runs.
-        pictures: "facets" and "at" of each element that the template marks with `data-picture`.
+        pictures: "facets", "at" and what else scripts read of each element that the template marks
+            with `data-picture`.
         context: what else the template names.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

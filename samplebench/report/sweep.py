@@ -19,6 +19,7 @@ from samplebench.report.chart import (
 )
 from samplebench.report.curves import Plot, StyledCurve, barred, plots_of
 from samplebench.report.layout import Column, condense
+from samplebench.report.levels import ExactLevel
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import (
     CONDITIONS,
@@ -32,6 +33,7 @@ from samplebench.results.fields import (
     repeats_text,
     rho_label,
     sampler_label,
+    unevaluated,
     value_text,
 )
 from samplebench.results.record import Record
@@ -39,7 +41,7 @@ from samplebench.results.row import STDERR, Row
 from samplebench.results.view import View
 
 _AXES = (
-    Axis("nfe", "NFE (counted)"),
+    Axis("nfe", "NFE (counted)", at_values=True),
     Axis("gflop", "network GFLOP per image"),
     Axis("seconds", "seconds per image"),
 )
@@ -67,11 +69,14 @@ def cell_id(key: str) -> str:
 
 def facets_of(row: Row) -> dict[str, str]:
     """By what a row is switched on the page."""
+    of_steps = {
+        "rho": rho_label(row).removeprefix("rho=") or "none",
+        "grid": called(row, "discretization"),
+    }
     return {
         "model": called(row, "model"),
         "sampler": sampler_label(row),
-        "rho": rho_label(row).removeprefix("rho=") or "none",
-        "grid": called(row, "discretization"),
+        **({} if unevaluated(row) else of_steps),
         **{key: printable(row.get(key, "")) or "none" for key in CONDITIONS},
     }
 
@@ -100,6 +105,7 @@ def chart_of(view: View, csv: str, more: Iterable[Series] = ()) -> Chart:
         for plot in plots
     ]
     series = [_series(plot, curve, view) for plot in plots for curve in plot.curves]
+    series += [_level(plot, level, view) for plot in plots for level in plot.levels]
     series += more
     used = {key for one in series for key in one.facets}
     facets = [Facet(k, title, k == METRIC) for k, title in FACETS.items() if k in used]
@@ -120,13 +126,23 @@ def _series(plot: Plot, curve: StyledCurve, view: View) -> Series:
         figure=figure_key(plot.model, plot.metric),
         name=curve.label,
         facets={METRIC: printable(plot.metric), **facets_of(curve.rows[0])},
-        points=[_point(row, curve, plot.metric, view) for row in curve.rows],
+        points=[_point(row, curve.label, plot.metric, view) for row in curve.rows],
         colour=curve.colour,
         variant=curve.variant,
     )
 
 
-def _point(row: Row, curve: StyledCurve, metric: str, view: View) -> Mark:
+def _level(plot: Plot, level: ExactLevel, view: View) -> Series:
+    return Series(
+        figure=figure_key(plot.model, plot.metric),
+        name=level.label,
+        facets={METRIC: printable(plot.metric), **facets_of(level.row)},
+        points=[_point(level.row, level.label, plot.metric, view)],
+        level=True,
+    )
+
+
+def _point(row: Row, label: str, metric: str, view: View) -> Mark:
     records = view.records_of(row)
     x = {
         "nfe": number(row.get("nfe")),
@@ -135,11 +151,11 @@ def _point(row: Row, curve: StyledCurve, metric: str, view: View) -> Mark:
     }
     value, error = number(row.get(metric)), number(row.get(metric + STDERR))
     assert value is not None
-    steps = "" if row.get("steps") is None else f" in {row.get('steps')} steps"
+    steps = "" if not row.get("steps") else f" in {row.get('steps')} steps"
     further = f" and {count_text(row['guide_nfe'])} of guidance" if row.get("guide_nfe") else ""
     hover = [
         f"{printable(metric)} {value_text(value, row.get(metric + STDERR))}",
-        curve.label,
+        label,
         f"NFE {row.get('nfe')}{further}{steps}, N = {row.get('num_samples')}",
     ]
     if over := repeats_text(row, metric):

@@ -42,6 +42,9 @@ def fault_of_columns(row: Columns) -> str:
     for column in COLUMNS:
         if found := _fault_of_column(column, row.get(column)):
             return f"{column} is {found}"
+    # Whoever makes a step evaluates the network.
+    if none := [column for column in ("nfe", "depth") if row["steps"] != 0 == row.get(column)]:
+        return f"{none[0]} is 0, not above 0"
     return ""
 
 
@@ -53,9 +56,9 @@ def _fault_of_column(column: str, value: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return ""
         return f"{shown(value)}, not a whole number from {low} to {high:,}"
-    if column in ("nfe", "depth", "rho"):
+    if column == "rho":
         return "" if _is_number(value) and 0 < value < math.inf else f"{shown(value)}, not above 0"
-    if column == "guide_nfe":
+    if column in COUNTED:
         return "" if _is_number(value) and 0 <= value < math.inf else f"{shown(value)}, below 0"
     if not isinstance(value, str):
         return f"{shown(value)}, not a text"

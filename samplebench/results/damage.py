@@ -126,7 +126,7 @@ def read_cell(path: Path, schema: int) -> Record:
     """
     record = read_sealed(path, schema)
     _check_name(path, record, "cell")
-    if not _is_positive(record.get("nfe")):
+    if not _is_count(record.get("nfe")):
         raise Damaged(path, "nfe is missing", _AGAIN)
     if found := shape.fault_of_record(record):
         raise Damaged(path, f"{found} is not what a run writes", _AGAIN)
@@ -164,8 +164,8 @@ def _check_name(path: Path, record: Mapping[str, Any], key: str) -> None:
         raise Damaged(path, "its name is not the hash of its conditions", _AGAIN)
 
 
-def _is_positive(value: Any) -> bool:
-    return is_number(value) and value > 0
+def _is_count(value: Any) -> bool:
+    return is_number(value) and value >= 0
 
 
 def is_measured(value: Any) -> bool:

@@ -163,6 +163,11 @@ def order_of(row: Row) -> tuple[float, float]:
     return (math.inf if nfe is None else nfe, math.inf if steps is None else steps)
 
 
+def unevaluated(row: Mapping[str, object]) -> bool:
+    """Whether a row has samples for no evaluation: exact draws, which are on no curve."""
+    return number(row.get("nfe")) == 0
+
+
 def count_text(count: object) -> str:
     """Evaluations per sample for readers: whole, or to four digits, as the mean over samples is."""
     return f"{count:.4g}" if isinstance(count, float) else printable(count)

@@ -65,6 +65,11 @@ def check_solver(name: str, solver: Solver) -> None:
     """Raises `UsageError` where a sampler cannot follow a guidance."""
     if not solver.entry.draws:
         raise UsageError(f"sampler {solver.name} does not support guidance: it encodes images")
+    if not solver.timeline.evaluates:
+        raise UsageError(
+            f"sampler {solver.name} does not support guidance: it never evaluates the model; "
+            "leave out the sampler or the guidance"
+        )
     if name == "classifier" and not (solver.entry.guided or asks_denoiser(solver.timeline)):
         raise UsageError(
             f"sampler {solver.name} does not support classifier guidance here; respaced and ddim "

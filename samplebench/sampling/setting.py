@@ -49,6 +49,13 @@ class Setting:
         return self.solver.evaluations(self.steps, given) + self.timeline.evaluations
 
     @property
+    def planned(self) -> int | None:
+        """Planned network evaluations per sample; None where the sampler chooses its steps."""
+        if not self.timeline.evaluates:
+            return 0
+        return self.evaluations if self.timeline.budgeted else None
+
+    @property
     def depth(self) -> int:
         """Of the planned evaluations those that wait for one another."""
         own = self.evaluations - self.timeline.evaluations

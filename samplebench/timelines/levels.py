@@ -112,3 +112,6 @@ class UnitPixel(Model):
 
     def __call__(self, x: Tensor, sigma: Any, labels: Tensor | None = None) -> Tensor:
         return x / (1 + sigma.reshape(-1, 1, 1, 1) ** 2)
+
+    def draw_from(self, uniforms: Tensor, normals: Tensor, labels: Tensor | None) -> Tensor:
+        return normals

@@ -34,6 +34,7 @@ class Timeline(ABC):
         settles: parameters of a request that are always its own, also where they are as usual.
         supplied: names that a sampler may declare to be given what `supplies` has of them.
         budgeted: whether a request says how many steps or evaluations there are.
+        evaluates: whether a run asks the model to evaluate anything; else its NFE is 0.
         solved: whether a run ends on the ODE's solution from where it starts as its steps grow,
             though no request says where they are.
         staged: whether the sampler fixes the steps, and some of its states may be stages, which lie
@@ -53,6 +54,7 @@ class Timeline(ABC):
     settles: ClassVar[frozenset[str]] = frozenset()
     supplied: ClassVar[tuple[str, ...]] = ()
     budgeted: ClassVar[bool] = True
+    evaluates: ClassVar[bool] = True
     solved: ClassVar[bool] = False
     staged: ClassVar[bool] = False
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from samplebench.report import looks
-from samplebench.report.plots import FAINT, MARGIN, RULE, both, settings, wrapped
+from samplebench.report.plots import FAINT, MARGIN, RULE, both, settings, unhidden, wrapped
 from samplebench.results.fields import printable
 from samplebench.trajectory.names import (
     OWN_ENDS,
@@ -160,8 +160,7 @@ def _draw_panel(figure: Figure, panel: _Panel, top: float, height: float) -> Non
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(
         [Line2D([], [], **look) for _, look in panel.legend],
-        # Matplotlib before 3.10 leaves labels out that begin with an underscore.
-        [f"\u200b{text}" if text.startswith("_") else text for text, _ in panel.legend],
+        [unhidden(text) for text, _ in panel.legend],
         loc="upper left",
         bbox_to_anchor=(0, (foot - _BELOW) / height + 0.1 / height),
         frameon=False,

@@ -43,6 +43,11 @@ _ORDERS = (
     "reference's own."
 )
 
+_AXES = (
+    Axis("nfe", "NFE (counted)", at_values=True),
+    Axis("steps", "steps", at_values=True),
+)
+
 
 def write_convergence(result: Truncation, out: Path) -> list[Path]:
     """Writes trajectory.csv, trajectory.svg and trajectory.html into `out`, in this order.
@@ -78,9 +83,10 @@ def chart_of(result: Truncation) -> Chart:
             "end",
             "Error at the end",
             Axis("error", _ERROR),
-            (Axis("nfe", "NFE (counted)"), Axis("steps", "steps")),
+            _AXES,
             f"{where}{_SPREAD}{own_ends} {_ORDERS}",
             "trajectory-end",
+            orders=_orders(result),
         ),
         Figure(
             "levels",
@@ -110,6 +116,12 @@ def chart_of(result: Truncation) -> Chart:
     titles = {"sampler": "sampler", "grid": "discretization", "rho": "rho", "steps": "steps"}
     facets_shown = [Facet(key, title) for key, title in titles.items()]
     return Chart(figures, series, facets_shown, ("trajectory.csv", result.csv()))
+
+
+def _orders(result: Truncation) -> tuple[int, ...]:
+    """Those that the curves have at their most steps, as whole numbers from 1."""
+    last = [max(curve.points, key=lambda run: run.steps).order.median for curve in result.curves]
+    return tuple(sorted({round(order) for order in last if order is not None and order > 0.5}))
 
 
 def table_of(result: Truncation) -> DataTable:

@@ -16,7 +16,7 @@ from samplebench.tune.judged import BEST, RHO_7, JudgedBudget, JudgedGrid
 from samplebench.tune.table import grids_of, name_of, seeds_of, table_of
 from samplebench.tune.tuned import Tuned
 
-_NFE = (Axis("nfe", "NFE (counted)"),)
+_NFE = (Axis("nfe", "NFE (counted)", at_values=True),)
 _BANDS = "Bands: ± 1 standard error."
 # (colour, variant) of a curve.
 Look = tuple[int, int]

@@ -49,14 +49,24 @@ def takes_final(solver: Solver) -> bool:
     return solver.timeline is Sigma
 
 
+def evaluates(solver: Solver) -> bool:
+    """Whether it asks the model to evaluate anything."""
+    return solver.timeline.evaluates
+
+
+def paced(solver: Solver) -> bool:
+    """Whether a request says its number of steps."""
+    return solver.timeline.budgeted
+
+
 def adaptive(solver: Solver) -> bool:
-    """Whether nobody says its number of steps."""
-    return not solver.timeline.budgeted
+    """Whether it chooses its number of steps."""
+    return evaluates(solver) and not paced(solver)
 
 
 def pace(solver: Solver, steps: int, params: dict | None = None, model: Any = None) -> dict:
     """Words for so many steps, or for the fewest above that the sampler runs on."""
-    if adaptive(solver):
+    if not paced(solver):
         return {}
     for count in range(steps, steps + _MANY):
         if runs(solver, {"steps": count}, params or {}, model):
@@ -78,7 +88,7 @@ def refusal(solver: Solver, params: dict) -> str:
     """What is said to parameters; "" where they are taken."""
     try:
         for steps in (2, _MANY):
-            words = {} if adaptive(solver) else {"steps": max(steps, solver.least())}
+            words = {} if not paced(solver) else {"steps": max(steps, solver.least())}
             rehearse(prepare(UnitPixel(), solver, params=params, **words))
     except UsageError as error:
         return str(error)

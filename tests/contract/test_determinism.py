@@ -25,7 +25,7 @@ from samplebench.images import contact_sheet, to_uint8
 from samplebench.results.store import Store
 from samplebench.sampling.setting import prepare
 from samplebench.sampling.solver import Solver
-from tests.contract.registered import on_levels, pace
+from tests.contract.registered import evaluates, on_levels, pace
 
 BLOCK = 64
 VOLATILE = ("seconds", "provenance", "checksum")
@@ -53,7 +53,7 @@ class Recorder:
 
 def model_of(solver):
     """The embedded model that a sampler runs on."""
-    if on_levels(solver):
+    if on_levels(solver) or not evaluates(solver):
         return ON_LEVELS
     if solver.entry.timeline != "linear":
         pytest.skip(f"no embedded model has the {solver.entry.timeline} steps of {solver.name}")

@@ -9,7 +9,7 @@ import samplebench as sb
 from samplebench.errors import UsageError
 from samplebench.sampling.passes import passes
 from samplebench.sampling.setting import prepare
-from tests.contract.registered import adaptive, pace, usual
+from tests.contract.registered import adaptive, evaluates, pace, usual
 
 LABELS = torch.tensor([3, 8, 0])
 
@@ -41,10 +41,9 @@ def test_what_guidance_costs(solver, exact, latents, unconditional):
     cfg = {"guidance": "cfg", "guidance_scale": 3}
     if not exact.labels_optional:
         cfg["guiding_model"] = unconditional
-    if not solver.entry.draws:
-        with pytest.raises(
-            UsageError, match=f"{solver.name} does not support guidance: it encodes"
-        ):
+    if not (solver.entry.draws and evaluates(solver)):
+        why = "it never evaluates" if solver.entry.draws else "it encodes"
+        with pytest.raises(UsageError, match=f"{solver.name} does not support guidance: {why}"):
             guided(exact, solver, latents, words, **cfg)
         return
     alone, nfe, none = guided(exact, solver, latents, words)
@@ -66,7 +65,7 @@ def test_what_guidance_costs(solver, exact, latents, unconditional):
 
 
 def test_a_classifier_guides_every_sampler_of_a_denoiser(solver, exact, latents):
-    if not solver.entry.draws or exact.kind == "linear":
+    if not (solver.entry.draws and evaluates(solver)) or exact.kind == "linear":
         return
     process = sb.process("discrete", noise_schedule="cosine")
 

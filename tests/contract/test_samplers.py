@@ -21,11 +21,13 @@ from samplebench.timelines.ends import RULES
 from samplebench.timelines.levels import UnitPixel
 from tests.contract.registered import (
     adaptive,
+    evaluates,
     nearby,
     on_levels,
     orders,
     other_words,
     pace,
+    paced,
     refusal,
     runs,
     takes_final,
@@ -42,9 +44,7 @@ def refuses(x):
 
 def planned(model, solver, params, words):
     """Evaluations of a request, a process's own step to t = 0 among them; None: not planned."""
-    if adaptive(solver):
-        return None
-    return prepare(model, solver.name, params=params, **words).evaluations
+    return prepare(model, solver.name, params=params, **words).planned
 
 
 class Counted:
@@ -219,7 +219,7 @@ def test_levels_of_its_own_end_as_declared(solver):
 
 
 def test_nfe_is_a_budget(solver):
-    if adaptive(solver):
+    if not paced(solver):
         with pytest.raises(UsageError, match=solver.name):
             prepare(UnitPixel(), solver.name, nfe=20)
         return
@@ -241,7 +241,7 @@ def _fits(solver, nfe):
 
 def test_nfe_and_steps_mean_the_same_run(setting, exact, latents):
     solver, params = setting
-    if adaptive(solver):
+    if not paced(solver):
         pytest.skip(f"{solver.name} takes neither")
     steps = pace(solver, 5, params, exact)
     nfe = planned(exact, solver, params, steps)
@@ -251,7 +251,7 @@ def test_nfe_and_steps_mean_the_same_run(setting, exact, latents):
 
 def test_the_smallest_budgets_work_or_are_refused_by_name(setting, exact, latents):
     solver, params = setting
-    if adaptive(solver):
+    if not paced(solver):
         pytest.skip(f"{solver.name} has no budget")
     for nfe in (1, 2, 3, 4):
         try:
@@ -303,10 +303,11 @@ def test_noise_is_drawn_as_planned_or_never(setting, steps, exact, latents):
         sb.sample(exact, solver.name, latents=latents, noise=refuses, **words, **params)
         return
     _, _, drawn = counted(exact, solver, {**words, **params}, latents)
-    assert drawn[-1] == solver.noises(words["steps"], params)
+    steps = prepare(exact, solver.name, params=params, **words).steps
+    assert drawn[-1] == solver.noises(steps, params)
     # Streams stay aligned: at least one by the end of every step.
     # A process's own step to t = 0 adds no noise.
-    stepped = drawn[: words["steps"]] if solver.entry.timeline == "linear" else drawn
+    stepped = drawn[:steps] if solver.entry.timeline == "linear" else drawn
     assert all(before < after for before, after in pairwise([0, *stepped]))
 
 
@@ -329,6 +330,11 @@ def test_callback_follows_the_grid(setting, steps, exact, latents):
     setting = prepare(exact, solver.name, params=params, **words)
     plain = sb.sample(exact, solver.name, latents=latents, noise=Counted(), **words, **params)
     assert torch.equal(plain, x)
+    if not evaluates(solver):
+        (end,) = seen
+        assert torch.equal(end.x, x) and torch.equal(end.denoised, x)
+        assert (end.index, end.nfe, end.sigma) == (0, 0, setting.timeline.grid[-1])
+        return
     if on_levels(solver) and not takes_final(solver):
         # A step may be several levels, and a method may go up again.
         assert [step.index for step in seen] == list(range(len(seen)))

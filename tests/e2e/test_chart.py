@@ -50,6 +50,21 @@ def test_published_values_are_shown_and_say_their_source(atlas, opened):
         assert "FID" in text and "Karras et al. 2022" in text
 
 
+def test_a_row_lights_its_line_and_back_returns_to_the_checkpoint(atlas, opened):
+    with opened(atlas) as page:
+        page.locator("#facet-checkpoint").select_option("adm-imagenet64-nvlabs")
+        assert page.url.endswith("#checkpoint=adm-imagenet64-nvlabs")
+        page.go_back()
+        page.wait_for_function(
+            "document.getElementById('facet-checkpoint').value === 'edm-cifar10-uncond-vp'"
+        )
+        page.locator("#filter").fill("AdaSDE")  # lines that share every switch among them
+        for row in page.locator("table.sortable tbody tr:not([hidden])").all()[:3]:
+            row.hover()
+            lit = page.locator(".plot .trace:not(.dim)", has=page.locator(".points path"))
+            assert lit.count() == 1 and page.locator(".plot .trace.dim").count() > 20
+
+
 def test_published_values_switch_sort_and_filter(atlas, opened):
     with opened(atlas) as page:
         before = series(page)
@@ -183,6 +198,46 @@ def test_a_plain_axis_has_a_place_for_every_value(tmp_path, opened):
             float(t.replace("\u2212", "-")) for t in page.locator(".ytick text").all_text_contents()
         ]
         assert min(ticks) < 0 < max(ticks)
+
+
+def test_a_level_is_there_for_any_x(tmp_path, opened):
+    """From end to end of each axis, with its band, with and without a curve, on both scales."""
+    axes = (Axis("nfe", "NFE"), Axis("seconds", "seconds"))
+    curve = [Mark({"nfe": n, "seconds": n / 100}, 9 / n, hover=("c",)) for n in (5, 9, 20)]
+    marks = [Mark({}, 0.3, 0.25, 0.35, hover=("exact",)), Mark({}, -0.1, -0.2, 0.0)]
+    made = [Series("f", "curve", {"sampler": "a"}, curve)]
+    made += [Series("f", f"level {m.y}", {"sampler": "b"}, [m], level=True) for m in marks]
+    chart = Chart([Figure("f", "f", Axis("y", "y"), axes)], made, [Facet("sampler", "sampler")])
+    path = tmp_path / "level.html"
+    path.write_text(render_page(title="level", lead="", chart=chart), encoding="utf-8")
+
+    def lines(page):
+        """Of the level above 0: its line's x, and its band's y."""
+        data = page.evaluate(
+            "document.querySelector('.plot').data.map((t) => [t.x, t.y, t.fill ?? ''])"
+        )
+        (x,) = [x for x, y, fill in data if not fill and set(y) == {0.3}]
+        (band,) = [y for _, y, fill in data if fill and max(y) == 0.35]
+        return x, set(band)
+
+    def seen(page):
+        return page.evaluate("document.querySelector('.plot')._fullLayout.xaxis.range")
+
+    with opened(path) as page:
+        assert page.locator(".legend li").count() == 3
+        for axis, first, last in (("nfe", 5, 20), ("seconds", 0.05, 0.2)):
+            page.locator(f'.axes button[data-axis="{axis}"]').click()
+            x, band = lines(page)
+            low, high = (10**end for end in seen(page))
+            # The axis is the curve's; the line goes beyond it.
+            assert first / 1.2 < low < first and last < high < last * 1.2
+            assert x[0] < low and high < x[-1] and band == {0.25, 0.35}
+        assert "1 value at or below 0" in page.locator(".unseen").inner_text()
+        page.locator('.axes button[data-axis="linear"]').click()
+        assert page.evaluate("document.querySelector('.plot').data.length") == 5
+        page.locator('.chip[data-value="b"]').dblclick()
+        page.locator('.axes button[data-axis="log"]').click()
+        assert lines(page)[1] == {0.25, 0.35}
 
 
 def test_what_is_no_number_sorts_last(strange, opened):

@@ -300,7 +300,10 @@ def test_the_printed_page_is_light_and_has_its_legend(crowded, opened, scheme):
         rows = page.locator("table.sortable tbody tr").all()
         assert (
             len(rows) == 48
-            and page.locator(".tall").evaluate("e => e.scrollHeight - e.clientHeight") <= 1
+            and page.locator("#values .scroll.tall").evaluate(
+                "e => e.scrollHeight - e.clientHeight"
+            )
+            <= 1
         )
         assert not page.locator(".controls, .search, .quiet-button").first.is_visible()
         page.emulate_media(media="screen", color_scheme=scheme)

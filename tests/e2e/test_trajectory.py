@@ -10,6 +10,7 @@ import re
 import pytest
 
 from samplebench.embedded import packaged
+from tests.e2e.pages import NEEDS_CHROMIUM
 
 QUICK = ("--steps", "5,10", "--num-samples", "4", "--device", "cpu")
 MODULE = """
@@ -83,6 +84,19 @@ def test_a_sampler_of_others_and_parameters(made, command):
         ("heun", "", 3, 9), ("heun", "", 7, 9),
     ]  # fmt: skip
     assert (folder / "other" / "place" / "trajectory.html").is_file()
+
+
+@NEEDS_CHROMIUM
+def test_the_page_lights_a_run_in_both_figures_and_has_slopes(made, opened):
+    folder, _ = made
+    with opened(folder / "reports" / "digits-exact-trajectory" / "trajectory.html") as page:
+        page.locator("table.sortable tbody tr", has_text="heun").first.hover()
+        lit = page.locator(".legend li.lit").all_inner_texts()
+        assert lit == ["heun", "heun, 5 steps"]
+        drawn = page.evaluate(
+            "[...document.querySelectorAll('.plot')].map((e) => (e.layout.shapes ?? []).length)"
+        )
+        assert drawn[0] >= 1 and drawn[1] == 0
 
 
 WRONG = {

@@ -56,11 +56,11 @@ function tracesOf(series, axis, log, look, bands, share) {
   const hue = look.hues[series.colour % HUES];
   const ranged = points.some((p) => p.low !== null || p.high !== null);
   const traces = [];
-  if (bands && ranged && series.line) traces.push(...pieces(points).map((piece) => band(piece, hue, log, share)));
+  if (bands && ranged && series.line) traces.push(...pieces(points).map((piece, i) => ({ uid: uidOf(series, `b${i}`), ...band(piece, hue, log, share) })));
   const bars = bands && ranged && (!series.line || points.length === 1);
   const spread = series.band === "range";
   traces.push({
-    name: escaped(series.name), showlegend: !spread,
+    uid: uidOf(series, "p"), name: escaped(series.name), showlegend: !spread,
     x: points.map((p) => p.at), y: points.map((p) => p.y),
     mode: spread ? "markers" : series.line && points.length > 1 ? "lines+markers" : "markers",
     text: points.map((p) => p.hover.map(escaped).join("<br>")),
@@ -75,9 +75,24 @@ function tracesOf(series, axis, log, look, bands, share) {
   return traces;
 }
 
+// A value for any x: a line from end to end, and its band. Points lie where others do, to hover at.
+function level(series, xs, axis, log, look, bands) {
+  const [point] = series.points, far = axis.log ? 1e3 : 1;
+  if (log && point.y <= 0) return [];
+  const [low, high] = xs.length ? [Math.min(...xs), Math.max(...xs)] : [1, 100];
+  const x = [low / far, ...new Set(xs.sort((a, b) => a - b)), high * far];
+  const at = x.map((place) => ({ ...point, at: place }));
+  const shade = bands && point.low !== null ? [{ uid: uidOf(series, "b0"), ...band(at, look.faint, log, 0.16) }] : [];
+  return [...shade, {
+    uid: uidOf(series, "p"), name: escaped(series.name), showlegend: true, mode: "lines", x, y: x.map(() => point.y),
+    text: x.map(() => point.hover.map(escaped).join("<br>")), customdata: x.map(() => point.to), hovertemplate: "%{text}<extra></extra>",
+    line: { color: look.faint, width: 1.5, dash: "dash" },
+  }];
+}
+
 // What of these series a log axis does not show, in words.
 function unseen(list, axis, bands) {
-  const points = list.flatMap((s) => placed(s, axis));
+  const points = list.flatMap((s) => (s.level ? s.points : placed(s, axis)));
   const values = points.filter((p) => p.y <= 0).length;
   const cut = bands ? points.filter((p) => p.y > 0 && p.low !== null && p.low <= 0).length : 0;
   return [
@@ -86,69 +101,27 @@ function unseen(list, axis, bands) {
   ].filter(Boolean).join(" ");
 }
 
-// Round numbers between two powers of ten, at most about `room` of them.
-function ticks(low, high, room) {
-  const all = (steps) => {
-    const found = [];
-    for (let d = Math.floor(low); d <= Math.ceil(high); d++)
-      for (const m of steps) {
-        const at = Math.log10(m) + d;
-        if (at >= low - 1e-9 && at <= high + 1e-9) found.push(Number((m * 10 ** d).toPrecision(3)));
-      }
-    return found;
-  };
-  const rules = [[1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9], [1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
-  if (all(rules[0]).length < 3) return evenly(10 ** low, 10 ** high, room);
-  return rules.map(all).find((found) => found.length <= room) ?? all([1]).filter((_, i, list) => i % Math.ceil(list.length / room) === 0);
-}
-
-// Round numbers at equal distances, for where the axis is too short for any of those.
-function evenly(low, high, room) {
-  const unit = 10 ** Math.floor(Math.log10((high - low) / room));
-  const count = (step) => Math.floor(high / step) - Math.ceil(low / step) + 1;
-  const step = [1, 2, 5, 10, 20].map((m) => m * unit).find((s) => count(s) <= Math.max(4, room));
-  return Array.from({ length: count(step) }, (_, i) => Number(((Math.ceil(low / step) + i) * step).toPrecision(9)));
-}
-
-const shown = (v) => (v >= 1e5 || v < 1e-3 ? v.toExponential().replace(".0e", "e") : String(v));
-
-function axisOf(axis, values, pixels, look, range) {
-  const base = {
-    title: { text: escaped(axis.title), font: { color: look.ink, size: 13 }, standoff: 12 },
-    gridcolor: look.rule, linecolor: look.faint, tickcolor: look.faint, zeroline: !!axis.zero, zerolinecolor: look.faint, zerolinewidth: 1.5, showline: true,
-    tickfont: { color: look.ink, size: 12 }, ticks: "outside", ticklen: 4, automargin: true,
-    exponentformat: "e", // 2e-5, not 20 of a unit's prefix
-  };
-  if (axis.names.length) {
-    const at = axis.names.map((_, i) => i), ends = [-0.6, at.length - 0.4];
-    return { ...base, range: range ?? ends, tickmode: "array", tickvals: at, ticktext: axis.names.map(escaped) };
-  }
-  if (!axis.log || !values.length) return { ...base, ...(range ? { range } : {}) };
-  const logs = values.map(Math.log10);
-  const [low, high] = range ?? [Math.min(...logs), Math.max(...logs)];
-  const pad = range ? 0 : Math.max(0.04 * (high - low), 0.03);
-  const lone = low === high && [Number(values[0].toPrecision(4))]; // one value: nothing but it
-  const at = lone || ticks(low - pad, high + pad, Math.max(3, pixels / 58));
-  return { ...base, type: "log", range: [low - pad, high + pad], tickmode: "array", tickvals: at, ticktext: at.map(shown) };
-}
-
-function drawing(figure, list, axis, look, bands, size, ranges = {}) {
+// Args: size in pixels; range: {x, y} of a zoom; room: pixels for the names right of the axes.
+function drawing(figure, list, axis, { look, bands, guides, size, range = {}, room = 0 }) {
   const share = 0.16 * Math.min(1, Math.max(0.35, 6 / list.length)); // many bands over each other stay pale
-  const traces = list.flatMap((series) => tracesOf(series, axis, figure.y.log, look, bands, share));
+  const curves = list.filter((s) => !s.level).flatMap((series) => tracesOf(series, axis, figure.y.log, look, bands, share));
+  const xs = curves.filter((t) => t.hoverinfo !== "skip").flatMap((t) => t.x).filter((v) => v > 0);
+  const traces = [...list.filter((s) => s.level).flatMap((series) => level(series, xs, axis, figure.y.log, look, bands)), ...curves];
   const drawn = traces.filter((t) => t.hoverinfo !== "skip");
-  const xs = drawn.flatMap((t) => t.x).filter((v) => v > 0);
   const ys = traces.flatMap((t) => t.y.flatMap((y, i) => {
     const bar = t.error_y;
     return bar && y !== null ? [y, y + bar.array[i], y - bar.arrayminus[i]] : [y];
   })).filter((v) => v > 0);
   const layout = {
-    autosize: true, height: size.height, margin: { l: 12, r: 14, t: 8, b: 12 },
+    autosize: true, height: size.height, margin: { l: 12, r: Math.max(14, room), t: 8, b: 12 },
     paper_bgcolor: look.page, plot_bgcolor: look.page, showlegend: false, hovermode: "closest",
     dragmode: size.width < 600 ? false : "zoom", font: { family: "system-ui, sans-serif", color: look.ink },
     hoverlabel: { bgcolor: look.panel, bordercolor: look.faint, font: { color: look.ink, size: 13 }, align: "left" },
-    xaxis: axisOf(axis, xs, size.width - 60, look, ranges.x),
-    yaxis: axisOf(figure.y, ys, 0.6 * size.height, look, ranges.y),
+    xaxis: axisOf(axis, xs, size.width - 60 - room, look, range.x),
+    yaxis: axisOf(figure.y, ys, 0.6 * size.height, look, range.y),
   };
+  const inner = { width: size.width - 80 - room, height: size.height - 70 };
+  if (guides && axis.log && figure.y.log && drawn.length) Object.assign(layout, guidesOf(figure.orders, traces, layout, inner, look));
   if (!drawn.length) {
     const empty = { visible: false };
     Object.assign(layout, { xaxis: empty, yaxis: empty, annotations: [{

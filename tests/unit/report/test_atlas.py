@@ -100,11 +100,19 @@ def test_switches(chart):
     (uncertain,) = [f for f in chart_of(ROWS, uncertain=True).facets if f.key == "certainty"]
     assert uncertain.start == ("A", "B", "C")
     for s in chart.series:
-        assert set(s.facets) == set(keys)
+        assert set(s.facets) == {*keys, "line"}
     assert {s.facets["protocol"] for s in chart.series} == {
         "edm", "edm2", "openai", "openai, N=10000", "openai, N not stated", "score-sde",
         "score-sde, N not stated", "other", "other, N not stated",
     }  # fmt: skip
+
+
+def test_rows_and_lines_know_each_other(chart):
+    """By all that both have in their facets, as the page reads it."""
+    rows = [row.facets for row in table_of(ROWS).rows]
+    for s in chart.series:
+        own = [row for row in rows if row == s.facets]
+        assert len(own) >= len(s.points) if s.band == "error" else not own
 
 
 def test_a_colour_is_one_sampler_and_the_first_checkpoint_has_the_first_ones(chart):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
@@ -148,3 +149,52 @@ def test_more_curves_than_marks_still_differ_by_dash_and_more_than_looks_are_all
     beyond = apart([(7 * i, 0) for i in range(2 * VARIANTS + 1)])
     assert len(set(beyond)) == 2 * VARIANTS
     assert apart([]) == []
+
+
+# Of linear RGB, severity 1: Machado, Oliveira and Fernandes 2009.
+SEEN = {
+    "normally": np.eye(3),
+    "with protanopia": np.array([
+        [0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ]),
+    "with deuteranopia": np.array([
+        [0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ]),
+    "with tritanopia": np.array([
+        [1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ]),
+}  # fmt: skip
+# CIE XYZ of linear sRGB, D65.
+XYZ = np.array([
+    [0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+    [0.0193339, 0.1191920, 0.9503041],
+])  # fmt: skip
+
+
+def linear(colour):
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def cielab(rgb):
+    ratios = XYZ @ rgb.clip(0, 1) / XYZ.sum(1)
+    small = (24389 / 27 * ratios + 16) / 116
+    x, y, z = np.where(ratios > 216 / 24389, np.cbrt(ratios), small)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("eyes", SEEN)
+@pytest.mark.parametrize(("side", "least"), [(0, 30), (1, 27)])
+def test_hues_are_apart_for_every_eye(side, least, eyes):
+    labs = [cielab(SEEN[eyes] @ linear(pair[side])) for pair in PALETTE]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(labs, 2)) >= least
+
+
+@pytest.mark.parametrize(("side", "page"), [(0, "#ffffff"), (1, "#15171a")])
+def test_hues_stand_out_from_the_page(side, page):
+    """3:1 at least, as WCAG 2.2 wants of graphics (1.4.11)."""
+    lights = [XYZ[1] @ linear(colour) + 0.05 for colour in (page, *(p[side] for p in PALETTE))]
+    assert min(max(a / lights[0], lights[0] / a) for a in lights[1:]) >= 3

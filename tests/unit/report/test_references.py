@@ -63,7 +63,7 @@ def test_the_best_is_found_for_each_reference(view):
 
 
 def test_a_sheet_is_shown_once_with_its_values_against_each(view, make_view):
-    sheets, usual = sheets_of(view), sheets_of(make_view())
+    sheets, usual = sheets_of(view).all, sheets_of(make_view()).all
     assert [sheet.about for sheet in sheets] == [sheet.about for sheet in usual]
     assert all(
         [text.partition(" against ")[2] for text in sheet.values] == [FIRST, SECOND]

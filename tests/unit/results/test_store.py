@@ -172,6 +172,7 @@ class TestCells:
             (record(CD), "its name is not the hash of its conditions"),
             ({"nfe": None}, "nfe is missing"),
             ({"nfe": True}, "nfe is missing"),
+            ({"nfe": -1}, "nfe is missing"),
             ({"nonfinite": -5}, "nonfinite is not what a run writes"),
             ({"seconds": []}, "seconds is not what a run writes"),
         ],

@@ -25,7 +25,12 @@ from samplebench.timelines.timeline import Timeline
 from samplebench.timelines.words import Words
 
 STEPS = 10
-ALL = [entry.name for entry in samplers if entry.builtin and entry.draws]
+# Whoever evaluates nothing has no steps to be started at.
+ALL = [
+    entry.name
+    for entry in samplers
+    if entry.builtin and entry.draws and Solver.of(entry.name).timeline.evaluates
+]
 # Whose steps are not told, or follow from all of them.
 WHOLE = {"dpm-solver-fast", "pc", "pc-batch", "restart", "rk45"}
 # A step of these knows the state alone, and not what was before it.

@@ -71,6 +71,14 @@ def test_the_chart_has_every_run(wide):
     json.dumps(chart.data(), allow_nan=False)
 
 
+@pytest.mark.parametrize(("orders", "drawn"), [((1, 2, 2), (1, 2)), ((4, 0.2), (4,)), ((), ())])
+def test_the_orders_whose_slopes_are_drawn_are_those_of_the_most_steps(orders, drawn):
+    curves = [curve(f"sampler-{i}", order, 7.0) for i, order in enumerate(orders)]
+    short = curve("one", 3, 7.0, steps=(4,))  # which has no order
+    ends, levels = chart_of(result(*curves, short)).figures
+    assert (ends.orders, levels.orders) == (drawn, ())
+
+
 def test_lines_go_from_left_to_right_and_differ(wide):
     chart = chart_of(wide)
     for series in chart.series:
