@@ -116,8 +116,8 @@ def choose(model: Model, num_samples: int, seconds: Callable[[int], float] | Non
         if gain < _GAIN:
             return replace(found, why=f"{size} {_said(gain)}")
         found = Choice(size, rate, "")
-    why = f"blocks above {_MOST:,} are not tried" if found.block == _MOST else "a cell has no "
-    "more samples"
+    most = f"blocks above {_MOST:,} are not tried"
+    why = most if found.block == _MOST else "a cell has no more samples"
     return replace(found, why=why)
 
 
