@@ -143,8 +143,8 @@ def sweep(plan: Plan, progress: Progress, ranks: Leader | None = None) -> View:
             store.check_place()
     if plan.request.shard is not None and view.pending:
         progress.note(
-            f"note: {view.pending} of {len(plan.cells)} cells are other shards', which have not "
-            "ended yet"
+            f"note: {view.pending} of {len(plan.cells)} cells belong to other shards, which have "
+            "not finished yet"
         )
     return view
 

@@ -148,7 +148,7 @@ def check_precision(
     if precision not in usual:
         raise UsageError(f"dtype {precision}: model {who} runs in {_either(usual)}")
     if precision == TF32 and (kind := device_kind(device)) != "cuda":
-        raise UsageError(f"dtype {precision} is for CUDA, not for {kind}; take float32")
+        raise UsageError(f"dtype {precision} is for CUDA, not for {kind}; use float32")
 
 
 def run_dtype(dtype: torch.dtype | None, device: torch.device, released: bool) -> torch.dtype:

@@ -108,7 +108,7 @@ _SCORE_SDE = Protocol(
 _CUSTOM = replace(
     _EDM,
     name="custom",
-    summary="of a network of one's own: N is said, rounded half up, state in float64",
+    summary="your own network: N from --num-samples, rounded half up, state in float64",
     num_samples=0,
 )
 

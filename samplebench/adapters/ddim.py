@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @adapters.register(
     "ddim",
-    summary="DDIM code base's list: EMA weights; config in the code base's words",
+    summary="DDIM code base's list: EMA weights; config with the code base's settings",
     kind="discrete",
     process=lambda config, shape: discrete_process(config),
     precisions=NETWORKS,

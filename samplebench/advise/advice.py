@@ -58,11 +58,11 @@ class Advice:
             )
         errors = [self.confirmed.behind(each, best)[1] for each in self._able]
         if errors and not any(map(math.isfinite, errors)):
-            return f"the best by {metric}, of which no errors are known"
+            return f"the best by {metric}, which has no error bars"
         if len(self.tied) == 1:
             return f"the best by {metric}, by more than {TIE:g} standard errors of each difference"
         names = "; ".join(each.name for each in self.tied[1:])
-        return f"the best value; tied with it, and no simpler: {names}"
+        return f"the best value; tied with it, and not simpler: {names}"
 
     @property
     def command(self) -> str:

@@ -66,7 +66,7 @@ def planned(
                 found[row.cells[0].hash] = proposal
                 rows.append(row)
     if first is None:
-        raise reason or UsageError("there is nothing to choose from")
+        raise reason or UsageError("no sampler fits")
     samplers = tuple(dict.fromkeys(proposal.sampler for proposal in found.values()))
     asked = replace(first.request, sampler=samplers, param={}, discretization=(), rho=())
     return Runnable(replace(first, request=asked, rows=tuple(rows)), found, left_out)

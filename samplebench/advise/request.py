@@ -63,7 +63,9 @@ class AdviseRequest:
         measuring = measuring_of(request, entry)
         metric = measuring.measures[0].metric.name
         if declared(metric) is None:
-            raise UsageError(f"metric {metric} does not say which way it is better; take another")
+            raise UsageError(
+                f"metric {metric} does not declare which direction is better; use another --metric"
+            )
         # One decides; a model's further ones are left out.
         request = replace(request, metric=(metric,), given=request.given | {"metric"})
         found = cls(request, entry, request.nfe[0], metric, measuring.protocol.num_samples)

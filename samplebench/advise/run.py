@@ -51,6 +51,6 @@ def advised(asked: AdviseRequest, quiet: bool) -> Advice:
     )  # fmt: skip
     if not math.isfinite(confirmed.value(confirmed.order[0])):
         raise UsageError(
-            f"nothing that was confirmed has a value: see {asked.out / CONFIRMED / 'report.html'}"
+            f"no confirmed candidate has a value; see {asked.out / CONFIRMED / 'report.html'}"
         )
     return Advice(asked, found, confirmed)

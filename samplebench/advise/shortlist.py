@@ -120,7 +120,7 @@ class Search:
         able = [each for each in last.order if math.isfinite(last.value(each))]
         if not able:
             raise UsageError(
-                f"no sampler has a value at NFE {self.asked.nfe} on {self.asked.entry.id}: see "
+                f"no sampler has a value at NFE {self.asked.nfe} on {self.asked.entry.id}; see "
                 f"{self.asked.out / FOLDER / 'report.html'}"
             )
         return Shortlist(

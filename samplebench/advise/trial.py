@@ -98,7 +98,9 @@ def trial(
     metric = found.plan.rows[0].metrics[0]
     way = direction(metric, view)
     if way is None:
-        raise UsageError(f"metric {metric} does not say which way it is better: take another")
+        raise UsageError(
+            f"metric {metric} does not declare which direction is better; use another --metric"
+        )
     sign = {"lower": 1, "higher": -1}[way]
 
     def rank(row: Row) -> float:

@@ -65,7 +65,7 @@ class Blame:
             return
         if out_of_memory(error):
             raise EnvironmentError_(
-                f"out of memory in {self.who} ({said(error)}); take a smaller --batch-size or free "
+                f"out of memory in {self.who} ({said(error)}); use a smaller --batch-size or free "
                 "memory"
             ) from error
         raise UsageError(f"{self.who} failed ({said(error)}); --debug shows where") from error

@@ -79,8 +79,8 @@ def _number(answer: Any, sigma: float) -> float:
         kind = type(answer).__name__
         shape = f" of shape {list(answer.shape)}" if hasattr(answer, "shape") else ""
         raise UsageError(
-            f"the model's round_sigma({sigma:g}) answers with a {kind}{shape}; it must be one "
-            "number, the nearest noise level that the model knows"
+            f"the model's round_sigma({sigma:g}) returned a {kind}{shape}; it must be one "
+            "number, the model's nearest noise level"
         ) from None
 
 

@@ -61,7 +61,7 @@ def blocked(plan: Plan) -> Plan:
         blocks.append(choice.block)
         lines.append(f"{name}: {choice}" if len(plan.sources) > 1 else str(choice))
     if len(set(blocks)) > 1:
-        lines.append(f"blocks of {min(blocks)} for all models, the least of theirs")
+        lines.append(f"blocks of {min(blocks)} for all models, the smallest of their choices")
     return _with(plan, min(blocks), *lines)
 
 
@@ -70,7 +70,7 @@ def foreseen(plan: Plan) -> Plan:
     if plan.request.batch_size != AUTO:
         return plan
     note = (
-        "--batch-size auto: a probe chooses the block when the sweep starts; here it is "
+        "--batch-size auto: the block is chosen when the sweep starts; for this plan it is "
         f"{plan.request.block}"
     )
     return settled(plan) or replace(plan, notes=(*plan.notes, note))
@@ -116,7 +116,8 @@ def choose(model: Model, num_samples: int, seconds: Callable[[int], float] | Non
         if gain < _GAIN:
             return replace(found, why=f"{size} {_said(gain)}")
         found = Choice(size, rate, "")
-    why = f"no more than {_MOST:,} are tried" if found.block == _MOST else "a cell has no more"
+    most = f"blocks above {_MOST:,} are not tried"
+    why = most if found.block == _MOST else "a cell has no more samples"
     return replace(found, why=why)
 
 

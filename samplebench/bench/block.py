@@ -143,12 +143,12 @@ def sample_block(bench: Bench, setting: Setting, conditions: Conditions, index: 
     ):
         x = setting.run(bound, latents, noise, images=images)
     if setting.timeline.evaluates and not bound.images:
-        raise UsageError(f"sampler {setting.solver.name} never asks the network for anything")
+        raise UsageError(f"sampler {setting.solver.name} never evaluates the network")
     pixels = to_uint8(x, conditions["quantization"])
     # Read by the host, which so waits for all that was asked of the device in this stream.
     finite = torch.isfinite(x).flatten(1).all(1)[:n].cpu().numpy()
     lost = int((~finite | (bound.watch.look()[:n] > 0)).sum())
-    why = bound.watch.why(n) or f"sampler {setting.solver.name} ended in no finite image"
+    why = bound.watch.why(n) or f"sampler {setting.solver.name} produced no finite image"
     evaluated, drawn = bound.evaluated(n)
     return BlockImages(
         index=index,

@@ -23,7 +23,7 @@ from samplebench.results.record import Conditions, Record, Score
 from samplebench.results.store import Store
 from samplebench.sampling.setting import Setting
 
-_LESS = "take a smaller --batch-size or free memory; finished cells and blocks are kept"
+_LESS = "use a smaller --batch-size or free memory; finished cells and blocks are kept"
 
 
 def computed(bench: Bench, setting: Setting, conditions: Conditions, index: int) -> Block:

@@ -61,7 +61,7 @@ def _levels(item: Any) -> str | tuple[float, ...] | LevelsCard:
     if is_card(item):
         return levels_card(path_of(item))
     if isinstance(item, str) and item.endswith(".json"):
-        raise UsageError(f"--discretization {item} is no name; write {PREFIX}{item}")
+        raise UsageError(f"--discretization {item} is not a name; write {PREFIX}{item}")
     # A file may lie in a folder.
     if isinstance(item, str) and ("/" not in item or ":" in item or is_place(item)):
         return item
@@ -84,8 +84,9 @@ def _discretizations(name: str, value: Any) -> tuple[Any, ...]:
     for card in (each for each in found if isinstance(each, LevelsCard)):
         if named.setdefault(card.name, card) is not card:
             raise UsageError(
-                f"two cards are called {card.name}: {named[card.name].path} and {card.path}; give "
-                'one another "name"'
+                f"two cards are called {card.name}: {named[card.name].path} and {card.path}; "
+                "change "
+                '"name" in one of them'
             )
     return found
 

@@ -36,7 +36,7 @@ def measuring_of(request: Request, entry: Checkpoint) -> Measuring:
     )
     if not rules.num_samples:
         raise UsageError(
-            f"model {entry.id} has no number of samples of its own; say --num-samples, e.g. 10000"
+            f"model {entry.id} has no default number of samples; add --num-samples, e.g. 10000"
         )
     _check_process(rules, entry)
     names = request.metric or rules.metrics
@@ -62,7 +62,7 @@ def _check_process(rules: Protocol, entry: Checkpoint) -> None:
     if rules.process not in fits:
         trained = f"process {fits[-1]}" if fits[-1] else "an isotropic process"
         raise UsageError(
-            f"protocol {rules.name} is not for {entry.id}, trained on {trained}; take "
+            f"protocol {rules.name} is not for {entry.id}, trained on {trained}; use "
             f"--protocol {entry.protocol}"
         )
 

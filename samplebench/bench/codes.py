@@ -70,7 +70,7 @@ class Codes:
     def _doubtful(self, sha256: str, who: str, unknown: str) -> str:
         text = f"{sha256} {uuid.uuid4().hex}"
         self._unknown[text] = f"{who}, {unknown}"
-        self.notes.append(f"computed anew each time: {self._unknown[text]}")
+        self.notes.append(f"computed again in every run: {self._unknown[text]}")
         return text
 
     def unknown(self, conditions: Mapping[str, object]) -> str:

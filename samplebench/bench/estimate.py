@@ -167,11 +167,11 @@ def check(total: float, num_samples: int, allowed: bool) -> None:
     if num_samples > _FEWER:
         fewer = (
             f", or --num-samples {_FEWER} (about {said(total * _FEWER / num_samples)}; "
-            "a value of another N is another protocol's)"
+            "values with another N belong to another protocol)"
         )
     raise UsageError(
         f"this sweep takes about {said(total)} here, more than {MOST_HOURS:.0f} h; "
-        f"give --yes to start it all the same{fewer}"
+        f"add --yes to start it anyway{fewer}"
     )
 
 

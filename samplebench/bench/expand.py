@@ -73,7 +73,7 @@ def _possible(model: Any, solver: Solver, words: Words, nfe: int | None, fewest:
         if not solver.timeline.budgeted or setting.steps < fewest:
             rehearse(setting)
         if solver.timeline.budgeted and setting.evaluations < 1:
-            raise UsageError(f"sampler {solver.name} never asks the network for anything")
+            raise UsageError(f"sampler {solver.name} never evaluates the network")
     except OutOfBudget:
         raise
     except UsageError as error:

@@ -69,7 +69,7 @@ def chosen(
     for number in numbers:
         if number not in known:
             names = ", ".join(map(str, sorted(known))) or "none"
-            raise UsageError(f"request {number} is not in {where}; there: {names}")
+            raise UsageError(f"request {number} is not in {where}; it has {names}")
     return [s for s in every if s.asked.number in numbers or (unfinished and s.pending)]
 
 

@@ -105,7 +105,9 @@ def guidances(
     said = [name for name in _WORDS if name in request.given]
     if said and set(names) == {NONE}:
         flag = said[0].replace("_", "-")
-        raise UsageError(f"--{flag} is for --guidance {', '.join(NAMES)}; say which, or drop it")
+        raise UsageError(
+            f"--{flag} needs --guidance {', '.join(NAMES)}; add one of them, or leave it out"
+        )
     # Without guidance nobody expects an effect.
     for guidance in (name for name in names if name != NONE):
         for name in ("guiding_model", "classifier"):
@@ -152,7 +154,7 @@ def _others(name: str, request: Request, known: Known) -> Sequence[Checkpoint | 
     if beside.classifier is None:
         with_one = ", ".join(each.id for each in models.values() if each.classifier)
         raise UsageError(
-            f"no classifier was released beside {beside.id}; name a model that has one with "
+            f"no classifier was released with {beside.id}; name a model that has one with "
             f"--classifier: {with_one}"
         )
     if tuple(beside.shape) != tuple(known.entry.shape):

@@ -73,7 +73,7 @@ def keeping(plan: Plan) -> str:
     each, total = max(room.kept for room in found), sum(room.kept for room in found)
     text = f"{plan.request.keep}, {size(each)} a cell, {size(total)} in all"
     underway = max(room.underway for room in found)
-    return f"{text}; {size(underway)} more under way"
+    return f"{text}; {size(underway)} more while running"
 
 
 def check_room(plan: Plan, cells: list[Cell], folder: Path) -> None:

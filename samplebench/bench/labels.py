@@ -31,7 +31,7 @@ def labels_said(value: Any) -> dict[str, str]:
         name_of(key) if callable(key) else str(key).strip(): label for key, label in pairs.items()
     }
     for key, label in found.items():
-        fault = fault_of(label.strip()) if isinstance(label, str) else "is no text"
+        fault = fault_of(label.strip()) if isinstance(label, str) else "is not text"
         if not key or fault:
             raise UsageError(
                 f"--label {line_of(f'{key}={label}')}: the label {fault or 'has no name'}; write "

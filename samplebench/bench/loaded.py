@@ -111,8 +111,8 @@ class Bench:
             check_process(model, checkpoint, said["sampler"], said["params"].get("process"))
         if getattr(model, "latents", False):
             raise UsageError(
-                f"{checkpoint.id} makes latents, not images, and nothing here decodes them; "
-                "sb.load and sb.sample run it"
+                f"{checkpoint.id} produces latents, and samplebench has no decoder; use sb.load "
+                "and sb.sample"
             )
         batch, foreign = min(block, _COUNTED), is_foreign(model)
         doubt = try_network(model, batch) if foreign else None
@@ -129,7 +129,7 @@ class Bench:
         for entry in self.entries:
             if changed(entry):
                 yield (
-                    f"model {entry.id} changed as it was asked: its weights, a counter or a cache"
+                    f"model {entry.id} changed during sampling: its weights, a counter or a cache"
                 )
 
     def start_of(

@@ -48,15 +48,18 @@ def _check_called(known: Registry[Any], words: Iterable[Any]) -> None:
         other = named.setdefault(name, word)
         if isinstance(word, str) and isinstance(other, str):
             if other != word and known.differ(other, word):
-                how = "copy or rename one file" if is_place(word) else "give one another name in it"
+                how = (
+                    "copy or rename one file"
+                    if is_place(word)
+                    else "change the name in one of them"
+                )
                 raise UsageError(
                     f"two {known.kind}s are called {name}: {other} and {word}; {how} (--label does "
                     "not tell them apart)"
                 )
         elif other is not word:
             raise UsageError(
-                f"two {known.kind}s are called {name}; give one another __qualname__, e.g. "
-                "f.__qualname__ = 'mine-2'"
+                f"two {known.kind}s are called {name}; rename one, e.g. f.__qualname__ = 'mine-2'"
             )
 
 
@@ -77,6 +80,8 @@ def params_by_name(
         if word not in names:
             raise unknown("sampler in --param", word, names)
         if twice := found.get(names[word], {}).keys() & table.keys():
-            raise UsageError(f"--param {word}.{min(twice)}: said of {names[word]}, too; drop one")
+            raise UsageError(
+                f"--param {word}.{min(twice)}: already given for {names[word]}; leave one out"
+            )
         found[names[word]] = {**found.get(names[word], {}), **table}
     return found

@@ -212,8 +212,8 @@ def _rows_of_model(
     for solver in solvers:
         if not solver.entry.draws:
             raise UsageError(
-                f"sampler {solver.name} encodes images and draws none: nothing to measure; "
-                "call it with sb.sample"
+                f"sampler {solver.name} encodes images instead of drawing samples, so there is "
+                "nothing to measure; use sb.sample"
             )
         table = params.get(solver.name, {})
         check_names(solver, table, request)
@@ -311,7 +311,7 @@ def _coupled_notes(rows: Sequence[PlannedRow]) -> Iterator[str]:
         name, known = conditions["sampler"], registry.samplers
         if name in known and known.entry(name).coupled:
             yield (
-                f"{name}: a sample depends on its block of {conditions['block']}; "
+                f"{name}: samples depend on their block of {conditions['block']}; "
                 "another --batch-size gives other values"
             )
 

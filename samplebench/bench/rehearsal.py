@@ -41,7 +41,7 @@ def try_network(model: Model, batch: int) -> str | None:
     apart = float((first - second).abs().max())
     # What is not finite is told by the cells.
     if apart > size * (_ROUNDING if model.device.type == "cpu" else _ROUNDING_OF_GPU):
-        return f"{name_of(model)} answers the same states differently from call to call"
+        return f"{name_of(model)} gives different outputs for the same input"
     return None
 
 

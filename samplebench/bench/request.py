@@ -110,7 +110,7 @@ class Request:
         for name in words:
             if name in RANGE:
                 raise UsageError(
-                    f"{name} is a parameter of a sampler on its grid; write "
+                    f"{name} is set per sampler; write "
                     f"--param SAMPLER.{name}=VALUE, e.g. euler.{name}=1"
                 )
             if name not in known:

@@ -69,8 +69,8 @@ class Rescored:
             return ""
         parts = (f"{text} of {counted(count, 'cell')}" for text, count in self.lacking.items())
         return (
-            f"{folder}: not kept: {'; '.join(parts)}; give the cells' 'samplebench run' again with "
-            "this --metric and --reference, and with --keep images to score anything later"
+            f"{folder}: not stored: {'; '.join(parts)}; repeat 'samplebench run' for these cells "
+            "with this --metric and --reference, and with --keep images to score anything later"
         )
 
 
@@ -86,7 +86,9 @@ def rescore(store: Store, wanted: Wanted, progress: Progress, *, quiet: bool) ->
     """
     found = list(_finished(store))
     if not found:
-        raise InputError(f"{store.out} has no finished cell; end its sweep with 'samplebench run'")
+        raise InputError(
+            f"{store.out} has no finished cell; finish its sweep with 'samplebench run'"
+        )
     by_model: dict[str, list[PlannedRow]] = {}
     for row in found:
         by_model.setdefault(row.columns["model"], []).append(row)

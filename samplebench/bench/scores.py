@@ -164,7 +164,7 @@ def kept_statistic(store: Store, cell: str, kind: Kind) -> tuple[Blocked, list[s
         found = BlockedMoments.load(store.kept.moments(cell, key))
     except (KeyError, ValueError) as error:
         path = store.kept.path(cell, "moments", key)
-        raise Damaged(path, str(error), "delete it; its cell is sampled again") from None
+        raise Damaged(path, str(error), "delete it and its cell is sampled again") from None
     if found.parts or not store.kept.has(cell, "features", key):
         return found, doubts
     # Blocks too large to be kept are made of the rows.

@@ -52,7 +52,9 @@ def setting_on(request: Request, model: Any, who: str, survey: Survey) -> Settin
     asked = request if "nfe" in request.given else replace(request, nfe=())
     found = [setting for setting, _ in settings(asked, model, solver, given, _refuse)]
     if not found:
-        raise UsageError(f"sampler {solver.name} takes as many steps as it is given; say --nfe 10")
+        raise UsageError(
+            f"sampler {solver.name} can take any number of steps; add --nfe, e.g. --nfe 10"
+        )
     (setting,) = found
     note_words(survey, setting, given)
     survey.check(found)

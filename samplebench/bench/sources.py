@@ -44,7 +44,7 @@ def checkpoints_of(request: Request) -> list[Checkpoint]:
     for name in ("file", "format", "model_config"):
         if (said := getattr(request, name)) is not None and len(words) > 1:
             flag = name.replace("_", "-")
-            raise UsageError(f"--{flag} {said}: name the one model that it is of, with --model")
+            raise UsageError(f"--{flag} {said}: name the one model that it belongs to with --model")
     found: dict[str, Checkpoint] = {}
     for word in words:
         entry = source_of(
@@ -66,8 +66,7 @@ def checkpoints_of(request: Request) -> list[Checkpoint]:
 def called_alike(name: str) -> UsageError:
     """What is told of two models of one name, which no row could tell apart."""
     return UsageError(
-        f"two models are called {name}; give one another name (a file's or a folder's own, or "
-        "name= of sb.wrap)"
+        f"two models are called {name}; rename one (the file or folder, or name= of sb.wrap)"
     )
 
 
@@ -75,7 +74,7 @@ def _at(entry: Checkpoint, path: str) -> Checkpoint:
     """A released checkpoint in a file that was downloaded by hand."""
     if entry.model is not None or not all(entry.shape):
         raise UsageError(
-            f"--file {path}: {entry.id} is no model of the catalogue; give the file as --model, "
+            f"--file {path}: {entry.id} is not a model of the catalogue; give the file as --model, "
             "with its --format"
         )
     return entry.at(path)

@@ -73,8 +73,8 @@ class StartImages:
         if found is None or found.labels is None:
             why = "no labels are known" if found is None else found.said
             raise UsageError(
-                f"{model} is told a class, and {self.description} have none: {why}; give an .npz "
-                "with `images` and `labels`, or take an unconditional model"
+                f"{model} is class-conditional, and {self.description} have no labels: {why}; "
+                "give an .npz with `images` and `labels`, or use an unconditional model"
             )
 
     def of(

@@ -65,8 +65,8 @@ class Survey:
             if name in self.given and name in self._idle and name not in self.taken:
                 flag = name.replace("_", "-")
                 raise UsageError(
-                    f"--{flag} has no effect on anything in this sweep: {self._untouched(name)}; "
-                    "leave it out"
+                    f"--{flag} has no effect on any sampler in this sweep: "
+                    f"{self._untouched(name)}; leave it out"
                 )
 
     def notes(self) -> list[str]:

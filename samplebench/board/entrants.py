@@ -87,11 +87,11 @@ def _unfit(entry: Checkpoint, sampler: str | Callable[..., Any]) -> str:
     except UsageError:
         return f"needs {own.timeline.needs}"
     if not solver.entry.draws:
-        return "encodes images and draws none"
+        return "encodes images instead of drawing samples"
     if not solver.timeline.evaluates:
         return "is what all others are compared with"
     if not solver.timeline.budgeted:
-        return "chooses its steps for a tolerance and takes no budget"
+        return "chooses its steps by a tolerance and takes no budget"
     return ""
 
 

@@ -56,12 +56,13 @@ class _Quantity(NamedTuple):
 _QUANTITIES = (
     _Quantity(
         "excess", "excess of W2², data² per element",
-        "W2² to exact draws without what two sets of one law have of their own. ",
+        "W2² to exact draws minus what two sets from the same distribution show by chance. ",
         lambda row: (row.excess, row.excess_stderr), excess_text,
     ),
     _Quantity(
         "W2", "W2, data per element",
-        "Of finite sets it favours samples that are too narrow; below exact draws is no merit. ",
+        "With finite sets it favours samples that are too narrow, so a value below exact draws "
+        "is not better. ",
         lambda row: (row.w2, row.w2_stderr), w2_text,
     ),
 )  # fmt: skip

@@ -29,11 +29,11 @@ def facts_of(rows: Sequence[BoardRow]) -> str:
     return (
         f"{repeats} sets of {rows[0].num_samples:,} samples; values are means over them, ± the "
         "standard error of the mean. W2 and truncation error are root mean squares per element, "
-        "of data in [-1, 1]; the excess is the part of W2² that two sets of one law do not have, "
-        "and about 0 for a sampler without error. Ranks are by the excess, in its unit of data² "
-        "per element. Neighbours whose paired difference is below "
-        f"{student(repeats):.2f} of its standard errors are ties and share a rank; behind it stand "
-        "the places that a sampler may have, each other compared with it alone."
+        "of data in [-1, 1]; the excess is the part of W2² that two sets from one distribution "
+        "do not show by chance, and about 0 for a sampler without error. Ranks are by the "
+        "excess, in its unit of data² per element. Neighbours whose paired difference is below "
+        f"{student(repeats):.2f} of its standard errors are ties and share a rank; after it are "
+        "the places that the sampler may have, compared with each other one directly."
     )
 
 

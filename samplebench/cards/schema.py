@@ -85,5 +85,5 @@ def _told(fault: ValidationError) -> str:
     if rule == "minimum":
         return f"{where} is {shown(value)}, less than {asked}"
     if rule == "pattern":
-        return f"{where} is {shown(value) or 'empty'}; {LETTERS} make a name, up to {LONGEST}"
+        return f"{where} is {shown(value) or 'empty'}; {LETTERS} are allowed, up to {LONGEST}"
     return f"{where}: {line_of(fault.message)}"

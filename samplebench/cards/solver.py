@@ -68,7 +68,7 @@ def _check_use(card: Card) -> None:
     for i, (a, c) in enumerate(zip(card.a, card.c, strict=True)):
         found = {j for row in (a, c) for j, weight in enumerate(row) if weight}
         if not found:
-            raise ValueError(f"row {i} of a and c is all 0: state {i + 1} is made of nothing")
+            raise ValueError(f"row {i} of a and c is all 0: state {i + 1} depends on nothing")
         used |= found
     if idle := sorted(set(range(len(card.c))) - used):
         raise ValueError(f"state {idle[0]} is used by no later one; leave it out")
@@ -78,7 +78,7 @@ def _check_times(card: Card) -> None:
     """Times within the process, and those of evaluations with noise."""
     latest = _LATEST[card.time]
     if card.times[0] == 0:
-        raise ValueError("times[0] is 0, where there is no noise to begin with")
+        raise ValueError("times[0] is 0, which has no noise to start from")
     if not card.times[-1] < card.times[0]:
         raise ValueError(
             f"times end at {card.times[-1]:g}, not below the {card.times[0]:g} where they begin"

@@ -76,14 +76,14 @@ def checkpoint(name: str, known: Mapping[str, Checkpoint] | None = None) -> Chec
     if name not in known:
         if Path(name).name != name or Path(name).suffix in _FILES:
             raise UsageError(
-                f"model {name} is a path, not an id of the catalogue; name the released model that "
-                "the file holds and --file PATH, or describe your own with --checkpoints FILE.toml"
+                f"model {name} is a path, not an id of the catalogue; give the released model's "
+                "id with --file PATH, or describe your own file with --checkpoints FILE.toml"
             )
         base, plus, how = name.partition("+")
         if plus and (own := resolved(base, known)) in known:
             raise UsageError(
-                f"model '{name}' is the network '{own}' with {how}, as tables of published values "
-                f"have it; name {own}, and --guidance where it is guided"
+                f"model '{name}' is the network '{own}' with {how}, a name from tables of "
+                f"published values; use {own}, with --guidance if it is guided"
             )
         raise unknown("model", name, known, "samplebench list models")
     return known[name]

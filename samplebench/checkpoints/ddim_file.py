@@ -57,7 +57,9 @@ def read(path: Path, names: Collection[str] = ()) -> DdimFile:
     if len(lists) == 1:
         (state,) = lists
     if not isinstance(state, list):
-        raise InputError(f"{path}: its content is no list; not a checkpoint of the DDIM code base")
+        raise InputError(
+            f"{path}: its content is not a list; not a checkpoint of the DDIM code base"
+        )
     if len(state) != len(_CONTENT):
         raise InputError(
             f"{path}: its list has {len(state)} entries, not {', '.join(_CONTENT)}; not a "
@@ -93,17 +95,17 @@ def _tensors(path: Path, what: str, state: Any) -> dict[str, Tensor]:
     import torch
 
     if not isinstance(state, dict) or not state:
-        raise InputError(f"{path}: {what} is no state dict")
+        raise InputError(f"{path}: {what} is not a state dict")
     for name, value in state.items():
         if not isinstance(name, str):
-            raise InputError(f"{path}: '{shown(name)}' of {what} is no name of a parameter")
+            raise InputError(f"{path}: '{shown(name)}' of {what} is not a name of a parameter")
         if not isinstance(value, torch.Tensor) or kind_of(value) not in KINDS:
             kinds = " or ".join(KINDS)
-            raise InputError(f"{path}: '{shown(name)}' of {what} is no tensor of {kinds}")
+            raise InputError(f"{path}: '{shown(name)}' of {what} is not a tensor of {kinds}")
     return dict(state)
 
 
 def _number(path: Path, what: str, value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise InputError(f"{path}: {what} is {shown(value)}, no count")
+        raise InputError(f"{path}: {what} is {shown(value)}, not a count")
     return value

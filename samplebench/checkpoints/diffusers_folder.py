@@ -49,7 +49,7 @@ def folder_entry(path: Path) -> Checkpoint:
     who = str(path)
     try:
         if not path.is_dir():
-            raise InputError(f"{who} is no folder; give one in diffusers' layout")
+            raise InputError(f"{who} is not a folder; give one in diffusers' layout")
         names = _names(path)
     except OSError as error:
         raise InputError(f"{who} cannot be read ({error.strerror})") from None
@@ -80,13 +80,13 @@ def hub_entry(word: str, offline: bool = False) -> Checkpoint:
         if not hub.closed(offline):
             raise
         raise EnvironmentError_(
-            f"{error}; the hub's cache holds no more, and no connection is opened offline"
+            f"{error}; it is not in the hub's cache, and --offline opens no connection"
         ) from None
 
     def fetched(name: str) -> Path:
         size = found.files[name].size
         if size is not None and size > MOST_JSON:
-            raise InputError(f"{who}: {name} has {size:,} bytes; no such file has so many")
+            raise InputError(f"{who}: {name} has {size:,} bytes; that is too large for such a file")
         return hub.fetch(found, name, offline=offline)
 
     config, shape, number = _facts(files, fetched, who)
@@ -141,7 +141,7 @@ def _check_match(unet: dict[str, Any], law: dict[str, Any], channels: int) -> No
     wanted = 2 * channels if learned else channels
     if (answered := unet.get("out_channels", 3)) != wanted:
         raise InputError(
-            f"the network answers with {answered} channels for images of {channels}; "
+            f"the network outputs {answered} channels for images with {channels}; "
             + (
                 f"with variance_type learned_range it must be {wanted}"
                 if learned

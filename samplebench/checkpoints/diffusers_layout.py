@@ -75,11 +75,11 @@ def check_index(content: Any) -> None:
         InputError: naming the first other part.
     """
     if not isinstance(content, dict):
-        raise InputError(f"{INDEX} is no JSON object; write {{...}}")
+        raise InputError(f"{INDEX} is not a JSON object; write {{...}}")
     if not isinstance(content.get("_class_name", ""), str):
         raise InputError(
-            f"{INDEX} names a pipeline in code of the folder's own, and none of it is run; only "
-            "pipelines of diffusers do here"
+            f"{INDEX} names a pipeline defined by code in the folder, which is never executed; "
+            "only diffusers' own pipelines are supported"
         )
     for name, part in content.items():
         if name.startswith("_") or part is None or part == [None, None]:
@@ -87,13 +87,13 @@ def check_index(content: Any) -> None:
         if name not in ("unet", "scheduler"):
             if isinstance(part, list):
                 raise InputError(
-                    f"{INDEX} has a part '{name[:40]}' beside unet and scheduler; only pipelines "
-                    "of these two make images here"
+                    f"{INDEX} has a part '{name[:40]}' besides unet and scheduler; only "
+                    "pipelines of these two are supported"
                 )
             continue  # a number or a switch of the pipeline's
         if not (isinstance(part, list) and len(part) == 2 and part[0] == "diffusers"):
             raise InputError(
-                f"{INDEX}: its {name} is no part of diffusers' own, and no other code is run"
+                f"{INDEX}: its {name} is not part of diffusers, and other code is never executed"
             )
 
 
@@ -119,8 +119,8 @@ def _weights(names: list[str], who: str) -> str:
         return variants[0]
     if variants:
         raise InputError(
-            f"{who}: its weights are there as {', '.join(variants)} only, and nobody says which is "
-            f"meant; keep one of them, or call it {plain}"
+            f"{who}: its weights exist only as {', '.join(variants)}; keep one of them, or "
+            f"rename it to {plain}"
         )
     if parts:
         raise InputError(

@@ -49,16 +49,16 @@ def unet_arguments(content: Any) -> dict[str, Any]:
             another kind or beyond any network.
     """
     if not isinstance(content, Mapping):
-        raise InputError(f"{FILE} is no JSON object; write {{...}}")
+        raise InputError(f"{FILE} is not a JSON object; write {{...}}")
     if "auto_map" in content:
         raise InputError(
-            f"{FILE} names code of the folder's own (auto_map), and none of it is run; only "
-            f"diffusers' {CLASS} is built"
+            f"{FILE} names code in the folder (auto_map), which is never executed; only diffusers' "
+            f"{CLASS} is supported"
         )
     name = content.get("_class_name")
     if name != CLASS:
         other = "names no class" if name is None else f"describes {_shown(name)}"
-        raise InputError(f"{FILE} {other}; of diffusers' networks only {CLASS} runs here")
+        raise InputError(f"{FILE} {other}; only diffusers' {CLASS} is supported")
     found = {}
     for key, value in content.items():
         if key.startswith("_") or key in _AVERAGE or (key not in _RULES and value is None):
@@ -89,8 +89,8 @@ def classes(arguments: Mapping[str, Any]) -> int:
     kind, number = arguments.get("class_embed_type"), arguments.get("num_class_embeds")
     if kind == "identity":
         raise InputError(
-            f"{FILE}: class_embed_type=identity takes embeddings in place of labels; only networks "
-            "that embed their labels themselves run here"
+            f"{FILE}: class_embed_type=identity takes embeddings in place of labels; only "
+            "networks that embed their labels themselves are supported"
         )
     if kind == "timestep" and number is None:
         raise InputError(
@@ -104,7 +104,7 @@ def _check_together(found: Mapping[str, Any]) -> None:
     """Raises `InputError` for arguments that each may be and together are no network."""
     for name in ("sample_size", "block_out_channels", "down_block_types", "up_block_types"):
         if found.get(name) is None:
-            raise InputError(f"{FILE} lacks {name}, without which nobody knows the network")
+            raise InputError(f"{FILE} lacks {name}, which is needed to build the network")
     blocks = len(found["block_out_channels"])
     if not len(found["down_block_types"]) == len(found["up_block_types"]) == blocks:
         raise InputError(

@@ -26,7 +26,7 @@ _KNOWN = frozenset(
 # What compiling, sharding and recomputing put between the words of a name.
 _WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 _AVERAGE = re.compile(r"(?<![a-z])ema|model_?ema|averag|shadow|polyak|(?<![a-z])swa(?![a-z])", re.I)
-_ALONE = "save the state dict that you mean in a file of its own and give that"
+_ALONE = "save the state dict that you want in a separate file and use that"
 _MOST_PREFIXES = 4
 _MOST_PLACES = 16  # prefixes of one entry that are tried
 _DEEPEST = 4
@@ -233,7 +233,7 @@ def _found(
             f"{found[0]} are the network's names; that prefix is not one that is known, so save "
             "the state dict without it"
         )
-    need = f"wanted are {len(wanted)} tensors: {_few(wanted)}"
+    need = f"expected are {len(wanted)} tensors: {_few(wanted)}"
     if not entries:
         return f"it holds {_kind(content)} and no state dict; {need}"
     told = []

@@ -46,7 +46,7 @@ def init_kwargs(network: Module) -> dict[str, Any]:
         raise Refused(f"the constructor arguments are {kind(found)}, not a dictionary")
     kwargs = _PlainCopy().copy(found, 0)
     if "model_type" in kwargs and kwargs["model_type"] not in UNETS:
-        raise Refused(f"model_type {shown(kwargs['model_type'])} is none of {', '.join(UNETS)}")
+        raise Refused(f"model_type {shown(kwargs['model_type'])} is not one of {', '.join(UNETS)}")
     return kwargs
 
 

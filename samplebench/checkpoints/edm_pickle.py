@@ -127,7 +127,7 @@ def _objects(file: BufferedReader, records: Records) -> tuple[dict[str, Any], Mo
         raise Refused(f"holds no network called 'ema' (it holds: {found})")
     network = data["ema"]
     if type(network) is not Module or network.class_name not in family.denoisers:
-        raise Refused(f"'ema' is none of {', '.join(family.denoisers)}")
+        raise Refused(f"'ema' is not one of {', '.join(family.denoisers)}")
     return data, network
 
 

@@ -114,14 +114,14 @@ class Records:
         if tuple(meta) != META_KEYS:
             raise Refused(f"a persistent object without the keys {', '.join(META_KEYS)}")
         if meta["type"] != "class" or type(meta["version"]) is not int:
-            raise Refused("a persistent object that is no class")
+            raise Refused("a persistent object that is not a class")
         if meta["version"] != META_VERSION:
             raise Refused(
                 f"a persistent object of version {meta['version']}, only {META_VERSION} is known"
             )
         source, name, state = meta["module_src"], meta["class_name"], meta["state"]
         if type(source) is not str:
-            raise Refused("a persistent object whose source is no text of the usual length")
+            raise Refused("a persistent object whose source is not text of the usual length")
         family = self.family
         if type(name) is not str or name not in (*family.modules, *family.aside):
             raise Refused(f"class {shown(name)} is not part of an {family.name} checkpoint")
@@ -199,7 +199,7 @@ def _tensor(arguments: tuple[Any, ...]) -> Tensor:
     if len(size) != len(stride) or len(size) > MAX_DIMS:
         raise Refused(f"a tensor with {len(size)} sizes and {len(stride)} strides")
     if not all(type(n) is int and 0 <= n < 1 << 62 for n in (offset, *size, *stride)):
-        raise Refused("a tensor whose sizes, strides or offset are no counts")
+        raise Refused("a tensor whose sizes, strides or offset are not counts")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if offset > storage.count or (prod(size) and last >= storage.count):
         raise Refused(f"a tensor that reaches beyond its storage of {storage.count} elements")

@@ -104,7 +104,7 @@ def _check_location(location: str, where: str) -> None:
             "that ships with samplebench"
         )
     if not location or not location.isprintable():
-        raise InputError(f"{where}: location = {_shown(location)} is no address and no path")
+        raise InputError(f"{where}: location = {_shown(location)} is neither an address nor a path")
 
 
 def _check_field(name: str, value: Any, where: str) -> None:

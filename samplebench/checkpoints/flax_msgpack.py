@@ -73,7 +73,7 @@ def read(path: Path) -> FlaxFile:
     try:
         top = _top(path)
         if not isinstance(top["params_ema"], dict):
-            raise Refused("params_ema is no map")
+            raise Refused("params_ema is not a map")
         params = dict(_flat(top["params_ema"]))
         step, ema_rate = (_number(key, top[key]) for key in ("step", "ema_rate"))
     except Refused as error:
@@ -130,7 +130,7 @@ def _entries(unpacker: msgpack.Unpacker) -> tuple[list[str], dict[str, Any]]:
     try:
         count = unpacker.read_map_header()
     except ValueError:
-        raise Refused("its content is no map, not a Flax checkpoint") from None
+        raise Refused("its content is not a map, not a Flax checkpoint") from None
     if count > _MOST_KEYS:
         raise Refused(f"a map of {count} entries, no training state of gDDIM")
     found: dict[str, Any] = {}
@@ -187,7 +187,7 @@ def _extension(code: int, data: bytes) -> Tensor:
             data, raw=True, max_array_len=_MOST_DIMENSIONS, max_map_len=0
         )
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError):
-        raise Refused("an array that is no shape, dtype and bytes") from None
+        raise Refused("an array without shape, dtype and bytes") from None
     if not isinstance(dtype, bytes) or dtype not in _DTYPES:
         raise Refused(f"an array of dtype {shown(repr(dtype).removeprefix('b'))}")
     if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):
@@ -224,5 +224,5 @@ def _number(key: str, value: Any) -> float:
     if isinstance(value, torch.Tensor) and value.ndim == 0:
         value = value.item()
     if type(value) not in (int, float) or not 0 <= value < math.inf:
-        raise Refused(f"{key} is no number")
+        raise Refused(f"{key} is not a number")
     return value

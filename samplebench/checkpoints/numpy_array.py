@@ -51,7 +51,7 @@ class NumpyArray(Buildable):
         if not dtype.complete or dtype.code not in WIDTHS:
             raise Refused(f"a numpy array of type {shown(dtype.code)}")
         if len(shape) > MAX_DIMS or not all(type(n) is int and 0 <= n < 1 << 62 for n in shape):
-            raise Refused("a numpy array whose shape is no few counts")
+            raise Refused("a numpy array with an invalid shape")
         if data.text or data.length != prod(shape) * WIDTHS[dtype.code]:
             raise Refused(f"a numpy array of {prod(shape)} numbers with {data.length} bytes")
         self.shape, self.code, self.data = shape, dtype.code, data

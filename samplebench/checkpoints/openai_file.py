@@ -41,11 +41,11 @@ def read(path: Path, names: Collection[str] = ()) -> dict[str, Tensor]:
     if names:
         state = undressed(path, state, names)
     if not isinstance(state, dict) or not state:
-        raise InputError(f"{path}: its content is no state dict; not an OpenAI checkpoint")
+        raise InputError(f"{path}: its content is not a state dict; not an OpenAI checkpoint")
     for name, value in state.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InputError(
-                f"{path}: '{shown(name)}' is no name of a parameter; not an OpenAI checkpoint"
+                f"{path}: '{shown(name)}' is not a name of a parameter; not an OpenAI checkpoint"
             )
         _check(path, name, value)
     return {name: tensor.detach() for name, tensor in state.items()}
@@ -56,8 +56,8 @@ def _check(path: Path, name: str, value: Any) -> None:
 
     if not isinstance(value, torch.Tensor):
         raise InputError(
-            f"{path}: '{name}' is no tensor but {shown(value)}; OpenAI's checkpoints hold nothing "
-            "but tensors by name"
+            f"{path}: '{name}' is not a tensor but {shown(value)}; OpenAI's checkpoints hold "
+            "nothing but tensors by name"
         )
     if (kind := kind_of(value)) not in KINDS:
-        raise InputError(f"{path}: '{name}' is {kind}, none of {', '.join(KINDS)}")
+        raise InputError(f"{path}: '{name}' is {kind}, not one of {', '.join(KINDS)}")

@@ -33,20 +33,22 @@ def header(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
             size = path.stat().st_size
             length = int.from_bytes(head[:_LENGTH], "little")
             if len(head) < _LENGTH + 2 or head[_LENGTH : _LENGTH + 1] != b"{":
-                raise InputError(f"{path} is no safetensors file: it is {what(head)}")
+                raise InputError(f"{path} is not a safetensors file: it is {what(head)}")
             if length > min(size - _LENGTH, _MOST_HEADER):
                 raise InputError(
-                    f"{path} is no whole safetensors file: its header is said to have {length:,} "
-                    f"bytes, the file has {size:,}"
+                    f"{path} is not a complete safetensors file: its header is said to have "
+                    f"{length:,} bytes, the file has {size:,}"
                 )
             file.seek(_LENGTH)
             content = texts.json_value(file.read(length))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise InputError(f"{path} is no safetensors file: its header is no JSON: {error}") from None
+        raise InputError(
+            f"{path} is not a safetensors file: its header is not JSON: {error}"
+        ) from None
     if not isinstance(content, dict):
-        raise InputError(f"{path} is no safetensors file: its header is no JSON object")
+        raise InputError(f"{path} is not a safetensors file: its header is not a JSON object")
     content.pop(_METADATA, None)
     return {name: _described(path, name, entry) for name, entry in content.items()}
 
@@ -70,7 +72,9 @@ def read(path: Path) -> dict[str, Tensor]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name).clone() for name in found}
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path} is no whole safetensors file: {line_of(str(error))}") from None
+        raise InputError(
+            f"{path} is not a complete safetensors file: {line_of(str(error))}"
+        ) from None
 
 
 def _described(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...]]:
@@ -79,7 +83,7 @@ def _described(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...]]
     whole = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
     if not (isinstance(kind, str) and whole):
         raise InputError(
-            f"{path} is no safetensors file: its header does not describe {_short(name)}"
+            f"{path} is not a safetensors file: its header does not describe {_short(name)}"
         )
     return kind, tuple(shape)  # type: ignore[arg-type]
 

@@ -108,7 +108,7 @@ def _alone(path: Path, tensors: dict[str, Any]) -> ScoreSdeFile:
 
 def _keys(path: Path, what: str, found: Any, wanted: tuple[str, ...]) -> Mapping[str, Any]:
     if not isinstance(found, dict):
-        raise InputError(f"{path}: {what} is no dictionary; not a score-SDE checkpoint")
+        raise InputError(f"{path}: {what} is not a dictionary; not a score-SDE checkpoint")
     if missing := [key for key in wanted if key not in found]:
         keys = ", ".join(shown(key) for key in list(found)[:6]) or "nothing"
         raise InputError(
@@ -120,7 +120,7 @@ def _keys(path: Path, what: str, found: Any, wanted: tuple[str, ...]) -> Mapping
 def _tensors(path: Path, model: Any) -> dict[str, Tensor]:
     """The state dict, checked, all names with "module."; an image-like kernel is in it."""
     if not isinstance(model, dict):
-        raise InputError(f"{path}: model is no state dict; not a score-SDE checkpoint")
+        raise InputError(f"{path}: model is not a state dict; not a score-SDE checkpoint")
     plain = bare(model) if all(isinstance(name, str) for name in model) else model
     if not any(str(name).startswith(PREFIX) for name in plain):
         model = {f"{PREFIX}{name}": tensor for name, tensor in plain.items()}
@@ -131,7 +131,7 @@ def _tensors(path: Path, model: Any) -> dict[str, Tensor]:
                 "not a score-SDE checkpoint"
             )
         if not _is_real(tensor):
-            raise InputError(f"{path}: '{shown(name)}' of model is no tensor of real numbers")
+            raise InputError(f"{path}: '{shown(name)}' of model is not a tensor of real numbers")
     if not any(tensor.ndim == 4 for tensor in model.values()):
         raise InputError(f"{path}: model has no convolution; not a score-SDE checkpoint")
     return dict(model)
@@ -145,5 +145,5 @@ def _is_real(value: Any) -> bool:
 
 def _number(path: Path, what: str, value: Any, kind: type[float]) -> Any:
     if type(value) is not kind or not value >= 0:
-        raise InputError(f"{path}: {what} is no number; not a score-SDE checkpoint")
+        raise InputError(f"{path}: {what} is not a number; not a score-SDE checkpoint")
     return value

@@ -40,7 +40,7 @@ def check(
         DamagedFile: the pickle breaks off, or a storage is not as long as it says.
     """
     if data[:2] != b"\x80\x02":
-        raise Refused("its data.pkl is no pickle of protocol 2")
+        raise Refused("its data.pkl is not a pickle of protocol 2")
     machine = _Machine(io.BytesIO(data), len(data), allowed, _Storages(records))
     machine.load()
     if machine.position != len(data):
@@ -256,7 +256,7 @@ class NumpyType(Buildable):
 def number(dtype: Any, data: Any) -> float | int | bool:
     """Stands for NumPy's constructor of scalars, here and where torch reads the pickle."""
     if type(dtype) is not NumpyType or type(data) is not bytes:
-        raise Refused("a NumPy scalar that is no number")
+        raise Refused("a NumPy scalar that is not a number")
     layout = f"<{NUMBERS[dtype.code]}"
     if len(data) != struct.calcsize(layout):
         raise Refused(f"a NumPy scalar of type {dtype.code} with {len(data)} bytes")

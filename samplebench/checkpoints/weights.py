@@ -81,7 +81,7 @@ def check_extent(tensors: Mapping[str, Tensor], path: Path) -> None:
     if used > held:
         raise InputError(
             f"{path}: its tensors have {used} bytes, of which the file holds {held}: they share "
-            "numbers, which those of a trained network do not"
+            "storage, which a trained network's do not"
         )
 
 

@@ -64,16 +64,17 @@ _COMMANDS = (
     card,
 )
 
+_DEFECT = "samplebench: internal error (a defect of samplebench)"
 _EXAMPLES = """examples:
-  samplebench run                              the embedded demo: real digits, exact denoiser
+  samplebench run                              demo: handwritten digits, exact denoiser
   samplebench run --model digits-exact --sampler euler,heun --nfe 5,10,20,35 --rho 3,7
   samplebench score --images my/folder --reference digits --metric fd-digits
   samplebench list samplers
   samplebench check reports/digits-exact --subset --baseline benchmarks/baselines/digits-exact.csv
-  samplebench forget reports/digits-exact      what was asked of a folder, and dropping it
-  samplebench trajectory --sampler euler,heun  a sampler's own error and order
-  samplebench published                        what others measured
-  samplebench reproduce digits-vp/heun/20      a published value, measured again
+  samplebench forget reports/digits-exact      the sweeps requested in a folder
+  samplebench trajectory --sampler euler,heun  truncation error and order
+  samplebench published                        published FID values
+  samplebench reproduce digits-vp/heun/20      measure a published value again
 """
 
 
@@ -153,7 +154,7 @@ def _main(arguments: list[str]) -> int:
             sys.stdout.flush()
         return code
     except Interrupted as stopped:
-        say(f"stopped by {stopped}; the same command goes on where it stopped")
+        say(f"stopped by {stopped}; the same command resumes")
         return stopped.exit_code
     except KeyboardInterrupt:
         say("stopped")
@@ -162,7 +163,7 @@ def _main(arguments: list[str]) -> int:
         # Somebody's code called exit() where nobody was there to name it: never a 0.
         if getattr(args, "debug", False):
             traceback.print_exc()
-        say(f"samplebench: defect: {said(error)}; --debug shows where")
+        say(f"{_DEFECT}: {said(error)}; --debug shows where")
         return 3
     except BrokenPipeError:
         # The reader of our output has gone; what was decided before stands.
@@ -190,13 +191,13 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
         return error.exit_code
     if out_of_memory(error):
         say(
-            f"samplebench: error: out of memory ({said(error)}); free some, or ask for less at "
-            "once: a smaller --batch-size, fewer samples"
+            f"samplebench: error: out of memory ({said(error)}); free some, or use a smaller "
+            "--batch-size or fewer samples"
         )
         return 3
     if not isinstance(error, OSError):
         # Not 1: a crash must not look like a curve that moved.
-        say(f"samplebench: defect: {said(error)}; --debug shows where")
+        say(f"{_DEFECT}: {said(error)}; --debug shows where")
         return 3
     name = f" ({error.filename})" if error.filename else ""
     say(f"samplebench: error: {error.strerror or error}{name}")

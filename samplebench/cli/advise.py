@@ -26,11 +26,11 @@ _NFE = 10
 _OWN = {
     "model": ("ID", f"model (default: {DEFAULT_MODEL}, which needs no download)"),
     "nfe": ("N", f"budget of network evaluations per sample (default: {_NFE})"),
-    "num-samples": ("N", "samples of the confirmation (default: the protocol's)"),
-    "seed": ("S", "first seed of the confirmation (default: 0); the search has its own"),
-    "metric": ("NAME", "what decides (default: the protocol's first)"),
+    "num-samples": ("N", "samples for the final comparison (default: the protocol's)"),
+    "seed": ("S", "first seed of the final comparison (default: 0); the search uses other seeds"),
+    "metric": ("NAME", "metric that decides (default: the protocol's first)"),
     "reference": ("ID|PATH", "statistics or images to compare with (default: the model's)"),
-    "out": ("DIR", "where everything goes (default: reports/<model>-advise)"),
+    "out": ("DIR", "output folder (default: reports/<model>-advise)"),
 }
 _NAMES = (
     "model", "nfe", "num-samples", "seed", "metric", "reference", "protocol", "batch-size",
@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
     for name, (metavar, help_text) in _WORDS.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text)
     parser.add_argument("--offline", action="store_true", help="open no connection")
-    parser.add_argument("--yes", action="store_true", help="start more than a day of sampling")
+    parser.add_argument("--yes", action="store_true", help="start even if it takes more than a day")
     output_flags(parser)
 
 

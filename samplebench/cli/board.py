@@ -28,22 +28,24 @@ samplebench board --anew
 """
 _OUT = "reports/board"
 _WORDS = {
-    "sampler": ("NAME,...", "put these on the board: package.module:function, ./file.py:function "
-                "or whatever run takes"),
-    "models": ("ID,...", "only these of its models"),
-    "samplers": ("NAME,...", "only these of the registered samplers"),
-    "nfe": ("N,...", "budgets of evaluations per sample (default: those of the board)"),
-    "out": ("DIR", f"where tables and finished parts go (default: {_OUT})"),
+    "sampler": ("NAME,...", "your samplers to rank: package.module:function, ./file.py:function "
+                "or any sampler that run takes"),
+    "models": ("ID,...", "restrict to these models of the board"),
+    "samplers": ("NAME,...", "restrict to these registered samplers"),
+    "nfe": ("N,...", "budgets of network evaluations per sample (default: all of the board)"),
+    "out": ("DIR", f"output folder (default: {_OUT})"),
 }  # fmt: skip
 
 
 def add(commands: Any) -> None:
-    text = "rank samplers on models whose law is known, by distance to exact draws"
+    text = "rank samplers on models with a known distribution, by distance to exact draws"
     parser = command(commands, "board", main, text, _EXAMPLES)
     for name, (metavar, help_text) in _WORDS.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text)
     parser.add_argument(
-        "--anew", action="store_true", help="do not take the values that ship with samplebench"
+        "--anew",
+        action="store_true",
+        help="compute the registered samplers again instead of using the shipped values",
     )
     output_flags(parser)
 
@@ -70,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     }
     if empty := [model for model, found in points.items() if not found]:
         raise UsageError(
-            f"--nfe {args.nfe}: too small for every sampler on {empty[0]}; ask for more evaluations"
+            f"--nfe {args.nfe}: too small for every sampler on {empty[0]}; use a larger --nfe"
         )
     out = output_folder(args.out or _OUT)
     with writing(out):
@@ -90,7 +92,7 @@ def _models(given: str | None, known: Sequence[str]) -> list[str]:
         return [*known]
     names = [name.strip() for name in given.split(",") if name.strip()]
     if not names:
-        raise UsageError("--models names none; write e.g. --models exact-2d,exact-modes")
+        raise UsageError("--models is empty; write e.g. --models exact-2d,exact-modes")
     for name in names:
         if name not in known:
             raise unknown("model of the board", name, known)

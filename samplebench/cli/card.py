@@ -24,10 +24,10 @@ samplebench card export --sampler euler --discretization 80/20/5/1/0.2/0 --name 
 samplebench card describe dpmpp-2m-8.json
 """
 _WORDS = {
-    "model": ("ID", f"whose noise levels it is for (default: {DEFAULT_MODEL})"),
-    "sampler": ("NAME", "a deterministic sampler in noise levels, or package.module:function"),
+    "model": ("ID", f"model whose noise levels are used (default: {DEFAULT_MODEL})"),
+    "sampler": ("NAME", "a deterministic sampler on noise levels, or package.module:function"),
     "nfe": ("N", "budget of network evaluations per sample"),
-    "rho": ("R", "exponent of the discretization (default: its own; edm: 7)"),
+    "rho": ("R", "exponent of the discretization (default: the discretization's, 7 for edm)"),
     "discretization": ("NAME", WORDS["discretization"][1]),
     "param": ("SAMPLER.NAME=V,...", "parameters"),
     **{name: WORDS[name] for name in ("checkpoints", "file")},
@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         action = "append" if name == "param" else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text, action=action)
     parser.add_argument("--name", metavar="NAME", help="the card's (default: <sampler>-<NFE>)")
-    parser.add_argument("--out", metavar="FILE", help="where to write it (default: print it)")
+    parser.add_argument("--out", metavar="FILE", help="file to write (default: print the card)")
     parser.add_argument("--offline", action="store_true", help="open no connection")
     output_flags(parser)
 

@@ -36,7 +36,7 @@ _REWRITTEN = {"moved": "changed", "missing": "removed", "conditions differ": "re
 
 
 def add(commands: Any) -> None:
-    text = "compare results with a baseline; exit 1 if a value moved, either way"
+    text = "compare results with a baseline; exit 1 if a value moved, up or down"
     parser = command(commands, "check", main, text, _EXAMPLES)
     parser.add_argument("results", metavar="RESULTS", help="results folder or results.csv")
     parser.add_argument("--baseline", metavar="FILE", required=True, help="a results.csv")
@@ -50,15 +50,19 @@ def add(commands: Any) -> None:
         metavar="[METRIC:]T",
         action="append",
         default=[],
-        help="2%%, abs:0.05, 1e-3 (relative) or 3sigma (other seeds), beside them 'fid<=2.1'; "
-        "repeatable (default: 1e-6 relative at equal seeds, on another platform 1e-3)",
+        help="2%%, abs:0.05, 1e-3 (relative) or 3sigma (for other seeds), and bounds such as "
+        "'fid<=2.1'; repeatable (default: 1e-6 relative at equal seeds, 1e-3 on another platform)",
     )
-    parser.add_argument("--allow-better", action="store_true", help="a better value does not fail")
-    parser.add_argument("--subset", action="store_true", help="RESULTS may lack baseline rows")
+    parser.add_argument(
+        "--allow-better", action="store_true", help="accept values that became better"
+    )
+    parser.add_argument(
+        "--subset", action="store_true", help="compare only the rows that RESULTS has"
+    )
     parser.add_argument(
         "--retrained",
         action="store_true",
-        help="RESULTS are of other weights from the same training; needs an Nsigma rule",
+        help="accept another checkpoint of the same training recipe; needs an Nsigma rule",
     )
     parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     parser.add_argument("--markdown", metavar="FILE", help="write Markdown; - for stdout")

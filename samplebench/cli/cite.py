@@ -22,8 +22,8 @@ def add(commands: Any) -> None:
         "what",
         nargs="*",
         metavar="DIR|NAME",
-        help="results folder of 'samplebench run' (one that is called like a name: ./NAME), or "
-        "names of 'samplebench list' (default: all of them)",
+        help="results folder of 'samplebench run' (write ./NAME if it is called like a sampler or "
+        "model), or names from 'samplebench list' (default: all of them)",
     )
     output_flags(parser)
 
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
         print("\n\n".join(f"% {', '.join(c.uses)}\n{c.entry}" for c in found))
     missing = citations.without_citation(uses)
     if missing and not args.quiet:
-        say(f"no entry is known of: {', '.join(missing)}")
+        say(f"there is no BibTeX entry for: {', '.join(missing)}")
     return 0
 
 

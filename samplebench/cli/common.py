@@ -15,7 +15,7 @@ from samplebench.cli.columns import aligned, room
 from samplebench.errors import EnvironmentError_, UsageError
 from samplebench.results.fields import inert, printable
 
-_KEPT = "finished cells are kept: make room or move it away, then give the same command again"
+_KEPT = "finished cells are kept: free space or move it away, then repeat the command"
 
 
 def command(

@@ -23,18 +23,20 @@ samplebench compare reports/before reports/after --style paper    figures for a 
 
 
 def add(commands: Any) -> None:
-    text = "set results folders side by side: curves, and differences with their error bars"
+    text = "compare results folders: curves, and differences with their error bars"
     parser = command(commands, "compare", main, text, _EXAMPLES)
     parser.add_argument(
         "results", metavar="RESULTS", nargs="+",
-        help="results folders, or files results.csv; the others are compared with the first",
+        help="results folders, or results.csv files; the others are compared with the first",
     )  # fmt: skip
-    parser.add_argument("--metric", metavar="NAME,...", help="metrics (default: all of theirs)")
     parser.add_argument(
-        "--out", metavar="DIR", help="where the files go (default: reports/compare-<names>)"
+        "--metric", metavar="NAME,...", help="metrics (default: all in the folders)"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="output folder (default: reports/compare-<names>)"
     )
     style_flag(parser, "figures/paper beside the page")
-    output_flags(parser, quiet="do not say where the page is")
+    output_flags(parser, quiet="do not print the path of the page")
 
 
 def main(args: argparse.Namespace) -> int:

@@ -26,13 +26,23 @@ samplebench doctor checkpoint_8.pth --format score-sde --model-config vp.json
 def add(commands: Any) -> None:
     text = "load a checkpoint, check its structure, and see whether it denoises"
     parser = command(commands, "doctor", main, text, _EXAMPLES)
-    text = "an id of the catalogue, a file, or what else 'samplebench list models' shows"
+    text = "a catalogue id, a file, or any other form shown by 'samplebench list models'"
     parser.add_argument("source", metavar="MODEL", help=text)
-    parser.add_argument("--format", metavar="F", help="of a file (default: by suffix and content)")
-    parser.add_argument("--model-config", metavar="FILE", help="JSON: what the file does not say")
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        help="format of a model file (default: detected from suffix and content)",
+    )
+    parser.add_argument(
+        "--model-config",
+        metavar="FILE",
+        help="JSON file with the settings that the model file lacks",
+    )
     parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models")
     parser.add_argument("--file", metavar="PATH", help="the model's file, downloaded by hand")
-    parser.add_argument("--device", metavar="D", help="default: the best there is")
+    parser.add_argument(
+        "--device", metavar="D", help="cuda, mps or cpu (default: the best available)"
+    )
     parser.add_argument("--offline", action="store_true", help="open no connection")
     output_flags(parser)
 
@@ -44,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
 
     known = catalog(args.checkpoints)
     if args.file and resolved(args.source, known) not in known:
-        raise UsageError(f"--file {args.file}: name the model that it is, not {args.source}")
+        raise UsageError(f"--file {args.file}: give the id of its model instead of {args.source}")
     entry = source_of(
         args.source,
         known,
@@ -146,12 +156,12 @@ def _row(finding: Finding) -> dict[str, str]:
         verdict = "not denoised"
     else:
         other = finding.better_at
-        verdict = "denoised" if other is None else f"better when told {other:.3g}"
+        verdict = "denoised" if other is None else f"better at {other:.3g}"
     return {
         "sigma": f"{finding.sigma:.3g}",
         "noise left": f"{finding.left:.3f}",
         "scaling leaves": f"{finding.scaling:.3f}",
-        "told another level": ", ".join(told),
+        "given another level": ", ".join(told),
         "verdict": verdict,
     }
 

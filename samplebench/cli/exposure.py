@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 WORDS = {
     "levels": (
         "N|S,...",
-        "with --from-data: how many of a run's noise levels, evenly over its steps, or near which "
-        f"levels, one of them as 2.0 (default: {USUAL})",
+        "with --from-data: a number of noise levels, spread evenly over the run's steps, or a "
+        f"list of levels; write a single level as 2.0 (default: {USUAL})",
     ),
     "metric": ("NAME,...", "with --from-data: metrics (default: the protocol's)"),
     "reference": (
@@ -35,7 +35,7 @@ def refuse(given: Mapping[str, object]) -> None:
     """Raises `UsageError` for words of `--from-data` where it is not given."""
     for name in WORDS:
         if given.get(name) is not None:
-            raise UsageError(f"--{name} is for chains that begin with images; add --from-data DATA")
+            raise UsageError(f"--{name} needs --from-data DATA; add it, or leave --{name} out")
 
 
 def measure(args: argparse.Namespace, words: dict[str, object]) -> int:
@@ -45,7 +45,7 @@ def measure(args: argparse.Namespace, words: dict[str, object]) -> int:
         words: of the request, with `levels` and `steps` as they were written.
     """
     if words.pop("steps", None) is not None:
-        raise UsageError("--steps: with --from-data a chain is said by --nfe, e.g. --nfe 35")
+        raise UsageError("--steps does not work with --from-data; use --nfe, e.g. --nfe 35")
     levels = asked_levels(words.pop("levels", USUAL))
     real = real_images(args.from_data, "--from-data", quiet=args.quiet)
     request = Request.of(**words, offline=args.offline, yes=args.yes)

@@ -24,16 +24,18 @@ samplebench fetch edm-cifar10-cond-vp --metric fid,fd-dinov2
 
 
 def add(commands: Any) -> None:
-    text = "download and verify checkpoints, their classifiers, references and the extractor"
-    parser = command(commands, "fetch", main, text, _EXAMPLES)
-    parser.add_argument(
-        "ids", metavar="ID", nargs="+", help="models of the catalogue or hf:ORG/NAME"
+    text = (
+        "download and verify checkpoints with their classifiers, reference statistics and extractor"
     )
+    parser = command(commands, "fetch", main, text, _EXAMPLES)
+    parser.add_argument("ids", metavar="ID", nargs="+", help="catalogue ids or hf:ORG/NAME")
     parser.add_argument(
-        "--metric", metavar="NAME,...", help="whose extractors are fetched, too (see list metrics)"
+        "--metric",
+        metavar="NAME,...",
+        help="also fetch the extractors of these metrics (see list metrics)",
     )
     parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models")
-    parser.add_argument("--file", metavar="PATH", help="check this file of the one model named")
+    parser.add_argument("--file", metavar="PATH", help="verify this file of the one model named")
     parser.add_argument("--offline", action="store_true", help="open no connection, only verify")
     output_flags(parser)
 
@@ -48,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
     entries, extractors = _entries(args), _extractors(args)
     if args.file:
         if len(entries) > 1:
-            raise UsageError(f"--file {args.file}: name the one model that it is")
+            raise UsageError(f"--file {args.file}: name the one model that it belongs to")
         entries = [entries[0].at(args.file)]
     rows = []
     for entry in entries:

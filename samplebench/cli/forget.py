@@ -14,29 +14,35 @@ if TYPE_CHECKING:
     from samplebench.results.store import Store
 
 _EXAMPLES = """
-samplebench forget reports/digits-exact                 what was asked of the folder
+samplebench forget reports/digits-exact                 list the sweeps requested in it
 samplebench forget reports/digits-exact 3               drop the third request
-samplebench forget reports/digits-exact --unfinished    drop all that have cells to go
-samplebench forget reports/digits-exact --kept          drop kept statistics and images
+samplebench forget reports/digits-exact --unfinished    drop all unfinished requests
+samplebench forget reports/digits-exact --kept          delete stored statistics and images
 """
 
 
 def add(commands: Any) -> None:
-    text = "drop abandoned requests of a results folder, or what was kept of its images"
+    text = "list or drop a results folder's sweeps, or delete its stored images and features"
     parser = command(commands, "forget", main, text, _EXAMPLES)
     parser.add_argument("dir", metavar="DIR", help="results folder of 'samplebench run'")
     parser.add_argument(
-        "numbers", metavar="N", nargs="*", type=int, help="requests to drop (default: list them)"
+        "numbers",
+        metavar="N",
+        nargs="*",
+        type=int,
+        help="numbers of the requests to drop (default: list them)",
     )
-    parser.add_argument("--unfinished", action="store_true", help="drop all that have cells to go")
+    parser.add_argument("--unfinished", action="store_true", help="drop all unfinished requests")
     parser.add_argument(
         "--kept",
         action="store_true",
-        help="give back the room of kept statistics and images; values stay, further ones need "
-        "their cells sampled again",
+        help="delete stored statistics and images to free space; values stay, but further "
+        "metrics need sampling again",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be dropped and stop")
-    output_flags(parser, quiet="print nothing but a list")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be dropped and stop"
+    )
+    output_flags(parser, quiet="print only the list")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -47,7 +53,9 @@ def main(args: argparse.Namespace) -> int:
 
     store = Store(Path(args.dir))
     if sum((bool(args.numbers), args.unfinished, args.kept)) > 1:
-        raise UsageError("name requests, or give --unfinished or --kept: one of these at a time")
+        raise UsageError(
+            "give request numbers, --unfinished or --kept, only one of these at a time"
+        )
     if args.kept:
         _drop_kept(args, store)
         return 0
@@ -90,7 +98,7 @@ def _drop_kept(args: argparse.Namespace, store: Store) -> None:
 def _list(args: argparse.Namespace, found: Sequence[RequestState]) -> None:
     print_table([_facts(state) for state in found], args.json)
     if found and not args.json and not args.quiet:
-        print(f"\n'samplebench forget {args.dir} N' drops one, --unfinished all with cells to go")
+        print(f"\n'samplebench forget {args.dir} N' drops one, --unfinished all unfinished ones")
 
 
 def _facts(state: RequestState) -> dict[str, object]:
@@ -117,7 +125,7 @@ def _line(args: argparse.Namespace, found: Sequence[RequestState], kept: Unwante
     from samplebench.results.fields import counted
 
     if not found:
-        return f"{args.dir}: no request has cells to go; nothing is dropped"
+        return f"{args.dir}: no request is unfinished; nothing is dropped"
     numbers = ", ".join(str(state.asked.number) for state in found)
     pending = sum(state.pending for state in found)
     verb = "would drop" if args.dry_run else "dropped"
@@ -127,4 +135,4 @@ def _line(args: argparse.Namespace, found: Sequence[RequestState], kept: Unwante
         return text
     parts = [(kept.cells, "finished cell"), (kept.partials, "partial")]
     names = " and ".join(counted(count, noun) for count, noun in parts if count)
-    return f"{text}; kept, though no request asks for them: {names}, {kept.size / 1e6:.1f} MB"
+    return f"{text}; kept, although no request uses them: {names}, {kept.size / 1e6:.1f} MB"

@@ -24,18 +24,18 @@ _FAMILY = "FAMILY-EXTRACTOR"
 _MODELS = {
     "FOLDER": "a folder in diffusers' layout: UNet2DModel, safetensors, scheduler_config.json",
     "hf:ORG/NAME[@REVISION]": "such a folder on the Hugging Face hub, at one commit",
-    "FILE": "a file in a released container; --format and --model-config say what it does not",
+    "FILE": "a file in a released format; --format and --model-config give what it lacks",
     "./FILE.py:NAME": "a function in a file that returns a model, e.g. what sb.wrap returns",
     "PACKAGE.MODULE:NAME": "such a function in a module",
 }
 
 
 def add(commands: Any) -> None:
-    text = "list models, samplers, discretizations, metrics, protocols and what reads files"
+    text = "list models, samplers, discretizations, metrics, protocols and adapters"
     parser = command(commands, "list", main, text, _EXAMPLES)
     parser.add_argument("kind", nargs="?", metavar="KIND", help=", ".join(_ALL))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these of the kind")
-    text = "of samplers and metrics: all that is known of each, with its papers"
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these names")
+    text = "full details of samplers and metrics, with papers"
     parser.add_argument("--verbose", action="store_true", help=text)
     output_flags(parser)
 
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
         raise unknown("kind", args.kind, _ALL)
     if args.verbose and args.kind not in _FACTS:
         raise UsageError(
-            "--verbose tells more of samplers and metrics: samplebench list samplers --verbose"
+            "--verbose shows more about samplers and metrics: samplebench list samplers --verbose"
         )
     kinds = [args.kind] if args.kind else list(_SHORT)
     tables = {kind: _table(kind, args.names, args.verbose) for kind in kinds}

@@ -31,23 +31,26 @@ samplebench nll --model my.pt --format openai --model-config my.json --data test
 """
 # Those of the request, as `run` has them, and what is said of them here.
 _WORDS = {
-    "model": ("ID", f"the model, as for run (default: {DEFAULT_MODEL}, which needs no download)"),
-    "num-samples": ("N", "N images, spread over the set (default: all)"),
-    "seed": ("S", "image i of the set has the draws of seed S + i (default: 0)"),
-    "repeats": ("R", "how often fresh noise is drawn for each image (default: 1)"),
-    "batch-size": ("B", "images at once; filed together (default: 64)"),
+    "model": ("ID", f"model, as for run (default: {DEFAULT_MODEL}, which needs no download)"),
+    "num-samples": ("N", "number of images, spread evenly over the set (default: all)"),
+    "seed": ("S", "image i of the set uses seed S + i (default: 0)"),
+    "repeats": ("R", "draws of fresh noise per image (default: 1)"),
+    "batch-size": ("B", "images per block (default: 64)"),
     **{name: WORDS[name] for name in ("device", "dtype", "checkpoints", "file")},
-    "format": ("F", "of a file (default: by suffix and content)"),
-    "model-config": ("FILE", "JSON: what the file does not say"),
-    "out": ("DIR", "where the results go (default: reports/<model>-nll)"),
+    "format": ("F", "format of a model file (default: detected from suffix and content)"),
+    "model-config": ("FILE", "JSON file with the settings that the model file lacks"),
+    "out": ("DIR", "output folder (default: reports/<model>-nll)"),
 }
 _OWN = {
-    "method": ("M", "bound (models of discrete steps) or ode (default: that of the model's kind)"),
-    "steps": ("N", "bound: steps that are kept (default: the model's, or all)"),
-    "respacing": ("SPEC", "bound: the same as ddim25 or 10,15,20"),
+    "method": ("M", "bound (models with discrete steps) or ode (default: by the model's kind)"),
+    "steps": ("N", "bound: number of steps (default: the model's, or all)"),
+    "respacing": ("SPEC", "bound: the steps as a respacing, ddim25 or 10,15,20"),
     "divergence": ("NAME", "ode: hutchinson or exact, up to 256 dimensions (default: hutchinson)"),
-    "rtol": ("T", "ode: relative and absolute tolerance, each image's own (default: 1e-4)"),
-    "labels": ("WHICH", "data or none (default: those of the data, if the model has classes)"),
+    "rtol": ("T", "ode: relative and absolute tolerance per image (default: 1e-4)"),
+    "labels": (
+        "WHICH",
+        "data or none: use the data's labels, or none (default: data, if the model has classes)",
+    ),
 }
 
 
@@ -56,8 +59,8 @@ def add(commands: Any) -> None:
     parser = command(commands, "nll", main, text, _EXAMPLES)
     parser.add_argument(
         "--data", metavar="PATH", required=True,
-        help="folder or zip of images, .npz or .npy of uint8; or digits, the embedded ones that "
-        "are held out",
+        help="folder or zip of images, .npz or .npy of uint8; or digits, the held-out embedded "
+        "digits",
     )  # fmt: skip
     for name, (metavar, help_text) in {**_WORDS, **_OWN}.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text)
@@ -97,7 +100,7 @@ def main(args: argparse.Namespace) -> int:
     out = output_folder(request.out or f"reports/{entry.folder_name}-nll")
     if not args.quiet:
         _notes(plan)
-    with writing(out, "what ended is kept: make room, then give the same command again"):
+    with writing(out, "finished blocks are kept: free space, then repeat the command"):
         result, folder = measure(plan, out, args.quiet)
         paths = write_likelihood(result, folder)
     if args.json:

@@ -26,24 +26,33 @@ _FILTERS = ("checkpoint", "sampler", "dataset", "protocol", "max_nfe")
 
 
 def add(commands: Any) -> None:
-    text = "show published FID values with their conditions, and write them as a page"
+    text = "show published FID values with their conditions as a table and a page"
     parser = command(commands, "published", main, text, _EXAMPLES)
     parser.add_argument("--checkpoint", metavar="ID", help="of this checkpoint only")
     parser.add_argument(
-        "--sampler", metavar="NAME", help="of this sampler, or as a source calls it"
+        "--sampler", metavar="NAME", help="only this sampler, by samplebench's or a source's name"
     )
     parser.add_argument("--dataset", metavar="NAME", help="cifar10, imagenet, ffhq, ...")
-    parser.add_argument("--protocol", metavar="NAME", help="edm, edm2, openai, score-sde or other")
-    parser.add_argument("--max-nfe", metavar="N", type=int, help="of at most N evaluations")
-    parser.add_argument("--uncertain", action="store_true", help="values of certainty C too")
     parser.add_argument(
-        "--remeasured", action="store_true", help="printed values beside what others got for them"
+        "--protocol",
+        metavar="NAME",
+        help="only this protocol: edm, edm2, openai, score-sde or other",
+    )
+    parser.add_argument(
+        "--max-nfe", metavar="N", type=int, help="only values with at most N evaluations"
+    )
+    parser.add_argument(
+        "--uncertain", action="store_true", help="include values of certainty C (unsure)"
+    )
+    parser.add_argument(
+        "--remeasured",
+        action="store_true",
+        help="list published values that were measured again by others",
     )
     parser.add_argument(
         "--out",
         metavar="DIR",
-        help=f"folder of the page (default: {_OUT} for all values; for a part of them, and with "
-        "--json, none)",
+        help=f"output folder of the page (default: {_OUT}; none for a selection or with --json)",
     )
     output_flags(parser, "no notes below the table")
 
@@ -69,8 +78,8 @@ def main(args: argparse.Namespace) -> int:
     uncounted = sum(row.nfe is None and row.depth is not None for row in shown)
     if uncounted and not args.quiet:
         print(
-            f"\n{uncounted} values have a depth alone: their sources count calls one after another "
-            "and do not state the evaluations"
+            f"\n{uncounted} values have only a depth: their sources count sequential calls and "
+            "do not state the evaluations"
         )
     left = len(chosen) - len(shown)
     if left and not args.quiet:
@@ -95,7 +104,7 @@ def _remeasured(args: argparse.Namespace) -> int:
         said = getattr(args, name)
         if said is not None and said is not False:  # 0 and "" were said, too
             flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag} does not go with --remeasured; --checkpoint does")
+            raise UsageError(f"{flag} cannot be combined with --remeasured; only --checkpoint can")
     cases = load_remeasured()
     if args.checkpoint is not None:
         name = resolved(args.checkpoint)

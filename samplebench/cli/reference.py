@@ -28,12 +28,15 @@ def add(commands: Any) -> None:
         "--images", metavar="PATH", help="folder or zip of images, or .npz / .npy of uint8"
     )
     parser.add_argument("--extractor", metavar="NAME", default="digits", help="default: digits")
-    parser.add_argument("--out", metavar="FILE", help="where to write the reference")
+    parser.add_argument("--out", metavar="FILE", help="file to write")
     parser.add_argument(
         "--keep", choices=("moments", "features"), default="moments",
-        help="features: the features of every image, too, for metrics on them (default: moments)",
+        help="features also stores the features of every image, for metrics that need them "
+        "(default: moments)",
     )  # fmt: skip
-    parser.add_argument("--device", metavar="D", help="default: the best there is")
+    parser.add_argument(
+        "--device", metavar="D", help="cuda, mps or cpu (default: the best available)"
+    )
     output_flags(parser)
 
 

@@ -25,7 +25,9 @@ def add(commands: Any) -> None:
     parser = command(commands, "report", main, text, _EXAMPLES)
     parser.add_argument("dir", metavar="DIR", help="results folder of 'samplebench run'")
     parser.add_argument(
-        "--uncertain", action="store_true", help="lay published values of certainty C over it too"
+        "--uncertain",
+        action="store_true",
+        help="also draw published values of certainty C (unsure)",
     )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument(

@@ -43,30 +43,34 @@ _WORDS = ("num-samples", "reference", "batch-size", "engine", "address", "worker
           "dtype", "file")  # fmt: skip
 # Of these the preset has the default.
 _OWN = {
-    "num-samples": "samples per range of seeds (default: the published N)",
-    "reference": "statistics to compare with, where they had to be made (default: the published)",
+    "num-samples": "samples per seed range (default: the published N)",
+    "reference": "reference statistics, if they were never released (default: the published ones)",
 }
 _FILTERS = ("checkpoint", "sampler", "source")
 
 
 def add(commands: Any) -> None:
-    text = "measure a published value again, and compare every condition"
+    text = "measure a published value again and compare every condition"
     parser = command(commands, "reproduce", main, text, _EXAMPLES)
     parser.add_argument("name", nargs="?", metavar="NAME", help="a preset, see --list")
     parser.add_argument("--list", action="store_true", help="list the presets and stop")
     parser.add_argument(
-        "--all", action="store_true", help="with --list: published values that are none, too"
+        "--all",
+        action="store_true",
+        help="with --list: also published values without a preset, with the reason",
     )
-    parser.add_argument("--checkpoint", metavar="ID", help="with --list: of this checkpoint only")
-    parser.add_argument("--sampler", metavar="NAME", help="with --list: of this sampler only")
-    parser.add_argument("--source", metavar="TEXT", help="with --list: whose source has this text")
+    parser.add_argument("--checkpoint", metavar="ID", help="with --list: only this checkpoint")
+    parser.add_argument("--sampler", metavar="NAME", help="with --list: only this sampler")
+    parser.add_argument(
+        "--source", metavar="TEXT", help="with --list: only sources that contain this text"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     for name in _WORDS:
         metavar, text = WORDS[name]
         parser.add_argument(f"--{name}", metavar=metavar, help=_OWN.get(name, text))
     parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
     parser.add_argument(
-        "--yes", action="store_true", default=None, help="start a run of more than a day"
+        "--yes", action="store_true", default=None, help="start even if it takes more than a day"
     )
     parser.add_argument("--out", metavar="DIR", help=f"results folder (default: {FOLDER}/NAME)")
     output_flags(parser)
@@ -79,7 +83,9 @@ def main(args: argparse.Namespace) -> int:
         run = ("dry-run", *_WORDS, "offline", "yes", "out")
         idle = [name for name in run if _said(args, name)]
         if idle:
-            raise UsageError(f"--{idle[0]} goes with a preset and not with --list; leave it out")
+            raise UsageError(
+                f"--{idle[0]} needs a preset and cannot be used with --list; leave it out"
+            )
         return _list(args)
     given = [name for name in ("all", *_FILTERS) if _said(args, name)]
     if given:
@@ -111,7 +117,7 @@ def _reproduce(
 
     if found.images and not (args.reference or args.dry_run):
         raise EnvironmentError_(
-            f"the reference of {found.name} was not released; make it of {found.images}: "
+            f"the reference of {found.name} was not released; make it from {found.images}: "
             f"{found.make_reference}, then give --reference {found.checkpoint}.reference.npz"
         )
     plan = planned(found, **_words(args))
@@ -210,7 +216,7 @@ def _list(args: argparse.Namespace) -> int:
     ]
     print_table(rows + (list(map(_refused, none)) if args.all else []), args.json)
     if none and not (args.all or args.quiet or args.json):
-        say(f"{len(none)} published values are no presets; --all says why")
+        say(f"{len(none)} published values have no preset; --all says why")
     return 0
 
 

@@ -58,68 +58,87 @@ _SEVERAL: dict[str, dict[str, Any]] = {
 WORDS = {
     "model": (
         "ID,...",
-        "models: ids, files, ./file.py:function, package.module:function and what else "
-        f"'samplebench list models' shows (default: {DEFAULT_MODEL}, which needs no download)",
+        "models: ids, files, ./file.py:function, package.module:function or any form shown by "
+        f"'samplebench list models' (default: {DEFAULT_MODEL}, which needs no download)",
     ),
     "sampler": (
         "NAME,...",
-        "samplers: names, ./file.py:function, package.module:function, card:FILE.json and what "
-        "else 'samplebench list samplers' shows (default: the model's)",
+        "samplers: names, ./file.py:function, package.module:function, card:FILE.json or any form "
+        "shown by 'samplebench list samplers' (default: the model's)",
     ),
     "nfe": ("N,...", f"budgets of network evaluations per sample (default: {_USUAL['nfe']})"),
-    "rho": ("R,...", "exponents of the discretizations that have one (default: theirs; edm: 7)"),
+    "rho": (
+        "R,...",
+        "exponents, for discretizations that have one (default: the discretization's, 7 for edm)",
+    ),
     "discretization": (
         "NAME,...",
-        "where the steps are, levels 80/20/5/1, or card:FILE.json with a list of them "
-        f"(default: {_USUAL['discretization']})",
+        "time grids: names, explicit noise levels 80/20/5/1, or card:FILE.json with a list of "
+        f"them (default: {_USUAL['discretization']})",
     ),
-    "param": ("SAMPLER.NAME=V,...", "parameters; several values are swept over"),
-    "label": ("NAME=LABEL", "what legends and tables call a sampler, discretization or model"),
+    "param": ("SAMPLER.NAME=V,...", "sampler parameters; several values are swept"),
+    "label": (
+        "NAME=LABEL",
+        "name shown in legends and tables for a sampler, discretization or model",
+    ),
     "guidance": ("NAME,...", "none, cfg, auto or classifier (default: none)"),
-    "guidance-scale": ("G,...", "how far from the reference; 1: the model alone, no further pass"),
-    "guidance-interval": ("LO/HI,...", "noise levels where it acts (default: all of them)"),
-    "guiding-model": ("ID,...", "for cfg an unconditional model, for auto a weaker one"),
-    "classifier": ("ID", "model whose released classifier guides (default: the one sampled)"),
+    "guidance-scale": ("G,...", "guidance strength; 1 means no guidance (0 for classifier)"),
+    "guidance-interval": ("LO/HI,...", "noise levels where guidance is applied (default: all)"),
+    "guiding-model": ("ID,...", "guiding network: unconditional for cfg, weaker for auto"),
+    "classifier": ("ID", "model whose released classifier is used (default: the sampled model's)"),
     "num-samples": ("N", "samples per value (default: the protocol's)"),
     "seed": ("S", f"sample i of repeat r has seed S + r*N + i (default: {_USUAL['seed']})"),
     "repeats": ("R", f"disjoint seed ranges to average over (default: {_USUAL['repeats']})"),
     "metric": ("NAME,...", "metrics (default: the protocol's)"),
     "reference": (
         "ID|PATH",
-        "statistics, or a folder, zip, npy or npz of images, to compare with; one or several "
-        "(default: the model's)",
+        "reference statistics, or a folder, zip, npy or npz of images; one or several (default: "
+        "the model's)",
     ),
     "keep": (
         "WHAT",
-        f"of a cell's images: {', '.join(LEVELS)}, each with those before (default: {LEVELS[0]})",
+        f"what to store for later scoring: {', '.join(LEVELS)}; each includes those before "
+        f"(default: {LEVELS[0]})",
     ),
-    "preset": ("NAME", "the model's tuned parameters, e.g. tuned; adds their sampler"),
-    "protocol": ("NAME", "what makes values comparable (default: the model's)"),
-    "batch-size": ("B", f"fixed evaluation block, or {AUTO} (default: {_USUAL['batch_size']})"),
-    "engine": ("E", f"who computes the blocks: {' or '.join(ENGINES)} (default: {ENGINES[0]})"),
-    "address": ("A", "of the cluster that --engine ray joins (default: one on this machine)"),
+    "preset": (
+        "NAME",
+        "tuned parameters of the model, e.g. tuned; adds the sampler they belong to",
+    ),
+    "protocol": (
+        "NAME",
+        "number of images, quantization, precision and metric, see 'samplebench list protocols' "
+        "(default: the model's)",
+    ),
+    "batch-size": (
+        "B",
+        f"images per evaluation block, or {AUTO} (default: {_USUAL['batch_size']})",
+    ),
+    "engine": ("E", f"where blocks are computed: {' or '.join(ENGINES)} (default: {ENGINES[0]})"),
+    "address": ("A", "Ray cluster to join, HOST:PORT (default: a new one on this machine)"),
     "workers": (
         "N",
-        "processes that --engine ray starts (default: one per GPU, else one per machine)",
+        "worker processes of --engine ray (default: one per GPU, else one per machine)",
     ),
-    "shard": ("I/N", "compute share I of N, I from 0 to N-1: jobs may share one --out"),
-    "device": ("D", "cuda, mps or cpu (default: the best there is)"),
+    "shard": ("I/N", "compute share I of N, I from 0 to N-1; all jobs share one --out"),
+    "device": ("D", "cuda, mps or cpu (default: the best available)"),
     "dtype": (
         "T",
         "precision of the network: float32, tf32, bfloat16 or float16 (default: the release's)",
     ),
     "state-dtype": ("T", "precision of the sampler's state (default: the protocol's)"),
     "noise": ("MODE", "portable or nvlabs (default: the protocol's)"),
-    "checkpoints": ("FILE.toml", "further models, in the form of checkpoints.toml"),
-    "file": ("PATH", "the model's released file, downloaded by hand"),
-    "format": ("F", "container of a model that is a file (default: by its suffix)"),
-    "model-config": ("FILE", "JSON: what the model's file does not say"),
+    "checkpoints": ("FILE.toml", "file with further models, in the format of checkpoints.toml"),
+    "file": ("PATH", "the model's released file, if you downloaded it yourself"),
+    "format": ("F", "format of a model file (default: by its suffix)"),
+    "model-config": ("FILE", "JSON file with the settings that the model file lacks"),
     "out": ("DIR", "results folder (default: reports/<model>)"),
 }
 
 
 def add(commands: Any) -> None:
-    parser = command(commands, "run", main, "run a sweep, resume it, report it", _EXAMPLES)
+    parser = command(
+        commands, "run", main, "run or resume a sweep of samplers and write its report", _EXAMPLES
+    )
     for name, (metavar, text) in WORDS.items():
         more = _SEVERAL.get(name, {})
         parser.add_argument(f"--{name}", metavar=metavar, help=text, **more)
@@ -129,14 +148,16 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--compile", action="store_true", default=None,
-        help="have torch compile the network, once for all cells",
+        help="compile the network with torch.compile",
     )  # fmt: skip
-    parser.add_argument("--config", metavar="FILE.toml", help="take the words above from a file")
+    parser.add_argument("--config", metavar="FILE.toml", help="read the options above from a file")
     parser.add_argument("--offline", action="store_true", default=None, help="open no connection")
     parser.add_argument(
-        "--yes", action="store_true", default=None, help="start a sweep of more than a day"
+        "--yes", action="store_true", default=None, help="start even if it takes more than a day"
     )
-    parser.add_argument("--dump-config", action="store_true", help="print them as TOML and stop")
+    parser.add_argument(
+        "--dump-config", action="store_true", help="print the options as TOML and stop"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     output_flags(parser)
 
@@ -338,8 +359,8 @@ def _summary(plan: Plan, done: frozenset[str]) -> str:
     return (
         f"{len(plan.rows)} rows, {len(plan.cells)} cells"
         + (f", {len(share)} of them in shard {plan.request.shard}" if plan.request.shard else "")
-        + f" ({len(done)} there already), "
-        f"{work:,} network evaluations to go"
+        + f" ({len(done)} done already), "
+        f"{work:,} network evaluations left"
         + (f" and {further:,} further passes of guidance" if further else "")
         + (f" and those of {counted(adaptive, 'cell')} with adaptive steps" if adaptive else "")
     )

@@ -27,7 +27,7 @@ def facts(entry: SamplerEntry) -> dict[str, Any]:
         "ends at": _end(solver),
         "end rules": ", ".join(_rules(solver)) or None,
         "draws": _draws(solver),
-        "batch": "a sample depends on its batch mates" if entry.coupled else None,
+        "batch": "a sample depends on the rest of its batch" if entry.coupled else None,
         "defaults as in": entry.code or None,
         "papers": papers(entry.cite),
         "parameters": label(solver.defaults) or None,

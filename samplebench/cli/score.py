@@ -34,7 +34,7 @@ samplebench score --images mine.npz --reference real.zip edm-cifar10-32x32 --met
 
 
 def add(commands: Any) -> None:
-    text = "score finished cells, or images that were made elsewhere; nothing is sampled"
+    text = "compute metrics of finished cells or of image files, without sampling"
     parser = command(commands, "score", main, text, _EXAMPLES)
     parser.add_argument("dir", metavar="DIR", nargs="?", help="results folder of 'samplebench run'")
     parser.add_argument(
@@ -43,11 +43,15 @@ def add(commands: Any) -> None:
     parser.add_argument("--metric", metavar="NAME,...", help="metrics (see samplebench list)")
     parser.add_argument(
         "--reference", metavar="R", nargs="+", action="extend", default=[],
-        help="what they are compared with: ids or files of statistics, or images as above, on "
-        "which statistics are made (default: those of a cell's model)",
+        help="references: ids or files of statistics, or images as above (default: that of a "
+        "cell's model)",
     )  # fmt: skip
-    parser.add_argument("--checkpoints", metavar="FILE.toml", help="further models, as for run")
-    parser.add_argument("--device", metavar="D", help="default: the best there is")
+    parser.add_argument(
+        "--checkpoints", metavar="FILE.toml", help="file with further models, as for run"
+    )
+    parser.add_argument(
+        "--device", metavar="D", help="cuda, mps or cpu (default: the best available)"
+    )
     parser.add_argument("--offline", action="store_true", help="open no connection")
     output_flags(parser)
 
@@ -57,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
 
     if (args.dir is None) == (args.images is None):
         raise UsageError(
-            "score needs a results folder, or --images PATH: one of these, e.g. samplebench score "
+            "score needs either a results folder or --images PATH, e.g. samplebench score "
             "reports/digits-exact --metric fd-digits"
         )
     names = tuple(name.strip() for name in (args.metric or "").split(",") if name.strip())

@@ -45,8 +45,8 @@ _WORDS = {
     **{name: WORDS[name] for name in ("rho", "discretization", "param")},
     "from-data": (
         "DATA",
-        "score chains that begin with real images at several noise levels: a folder, zip, npy or "
-        "npz, or 'digits' for those that no network was trained on",
+        "start sampling from noised real images at several noise levels and score the results; a "
+        "folder, zip, npy or npz, or 'digits' for the held-out embedded digits",
     ),
     **FROM_DATA,
     "num-samples": (
@@ -56,21 +56,23 @@ _WORDS = {
     **{name: WORDS[name] for name in ("device", "checkpoints", "file")},
     "out": (
         "DIR",
-        "where the files go (default: reports/<model>-trajectory; with --from-data "
+        "output folder (default: reports/<model>-trajectory; with --from-data "
         "reports/<model>-from-data, where finished chains are kept)",
     ),
 }  # fmt: skip
 
 
 def add(commands: Any) -> None:
-    text = "measure truncation error and order, or how errors add up along a chain"
+    text = "measure truncation error and order, or how a network's errors add up over the steps"
     parser = command(commands, "trajectory", main, text, _EXAMPLES)
     for name, (metavar, help_text) in _WORDS.items():
         action = "append" if name == "param" else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text, action=action)
     parser.add_argument("--offline", action="store_true", help="open no connection")
     parser.add_argument(
-        "--yes", action="store_true", help="with --from-data: start more than a day of sampling"
+        "--yes",
+        action="store_true",
+        help="with --from-data: start even if it takes more than a day",
     )
     output_flags(parser)
 

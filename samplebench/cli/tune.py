@@ -37,31 +37,34 @@ _WORDS = {
         "NAME", "one sampler, or package.module:function (default: the model's first deterministic)"
     ),
     "nfe": ("N,...", f"budgets of network evaluations per sample (default: {_USUAL['nfe']})"),
-    "method": ("NAME,...", f"how grids are searched (default: {_USUAL['method']})"),
+    "method": ("NAME,...", f"search methods (default: {_USUAL['method']})"),
     "budget-evaluations": (
         "N",
-        "network evaluations that each search may take, an image each (default: "
+        "network evaluations per search, counted per image (default: "
         f"{_USUAL['budget']})",
     ),
-    "cost": ("COST", "of the method gits: own, the sampler's step, or euler (default: own)"),
+    "cost": ("COST", "step cost for the method gits: own (the sampler's step) or euler (default: "
+    "own)"),
     "param": ("SAMPLER.NAME=V,...", "parameters of the sampler, fixed"),
-    "seed": ("S", "first judging seed (default: 0); searches have seeds of their own"),
-    "num-samples": ("N", "samples of the metric (default: the protocol's); 0: no metric"),
+    "seed": ("S", "first seed of the evaluation (default: 0); searches use other seeds"),
+    "num-samples": ("N", "samples for the metric (default: the protocol's; 0: no metric)"),
     **{name: WORDS[name] for name in ("metric", "reference", "device", "checkpoints", "file",
                                       "format")},
-    "out": ("DIR", "where the files go (default: reports/<model>-tune)"),
+    "out": ("DIR", "output folder (default: reports/<model>-tune)"),
 }  # fmt: skip
 
 
 def add(commands: Any) -> None:
-    text = "search time grids for a sampler at a budget, and judge them on other seeds"
+    text = "search time grids for a sampler at a budget and evaluate them on other seeds"
     parser = command(commands, "tune", main, text, _EXAMPLES)
     for name, (metavar, help_text) in _WORDS.items():
         action = "append" if name == "param" else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text, action=action)
     parser.add_argument("--offline", action="store_true", help="open no connection")
     parser.add_argument(
-        "--yes", action="store_true", help="start more than a day of sampling for the metric"
+        "--yes",
+        action="store_true",
+        help="start even if sampling for the metric takes more than a day",
     )
     output_flags(parser)
 

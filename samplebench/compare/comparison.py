@@ -87,7 +87,7 @@ class Comparison:
             reasons = dict.fromkeys(d.unpaired for d in each.differences if d.unpaired)
             found += [f"{each.side.label}: not paired, {reason}" for reason in reasons]
             if not all(d.change.error is not None for d in each.differences if d.value):
-                found.append(f"{each.side.label}: without an error bar nothing is told apart")
+                found.append(f"{each.side.label}: values without an error bar count as ties")
             found += [
                 f"{without}: no {metric} at {counted(count, 'point')} where {other} has it"
                 for (metric, without, other), count in each.lacking.items()

@@ -106,10 +106,10 @@ def _why(point: CurvePoint, rival: Side, columns: Sequence[str]) -> str:
     near = min(rival.points, key=lambda other: _distance(point, other, columns))
     told = _apart(point, near, columns)
     if not told:
-        return f"its point in {rival.label} is compared with another of this budget"
+        return f"its point in {rival.label} is already compared with another point of this budget"
     words = ", ".join(told.values())
     if set(told) <= set(_QUANTITY):
-        return f"another quantity in {rival.label}: {words}"
+        return f"a different quantity in {rival.label}: {words}"
     return f"nearest in {rival.label}: {words}"
 
 

@@ -55,7 +55,7 @@ def page_of(comparison: Comparison, csv: str) -> str:
         lead=f"{counted(len(differences), 'difference')} of "
         f"{' and '.join(map(printable, comparison.metrics))}, point by point: "
         f"{'; '.join(f'{each.side.label} {each.counts()}' for each in comparison.against)}. "
-        f"A difference counts from {TIE:g} standard errors on.",
+        f"Differences of less than {TIE:g} standard errors are ties.",
         chart=chart_of(comparison, csv),
         table=table_of(comparison),
         template="compare.html.j2",

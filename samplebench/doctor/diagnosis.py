@@ -118,7 +118,7 @@ class Diagnosis:
         for finding in self.findings:
             if finding.better_at is not None:
                 return (
-                    f"It denoises sigma {finding.sigma:.3g} better when it is told "
+                    f"It denoises sigma {finding.sigma:.3g} better when it is given "
                     f"{finding.better_at:.3g}: noise levels reach the network in another scale or "
                     "order than it was trained with (time embedding, preconditioning or process)."
                 )

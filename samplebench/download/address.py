@@ -32,7 +32,7 @@ def address(artefact: Artefact) -> str | None:
         return None if on_drive else artefact.url
     if not on_web(base) or urlsplit(base).query or urlsplit(base).fragment:
         raise UsageError(
-            f"SAMPLEBENCH_MIRROR={harmless(base)} is no base address; write http://host/base"
+            f"SAMPLEBENCH_MIRROR={harmless(base)} is not a base address; write http://host/base"
         )
     if on_drive:
         return f"{base}/{quote(artefact.key)}"
@@ -52,8 +52,8 @@ def drive_id(artefact: Artefact) -> str | None:
     if found := _DRIVE.fullmatch(parts.path):
         return found[1]
     raise InputError(
-        f"{artefact.name}: {shown(artefact.url)} is no address of Google Drive that samplebench "
-        "knows; give https://drive.google.com/file/d/ID/view or https://drive.google.com/drive/folders/ID"
+        f"{artefact.name}: {shown(artefact.url)} is not an address of Google Drive that "
+        "samplebench knows; give https://drive.google.com/file/d/ID/view or https://drive.google.com/drive/folders/ID"
     )
 
 

@@ -74,12 +74,12 @@ def unclear(answer: requests.Response) -> str | None:
     """Why nobody could tell where its body ends, as the rest of a sentence."""
     given = answer.headers.get("Content-Length")
     if given is not None and length(answer) is None:
-        return f"has no length that can be ({harmless(given, 40)!r})"
+        return f"has an impossible length ({harmless(given, 40)!r})"
     coding = answer.headers.get("Transfer-Encoding", "chunked").strip().lower()
     if coding not in ("chunked", "identity"):
-        return f"is packed on its way ({harmless(coding, 40)!r}), which was not asked for"
+        return f"is encoded in transit ({harmless(coding, 40)!r}), which was not requested"
     if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        return "is compressed on its way, which was not asked for"
+        return "is compressed in transit, which was not requested"
     return None
 
 

@@ -60,12 +60,12 @@ class Artefact:
         for what, value in (("name", self.name), ("file name", self.file_name)):
             if not safe(value):
                 raise InputError(
-                    f"{value!r} is no safe {what} for a file of the cache; use letters, digits "
+                    f"{value!r} is not a safe {what} for a file of the cache; use letters, digits "
                     "and . _ - + = only"
                 )
         if not on_web(self.url):
             raise InputError(
-                f"{self.name}: {harmless(self.url)!r} is no address; it starts with https://"
+                f"{self.name}: {harmless(self.url)!r} is not an address; it starts with https://"
             )
         if self.size is not None and self.size <= 0:
             raise InputError(f"{self.name}: a size of {self.size} bytes; give the file's size")

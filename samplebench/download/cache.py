@@ -70,7 +70,7 @@ def keep(path: Path, size: int) -> None:
     if disk.free < min(_RESERVE, disk.total // 20):
         raise EnvironmentError_(
             f"{path.name} came without a length, and after {megabytes(size)} only "
-            f"{megabytes(disk.free)} are free on the disk of {path.parent}: given up; make room, "
+            f"{megabytes(disk.free)} are free on the disk of {path.parent}; stopped: free space, "
             "or set SAMPLEBENCH_CACHE to another folder"
         )
 
@@ -86,7 +86,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise EnvironmentError_(
-            f"{path} cannot be read ({error.strerror or error}); mend its permissions, or set "
+            f"{path} cannot be read ({error.strerror or error}); fix its permissions, or set "
             "SAMPLEBENCH_CACHE to another folder"
         ) from error
 

@@ -67,11 +67,11 @@ def download(artefact: Artefact, target: Path, *, progress: bool) -> Path:
                 raise
         why = harmless(str(error) or type(error).__name__)
         raise EnvironmentError_(
-            f"Google Drive does not hand out {artefact.file_name} ({why}); {by_hand(artefact)}"
+            f"Google Drive refuses to send {artefact.file_name} ({why}); {by_hand(artefact)}"
         ) from error
     if not raw.is_file():
         raise EnvironmentError_(
-            f"Google Drive does not hand out {artefact.file_name}; {by_hand(artefact)}"
+            f"Google Drive refuses to send {artefact.file_name}; {by_hand(artefact)}"
         )
     return raw
 
@@ -113,7 +113,7 @@ def _gdown(artefact: Artefact) -> ModuleType:
         import gdown
     except ImportError:
         raise EnvironmentError_(
-            f"{artefact.name} is on Google Drive, which takes gdown: pip install "
+            f"{artefact.name} is on Google Drive, which needs gdown: pip install "
             f"'samplebench[drive]'; or {by_hand(artefact)}"
         ) from None
     return gdown

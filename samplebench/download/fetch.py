@@ -92,8 +92,8 @@ def fetch(
     if not there:
         if offline or no_connection():
             raise EnvironmentError_(
-                f"{artefact.key} is not in the cache, and no connection is opened offline; fetch "
-                f"it where there is a network, or {by_hand(artefact)}"
+                f"{artefact.key} is not in the cache, and --offline opens no connection; fetch "
+                f"it on a machine with internet access, or {by_hand(artefact)}"
             )
         with _locked(path, progress):
             # Another process may have brought it meanwhile.

@@ -88,7 +88,7 @@ def look(word: str, *, offline: bool = False) -> HubFolder:
     found = _WORD.fullmatch(word)
     if not found or ".." in word or "//" in word or word.endswith("/"):
         raise UsageError(
-            f"model {line_of(word)} is no folder of a hub; write hf:org/name or "
+            f"model {line_of(word)} is not a folder of a hub; write hf:org/name or "
             "hf:org/name@revision"
         )
     repo, revision = found[1], found[2] or _MAIN
@@ -133,7 +133,7 @@ def fetch_at(location: str, known: HubFile, *, offline: bool = False, quiet: boo
     """The file of `HubFolder.location`; arguments and errors as of `fetch`."""
     found = _LOCATION.fullmatch(location)
     if not found:
-        raise InputError(f"{line_of(location)} is no file of a hub; hf:org/name@commit/file is")
+        raise InputError(f"{line_of(location)} is not a file of a hub; hf:org/name@commit/file is")
     folder = HubFolder(found[1], found[2], found[2], {found[3]: known})
     return fetch(folder, found[3], offline=offline, quiet=quiet)
 
@@ -150,8 +150,8 @@ def _download(repo: str, revision: str, name: str, offline: bool, quiet: bool) -
             if not shut:
                 raise
             raise EnvironmentError_(
-                f"{PREFIX}{repo}@{revision}: {name} is not in the hub's cache, and no connection "
-                "is opened offline; fetch it where there is a network"
+                f"{PREFIX}{repo}@{revision}: {name} is not in the hub's cache, and --offline "
+                "opens no connection; fetch it on a machine with internet access"
             ) from None
 
 
@@ -161,9 +161,9 @@ def _verify(path: Path, known: HubFile, who: str) -> None:
         size = path.stat().st_size
         wrong = ""
         if known.size is not None and size != known.size:
-            wrong = f"has {size:,} bytes, and the hub says {known.size:,}"
+            wrong = f"has {size:,} bytes, but the hub says {known.size:,}"
         elif known.sha256 and (found := sha256(path)) != known.sha256:
-            wrong = f"has sha256 {found[:12]}..., and the hub says {known.sha256[:12]}..."
+            wrong = f"has sha256 {found[:12]}..., but the hub says {known.sha256[:12]}..."
     except OSError as error:
         raise EnvironmentError_(f"{path} cannot be read ({error.strerror})") from None
     if wrong:
@@ -188,8 +188,8 @@ def _cached(client: Any, repo: str, revision: str) -> HubFolder:
             if _COMMIT.fullmatch(root.name):
                 return HubFolder(repo, revision, root.name, sizes)
     raise EnvironmentError_(
-        f"{PREFIX}{repo}@{revision} is not in the hub's cache, and no connection is opened "
-        "offline; fetch it where there is a network"
+        f"{PREFIX}{repo}@{revision} is not in the hub's cache, and --offline opens no "
+        "connection; fetch it on a machine with internet access"
     )
 
 
@@ -221,11 +221,11 @@ def _told(who: str, revision: str) -> Iterator[None]:
         ) from None
     except errors.RepositoryNotFoundError:
         raise UsageError(
-            f"{who}: the hub has no such folder, or shows it to others only; see the spelling, or "
-            "set HF_TOKEN"
+            f"{who}: the hub has no such folder, or you have no access; check the spelling, or set "
+            "HF_TOKEN"
         ) from None
     except errors.RemoteEntryNotFoundError:
-        raise InputError(f"{who} is listed by the hub, which does not have it") from None
+        raise InputError(f"{who} is listed by the hub but missing there") from None
     except OSError as error:  # a disk, or a connection, whose errors are of this kind, too
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
             raise EnvironmentError_(
@@ -234,7 +234,7 @@ def _told(who: str, revision: str) -> Iterator[None]:
             ) from None
         raise _unreached(who, error) from None
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{who}: the hub's answer makes no sense ({said(error)})") from None
+        raise InputError(f"{who}: the hub sent an invalid answer ({said(error)})") from None
     except Exception as error:  # of the client below, which has changed its kinds before
         raise _unreached(who, error) from None
 
@@ -244,8 +244,8 @@ def _unreached(who: str, error: Exception) -> EnvironmentError_:
     while cause.__cause__ is not None:
         cause = cause.__cause__
     return EnvironmentError_(
-        f"{who} could not be fetched ({harmless(said(cause))}); try again, or --offline for what "
-        "the hub's cache holds"
+        f"{who} could not be fetched ({harmless(said(cause))}); try again, or use --offline with "
+        "what is in the hub's cache"
     )
 
 

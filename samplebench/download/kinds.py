@@ -71,12 +71,12 @@ def wrong_tail(path: Path, container: str) -> str | None:
     """What is wrong with a file's end: one that was cut short lacks it."""
     head = _first(path)
     if container in ("npz", "torch") and head.startswith(_ZIP) and not zipfile.is_zipfile(path):
-        return "has no end of a zip file: it is truncated"
+        return "is a truncated zip file"
     if container == "pickle":
         with path.open("rb") as file:
             file.seek(-1, 2)
             if file.read(1) != b".":
-                return "has no end of a pickle: it is truncated"
+                return "is a truncated pickle"
     return None
 
 

@@ -163,7 +163,7 @@ class PartialFile:
         for path in (self.path, self._facts):
             if path.is_dir() and not path.is_symlink():
                 raise EnvironmentError_(
-                    f"{path} is a folder, where a download is to lie; move it away"
+                    f"{path} is a folder, but the download needs this path; move it away"
                 )
             if path.is_symlink() or (path.exists() and not path.is_file()):
                 with cache.writing(path):

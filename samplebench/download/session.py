@@ -66,7 +66,7 @@ class Session(requests.Session):
         if leads not in {"https", scheme}:
             why = f"only {' and '.join(sorted({'https', scheme}))} addresses are"
         elif not usable:
-            why = "it is no address"
+            why = "it is not an address"
         elif _inside(to) and not _inside(resp.url):
             why = "it is an address of this machine or its network"
         else:
@@ -136,7 +136,7 @@ def reason(error: requests.RequestException) -> str:
             return f"the server is too slow: {below}"
         cut = isinstance(below, IncompleteRead | RemoteDisconnected)
         if isinstance(below, BadStatusLine) and not cut:
-            return "the server answers something else than HTTP"
+            return "the server does not answer in HTTP"
         if isinstance(below, HTTPException) and not cut:
             return f"the server's answer breaks the rules of HTTP: {harmless(below, 80)}"
         below = below.__cause__ or below.__context__

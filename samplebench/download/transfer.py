@@ -206,7 +206,7 @@ def _begin(
     stretch = answers.stretch(answer)
     if not partial.resumable or stretch is None or stretch.start != partial.size:
         partial.discard()
-        raise Cut("the server sends another part than was asked for")
+        raise Cut("the server sends another part than was requested")
     # Without a total nobody could tell when the file is whole.
     if not whole.continues(partial.whole, checked=partial.checked) or not (
         whole.size or partial.whole.size
@@ -230,7 +230,7 @@ def _so_far(partial: PartialFile) -> str:
 def _given_up(artefact: Artefact, url: str, partial: PartialFile, cut: Cut) -> str:
     asks = f" and asks to wait {cut.retry_after:.0f} s" if cut.retry_after else ""
     times = "" if asks else f", {patience.ATTEMPTS} times in a row"
-    kept = " and goes on where it stopped" if partial.resumable else ""
+    kept = " and resumes" if partial.resumable else ""
     return (
         f"{shown(url)}: {cut}{asks}{times}{_so_far(partial)}; "
         f"the same command later tries again{kept}, or {by_hand(artefact)}"

@@ -74,10 +74,10 @@ def record(key: str) -> TrustRecord | None:
         table = None
     except OSError as error:
         raise EnvironmentError_(
-            f"{file()} cannot be read ({error.strerror or error}); mend or delete it"
+            f"{file()} cannot be read ({error.strerror or error}); repair or delete it"
         ) from None
     except ValueError as error:
-        raise InputError(f"{file()} is damaged ({harmless(error)}); mend or delete it") from None
+        raise InputError(f"{file()} is damaged ({harmless(error)}); repair or delete it") from None
     if table is None:
         return _unwritten.get((file(), key))
     types = {"url": str, "size": int, "sha256": str, "date": str, "mtime_ns": int}
@@ -93,7 +93,8 @@ def keep(key: str, entry: TrustRecord) -> None:
     """Remembers a line until the process ends, where the cache cannot be written."""
     if (file(), key) not in _unwritten:
         _log.warning(
-            "%s: no hash is published and %s cannot be written: taken as it is, sha256 %s",
+            "%s: no hash is published and %s cannot be written: used without verification, "
+            "sha256 %s",
             key, file(), entry.sha256,
         )  # fmt: skip
     _unwritten[file(), key] = entry
@@ -151,4 +152,4 @@ def _document() -> tomlkit.TOMLDocument:
         document.add(tomlkit.comment(_HEAD))
         return document
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file()} is damaged ({harmless(error)}); mend or delete it") from None
+        raise InputError(f"{file()} is damaged ({harmless(error)}); repair or delete it") from None

@@ -31,7 +31,7 @@ def verify(artefact: Artefact, path: Path) -> str:
     """
     try:
         if not path.is_file():
-            raise InputError(f"{path} is no file; give the path of {artefact.file_name}")
+            raise InputError(f"{path} is not a file; give the path of {artefact.file_name}")
         known, stat = _recorded(artefact), path.stat()
         cached, found = path == path_of(artefact), fault(artefact, path)
         if (
@@ -47,7 +47,7 @@ def verify(artefact: Artefact, path: Path) -> str:
         digest = "" if found else sha256(path)
     except OSError as error:
         raise EnvironmentError_(
-            f"{path} cannot be read ({error.strerror or error}); mend its permissions"
+            f"{path} cannot be read ({error.strerror or error}); fix its permissions"
         ) from None
     if found := found or distrust(artefact, digest):
         then = "move it away, then fetch it again" if cached else "download it again"

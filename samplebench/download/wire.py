@@ -71,7 +71,7 @@ class _Lines(io.BufferedReader):
         self._in_a_row = 0
         # A chunk of negative size would else be all there is, at once.
         if size is None or size < 0:
-            raise http.client.HTTPException("a length that is none")
+            raise http.client.HTTPException("an invalid length")
         return super().read(size)
 
 

@@ -56,6 +56,6 @@ def _refuse_registers(path: Path) -> None:
         return
     if _REGISTERS in found:
         raise InputError(
-            f"{path} is DINOv2 with register tokens, whose features are others; give "
+            f"{path} is DINOv2 with register tokens, which gives other features; use "
             f"{WEIGHTS.file_name}"
         )

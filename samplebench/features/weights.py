@@ -64,7 +64,7 @@ def named_tensors(path: Path, whose: str) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in found.items()
     ):
-        raise InputError(f"{path} holds something else than named tensors; not {whose}'s weights")
+        raise InputError(f"{path} does not hold named tensors; not {whose}'s weights")
     return dict(found)
 
 

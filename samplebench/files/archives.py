@@ -48,7 +48,7 @@ def one_line() -> Iterator[None]:
     except (SamplebenchError, Unreadable):
         raise
     except MemoryError:
-        raise EnvironmentError_("out of memory while reading a file; free some") from None
+        raise EnvironmentError_("out of memory while reading a file; free some memory") from None
     except OSError as error:
         raise Unreadable(error.strerror or shown(str(error))) from None
     except Exception as error:  # zipfile, zlib, lzma, numpy and Pillow raise a dozen others
@@ -255,7 +255,7 @@ class Arrays:
         if dtype.hasobject:
             raise Unreadable("objects, which could run code: numpy's allow_pickle is never used")
         if dtype.fields or dtype.subdtype or not dtype.itemsize or min(shape, default=0) < 0:
-            raise Unreadable(f"{shown(found.text)} is no plain array")
+            raise Unreadable(f"{shown(found.text)} is not a plain array")
         if size - head.tell() < found.nbytes:
             raise Unreadable(f"cut off: {found.text} takes {found.nbytes:,} bytes, not {size:,}")
         return found

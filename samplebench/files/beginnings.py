@@ -62,7 +62,7 @@ def what(head: bytes) -> str:
         return "a web page: the download went wrong"
     if head.startswith(b"\x80"):
         return "a pickle, which could run code"
-    name = named(head) or "of no kind that is known here"
+    name = named(head) or "of an unknown kind"
     if name == _POINTER:
         return f"{name}, not the file: git lfs pull"
     return f"{name}: unpack it" if name.endswith("archive") else name

@@ -35,8 +35,8 @@ class _Held:
             same = False
         if not same:
             raise EnvironmentError_(
-                f"{self.folder} was removed, renamed or replaced during the run, and its results "
-                "are not complete; put it back, and the same command computes what is missing"
+                f"{self.folder} was removed, renamed or replaced during the run, so its results "
+                "are incomplete; restore it, and the same command computes what is missing"
             )
 
     def close(self) -> None:

@@ -72,7 +72,9 @@ def acquire(path: Path, *, timeout: float = -1) -> BaseFileLock:
     if path not in _told:
         _told.add(path)
         _log.warning(
-            "%s: its file system has no locks; %s takes their place", path, soft(path).name
+            "%s: its file system does not support locks; using the lock file %s",
+            path,
+            soft(path).name,
         )
     file_at(soft(path))
     lock = SoftFileLock(soft(path))

@@ -52,7 +52,7 @@ def folder_at(path: Path) -> bool:
     """Whether a folder is at `path`, through links; raises as `file_at` does."""
     found = what(path)
     if found not in (FOLDER, NOTHING):
-        raise InputError(f"{path} is {found} in the place of a folder; move it away")
+        raise InputError(f"{path} is {found} where a folder is needed; move it away")
     return found == FOLDER
 
 

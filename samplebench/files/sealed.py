@@ -66,7 +66,7 @@ class Sealed:
             raise Unreadable(f"it holds {self._arrays.named()} without facts")
         facts = facts_of(self._arrays[_FACTS])
         if not isinstance(facts, dict):
-            raise Unreadable("its facts are no object")
+            raise Unreadable("its facts are not an object")
         self.facts: dict[str, Any] = facts
         self.keys = tuple(key for key in self._arrays.keys if key != _FACTS)
 
@@ -90,9 +90,9 @@ class Sealed:
         try:
             found = json_checksum({**self.facts, "arrays": sums})
         except ValueError:
-            raise Unreadable("its facts hold what is no number") from None
+            raise Unreadable("its facts hold what is not a number") from None
         if found != self.facts.get(CHECKSUM):
-            raise Unreadable("its checksum is that of other numbers")
+            raise Unreadable("its checksum does not match its numbers")
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays, checked and in memory."""

@@ -28,7 +28,7 @@ def function(thing: FunctionType, walk: Walk) -> None:
         return
     walk.put(found, code_sha256(thing.__code__))
     if "_torchdynamo_orig_callable" in vars(thing):
-        walk.obstacle("what torch.compile made of it cannot be looked at")
+        walk.obstacle("a torch.compile result cannot be inspected")
         return
     name = thing.__qualname__
     walk.value(thing.__defaults__, f"a default of {name}")

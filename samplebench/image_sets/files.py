@@ -113,7 +113,7 @@ def _batches(source: Folder | Zipped, shape: tuple[int, int, int]) -> Iterator[n
                 if found.shape[1:] != shape[1:] or found.shape[0] not in (1, shape[0]):
                     raise InputError(
                         f"{printable(source.shown(parts))} has shape {found.shape}, its header "
-                        f"spoke of {shape}; it is damaged, or changed meanwhile"
+                        f"said {shape}; it is damaged, or changed meanwhile"
                     )
                 row[...] = found
             yield batch

@@ -83,7 +83,7 @@ class Folder:
         if stat.S_ISREG(mode):
             self.listing.add(parts, str(path), lambda: self._start(path))
         elif image:
-            self.listing.refused.append((str(path), "it is no file"))
+            self.listing.refused.append((str(path), "it is not a file"))
         else:
             self.listing.left_out["pipe, socket or device"] += 1
         return False

@@ -74,7 +74,7 @@ class Listing:
         kinds = [f"{count:,} {printable(kind)}" for kind, count in self.left_out.most_common(8)]
         more = len(self.left_out) - len(kinds)
         text = ", ".join(kinds) + (f" and {more:,} other kinds" if more else "")
-        return (f"left out, as no images of the set: {text}",)
+        return (f"ignored, not images of the set: {text}",)
 
 
 def suffix_of(parts: tuple[str, ...]) -> str:

@@ -178,7 +178,7 @@ def _check(image: Image.Image) -> None:
         deep = True
     elif image.mode in ("I", "F"):
         kind = "32-bit or signed integers" if image.mode == "I" else "floating-point numbers"
-        raise Unreadable(f"{kind}, whose scale nobody states: save it with 8 bits")
+        raise Unreadable(f"{kind}, with unknown scale: save it with 8 bits")
     if not deep and image.mode not in (*_GREY, *_COLOUR):
         raise Unreadable(f"its mode is {image.mode}: save it as grey or RGB")
     raw = [_raw_mode(tile) for tile in getattr(image, "tile", ())]
@@ -219,7 +219,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     whole = image.convert("RGBA")
     lowest, _ = whole.getchannel("A").getextrema()
     if lowest < 255:  # type: ignore[operator]
-        raise Unreadable("transparent pixels, of unknown background: save it without alpha")
+        raise Unreadable("transparent pixels with unknown background: save it without alpha")
     return whole.convert("L" if _grey(image) else "RGB")
 
 

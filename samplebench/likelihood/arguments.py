@@ -54,7 +54,7 @@ def check_bytes(x0: Tensor) -> None:
     off = (byte - byte.round()).abs().amax()
     if not (off < _ON_BYTE and byte.amin() > -_ON_BYTE and byte.amax() < 255 + _ON_BYTE):
         raise UsageError(
-            "x0 are no bytes b / 127.5 - 1 with b from 0 to 255; the bound is that of bytes, "
+            "x0 are not bytes b / 127.5 - 1 with b from 0 to 255; the bound is that of bytes, "
             "without noise on them"
         )
 

@@ -55,7 +55,7 @@ def values_of(plan: LikelihoodPlan, repeat: int, first: int, count: int, tell: A
         found = make(plan, bound, repeat, part, tell)
     assert bound.counts is not None
     if lost := plan.data.places[part][~np.isfinite(found["bits"])].tolist():
-        why = bound.watch.why(count) or f"{bound.name} leaves no finite likelihood"
+        why = bound.watch.why(count) or f"{bound.name} gives no finite likelihood"
         raise UsageError(
             f"{len(lost)} of {count} images have no value, image {lost[0]} the first of them: {why}"
         )

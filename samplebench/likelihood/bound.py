@@ -99,8 +99,7 @@ def kept_steps(model: Any, respacing: str | int | Sequence[int] | None) -> Discr
     """
     if not steps_of_its_own(model):
         raise UsageError(
-            f"{name_of(model)} has no steps of a discrete process, of which the bound is; take "
-            "ode_log_density"
+            f"{name_of(model)} has no discrete steps, which the bound needs; use ode_log_density"
         )
     every: DiscreteProcess = model.process
     spec = getattr(model, "respacing", "") if respacing is None else respacing

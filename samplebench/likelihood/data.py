@@ -125,7 +125,7 @@ def _check_shape(shape: Sequence[int], source: str, fit: Fitting) -> None:
         step = "resize them as its training images were"
     raise InputError(
         f"images of {source} are {has} (channels, height, width), and model {fit.model} is of "
-        f"{wants}; {step}, or name a model of theirs"
+        f"{wants}; {step}, or use a model of that size"
     )
 
 
@@ -134,17 +134,17 @@ def _labels(real: RealImages, fit: Fitting) -> Classes:
     if not fit.num_classes:
         if fit.labels == "data":
             raise UsageError(f"--labels data: model {fit.model} has no classes; leave it out")
-        return Classes(None, "none, the model has no classes")
+        return Classes(None, "none, because the model has no classes")
     if fit.labels == "none":
         if not fit.optional:
             raise UsageError(
-                f"--labels none: model {fit.model} is class-conditional and answers with labels "
-                "alone"
+                f"--labels none: model {fit.model} is class-conditional and needs labels; leave it "
+                "out"
             )
-        return Classes(None, "none, as asked for")
+        return Classes(None, "none, as requested")
     found = real.classes().of(fit.num_classes)
     if found.labels is None and (fit.labels == "data" or not fit.optional):
-        can = f" or ask model {fit.model} without them, --labels none" if fit.optional else ""
+        can = f" or run model {fit.model} without them, --labels none" if fit.optional else ""
         raise UsageError(
             f"model {fit.model} is class-conditional, and its labels are missing: {found.said}; "
             f"give images with labels, e.g. an .npz with arr_0 and arr_1{can}"

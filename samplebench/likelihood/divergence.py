@@ -101,10 +101,10 @@ def check_gradients(model: Bound, x: Tensor, e: Tensor) -> None:
                 break
         else:
             raise UsageError(
-                f"the gradient of {model.name} is not that of its answers: e^T J e is "
+                f"the gradient of {model.name} is not that of its outputs: e^T J e is "
                 f"{float(found[worst]):.4g} by a backward pass and {float(slope[worst]):.4g} by a "
-                f"difference at sigma={sigma:g}; it detaches a part of itself, or is random. Only "
-                "the bound, or a network without that, has a likelihood"
+                f"difference at sigma={sigma:g}; it detaches a part of its computation, or is "
+                "random. Use --method bound, or a network without that"
             )
 
 
@@ -133,9 +133,9 @@ def _pulled(
 
     if not denoised.requires_grad:
         raise UsageError(
-            f"{model.name} gives no gradient in its image, of which the divergence is made: it "
-            "answers under no_grad, or detaches. Only the bound, or a network without that, has a "
-            "likelihood"
+            f"{model.name} gives no gradient with respect to its image, which the divergence "
+            "needs: it runs under no_grad, or detaches. Use --method bound, or a network without "
+            "that"
         )
     with Blame(model.name) if model.foreign else nullcontext():
         (found,) = torch.autograd.grad(

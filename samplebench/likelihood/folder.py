@@ -58,12 +58,12 @@ class LikelihoodFolder:
                     continue
                 sealed = Sealed(self._at(part))
                 if sealed.facts.get("hash") != self._hash:
-                    raise Unreadable("it is of other conditions")
+                    raise Unreadable("it belongs to other conditions")
                 values[part] = sealed.arrays()
                 stamps[part] = str(sealed.facts.get("stamp"))
             except Unreadable as error:
                 if not quiet:
-                    say(f"note: {self._at(part)} is computed anew: {error}")
+                    say(f"note: {self._at(part)} is computed again: {error}")
         if len(values) == len(wanted) and len(set(stamps.values())) == 1:
             return values
         return {part: found for part, found in values.items() if stamps[part] == self._stamp}

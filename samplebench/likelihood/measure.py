@@ -37,7 +37,7 @@ def measure(plan: LikelihoodPlan, out: Path, quiet: bool) -> tuple[Likelihood, P
         values: dict[Part, Values] = {**folder.found(parts, quiet)}
         left = [part for part in parts if part not in values]
         if values and left and not quiet:
-            say(f"resumed: {len(values):,} of {len(parts):,} blocks are there")
+            say(f"resumed: {len(values):,} of {len(parts):,} blocks are done already")
         if left:
             check_model(plan)
             folder.note(plan.conditions, dict(provenance(plan.model)))

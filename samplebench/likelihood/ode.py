@@ -98,17 +98,14 @@ def path_of(model: Any, sigma_min: float, sigma_max: float) -> tuple[float, floa
         UsageError: it is no D(x; sigma), or knows none of them.
     """
     if not denoises(model):
-        raise UsageError(
-            f"{name_of(model)} answers no D(x; sigma), whose ODE has the density; its own process "
-            "is another"
-        )
+        raise UsageError(f"{name_of(model)} has no D(x; sigma), whose ODE defines the density")
     low, high = real("sigma_min", sigma_min), real("sigma_max", sigma_max)
     known = model_range(model)
     low, high = max(low, known[0]), min(high, known[1])
     if not 0 < low < high < math.inf:
         raise UsageError(
-            f"sigma_min={sigma_min:g} and sigma_max={sigma_max:g} leave no path on "
-            f"{name_of(model)}, which knows {known[0]:g} to {known[1]:g}"
+            f"sigma_min={sigma_min:g} and sigma_max={sigma_max:g} leave no path for "
+            f"{name_of(model)}, which has noise levels from {known[0]:g} to {known[1]:g}"
         )
     return low, high
 

@@ -26,9 +26,9 @@ from samplebench.results.fields import printable
 _BINS = 40
 _LEADS = {
     BY_BOUND: "The variational bound on the code length of bytes, by the model's own discrete "
-    "steps. It depends on their number, and is no density: it is not to be compared with bpd-ode.",
+    "steps. It depends on their number, and it is not a density: do not compare it with bpd-ode.",
     BY_ODE: "The density of dequantized images by the probability-flow ODE, at its lowest noise "
-    "level, as bits per dimension. It is not to be compared with bpd-bound.",
+    "level, as bits per dimension. Do not compare it with bpd-bound.",
 }
 
 

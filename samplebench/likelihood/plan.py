@@ -75,21 +75,23 @@ class LikelihoodWords:
         bound, ode = steps_of_its_own(known), denoises(known)
         if not (bound or ode):
             raise UsageError(
-                f"model {entry.id} has neither number: its process {known.process.name} is no "
-                "chain of discrete steps, and it answers no D(x; sigma)"
+                f"model {entry.id} supports neither bpd-bound nor bpd-ode: its process "
+                f"{known.process.name} has no discrete steps and no D(x; sigma)"
             )
         method = method or (BY_BOUND if bound else BY_ODE)
         if method == BY_BOUND and not bound:
             raise UsageError(
-                f"--method bound: model {entry.id} has no discrete steps, of which the bound is; "
-                "leave it out, or say --method ode"
+                f"--method bound: model {entry.id} has no discrete steps, which the bound needs; "
+                "leave it out, or use --method ode"
             )
         others = ("divergence", "rtol") if method == BY_BOUND else ("steps", "respacing")
         for name in others:
             if getattr(self, name) is not None:
                 other = BY_ODE if method == BY_BOUND else BY_BOUND
-                also = f", or say --method {other}" if bound else ""
-                raise UsageError(f"--{name} is of the {other}, not of the {method}; drop it{also}")
+                also = f", or use --method {other}" if bound else ""
+                raise UsageError(
+                    f"--{name} is for --method {other}, not for {method}; leave it out{also}"
+                )
         return method
 
 

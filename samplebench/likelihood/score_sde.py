@@ -43,7 +43,7 @@ def score_sde_bits(
     """
     low, high = map(float, data_range)
     if not -math.inf < low < high < math.inf:
-        raise UsageError(f"data_range={data_range} is no range; write e.g. (-1, 1)")
+        raise UsageError(f"data_range={data_range} is not a range; write e.g. (-1, 1)")
     return -log_density / (dim * math.log(2)) + math.log2(_BYTES / (high - low))
 
 
@@ -92,7 +92,7 @@ def score_sde_bits_per_dim(
     if not (math.isclose(low, ends[0], rel_tol=1e-9) and math.isclose(high, ends[1], rel_tol=1e-9)):
         raise UsageError(
             f"process {process} has noise levels from {ends[0]:.4g} to {ends[1]:.4g}, the model "
-            f"those from {low:.4g} to {high:.4g}; take ode_log_density"
+            f"those from {low:.4g} to {high:.4g}; use ode_log_density"
         )
     start, end = float(law.alpha(_EPS)), float(law.alpha(1.0))
     e = source_of_draws(noise, 1, x, lambda x: rademacher(x, range(len(x))))(x)

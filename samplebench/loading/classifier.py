@@ -77,7 +77,7 @@ def _released(
 
     entry = beside.classifier
     if entry is None:
-        raise UsageError(f"no classifier was released beside {beside.id}; give a file")
+        raise UsageError(f"no classifier was released with {beside.id}; give a file")
     path = local_file(entry, offline=offline, quiet=quiet)
     try:
         network = build(path, {**entry.config, **words}, where)

@@ -75,7 +75,7 @@ def check_planned(model: Model, entry: Checkpoint, planned: str) -> None:
     if entry.model is None and found != planned:
         raise InputError(
             f"{entry.id}: its file has changed since the sweep was planned (sha256 {found[:12]}... "
-            f"and not {planned[:12]}...); give the same command again"
+            f"and not {planned[:12]}...); repeat the command"
         )
 
 
@@ -122,7 +122,7 @@ def _check_kind(model: Model, entry: Checkpoint) -> None:
     if not all(entry.shape):  # a file given by its path alone, of which nothing was planned
         return
     planned = declared.planned(entry.config, entry.shape)
-    other = "a process that it does not declare"
+    other = "an undeclared process"
     if own.fits(planned):
         other = own.differs(planned, model.process)
     if other:

@@ -119,11 +119,11 @@ def free(name: str, known: Mapping[str, Checkpoint]) -> str:
     """
     if name in known:
         raise UsageError(
-            f"model {name} is called like one of the catalogue, whose published values it would "
-            "be set beside; rename it"
+            f"model {name} has the name of a catalogue model, so its values would be compared with "
+            "published ones; rename it"
         )
     if not name.isprintable():
-        raise UsageError(f"model {name!r} cannot be shown by this name; rename it")
+        raise UsageError(f"model {name!r} has a name that cannot be displayed; rename it")
     return name
 
 
@@ -131,8 +131,8 @@ def _check(model: Any, who: str) -> None:
     if lacks := missing(model):
         wrapped = "sb.wrap(network, predicts='eps', ..., shape=(C, H, W))"
         if callable(model):
-            raise UsageError(f"{who} is no model, it lacks {', '.join(lacks)}; write {wrapped}")
-        raise UsageError(f"{who} is no model; give what {wrapped} or sb.load returns")
+            raise UsageError(f"{who} is not a model, it lacks {', '.join(lacks)}; write {wrapped}")
+        raise UsageError(f"{who} is not a model; give what {wrapped} or sb.load returns")
     if not knows_levels(model):
         raise UsageError(
             f"{who} has noise levels from {described(model.sigma_min)} to "
@@ -146,7 +146,7 @@ def _check(model: Any, who: str) -> None:
         )
     if in_training(model):
         raise UsageError(
-            f"{who} is in training mode, where dropout and batch norms change its answers; call "
+            f"{who} is in training mode, in which dropout and batch norm change its outputs; call "
             "network.eval() first"
         )
 

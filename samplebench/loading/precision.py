@@ -60,8 +60,8 @@ def _in_memory(entry: Checkpoint, compile: bool) -> Conditions:
     compiled = bool(getattr(model, "compiled", False))
     if compile and not compiled:
         raise UsageError(
-            f"model {entry.id} is in memory as it is; compile its network and wrap it again, or "
-            "leave --compile out"
+            f"model {entry.id} is in memory and used as it is; compile its network yourself and "
+            "wrap it again, or leave --compile out"
         )
     narrowed = getattr(getattr(model, "network", None), "precision", None) is not None
     return _conditions(entry.dtype, narrowed, compiled)
@@ -82,12 +82,12 @@ def check_compiler(device: torch.device) -> None:
         found = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
         if shutil.which(found) is None:
             raise EnvironmentError_(
-                f"--compile needs a C++ compiler, and {found} is not there; install it, name "
+                f"--compile needs a C++ compiler, but {found} was not found; install it, name "
                 "another in CXX, or leave --compile out"
             )
     elif device.type == "cuda" and find_spec("triton") is None:
         raise EnvironmentError_(
-            "--compile needs triton on CUDA, and it is not there; pip install triton, or leave "
+            "--compile needs triton on CUDA, but it is not installed; pip install triton, or leave "
             "--compile out"
         )
 

@@ -51,7 +51,7 @@ def source_of(
     if isinstance(word, Checkpoint):
         return _told(word, format, config)
     if not isinstance(word, str | os.PathLike):
-        _refuse_words(format, config, "a model that is here already")
+        _refuse_words(format, config, "a model in memory")
         return in_memory(word, known)
     text = os.fspath(word)
     if text in known and isinstance(word, str):
@@ -144,7 +144,7 @@ def _told(
 def _refuse_words(format: Any, config: Any, what: str) -> None:
     for name, value in (("format", format), ("model-config", config)):
         if value is not None:
-            raise UsageError(f"--{name} tells what a file does not say, not {what}; leave it out")
+            raise UsageError(f"--{name} describes a model file, not {what}; leave it out")
 
 
 def is_file(path: Path) -> bool:

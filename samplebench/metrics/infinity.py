@@ -114,7 +114,10 @@ def sizes_of(count: int, sizes: int = _SIZES) -> np.ndarray:
     """
     found = np.linspace(min(5000, max(count // 10, 2)), count, max(sizes, 0)).astype(int)
     if count < 3 or len(set(found.tolist())) < 2:
-        raise ValueError(f"{count} samples in {sizes} sizes give no line; take 3 and 2 or more")
+        raise ValueError(
+            f"{count} samples in {sizes} sizes are too few for a line; use at least 3 samples "
+            "and 2 sizes"
+        )
     return found
 
 

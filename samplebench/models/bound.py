@@ -137,8 +137,8 @@ class Bound:
         if on_steps or sigma <= rounded_up(self.sigma_max):
             return
         raise UsageError(
-            f"{self.name} knows noise levels up to {self.sigma_max:g} and guides at {sigma:g}; "
-            f"give guidance_interval 0/{self.sigma_max:g}"
+            f"{self.name} has noise levels up to {self.sigma_max:g} and cannot guide at {sigma:g}; "
+            f"use guidance_interval 0/{self.sigma_max:g}"
         )
 
     def _guided(self, main: Tensor, x: Tensor, sigma: Tensor, rows: Tensor | None) -> Tensor:

@@ -91,7 +91,7 @@ class Form:
         low, high = _range(data_range)
         if isinstance(law, LinearProcess) and not isinstance(law, Isotropic):
             if (low, high) != (-1, 1):
-                raise UsageError(f"process {law.name} has images in [-1, 1]; drop data_range")
+                raise UsageError(f"process {law.name} has images in [-1, 1]; leave out data_range")
             if law.size not in ((1, 1), shape[1:]):
                 size = "x".join(map(str, law.size))
                 raise UsageError(f"process {law.name} is of images {size}, not of {shape}")
@@ -142,7 +142,7 @@ def _law(
     """The process of a network, and the levels of a denoiser on none."""
     said = [word for word, value in laws.items() if value is not None]
     if len(said) > 1:
-        raise UsageError(f"wrap: {' and '.join(said)} say the same; give one of them")
+        raise UsageError(f"wrap: {' and '.join(said)} mean the same; give one of them")
     if not said and predicts != "D":
         raise UsageError(
             f"predicts='{predicts}' needs the process: process='vp' or another name, or a table as "
@@ -155,7 +155,7 @@ def _law(
         return _named(name, constants, shape), {}
     if constants:
         where = "with a table" if name is None else "with a process that is made"
-        raise UsageError(f"wrap: {where} drop {', '.join(constants)}")
+        raise UsageError(f"wrap: {where} leave out {', '.join(constants)}")
     if laws["alpha_bar"] is not None:
         return of_alpha_bar(laws["alpha_bar"]), {}
     if laws["betas"] is not None:
@@ -189,8 +189,8 @@ def _bare(process: DiscreteProcess) -> DiscreteProcess:
             raise UsageError(f"process with {flag}: make it without, and give wrap {instead}")
     if process.steps != process.original_steps:
         raise UsageError(
-            f"process keeps {process.steps} of {process.original_steps} steps; give the whole one "
-            "and say respacing when you sample"
+            f"process keeps {process.steps} of {process.original_steps} steps; pass the full "
+            "process and choose a respacing when you sample"
         )
     return process
 
@@ -214,7 +214,7 @@ def _admits(predicts: str, law: Law) -> None:
     if predicts == "v" and not isinstance(law, DiscreteProcess | VP):
         raise UsageError(
             "predicts='v' is a n - b y0 of a process that keeps the variance, a table or vp, not "
-            f"{name}; on flow say 'flow'"
+            f"{name}; for flow use 'flow'"
         )
     if predicts == "flow" and not isinstance(law, Flow):
         raise UsageError(f"predicts='flow' is n - y0 of process flow, not of {name}")
@@ -252,5 +252,5 @@ def _time(time: Any, predicts: str, law: Law) -> clock.Time:
         raise unknown("time", str(time), every)
     if time not in words:
         known = ", ".join(repr(word) for word in words)
-        raise UsageError(f"time='{time}' is nothing of {where}; say {known} or a function")
+        raise UsageError(f"time='{time}' does not exist for {where}; use {known} or a function")
     return str(time)

@@ -81,7 +81,7 @@ def _ask(
     asked.remarks += _remarks(asked.who, draws, answers)
     if not torch.equal(x, before):
         asked.remarks.append(
-            f"{asked.who} writes on its input; its answers stay right, for it gets copies"
+            f"{asked.who} modifies its input; it gets copies, so results stay correct"
         )
 
 
@@ -89,11 +89,10 @@ def _remarks(who: str, draws: Draws, answers: list[Tensor]) -> list[str]:
     """What two answers to one question say, a line each."""
     first, second = (answer.to(torch.float32) for answer in answers)
     if draws.of:
-        return [f"{who} draws from {draws}: other samples every time from the same seeds"]
+        return [f"{who} draws from {draws}, so equal seeds give different samples"]
     if (first - second).abs().max() > _NOISE * first.abs().max():
         return [
-            f"{who} answers one question differently from call to call: samples depend on what it "
-            "was asked before"
+            f"{who} gives different outputs for the same input: samples depend on earlier calls"
         ]
     return []
 
@@ -106,6 +105,6 @@ def evaluating(who: str, modules: Sequence[torch.nn.Module]) -> list[str]:
     if not trained:
         return []
     return [
-        f"{who} was in training mode, where dropout and batch norm change its answers; it is "
-        "switched to evaluation"
+        f"{who} was in training mode, in which dropout and batch norm change its outputs; it is "
+        "switched to eval mode"
     ]

@@ -103,7 +103,7 @@ def wrap(
     _one_form(family, config, [word for word, value in said.items() if value is not None])
     size, classes = _shape(shape), _classes(num_classes)
     if not callable(network):
-        raise UsageError(f"wrap: {described(network)} is no network: it cannot be called")
+        raise UsageError(f"wrap: {described(network)} is not a network: it cannot be called")
     who = f"the network {_name(name) or called(network)}"
     remarks = evaluating(who, modules_of(network))
     about = {"shape": list(size), "num_classes": classes}
@@ -142,15 +142,17 @@ def _one_form(family: str | None, config: Any, general: list[str]) -> None:
         check_family(family)
         if general:
             raise UsageError(
-                f"wrap: family='{family}' says what the network is; drop {', '.join(general)}"
+                f"wrap: family='{family}' defines the network; leave out {', '.join(general)}"
             )
     elif "predicts" not in general:
         raise UsageError(
-            "wrap: say what the network predicts, e.g. predicts='eps', or the family whose "
-            "convention it follows, e.g. family='edm'"
+            "wrap: state what the network predicts, e.g. predicts='eps', or its family, e.g. "
+            "family='edm'"
         )
     elif config is not None:
-        raise UsageError("wrap: config goes with family; beside predicts its words stand alone")
+        raise UsageError(
+            "wrap: config is for family=; with predicts= pass its entries as arguments"
+        )
 
 
 def _shape(shape: Any) -> tuple[int, int, int]:
@@ -175,7 +177,7 @@ def _null(null_label: Any, num_classes: int) -> int | None:
     if type(number) is not int or number < 0:
         raise UsageError(f"null_label={number!r} must be a whole number from 0 up")
     if not num_classes:
-        raise UsageError(f"null_label={number} is for networks with classes; say num_classes")
+        raise UsageError(f"null_label={number} is for networks with classes; add num_classes")
     return number
 
 

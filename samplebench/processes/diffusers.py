@@ -65,7 +65,7 @@ def law_of(content: Any) -> dict[str, Any]:
         InputError: another scheduler, or words that say nothing which is known here.
     """
     if not isinstance(content, Mapping):
-        raise InputError(f"{FILE} is no JSON object; write {{...}}")
+        raise InputError(f"{FILE} is not a JSON object; write {{...}}")
     name = content.get("_class_name")
     if not isinstance(name, str) or not name:
         raise InputError(f"{FILE} lacks _class_name, the name of a scheduler of diffusers")
@@ -129,13 +129,13 @@ def _table(content: Mapping[str, Any], default: tuple[float, float, str]) -> dic
     own["rescale_betas_zero_snr"] = rescale
     if rescale and own["prediction_type"] == "epsilon":
         raise InputError(
-            f"{FILE}: rescale_betas_zero_snr leaves no image in the last step, where a network of "
-            "prediction_type epsilon says nothing; v_prediction or sample is needed"
+            f"{FILE}: rescale_betas_zero_snr makes the last step pure noise, where prediction_type "
+            "epsilon carries no information; use v_prediction or sample"
         )
     variance = content.get("variance_type")
     if variance == "learned":
         raise InputError(
-            f"{FILE}: variance_type learned is an answer that no sampler here reads; known: "
+            f"{FILE}: variance_type learned is not supported by any sampler; supported: "
             f"{', '.join(_VARIANCES)}"
         )
     kind = None if variance is None else _word(content, "variance_type", tuple(_VARIANCES), "")
@@ -209,8 +209,8 @@ def _plain(content: Mapping[str, Any], but: str = "") -> None:
         value = content.get(name)
         if name != but and value is not None and value not in usual:
             raise InputError(
-                f"{FILE}: {name}={_shown(value)} asks the network otherwise than "
-                f"{name}={_shown(usual[0])}, which alone is known here"
+                f"{FILE}: {name}={_shown(value)} is not supported; only "
+                f"{name}={_shown(usual[0])} is"
             )
 
 

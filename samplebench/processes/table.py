@@ -41,8 +41,8 @@ def of_alpha_bar(given: Any) -> DiscreteProcess:
     if (lost := ~np.isclose(process.alpha_bar, table, rtol=_LOST, atol=0)).any():
         j = int(np.argmax(lost))
         raise UsageError(
-            f"alpha_bar falls from {before[j]:.4g} to {table[j]:.4g} at entry {j}: nothing is left "
-            "of the image after such a step; drop it and what follows"
+            f"alpha_bar falls from {before[j]:.4g} to {table[j]:.4g} at entry {j}: such a step "
+            "leaves pure noise; drop it and all later ones"
         )
     return process
 
@@ -59,12 +59,12 @@ def of_betas(given: Any) -> DiscreteProcess:
     table = _numbers("betas", given)
     if (np.diff(table) < 0).all():
         raise UsageError(
-            f"betas fall from {table[0]:.4g} to {table[-1]:.4g}; {_ORDER}, or give alpha_bar if "
-            "they are meant so"
+            f"betas fall from {table[0]:.4g} to {table[-1]:.4g}; {_ORDER}, or pass alpha_bar if "
+            "this is intended"
         )
     process = _process(table)
     if not process.alpha_bar[-1] > 0:
-        raise UsageError("betas leave nothing of an image: alpha_bar ends at 0")
+        raise UsageError("betas reduce an image to pure noise: alpha_bar ends at 0")
     return process
 
 

@@ -108,8 +108,8 @@ def beside_images(path: Path) -> tuple[str, ...]:
     if not holds_statistics(path):
         return ()
     return (
-        f"{path} holds statistics too, often of more images than are in it: --reference {path} "
-        "takes those",
+        f"{path} also holds statistics, often of more images than it contains; --reference "
+        f"{path} uses those",
     )
 
 
@@ -173,9 +173,9 @@ def _facts(stored: Stored) -> dict[str, Any]:
         raise Unreadable(f"its facts are not {', '.join(kinds)}")
     for key, kind in kinds.items():
         if type(facts[key]) is not kind:
-            raise Unreadable(f"its fact {key} is no {kind.__name__}")
+            raise Unreadable(f"its fact {key} is not of type {kind.__name__}")
     if not 1 < facts["num_images"] < 1 << 53:
-        raise Unreadable("its fact num_images is no number of images")
+        raise Unreadable("its fact num_images is not a number of images")
     return facts
 
 
@@ -256,7 +256,7 @@ def _checked(found: Statistics) -> Statistics:
         if not (np.isfinite(mean).all() and np.isfinite(cov).all() and np.isfinite(tolerance)):
             raise Unreadable("its numbers are not all finite, or their squares")
         if variances.min() < -tolerance or np.abs(cov - cov.T).max() > tolerance:
-            raise Unreadable("its sigma is no covariance")
+            raise Unreadable("its sigma is not a covariance")
     # All cells of a sweep share them, and a metric of others may write on what it gets.
     mean.flags.writeable = cov.flags.writeable = False
     return replace(found, mean=mean, cov=cov)

@@ -72,14 +72,14 @@ def _checked(data: Any, metric: str) -> tuple[int, tuple[NumpyArray, NumpyArray]
     if type(data) is not dict or type(count := data.pop(_COUNT, None)) is not int:
         raise Refused(f"it has no {_COUNT}")
     if not 1 < count < 1 << 53:
-        raise Refused(f"its {_COUNT} is no number of images")
+        raise Refused(f"its {_COUNT} is not a number of images")
     if metric not in data:
         raise Refused(f"it holds {', '.join(map(shown, list(data)[:4])) or 'nothing'}")
     if type(data[metric]) is not dict or data[metric].keys() != set(_ARRAYS):
         raise Refused(f"what it holds of it is not {' and '.join(_ARRAYS)}")
     mean, cov = (data[metric][name] for name in _ARRAYS)
     if not (isinstance(mean, NumpyArray) and isinstance(cov, NumpyArray)):
-        raise Refused(f"{' and '.join(_ARRAYS)} are no arrays")
+        raise Refused(f"{' and '.join(_ARRAYS)} are not arrays")
     if mean.shape is None or len(mean.shape) != 1 or cov.shape != 2 * mean.shape:
         raise Refused(f"{' and '.join(_ARRAYS)} are not [D] and [D, D]")
     return count, (mean, cov)

@@ -205,7 +205,7 @@ class Reference:
             **({"holds": ", ".join(self.holds)} if len(self.holds) > 1 else {}),
             "feature_dim": self.feature_dim,
             "weights_sha256": self.weights_sha256 or "not stated",
-            "sha256": self.sha256 or "not known before it is fetched",
+            "sha256": self.sha256 or "unknown until it is downloaded",
             "path": str(self.path),
         }
 

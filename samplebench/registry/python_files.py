@@ -115,7 +115,7 @@ def _checked(path: Path, who: str) -> Path:
             raise UsageError(f"{who}: there is no file {path}, and no other {_SUFFIX} beside it")
         raise unknown("file", str(path), beside)
     if path.suffix != _SUFFIX:
-        raise UsageError(f"{who}: {path} is no {_SUFFIX} file")
+        raise UsageError(f"{who}: {path} is not a {_SUFFIX} file")
     return Path(os.path.realpath(path))
 
 
@@ -123,8 +123,8 @@ def _run(path: Path, who: str) -> ModuleType:
     """Runs a file as a module and keeps it."""
     if path in _UNDER_WAY:
         raise UsageError(
-            f"{who} is asked for by its own file while that is read; put what asks for it under "
-            "if __name__ == '__main__':"
+            f"{who} is used by its own file while that is being read; put that code under if "
+            "__name__ == '__main__':"
         )
     # As no package's name, it hides none, and says nothing of the folder.
     module = ModuleType(f"./{path.name}")

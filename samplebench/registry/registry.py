@@ -184,7 +184,7 @@ class Registry(Generic[E]):
         for prefix, scheme in self._schemes.items():
             suffix = PurePath(scheme.form).suffix
             if suffix and name.endswith(suffix):
-                return UsageError(f"{self.kind} '{name}' is no name; write {prefix}:{name}")
+                return UsageError(f"{self.kind} '{name}' is not a name; write {prefix}:{name}")
         return unknown(self.kind, name, self.names(), f"samplebench list {self.kind}s")
 
     def get(self, name: str) -> Any:
@@ -259,7 +259,7 @@ class Registry(Generic[E]):
                 except (Exception, SystemExit) as error:
                     raise InputError(
                         f"{self.kind} '{point.name}' of an installed plugin cannot be loaded "
-                        f"({said(error)}); mend or uninstall {point.value}"
+                        f"({said(error)}); fix or uninstall {point.value}"
                     ) from error
                 # A plugin that used the decorator has said more than its entry point can.
                 if point.name not in self._entries:

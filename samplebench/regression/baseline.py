@@ -34,8 +34,8 @@ def update(source: Path, baseline: Path, *, subset: bool = False) -> list[Verdic
     new = load_rows(source)
     if source.is_dir() and (new.pending or not new.rows):
         raise InputError(
-            f"{source} is not finished ({counted(new.pending, 'cell')} to go); end its sweep, "
-            f"or drop what was abandoned with 'samplebench forget {source}', then --update"
+            f"{source} is not finished ({counted(new.pending, 'cell')} to go); finish its sweep, "
+            f"or drop abandoned requests with 'samplebench forget {source}', then --update"
         )
     return write_baseline(new, baseline, subset=subset)
 

@@ -50,7 +50,7 @@ def compare(current: Table, baseline: Table, gate: Gate) -> Summary:
     by_seed = not gate.rules.statistical
     if gate.retrained and by_seed:
         raise UsageError(
-            "--retrained compares other weights, whose samples are others; add --tolerance 3sigma"
+            "--retrained compares different weights, so samples differ; add --tolerance 3sigma"
         )
     current, baseline = referred(current, baseline), referred(baseline, current)
     now = points(current, by_seed=by_seed)
@@ -126,7 +126,7 @@ def _unknown(current: Table, baseline: Table) -> str:
     sides = [n for n, t in (("baseline", baseline), ("results", current)) if not t.platforms]
     if not sides:
         return ""
-    return f"platform of {' and '.join(sides)} unknown: held to {STRICT.text}, as on one platform"
+    return f"platform of {' and '.join(sides)} unknown: using {STRICT.text}, as for one platform"
 
 
 def _platforms(current: Table, baseline: Table) -> tuple[str, str] | None:
@@ -141,8 +141,8 @@ def _check_subset(current: Table, baseline: Table, found: Mapping[int, Verdict])
     """A part that is empty, or that grows still, would pass without having been looked at."""
     if current.pending:
         raise InputError(
-            f"{current.source} is not finished ({current.pending} cells are missing); run its "
-            "sweep to the end, then compare a part"
+            f"{current.source} is not finished ({current.pending} cells are missing); finish its "
+            "sweep first"
         )
     if not found:
         raise InputError(f"no row of {baseline.source} is in {current.source}; nothing to compare")
@@ -160,7 +160,7 @@ def _reasons(old: CurvePoint, new: CurvePoint, gate: Gate) -> str:
             if then is None
             else (new.table, "give its results folder")
         )
-        return f"other cells, and nothing beside {table.source or 'it'} says what differs; {mend}"
+        return f"the cells differ, and {table.source or 'it'} has no .provenance.json; {mend}"
     found = differences(
         then[0].conditions, now[0].conditions, seeds=by_seed, weights=not gate.retrained
     )

@@ -191,7 +191,7 @@ def _joined(row: Row, other: Row, source: str) -> Row:
     values = {key: value for key, value in other.items() if key not in COLUMNS and key != "cell"}
     for key, value in values.items():
         if value is not None and row.get(key) is not None:
-            raise InputError(f"{source}: {key} of {row['model']} is there twice at one point")
+            raise InputError(f"{source}: {key} of {row['model']} occurs twice at one point")
     if any(entry(row, column) != entry(other, column) for column in COUNTED):
         raise InputError(f"{source}: one point of {row['model']} has two counted NFE")
     known = {key: value for key, value in values.items() if value is not None}

@@ -122,9 +122,9 @@ def _facts(content: Any) -> Facts:
             raise ValueError(f"platform {shown(origin.platform)} is not among platforms")
         for cell in _of(group, "cells", list):
             if not isinstance(cell, str) or not HASH.fullmatch(cell):
-                raise ValueError(f"cell {shown(cell)} is no hash")
+                raise ValueError(f"cell {shown(cell)} is not a hash")
             if cell in origins:
-                raise ValueError(f"cell {cell[:12]} is there twice")
+                raise ValueError(f"cell {cell[:12]} occurs twice")
             origins[cell] = origin
             references |= {cell: reference} if reference else {}
     return Facts(origins, frozenset(platforms), references)

@@ -66,12 +66,12 @@ class Summary:
         """What a user can do now; "" where all is well."""
         failed = {verdict.status for verdict in self.verdicts if verdict.failed}
         if NO_VALUE in failed:
-            return "rows without a value make no baseline: see what their cells say, run them again"
+            return "rows without a value cannot become a baseline; see their cells, run them again"
         if failed == {OUTSIDE}:
-            return "meant? then change the bound: no baseline does"
+            return "intended? then change the bound; a new baseline does not"
         how = "with --update, without --baseline-ref" if self.committed else "with --update"
         if failed:
-            return f"meant? the same command {how} makes these results the baseline"
+            return f"intended? the same command {how} makes these results the baseline"
         new = sum(verdict.status == NEW for verdict in self.verdicts)
         if new:
             return f"{counted(new, 'row')} not in the baseline; --update adds what is new"

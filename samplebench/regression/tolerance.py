@@ -23,7 +23,7 @@ _BOUND = re.compile(rf"(?P<metric>.*?) *(?P<sign><=|>=) *(?P<limit>[-+]?{_NUMBER
 _STRICT = re.compile(r"[<>]=? *[-+]?[\d.]")
 _BOUNDS = {"<=": CEILING, ">=": FLOOR}
 _MOST_SIGMA = 10
-_EXAMPLES = "write 2%, abs:0.05, 3sigma or 1e-3, for one metric fid:2% or fid<=2.1"
+_EXAMPLES = "write e.g. 2%, abs:0.05, 3sigma or 1e-3, or for one metric fid:2% or fid<=2.1"
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def parse(texts: Sequence[str], metrics: Iterable[str]) -> Rules:
             _check_bounds(given)
         elif (rule := _rule(item)) is not None:
             if every is not None:
-                raise UsageError(f"--tolerance {every.text} and {item}: one of them; {_EXAMPLES}")
+                raise UsageError(
+                    f"--tolerance {every.text} and {item}: give only one of them; {_EXAMPLES}"
+                )
             every = rule
         else:
             # A metric's own name may have a colon: the limit is what comes last.
@@ -132,7 +134,8 @@ def parse(texts: Sequence[str], metrics: Iterable[str]) -> Rules:
             _check_metric(metric, known)
             if metric in own:
                 raise UsageError(
-                    f"--tolerance {metric}:{own[metric].text} and {item}: one limit per metric"
+                    f"--tolerance {metric}:{own[metric].text} and {item}: give one tolerance per "
+                    "metric"
                 )
             own[metric] = rule
     return Rules(own, every, bounds)
@@ -152,7 +155,7 @@ def _bound(item: str) -> tuple[str, Tolerance] | None:
     found = _BOUND.fullmatch(item)
     if found is None:
         if _STRICT.search(item):
-            raise UsageError(f"--tolerance {item} is no bound; write e.g. fid<=2.1 or fid>=0.5")
+            raise UsageError(f"--tolerance {item} is not a bound; write e.g. fid<=2.1 or fid>=0.5")
         return None
     limit = float(found["limit"])
     if not found["metric"] or not math.isfinite(limit):
@@ -167,7 +170,7 @@ def _check_bounds(rules: Sequence[Tolerance]) -> None:
     if len(limits) < len(rules):
         raise UsageError(f"--tolerance {texts}: one {rules[-1].kind} per metric")
     if limits.get(FLOOR, -math.inf) > limits.get(CEILING, math.inf):
-        raise UsageError(f"--tolerance {texts}: no value is within both")
+        raise UsageError(f"--tolerance {texts}: no value satisfies both")
 
 
 def _split(item: str) -> tuple[str, Tolerance]:
@@ -176,7 +179,7 @@ def _split(item: str) -> tuple[str, Tolerance]:
         limit = mark[1:] + text
         if colon and metric and (rule := _rule(limit, item)) is not None:
             return metric, rule
-    raise UsageError(f"--tolerance {item or '(empty)'} is no limit; {_EXAMPLES}")
+    raise UsageError(f"--tolerance {item or '(empty)'} is not a tolerance; {_EXAMPLES}")
 
 
 def _rule(text: str, item: str = "") -> Tolerance | None:

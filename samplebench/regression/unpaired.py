@@ -48,7 +48,7 @@ def _difference(old: CurvePoint, new: CurvePoint, by_seed: bool) -> str:
         for column in columns
     )
     if set(columns) <= set(SEEDS):
-        text += "; --tolerance 3sigma compares other seeds"
+        text += "; use --tolerance 3sigma to compare other seeds"
     return text
 
 

@@ -34,9 +34,9 @@ _CAPTION = (
     "discretization, number of samples, reference statistics and evaluator; protocols are never "
     "joined. A pale bar is the range of values that were published for one setting at one NFE: "
     "how well laboratories, and tables of one laboratory, agree. Arrows are bounds: the source "
-    "prints “more than”. Where a source counts calls one after another, a value stands at its "
-    "evaluations. Certainty A: read in a source; B: recalled and consistent, or read by eye in a "
-    "picture of a table; C: unsure."
+    "prints “more than”. If a source counts sequential calls, the value is drawn at its number of "
+    "evaluations. Certainty A: read in a source; B: from memory and consistent, or read by eye "
+    "from an image of a table; C: unsure."
 )
 _HEADS = (
     ("checkpoint", "text"),

@@ -65,6 +65,6 @@ def lead_of(rows: Sequence[Published], only: str) -> str:
     text = (
         f"{counted(len(rows), 'value')} of {counted(len(checkpoints), 'checkpoint')}, collected "
         f"from {counted(len(sources), 'published source')}, with the conditions under which each "
-        "was measured. Two values are comparable only where these agree."
+        "was measured. Values can be compared only if these agree."
     )
-    return f"{text} A part of the atlas: chosen by {only}." if only else text
+    return f"{text} Selection: {only}." if only else text

@@ -83,7 +83,9 @@ def condense(
         Column(key, HEADS.get(key, key), _texts(rows, key, symbol)) for key in _counted(rows)
     ]
     if any(row.get("nfe_requested") not in (None, row.get("nfe")) for row in rows):
-        columns.append(Column("nfe_requested", "asked", _texts(rows, "nfe_requested", symbol)))
+        columns.append(
+            Column("nfe_requested", HEADS["nfe_requested"], _texts(rows, "nfe_requested", symbol))
+        )
     # Two rows that look alike so far differ in the number of steps.
     if len(set(zip(*(column.cells for column in columns), strict=True))) < len(rows):
         columns.append(Column("steps", "steps", _texts(rows, "steps", symbol)))

@@ -57,8 +57,8 @@ FACETS = {
     **{key: HEADS.get(key, key) for key in CONDITIONS},
 }
 PUBLISHED = (
-    " Points without a line are published values: filled where every condition is that of the "
-    "curve in their colour, hollow where one differs, which a pointer on them names."
+    " Points without a line are published values: filled if every condition matches the curve of "
+    "that colour, hollow if one differs; the tooltip names it."
 )
 
 

@@ -32,7 +32,7 @@ class Excerpt(NamedTuple):
     side: int = 0
 
 
-# The first that fits the budget is taken, for all sheets of a page, so that the same place is the
+# The first that fits the budget is taken, for all sheets of a page, so that equal positions are the
 # same seed; the last one in any case. Samples are cut before they are scaled: pixels of a scaled
 # sample are means, and two samplers differ in them by less.
 LEVELS = (

@@ -76,14 +76,14 @@ def _features(preset: ReproductionPreset, verdict: str, own: str, known: str) ->
 
 def _reference(preset: ReproductionPreset, verdict: str, own: str, known: str) -> tuple[str, str]:
     if preset.images:
-        return NOT_STATED, "made of images of yours: whether they are the source's is not known"
+        return NOT_STATED, "made from your images; whether they are the source's is unknown"
     if verdict == DIFFERS and preset.row is not None and preset.row.family == "other":
         return NOT_STATED, "whose statistics of these images is not stated"
     return verdict, ""
 
 
 def _number(preset: ReproductionPreset, verdict: str, own: str, known: str) -> tuple[str, str]:
-    return verdict, "a value of another N is no reproduction" if verdict == DIFFERS else ""
+    return verdict, "a value with another N is not a reproduction" if verdict == DIFFERS else ""
 
 
 def _statistic(preset: ReproductionPreset, verdict: str, own: str, known: str) -> tuple[str, str]:

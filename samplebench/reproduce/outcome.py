@@ -94,14 +94,14 @@ class Reproduction:
             found.append((f"seed {each.seed:,}", value_text(each.value, each.stderr)))
         own = self.own
         if own is None:
-            return [*found, ("own", "no value: a cell has failed")]
+            return [*found, ("own", "no value: a cell failed")]
         whose = f"lowest of {len(self.values)}" if len(self.values) > 1 else "own"
         found.append((whose, f"{preset.metric} {value_text(own.value, own.stderr)}"))
         text = f"{self.difference:+.3g}"
         if self.in_errors is not None:
-            text += f", {self.in_errors:+.1f} standard errors of the own value"
+            text += f", {self.in_errors:+.1f} standard errors of your value"
         if not self.comparable:
-            text += "; another N: no reproduction"
+            text += "; another N: not a reproduction"
         return [*found, ("difference", text)]
 
 

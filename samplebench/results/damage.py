@@ -21,7 +21,7 @@ from samplebench.results.record import Record, Score, Value
 
 # The last chunk of a PNG, with its checksum.
 _END = b"\0\0\0\0IEND\xaeB`\x82"
-_AGAIN = "run its sweep again, and only this cell is computed anew"
+_AGAIN = "run its sweep again, and only this cell is computed again"
 
 
 class Damaged(InputError):
@@ -99,7 +99,7 @@ def _check_sum(path: Path, content: Mapping[str, Any], mend: str) -> None:
     except ValueError:  # a NaN, which JSON does not have
         found = ""
     if content[CHECKSUM] != found:
-        raise Damaged(path, "its checksum is that of another content", mend)
+        raise Damaged(path, "its checksum does not match its content", mend)
 
 
 def read_sealed(path: Path, schema: int, mend: str = _AGAIN) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def check_sheet(path: Path) -> None:
     except OSError as error:
         raise unreadable(path, error) from None
     if not _is_png(data):
-        raise Damaged(path, "not a whole PNG", "delete it, and the page leaves it out")
+        raise Damaged(path, "not a whole PNG", "delete it and the page omits it")
 
 
 def _is_png(data: bytes) -> bool:

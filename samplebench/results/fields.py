@@ -21,7 +21,7 @@ from samplebench.results.row import (
 
 # Points that differ in one of these are not points of the same curve.
 CONDITIONS = ("guidance", "protocol", "reference", "num_samples", "dtype", "seed", "repeats")
-HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "asked", "guide_nfe": "guide NFE"}
+HEADS = {"num_samples": "N", "nfe": "NFE", "nfe_requested": "NFE budget", "guide_nfe": "guide NFE"}
 # What CI servers take for an order where it stands in a log: GitHub's, Azure's, TeamCity's.
 _ORDER = re.compile(r"^\s*::|##(?=\w*\[)")
 # How text begins that a spreadsheet runs as a formula, with or without apostrophes before it.

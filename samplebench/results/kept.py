@@ -27,7 +27,7 @@ from samplebench.results.record import ExtractorCondition
 LEVELS = ("moments", "features", "images")
 FEATURES, IMAGES = "features", "arr_0"
 _NAME = re.compile(r"[0-9a-f]{64}\.((moments|features)-[0-9a-f]{8}|images)\.npz")
-_MEND = "delete it; its cell is sampled again where it is needed"
+_MEND = "delete it and its cell is sampled again if needed"
 
 
 def key_of(extractor: ExtractorCondition, code: str = "") -> str:
@@ -73,7 +73,7 @@ class Kept:
             arrays = self._opened(path, cell, "moments", key).arrays()
             for name, array in arrays.items():
                 if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-                    raise Unreadable(f"its {name} are no finite numbers")
+                    raise Unreadable(f"its {name} are not finite numbers")
         except Unreadable as error:
             raise Damaged(path, str(error), _MEND) from None
         return arrays

@@ -33,7 +33,7 @@ from samplebench.results.store import Store, is_results_folder, schema_of
 from samplebench.results.view import View
 
 _COLUMNS = tuple(column for column in COLUMNS if column not in older.LATER)
-_AGAIN = "run its sweep again into another folder"
+_AGAIN = "repeat its sweep into another folder"
 
 
 class OlderFolder:
@@ -151,7 +151,7 @@ def _fault(row: Any) -> str:
     if not whole or not all(isinstance(items, list) for items in lists):
         return "rows are missing"
     if not all(isinstance(cell, str) and HASH.fullmatch(cell) for cell in row["cells"]):
-        return "a cell is no hash"
+        return "a cell is not a hash"
     if fault := fault_of_metrics(row["metrics"]):
         return fault
     if not isinstance(row["columns"].get("nfe"), int | float):

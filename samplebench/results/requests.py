@@ -170,7 +170,7 @@ def _fault(row: Any) -> str:
     if not all(isinstance(items, list) and len(items) == len(cells) for items in lists):
         return "rows are missing"
     if not all(isinstance(text, str) and HASH.fullmatch(text) for each in lists for text in each):
-        return "a cell or a score is no hash"
+        return "a cell or a score is not a hash"
     if found := fault_of_metrics(scores):
         return found
     return fault_of_columns(row["columns"]) or fault_of_cells(cells, columns["repeats"])
@@ -181,7 +181,7 @@ def fault_of_metrics(names: Iterable[Any]) -> str:
     names = list(names)
     for name in names:
         if not isinstance(name, str) or not name:
-            return "a cell or a metric is no text"
+            return "a cell or a metric is not text"
         if name in _TAKEN or suffix_of(name, names):
             return f"a metric is called {name}, which is a column"
     return ""

@@ -83,7 +83,7 @@ class RowsFile:
         if (self.path.stat().st_size if file_at(self.path) else 0) < least:
             raise EnvironmentError_(
                 f"{self.path} was removed or cut off during the run; the same command starts its "
-                "cell anew"
+                "cell again"
             )
 
     def drop(self) -> None:

@@ -129,7 +129,7 @@ def _check_head(line: int, head: Sequence[str]) -> None:
         if not column:
             raise ValueError(f"line {line}: a column has no name")
         if head.count(column) > 1:
-            raise ValueError(f"line {line}: column {shown(column)} is there twice")
+            raise ValueError(f"line {line}: column {shown(column)} occurs twice")
 
 
 def _commas(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
@@ -152,4 +152,4 @@ def _check_hash(word: str) -> None:
     if HASH.fullmatch(word):
         return
     if _SHORTENED.fullmatch(word) or _DATE.fullmatch(word) or word.startswith("#"):
-        raise ValueError(f"cell is {shown(word)}, no hash: {_CHANGED}")
+        raise ValueError(f"cell is {shown(word)}, not a hash: {_CHANGED}")

@@ -61,7 +61,7 @@ _MARKER = "samplebench.json"
 _FOLDERS = ("cells", "scores", "requests")
 # What a report writes.
 _FILES = ("results.csv", "report.html")
-_ANEW = "delete it, and its cell starts anew"
+_ANEW = "delete it and its cell starts again"
 
 
 def is_results_folder(path: Path) -> bool:
@@ -111,8 +111,8 @@ class Store:
             schema = schema_of(self.out)
             if schema == older.SCHEMA:
                 raise InputError(
-                    f"{self.out} was written by an older samplebench: report and check read it, "
-                    "and nothing is added to it; choose another folder"
+                    f"{self.out} was written by an older samplebench: report and check can read "
+                    "it, but nothing can be added; choose another --out"
                 )
             check_folders(self.out, _FOLDERS)
             if create:
@@ -217,17 +217,17 @@ class Store:
         for path in mine(halves(self.out)):
             path.unlink(missing_ok=True)
         cells, name = self.out / "cells", "[0-9a-f]" * 64
-        again = "and its cell is computed anew by its sweep"
+        again = "and its cell is computed again by its sweep"
         for path in mine(cells.glob(f"{name}.json")):
             set_aside(path, lambda path: read_cell(path, SCHEMA), again)
         for path in mine((self.out / "scores").glob(f"{name}.json")):
-            set_aside(path, lambda path: read_score(path, SCHEMA), "and it is computed anew")
+            set_aside(path, lambda path: read_score(path, SCHEMA), "and it is computed again")
         for path in mine(cells.glob(f"{name}.png")):
-            set_aside(path, check_sheet, "and the page leaves it out")
+            set_aside(path, check_sheet, "and the page omits it")
         for path in mine(self.kept.of()):
-            set_aside(path, self.kept.check, "and its cell is sampled again where it is needed")
+            set_aside(path, self.kept.check, "and its cell is sampled again if needed")
         for path in mine(cells.glob(f"{name}.partial.npz")):
-            set_aside(path, self._read_partial, "and its cell starts anew")
+            set_aside(path, self._read_partial, "and its cell starts again")
         for path in mine(cells.glob(f"{name}.partial.*")):
             cell = path.name.partition(".")[0]
             if is_aside(path) or not file_at(path):
@@ -383,7 +383,7 @@ class Store:
             found = Sealed(path)
             check_schema(path, found.facts.get("schema"), SCHEMA, _ANEW)
             if found.facts.get("cell") != path.name.partition(".")[0]:
-                raise Unreadable("it is of another cell")
+                raise Unreadable("it belongs to another cell")
             return found.arrays()
         except Unreadable as error:
             raise Damaged(path, str(error), _ANEW) from None

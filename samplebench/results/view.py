@@ -89,7 +89,7 @@ def caveats(record: Record, scores: Iterable[Score] = ()) -> list[str]:
     doubts = [*doubts, *(doubt for score in scores for doubt in score.get("unsteady", []))]
     found += [f"not seed-reproducible: {doubt}" for doubt in dict.fromkeys(doubts)]
     unknown = [str(part["not_reusable"]) for part in (record, *scores) if part.get("not_reusable")]
-    found += [f"computed anew each time: {text}" for text in dict.fromkeys(unknown)]
+    found += [f"computed again in every run: {text}" for text in dict.fromkeys(unknown)]
     found += dict.fromkeys(filter(None, (few_samples(record, s) for s in scores)))
     return found + [text for text in map(_without_error, scores) if text]
 
@@ -101,8 +101,8 @@ def _without_error(score: Score) -> str:
         return ""
     metric = score["conditions"]["metric"]
     return (
-        f"{metric} has no standard error: the metric gives none, there are too few samples, or "
-        "only their totals were kept"
+        f"{metric} has no standard error: the metric has none, there are too few samples, or only "
+        "totals were stored"
     )
 
 

@@ -104,7 +104,7 @@ def integrate(
     who = who or f"rk45 with rtol={tolerance:g}"
     raise UsageError(
         f"{who}: a sample needs more than {_MOST_STEPS:,} steps; raise rtol"
-        + (", or take a state in float64" if x.element_size() < 8 else "")
+        + (", or use a float64 state" if x.element_size() < 8 else "")
     )
 
 

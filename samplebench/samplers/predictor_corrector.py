@@ -180,6 +180,6 @@ def _size(
 
 def _too_few(steps: int) -> UsageError:
     return UsageError(
-        f"steps={steps}: sampler pc needs more on process vp, whose betas then reach 1; take more "
+        f"steps={steps}: sampler pc needs more on process vp, whose betas then reach 1; use more "
         "steps, or predictor=euler-maruyama with corrector=none"
     )

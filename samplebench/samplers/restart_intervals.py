@@ -101,12 +101,12 @@ def placed(intervals: Sequence[Interval], levels: Sequence[float]) -> dict[int, 
         if levels[i] >= each.t_max:
             raise UsageError(
                 f"restart.intervals: {each} starts at the level nearest to its t_min, which is "
-                f"{levels[i]:g} of {len(levels)} and above its t_max; take more steps"
+                f"{levels[i]:g} of {len(levels)} and above its t_max; use more steps"
             )
         if i in found:
             raise UsageError(
                 f"restart.intervals: {found[i]} and {each} start at the same of {len(levels)} "
-                "levels; take more steps, or one of them"
+                "levels; use more steps, or one of them"
             )
         found[i] = each
     return found

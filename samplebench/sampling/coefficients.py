@@ -54,7 +54,7 @@ class Coefficients:
         if not np.isfinite(vectors).all():
             raise UsageError("its coefficients are not finite")
         if not (needed := _needed(vectors)):
-            raise UsageError("its result takes nothing from the model")
+            raise UsageError("its result does not depend on the model")
         vectors = vectors[[*needed, -1]][:, [0, *(k + 1 for k in needed)]]
         times, unasked = [*(tape.levels[k] for k in needed), last], 0
         start = np.eye(1, len(needed) + 1)[0]
@@ -62,7 +62,7 @@ class Coefficients:
             # It is asked elsewhere first: its start is a state of its own.
             vectors, times, unasked = np.vstack([start, vectors]), [first, *times], 1
         if not vectors.any(axis=1).all():
-            raise UsageError("it asks about 0, which is made of nothing")
+            raise UsageError("it evaluates the model at a zero state")
         rows = [_row(vectors[: i + 2], times[: i + 2], unasked) for i in range(len(vectors) - 1)]
         a, c = zip(*rows, strict=True)
         return cls(tape.predicts, tuple(times), a, c)

@@ -26,12 +26,12 @@ def doubts(bound: Bound, x: Tensor) -> list[str]:
     for each in filter(None, (bound, bound.guide)):
         if each.drew:
             found.append(
-                f"{each.name} draws from torch's global generator: other samples every time from "
-                "the same seeds"
+                f"{each.name} draws from torch's global generator, so equal seeds give different "
+                "samples"
             )
         if each.foreign and in_training(each.model):
             found.append(
-                f"{each.name} is in training mode, where dropout and batch norm change its "
-                "answers; call its .eval()"
+                f"{each.name} is in training mode, in which dropout and batch norm change its "
+                "outputs; call its .eval()"
             )
     return found

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # How far from its sampler a card may be, of the largest value, where the model is not linear.
 _EXACT = 1e-10
-_OTHERS = "cards are made e.g. of euler, heun, dpmpp-2m, deis and unipc"
+_OTHERS = "e.g. euler, heun, dpmpp-2m, deis and unipc can"
 
 
 def as_card(
@@ -63,7 +63,7 @@ def as_card(
         card = _card(form, setting, name, made_for, process)
         _prove(card, setting, model)
     except UsageError as error:
-        who = f"sampler {setting.solver.name} is no solver card"
+        who = f"sampler {setting.solver.name} cannot be written as a solver card"
         raise UsageError(f"{who}: {error}; {_OTHERS}") from error
     return card
 
@@ -114,7 +114,7 @@ def _prove(card: Card, setting: Setting, model: Any) -> None:
     expected = run_on(setting, model, denoiser, latents)
     found = _run(card, model, denoiser, latents)
     if not np.abs(found - expected).max() <= _EXACT * np.abs(expected).max():
-        raise UsageError("its steps are not linear in the model's answers")
+        raise UsageError("its steps are not linear in the model's outputs")
 
 
 def _run(card: Card, model: Any, answers: ExactModel, latents: np.ndarray) -> np.ndarray:

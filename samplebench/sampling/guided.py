@@ -64,15 +64,15 @@ def acts(name: str, scale: float) -> bool:
 def check_solver(name: str, solver: Solver) -> None:
     """Raises `UsageError` where a sampler cannot follow a guidance."""
     if not solver.entry.draws:
-        raise UsageError(f"sampler {solver.name} follows no guidance: it encodes images")
+        raise UsageError(f"sampler {solver.name} does not support guidance: it encodes images")
     if not solver.timeline.evaluates:
         raise UsageError(
-            f"sampler {solver.name} follows no guidance: it never asks the model for anything; "
-            "leave it out, or drop the guidance"
+            f"sampler {solver.name} does not support guidance: it never evaluates the model; "
+            "leave out the sampler or the guidance"
         )
     if name == "classifier" and not (solver.entry.guided or asks_denoiser(solver.timeline)):
         raise UsageError(
-            f"sampler {solver.name} follows no guidance by a classifier here; respaced and ddim "
+            f"sampler {solver.name} does not support classifier guidance here; respaced and ddim "
             "do, on a discrete model's own steps"
         )
 
@@ -93,7 +93,7 @@ def check_models(
     """
     if name == "classifier":
         if guide is not None:
-            raise UsageError("guidance classifier takes no guiding_model; drop it")
+            raise UsageError("guidance classifier takes no guiding_model; leave it out")
         if not denoises(model):
             raise UsageError(f"guidance classifier needs D(x; sigma), and {who} {_offer(model)}")
         return
@@ -106,22 +106,22 @@ def check_models(
     if guide is None:
         if name == "cfg" and optional:
             return
-        also = f": {who} does not answer without labels" if name == "cfg" else ""
+        also = f": {who} needs labels" if name == "cfg" else ""
         what = "an unconditional" if name == "cfg" else "a weaker"
         raise UsageError(f"guidance {name} needs {what} guiding_model of the same images{also}")
     _check_same_images(model, guide, who, other)
     own, free = _classes(guide), getattr(guide, "labels_optional", False)
     if name == "cfg" and own and not free:
         raise UsageError(
-            f"guidance cfg asks its guiding model without labels, and {other} needs them; give "
-            "guidance auto, or an unconditional one"
+            f"guidance cfg uses its guiding model without labels, but {other} needs them; use "
+            "guidance auto, or an unconditional guiding_model"
         )
     if None in (own, classes) or own == classes:
         return
     if name == "auto" and not (free and not classes):
         has = f"has {own} classes" if own else "is unconditional"
-        less = "; for guidance cfg it will do" if classes and not own else ""
-        raise UsageError(f"guidance auto asks with the labels of {who}, and {other} {has}{less}")
+        less = "; it can be used for guidance cfg" if classes and not own else ""
+        raise UsageError(f"guidance auto uses the labels of {who}, and {other} {has}{less}")
 
 
 def _check_same_images(model: Any, guide: Any, who: str, other: str) -> None:
@@ -175,7 +175,7 @@ def classifier_guidance(
     law = next((each for each in found if isinstance(each, DiscreteProcess)), None)
     if law is None:
         raise UsageError(
-            "the classifier says nothing of the steps that it was trained on; set its attribute "
+            "the classifier does not state which steps it was trained on; set its attribute "
             "process, e.g. sb.process('discrete', noise_schedule='cosine')"
         )
     # A released network says it by its last layer.
@@ -208,7 +208,7 @@ def guidance_of(
     if guidance is None or guidance == NONE or callable(guidance):
         if given:
             raise UsageError(
-                f"{given[0]} is for guidance {', '.join(NAMES)}; say which, or drop it"
+                f"{given[0]} needs guidance {', '.join(NAMES)}; add one of them, or leave it out"
             )
         if not callable(guidance):
             return None
@@ -225,18 +225,18 @@ def guidance_of(
     where = EVERYWHERE if interval is None else interval_of(interval)
     if (classifier is None) == (guidance == "classifier"):
         raise UsageError(
-            "guidance classifier needs a classifier, e.g. of sb.load_classifier"
+            "guidance classifier needs a classifier, e.g. from sb.load_classifier"
             if classifier is None
-            else f"guidance {guidance} takes no classifier; drop it"
+            else f"guidance {guidance} takes no classifier; leave it out"
         )
     if guide is not None and not callable(guide):
         raise UsageError(
-            f"guiding_model {described(guide)} is no model; load it with sb.load first"
+            f"guiding_model {described(guide)} is not a model; load it with sb.load first"
         )
     check_models(guidance, model, guide)
     check_solver(guidance, setting.solver)
     if classifier is not None and not callable(classifier):
-        raise UsageError(f"classifier {described(classifier)} is no function (x_t, t) -> logits")
+        raise UsageError(f"classifier {described(classifier)} is not a function (x_t, t) -> logits")
     found: Guidance = (
         reference_guidance(guidance, model, guide, g, where)
         if classifier is None
@@ -256,6 +256,6 @@ def _by_function(setting: Setting, model: Any, guidance: Callable[..., Any]) -> 
         check_solver("classifier", setting.solver)
         return guidance
     raise UsageError(
-        f"sampler {setting.solver.name} follows no guidance here; respaced and ddim do, on a "
+        f"sampler {setting.solver.name} does not support this guidance; respaced and ddim do, on a "
         "discrete model's own steps"
     )

@@ -23,8 +23,8 @@ def passes(setting: Setting, interval: tuple[float, float]) -> float:
     if not everywhere:
         name = registered(type(setting.timeline)).name
         raise UsageError(
-            f"sampler {setting.solver.name} follows no guidance: its timeline {name} asks the "
-            "model by itself"
+            f"sampler {setting.solver.name} does not support guidance: its timeline {name} "
+            "evaluates the model itself"
         )
     return everywhere if interval == EVERYWHERE else _counted(setting, interval)
 

@@ -42,13 +42,13 @@ def check_form(name: str, function: Callable[..., Any]) -> None:
         function: as it was registered.
     """
     if isinstance(function, type):
-        raise UsageError(f"sampler {name} is a class; call it first, and give the object it makes")
+        raise UsageError(f"sampler {name} is a class; pass an instance of it")
     _check_kind(name, function)
     try:
         form = signature(function)
     except (TypeError, ValueError):
         raise UsageError(
-            f"sampler {name} does not say what it takes; write f(model, x, grid) around it"
+            f"sampler {name} has no readable signature; wrap it in f(model, x, grid)"
         ) from None
     names = list(form.parameters)
     if names[2:4] == ["sigma_min", "sigma_max"]:
@@ -84,8 +84,8 @@ def _other_form(form: inspect.Signature) -> str:
         return f"{head} of log_likelihood, which computes a likelihood and draws no images"
     if all(p.default is not _EMPTY for p in list(known.values())[4:]):
         return (
-            f"{head} of dpm_adaptive, which makes its own noise levels and is told no number of "
-            "them; register a function f(model, x, grid) with timeline='adaptive' that calls it "
+            f"{head} of dpm_adaptive, which chooses its own noise levels; "
+            "register a function f(model, x, grid) with timeline='adaptive' that calls it "
             "with grid[-1] and grid[0]"
         )
     return (

@@ -169,7 +169,7 @@ class Solver:
         declared = self.entry.levels
         if declared is None:
             raise UsageError(
-                f"sampler {self.name} has noise levels of its own and declares none; register it "
+                f"sampler {self.name} sets its own noise levels but declares none; register it "
                 "with levels=(steps, model, **parameters) -> noise levels"
             )
         with self.guarded():

@@ -47,7 +47,9 @@ class Tape:
         for state, level in zip(x.flatten(1), sigma.flatten().expand(len(x)).tolist(), strict=True):
             unit = torch.zeros_like(state)
             if len(self.states) + 1 == self.size:
-                raise UsageError(f"it asks more often than planned, {self.size - 1} times")
+                raise UsageError(
+                    f"it evaluates the model more often than planned, {self.size - 1} times"
+                )
             unit[len(self.states) + 1] = 1
             self.levels.append(level)
             self.states.append(state.numpy().copy())

@@ -182,6 +182,6 @@ def _remarks(name: str) -> tuple[str, ...]:
     if name not in CONSISTENCY:
         return ()
     return (
-        f"{PREFIX}:{name} is for consistency models, whose answer is the end of the ODE; D(x; "
-        "sigma) is not that, so its images are too smooth",
+        f"{PREFIX}:{name} is for consistency models, which predict the end of the ODE; D(x; sigma) "
+        "does not, so images will be too smooth",
     )

@@ -14,11 +14,11 @@ from samplebench.schedulers.package import PREFIX, home, names
 _STEP = ("self", "model_output", "timestep", "sample")
 # What a class does not tell of itself, and what it is.
 _OTHERS = {
-    "PiflowScheduler": "its network answers with a policy, not with one prediction",
-    "SCMScheduler": "its network answers in a time of its own (TrigFlow)",
+    "PiflowScheduler": "its network outputs a policy, not one prediction",
+    "SCMScheduler": "its network uses its own time variable (TrigFlow)",
     "ConsistencyDecoderScheduler": "it decodes latents",
-    "DDIMInverseScheduler": "it goes up, from images to noise",
-    "DPMSolverMultistepInverseScheduler": "it goes up, from images to noise",
+    "DDIMInverseScheduler": "it goes from images to noise",
+    "DPMSolverMultistepInverseScheduler": "it goes from images to noise",
     "HeliosDMDScheduler": "it works in stages of several sizes",
     "HeliosScheduler": "it works in stages of several sizes",
 }
@@ -45,14 +45,14 @@ def scheduler_class(name: str) -> type[Any]:
     with hushed():
         found = getattr(home(), name, None)
     if not isinstance(found, type) or getattr(found, "_backends", None) == ["torch"]:
-        raise UsageError(f"{PREFIX}:{name}: diffusers names it and has it no more")
+        raise UsageError(f"{PREFIX}:{name}: diffusers still lists it but no longer has it")
     missing = getattr(found, "_backends", ())
     if lacking := [each for each in missing if importlib.util.find_spec(each) is None]:
         raise EnvironmentError_(
             f"{PREFIX}:{name} needs {', '.join(lacking)}: pip install {' '.join(lacking)}"
         )
     if why := _unfit(name, found):
-        raise UsageError(f"{PREFIX}:{name} is no sampler of images here: {why}")
+        raise UsageError(f"{PREFIX}:{name} is not supported: {why}")
     return found
 
 
@@ -68,7 +68,7 @@ def _unfit(name: str, scheduler: type[Any]) -> str:
         return f"it cannot be made without {', '.join(needs)}"
     more = [p.name for p in named_arguments(scheduler.step) if p.default is p.empty]
     if beside := [each for each in more if each not in _STEP]:
-        return f"its step needs {', '.join(beside)} beside what a model answers"
+        return f"its step needs {', '.join(beside)} besides the model's output"
     return ""
 
 

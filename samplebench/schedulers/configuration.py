@@ -59,7 +59,7 @@ def prepared(
     told, config = split(params, known)
     name = f"{called(scheduler)}.{_TABLE}"
     if _TABLE in config and whole(name, config[_TABLE]) > _LONGEST:
-        raise UsageError(f"{name}={config[_TABLE]} is more than {_LONGEST:,}; take fewer")
+        raise UsageError(f"{name}={config[_TABLE]} is more than {_LONGEST:,}; use fewer")
     found = scheduler(**config)
     found.set_timesteps(steps, device=device)
     return found, {name: value for name, value in told.items() if value != known[name]}

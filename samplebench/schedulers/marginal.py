@@ -45,7 +45,7 @@ def marginal_at(scheduler: Any, t: Any, call: int) -> Marginal:
     marginal = _by_noising(scheduler, t) or _by_rotation(scheduler, call)
     if marginal is None:
         raise UsageError(
-            f"{called(type(scheduler))} does not tell how much noise its states have "
+            f"{called(type(scheduler))} does not reveal how much noise its states have "
             "(add_noise or scale_noise of images); it cannot run on a denoiser"
         )
     return _as_scaled(scheduler, t, _by_index(scheduler, marginal) or marginal)
@@ -132,6 +132,6 @@ def _as_scaled(scheduler: Any, t: Any, marginal: Marginal) -> Marginal:
     if abs(factor * math.hypot(1, best) - 1) < _CLOSE:
         return Marginal(1.0, best)
     raise UsageError(
-        f"{called(type(scheduler))} asks its network at noise levels that it does not "
-        "tell; it cannot run on a denoiser"
+        f"{called(type(scheduler))} evaluates its network at noise levels that it does not "
+        "reveal; it cannot run on a denoiser"
     )

@@ -84,7 +84,9 @@ def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Sched
         def answer(scaled: Tensor, x: Tensor, t: Any, call: int) -> Tensor:
             marginals.append(marginal_at(made, t, call))
             if not marginals[-1].s > 0:
-                raise UsageError(f"{name} asks its network at noise level 0; no model has that")
+                raise UsageError(
+                    f"{name} evaluates its network at noise level 0, which no model has"
+                )
             return output(x, torch.full_like(x, _PIXEL), marginals[-1])
 
         given = torch.Generator().manual_seed(0)
@@ -93,12 +95,12 @@ def _found(scheduler: type[Any], steps: int, params: Mapping[str, Any]) -> Sched
         end = run_loop(made, answer, x, told={**told, **drawing(scheduler, [given])})
         after = given.get_state(), torch.get_rng_state()
         if not marginals:
-            raise UsageError(f"{name} makes no step of {steps}; ask for more")
+            raise UsageError(f"{name} gives no step for {steps}; use more")
         last = last_marginal(made, marginals[-1], len(marginals))
     if not (end.isfinite().all() and last.a > 0):
         raise UsageError(
-            f"{name} with {steps} steps ends in what is not finite; "
-            "ask for other steps or parameters"
+            f"{name} with {steps} steps does not end in finite values; use "
+            "other steps or parameters"
         )
     draws = not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     initial = float(getattr(made, "init_noise_sigma", 1.0))
@@ -129,7 +131,7 @@ def decreasing(name: str, levels: list[float], last: float) -> list[float]:
     found = levels[:1]
     for level in (*levels[1:], last):
         if level > found[-1] * (1 + SINGLE):
-            raise UsageError(f"{name}: its noise levels go up, from images to noise")
+            raise UsageError(f"{name}: its noise levels increase, from images to noise")
         if level < found[-1] * (1 - SINGLE):
             found.append(level)
     return found

@@ -61,7 +61,7 @@ def extract(
     doubts = [dict[str, None]() for _ in extractors]
     with (
         watched_generators(0, where),
-        memory_of(where, "free some, or take --device cpu"),
+        memory_of(where, "free some memory, or use --device cpu"),
         bar(images.count, images.description, "image", quiet) as advance,
     ):
         for batch in images.batches():

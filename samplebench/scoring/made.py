@@ -165,7 +165,7 @@ def _make(planned: Sequence[OfImages], *, offline: bool, quiet: bool) -> None:
         every = statistics_of(images, pairs, device=one.device, quiet=quiet)
         for name, made in zip(missing, every, strict=True):
             if made.content != content:
-                raise InputError(f"{one.path} changed while it was read; give the command again")
+                raise InputError(f"{one.path} changed while it was read; repeat the command")
             write = cached[name].write
             for note in made.doubts or write(made, extractor[name], images.description):
                 if not quiet:

@@ -114,14 +114,14 @@ def declared(name: str) -> MetricEntry:
     entry = metrics.entry(name)
     if entry.extractor is None:
         raise UsageError(
-            f"metric {entry.name} does not say whose features it compares; register it with "
+            f"metric {entry.name} does not declare an extractor; register it with "
             "extractor=..., e.g. extractor='inception'"
         )
     try:
         extractors.entry(entry.extractor)
     except UsageError as error:
         raise UsageError(
-            f"metric {entry.name} compares other features than are here: {error}"
+            f"metric {entry.name} needs other features than the images have: {error}"
         ) from None
     return entry
 

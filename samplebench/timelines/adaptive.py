@@ -26,7 +26,7 @@ class Adaptive(Own):
     needs = "D(x; sigma) at levels that it chooses itself"
     usual = "rk45"
     words = frozenset(RANGE)
-    instead = "chooses its own steps; drop {words} and say how exact they are, e.g. rtol=1e-4"
+    instead = "chooses its own steps; leave out {words} and set the tolerance, e.g. rtol=1e-4"
     rules = ("thresholding",)
     budgeted = False
 
@@ -39,4 +39,4 @@ class Adaptive(Own):
         return frozenset()
 
     def end_levels(self) -> tuple[float, float]:
-        raise UsageError("it chooses its steps as it goes, by a tolerance")
+        raise UsageError("it chooses its steps adaptively, by a tolerance")

@@ -40,7 +40,7 @@ class CardSteps(Levels):
     needs = "D(x; sigma) at the times of its card"
     least = 1
     words = frozenset({"steps", "nfe"})
-    instead = "has the times that are in its card; drop {words}"
+    instead = "has the times of its card; leave out {words}"
     rules: ClassVar[tuple[str, ...]] = _RULES
     solved: ClassVar[bool] = True
     staged: ClassVar[bool] = True
@@ -101,7 +101,7 @@ class CardSteps(Levels):
     def refuse(cls, sampler: str, name: str) -> None:
         if name in _OF_OTHERS:
             raise UsageError(
-                f"{sampler}.{name}: its card says where its steps are and how they end; drop it"
+                f"{sampler}.{name}: its card fixes the steps and the end; leave it out"
             )
 
     def starts(self) -> list[float]:
@@ -129,5 +129,5 @@ def _card(sampler: Counts) -> Card:
     """
     function = sampler.function
     if not isinstance(function, CardSampler):
-        raise UsageError(f"sampler {sampler.name} is no card; register it on another timeline")
+        raise UsageError(f"sampler {sampler.name} is not a card; register it on another timeline")
     return function.card

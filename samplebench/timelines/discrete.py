@@ -41,7 +41,7 @@ class Discrete(Timeline):
     defaults = ("respaced", "ddim", "heun")
     words = frozenset({"steps", "nfe", "respacing"})
     instead = (
-        "keeps steps of the model's own process; drop {words} and say steps=25 or "
+        "uses steps of the model's own process; leave out {words} and give steps=25 or "
         "respacing='ddim25'"
     )
 

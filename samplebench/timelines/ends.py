@@ -56,7 +56,7 @@ class Ends:
             raise unknown("final", found.final, FINAL)
         if found.denoise_to_zero and found.final == "zero":
             raise UsageError(
-                f"{sampler}.denoise_to_zero: its grid ends in 0 already; say final=sigma_min too"
+                f"{sampler}.denoise_to_zero: its grid ends in 0 already; add final=sigma_min"
             )
         return found
 
@@ -103,7 +103,7 @@ RULES = tuple(field.name for field in fields(Ends) if field.name != "final")
 def refuse_rules(sampler: str, name: str, why: str) -> None:
     """Raises `UsageError` for an end rule where there is none to say, for a reason."""
     if name in ("final", *RULES):
-        raise UsageError(f"{sampler}.{name}: {why}; drop it")
+        raise UsageError(f"{sampler}.{name}: {why}; leave it out")
 
 
 class EndView:

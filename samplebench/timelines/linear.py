@@ -48,8 +48,8 @@ class Linear(Timeline):
     least = 1
     usual = "gddim"
     instead = (
-        "steps in its process's own time; drop {words} and say steps or nfe, with ts_order=2 for "
-        "where they are"
+        "steps in its process's own time; leave out {words} and give steps or nfe, with "
+        "ts_order=2 for their spacing"
     )
 
     process: LinearProcess
@@ -93,7 +93,7 @@ class Linear(Timeline):
             raise UsageError(
                 f"process={given if isinstance(given, str) else given.name}: "
                 f"{getattr(model, 'id', 'the model')} predicts the noise of process {own.name} "
-                "and of no other"
+                "only"
             )
         return own
 

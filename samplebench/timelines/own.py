@@ -39,7 +39,7 @@ class Own(Levels):
     least = 1
     usual = "dpm-solver-fast"
     words = frozenset({"steps", "nfe", *RANGE})
-    instead = "sets its own noise levels; drop {words} and say steps or nfe"
+    instead = "sets its own noise levels; leave out {words} and give steps or nfe"
 
     asked: int | None = None
     process: str = "vp"

@@ -25,7 +25,7 @@ from samplebench.timelines.words import Counts, Sweep, Words, one_of, sorted_out
 if TYPE_CHECKING:
     from torch import Tensor
 
-_INSTEAD = "its own parameters say where they are, e.g. use_karras_sigmas or timestep_spacing"
+_INSTEAD = "its own parameters set them, e.g. use_karras_sigmas or timestep_spacing"
 _OWN = ("rho", *RANGE)
 
 
@@ -50,7 +50,7 @@ class Scheduled(Timeline):
     least = 1
     # Of the latter a scheduler may have parameters of its own, as EDM's have.
     words = frozenset({"steps", "nfe", *_OWN})
-    instead = f"sets its own noise levels; drop {{words}}: {_INSTEAD}"
+    instead = f"sets its own noise levels; leave out {{words}}: {_INSTEAD}"
     supplied = ("num_inference_steps",)
     solved = True
 
@@ -95,7 +95,7 @@ class Scheduled(Timeline):
     def refuse(cls, sampler: str, name: str) -> None:
         if name in _OWN:
             cls._refuse_levels(sampler, name)
-        refuse_rules(sampler, name, "its own parameters say how it ends, e.g. final_sigmas_type")
+        refuse_rules(sampler, name, "its own parameters set the end, e.g. final_sigmas_type")
 
     @classmethod
     def _refuse_levels(cls, sampler: str, name: str) -> None:
@@ -130,8 +130,8 @@ class Scheduled(Timeline):
         if first == math.inf or first > model_range(model)[1] * (1 + SINGLE):
             begins = "no image at all" if first == math.inf else f"sigma={first:.4g}"
             yield (
-                f"{self.sampler} begins with {begins}, beyond what {name} knows: it is asked at "
-                f"sigma={self.levels[0]:.4g} there"
+                f"{self.sampler} begins with {begins}, above the highest noise level of {name}, "
+                f"which is evaluated at sigma={self.levels[0]:.4g} there"
             )
 
     def starts(self) -> list[float]:

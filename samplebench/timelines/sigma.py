@@ -48,7 +48,9 @@ class Sigma(Levels):
 
     needs = "D(x; sigma)"
     words = frozenset({"steps", "nfe", "discretization", "rho", *RANGE})
-    instead = "steps in noise levels; {words} is for a discrete model's own steps: say steps or nfe"
+    instead = (
+        "steps in noise levels; {words} is for a discrete model's own steps; give steps or nfe"
+    )
 
     discretization: Any = "edm"
 
@@ -78,8 +80,8 @@ class Sigma(Levels):
             steps = sampler.steps_for(whole("nfe", words.nfe), given, ends.evaluations)
         if words.rho is not None and "rho" not in known:
             raise UsageError(
-                f"rho={words.rho}: discretization {getattr(where, '__name__', where)} has no rho; "
-                f"drop it (its constants: {', '.join(known) or 'none'})"
+                f"rho={words.rho}: discretization {getattr(where, '__name__', where)} has no "
+                f"rho; leave it out (its constants: {', '.join(known) or 'none'})"
             )
         constants = merge(f"constant of discretization {name_of(where)}", known, constants)
         if words.rho is not None:
@@ -113,13 +115,13 @@ class Sigma(Levels):
         who = f"the levels of {card.called}" if card else "explicit noise levels"
         if count < 1:
             raise UsageError(
-                f"discretization {word(listed[0])}: one level that is the end makes no step; write "
-                "a lower one, or 0, behind it"
+                f"discretization {word(listed[0])}: a single level gives no step; add a lower "
+                "one, or 0, after it"
             )
         if words.nfe is not None or scalar(words.steps) not in (None, count):
-            raise UsageError(f"{who} fix the steps to {count}; drop steps and nfe")
+            raise UsageError(f"{who} fix the steps to {count}; leave out steps and nfe")
         if drop := [*words.said("rho"), *common]:
-            raise UsageError(f"{who} are the whole grid; drop {', '.join(drop)}")
+            raise UsageError(f"{who} are the whole grid; leave out {', '.join(drop)}")
         if card:
             grid = as_written(listed, model, ends.final)
             return cls._on(grid, card, {}, ends, Ends("zero" if to_zero else usual))
@@ -181,8 +183,8 @@ class Sigma(Levels):
     def refuse(cls, sampler: str, name: str) -> None:
         if name in RANGE:
             raise UsageError(
-                f"{sampler}.{name}: explicit noise levels are the whole grid; write them from the "
-                "first to the last that you mean, e.g. 40/10/2/0.5/0.1, or name a discretization"
+                f"{sampler}.{name}: explicit noise levels are the whole grid; write all of them, "
+                "e.g. 40/10/2/0.5/0.1, or name a discretization"
             )
 
     @classmethod

@@ -50,7 +50,7 @@ class Timeline(ABC):
     usual: ClassVar[str] = "euler"
     defaults: ClassVar[tuple[str, ...]] = ("euler", "heun")
     words: ClassVar[frozenset[str]] = frozenset({"steps", "nfe"})
-    instead: ClassVar[str] = "has steps of its own; drop {words} and say steps or nfe"
+    instead: ClassVar[str] = "has its own steps; leave out {words} and give steps or nfe"
     settles: ClassVar[frozenset[str]] = frozenset()
     supplied: ClassVar[tuple[str, ...]] = ()
     budgeted: ClassVar[bool] = True
@@ -250,7 +250,7 @@ class Timeline(ABC):
         Raises:
             UsageError: a part of these steps is no run; why, after the sampler's name.
         """
-        raise UsageError("cannot be started at one of its steps, whose states are its own affair")
+        raise UsageError("cannot be started at one of its steps")
 
     def tail(self, first: int) -> Self:
         """The steps from number `first` on, one of those that `starts` has a level for.

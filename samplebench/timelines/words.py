@@ -90,7 +90,7 @@ def refuse_range(sampler: str, name: str) -> None:
     if name in ("sigma_min", "sigma_max"):
         raise UsageError(
             f"{sampler}.{name}: it steps in the times of the model's own process, which have no "
-            "range of noise levels; drop it, or take a sampler in noise levels, e.g. heun"
+            "range of noise levels; leave it out, or use a sampler on noise levels, e.g. heun"
         )
 
 

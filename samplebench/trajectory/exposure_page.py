@@ -47,8 +47,8 @@ def write_exposure(found: Accumulation, out: Path) -> list[Path]:
 
     page = render_page(
         title=f"Error accumulation on {printable(models_of(found))}",
-        lead=f"Chains that begin with {printable(found.images)} and the noise of a level s, scored "
-        "at their end. What a model's errors add on the way from s is what the score rises by from "
+        lead=f"Sampling started from {printable(found.images)} with noise of level s, scored at "
+        "the end. What a model's errors add on the way from s is what the score rises by from "
         "left to right.",
         chart=chart_of(found),
         table=table_of(found),
@@ -75,7 +75,7 @@ def chart_of(found: Accumulation) -> Chart:
             series += drawn
     titles = {
         "metric": "metric", "model": "model", "sampler": "sampler", "grid": "discretization",
-        "rho": "rho", "nfe": "NFE asked for", "reference": "reference",
+        "rho": "rho", "nfe": "NFE budget", "reference": "reference",
     }  # fmt: skip
     facets = [Facet(key, text, single=key == "metric") for key, text in titles.items()]
     return Chart(figures, series, facets, ("exposure.csv", found.csv()))
@@ -83,7 +83,7 @@ def chart_of(found: Accumulation) -> Chart:
 
 _KINDS: tuple[tuple[str, str, _Read], ...] = (
     ("score", "Score at the end", score_of),
-    ("excess", "Score above that of the images themselves", lambda c: gap_of(c.excess)),
+    ("excess", "Score minus that of the images themselves", lambda c: gap_of(c.excess)),
     ("difference", "Difference to the first model", lambda c: gap_of(c.difference)),
 )
 
@@ -91,7 +91,7 @@ _KINDS: tuple[tuple[str, str, _Read], ...] = (
 def _figure(kind: str, title: str, curve: AccumulationCurve, found: Accumulation) -> Figure:
     where = f"N = {curve.num_samples:,}, {printable(found.images)}, against "
     where += f"{printable(reference_name(curve.reference)) or 'nothing'}. {_BARS}"
-    alone = " Hollow: the ordinary run, from noise alone." if kind == "score" else f" {_PAIRED}"
+    alone = " Hollow: the ordinary run, from pure noise." if kind == "score" else f" {_PAIRED}"
     metric = printable(curve.metric)
     y = Axis("value", f"{metric}{better_words(curve.better)}", log=kind == "score")
     return Figure(

@@ -39,7 +39,7 @@ _ERROR = "error (RMS per sample)"
 _SPREAD = "Lines: median over samples; bands: quartiles."
 _ORDERS = (
     "Orders are log(e_a / e_b) / log(b / a) of the errors at a < b steps, at the last positive "
-    "noise level where nothing else is said, and missing where an error is within ten times the "
+    "noise level unless stated otherwise, and missing if an error is within ten times the "
     "reference's own."
 )
 
@@ -62,7 +62,7 @@ def write_convergence(result: Truncation, out: Path) -> list[Path]:
         title=f"Truncation error on {printable(result.model)}",
         lead=f"How far deterministic samplers are from the exact solution of the probability-flow "
         f"ODE, after every step and at the end, from the same {result.num_samples} latents. "
-        "Both follow the same model: no network's error is in it.",
+        "Both use the same model, so the network's own error is not included.",
         chart=chart_of(result),
         table=table_of(result),
     )

@@ -76,15 +76,15 @@ def on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     # What has a range but no place for a discretization.
     if "sigma_min" in own.timeline.words and "discretization" not in own.timeline.words:
         raise UsageError(
-            f"sampler {own.name} sets its own noise levels; errors are measured on those of a time "
-            "discretization: measure e.g. euler or heun"
+            f"sampler {own.name} sets its own noise levels, but errors are measured on those of "
+            "a time discretization; use e.g. euler or heun"
         )
     try:
         solver = Solver.of(sampler, timeline=Sigma)
     except UsageError:
         raise UsageError(
-            f"sampler {own.name} needs {own.timeline.needs}; the reference solution is in noise "
-            "levels: measure e.g. euler or heun"
+            f"sampler {own.name} needs {own.timeline.needs}, but the reference solution is in "
+            "noise levels; use e.g. euler or heun"
         ) from None
     check(solver.entry, Sigma, model, "this one")
     return solver
@@ -121,8 +121,8 @@ def _of_sampler(
         survey.word("steps", not fixed, solver.name, first.timeline.column)
         if first.timeline.constants.get("thresholding"):
             raise UsageError(
-                f"{solver.name}.thresholding: it follows another denoiser than the reference "
-                "solution does; leave it out"
+                f"{solver.name}.thresholding: it changes the denoiser, so there is no reference "
+                "solution; leave it out"
             )
         rehearse(first)
         refuse_noise(first)
@@ -153,8 +153,8 @@ def refuse_noise(setting: Setting) -> None:
         else "choose a deterministic one"
     )
     raise UsageError(
-        f"sampler {name}{f' with {shown}' if shown else ''} is stochastic, and only a "
-        f"deterministic one has a truncation error; {hint}"
+        f"sampler {name}{f' with {shown}' if shown else ''} is stochastic, but truncation "
+        f"error needs a deterministic one; {hint}"
     )
 
 

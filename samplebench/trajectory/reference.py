@@ -123,7 +123,7 @@ def _integrate(
         if calls > most:
             raise UsageError(
                 f"the reference solution took {most:,} evaluations down to sigma={sigma:.3g} "
-                f"at rtol {rtol:.1g}; the model's denoiser is not smooth enough to have one"
+                f"at rtol {rtol:.1g}; the model's denoiser is not smooth enough"
             )
         if sigma == 0:
             # x - D vanishes like sigma^2 where the density is smooth.

@@ -40,8 +40,8 @@ def check_model(out: Path, model: str) -> None:
             continue
         if isinstance(other, str) and other != model:
             raise UsageError(
-                f"--out {out}: its cards were searched on {printable(other)}, and those of {model} "
-                "would take their place; choose another folder"
+                f"--out {out}: it holds cards of {printable(other)}, which those of {model} would "
+                "overwrite; choose another folder"
             )
 
 

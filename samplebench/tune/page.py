@@ -29,9 +29,9 @@ def write_page(result: Tuned, path: Path) -> Path:
     sampler = printable(f"{result.sampler} {label(result.params)}".strip())
     page = render_page(
         title=f"Time grids of {sampler} on {printable(result.model)}",
-        lead=f"Grids that a search found, beside rho = 7 and the best of rho = 1 to 20. Seeds: "
+        lead=f"Searched grids compared with rho = 7 and the best of rho = 1 to 20. Seeds: "
         f"{seeds_of(result)}. The searches took {result.searched:,} evaluations of the network; "
-        f"judging, counted apart, {result.followed + result.sampled:,}.",
+        f"the evaluation took {result.followed + result.sampled:,}.",
         chart=chart_of(result),
         table=table_of(result),
     )
@@ -83,7 +83,7 @@ def _grids(result: Tuned, looks: dict[str, Look]) -> _Part:
         "Noise levels",
         Axis("row", "", log=False, names=tuple(map(printable, reversed(names)))),
         (Axis("sigma", "noise level σ"),),
-        "A mark per level; a run goes from right to left. A last level 0 has no place here.",
+        "A mark per level; a run goes from right to left. A last level of 0 cannot be shown.",
         "tune-grids",
     )
     return figure, series
@@ -185,10 +185,10 @@ def _costs(result: Tuned, looks: dict[str, Look], rival: str) -> _Part:
         series.append(Series(key, name, {"method": name}, marks, *looks[name], line=False))
     figure = Figure(
         key,
-        f"What a search costs and gains over {rival}",
+        f"Cost and gain of each search over {rival}",
         Axis("ratio", f"error / error with {rival}"),
         (Axis("evaluations", "evaluations of the network by the search"),),
-        "A mark per budget; below 1 the grid that was found is better.",
+        "A mark per budget; below 1 the searched grid is better.",
         f"tune-cost-{rival.replace(' ', '-')}",
         {"rival": rival},
     )

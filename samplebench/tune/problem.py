@@ -171,7 +171,7 @@ class Problem:
         card = LevelsCard("tuned", tuple(map(float, listed)))
         found = Candidate(tuple(self._on(card, params).timeline.grid.tolist()), dict(params))
         if not all(a > b for a, b in zip(found.levels, found.levels[1:], strict=False)):
-            raise UsageError("two of these noise levels are one to the model")
+            raise UsageError("the model rounds two of these noise levels to one")
         return found
 
     def setting(self, candidate: Candidate) -> Setting:
@@ -294,8 +294,8 @@ class Problem:
             raise UsageError(f"{error}, or search its noise: --method churn") from None
         if self.first.timeline.constants.get("thresholding"):
             raise UsageError(
-                f"{self.solver.name}.thresholding: it follows another denoiser than the fine "
-                "solution does; leave it out"
+                f"{self.solver.name}.thresholding: it changes the denoiser, so there is no fine "
+                "solution; leave it out"
             )
 
     def _at(self, nfe: int, given: Mapping[str, Any]) -> Setting:

@@ -132,7 +132,7 @@ def _options(methods: tuple[str, ...], cost: Any) -> dict[str, dict[str, Any]]:
         raise unknown("cost", str(cost), COSTS)
     taking = [name for name in methods if "cost" in accepted(METHODS[name].search)]
     if not taking:
-        raise UsageError(f"--cost {cost}: is of the method gits, not of {', '.join(methods)}")
+        raise UsageError(f"--cost {cost}: is for the method gits, not for {', '.join(methods)}")
     # What is told anyway makes no other search.
     return {} if cost == COSTS[0] else {name: {"cost": cost} for name in taking}
 
@@ -157,7 +157,7 @@ def _check_grid(sampler: Any, entry: Checkpoint) -> None:
     solver = Solver.on(Known(entry), sampler, entry.id)
     if "discretization" not in solver.timeline.words:
         raise UsageError(
-            f"sampler {solver.name} has no time discretization to search on {entry.id}; take e.g. "
+            f"sampler {solver.name} has no time discretization to search on {entry.id}; use e.g. "
             "--sampler heun"
         )
 
@@ -169,7 +169,7 @@ def _fixed(request: Request) -> dict[str, Any]:
     for name, values in table.items():
         if len(values) > 1:
             raise UsageError(
-                f"--param {solver.name}.{name}: {number_of(len(values), 'value')}; give one, as "
-                "each is a search of its own"
+                f"--param {solver.name}.{name}: {number_of(len(values), 'value')}; give one, "
+                "because each needs its own search"
             )
     return {name: values[0] for name, values in table.items()}

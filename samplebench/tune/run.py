@@ -167,10 +167,10 @@ def _judged(
     there = {nfe: kept(paths[nfe], found) for nfe, found in searches.items()}
     budgets = {nfe: budget for nfe, budget in there.items() if budget is not None}
     if missing := {nfe: found for nfe, found in searches.items() if nfe not in budgets}:
-        with bar(None, "judged", "eval", quiet) as advance:
+        with bar(None, "evaluation", "eval", quiet) as advance:
             made = judged(
                 model, asked.request.sampler[0], missing, params=asked.params, seeds=seeds,
-                report=lambda images, what: advance(images, f"judged: {what}"),
+                report=lambda images, what: advance(images, f"evaluated: {what}"),
             )  # fmt: skip
             for budget in made:
                 keep(paths[budget.nfe], budget)

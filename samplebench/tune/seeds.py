@@ -22,6 +22,6 @@ def check_judging(first: int, count: int) -> None:
         last = SEED + RESERVED - 1
         free = "0" if count <= SEED else str(SEED + RESERVED)
         raise UsageError(
-            f"--seed {first}: the judging seeds {first:,} to {first + count - 1:,} meet those that "
-            f"searches keep, {SEED:,} to {last:,}; take another, e.g. {free}"
+            f"--seed {first}: its seeds {first:,} to {first + count - 1:,} overlap those that "
+            f"searches use, {SEED:,} to {last:,}; choose another, e.g. {free}"
         )

@@ -38,7 +38,7 @@ def facts_of(result: Tuned) -> list[tuple[str, str]]:
         ("model", printable(result.model)),
         ("sampler", printable(sampler)),
         ("seeds", seeds_of(result)),
-        ("search", f"{result.searched:,} evaluations of the network, an image each"),
+        ("search", f"{result.searched:,} network evaluations, counted per image"),
         (
             "error",
             f"truncation error of {result.judging_seeds[1]} trajectories against "
@@ -53,8 +53,8 @@ def seeds_of(result: Tuned) -> str:
     first, count = result.search_seeds
     judging, number_of = result.judging_seeds[0], max(result.judging_seeds[1], result.num_samples)
     return (
-        f"searched on {first:,} to {first + count - 1:,}, judged on {judging:,} to "
-        f"{judging + number_of - 1:,}: none is both"
+        f"searched on {first:,} to {first + count - 1:,}, evaluated on {judging:,} to "
+        f"{judging + number_of - 1:,}, without overlap"
     )
 
 

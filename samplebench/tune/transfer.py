@@ -84,7 +84,7 @@ def carried(levels: Sequence[float], problem: Problem) -> Candidate:
     count = len(problem.baseline.positive)
     low, high = max(known[-1], lowest), min(known[0], highest)
     if not low < high:
-        raise UsageError("the grid and the model have no range of noise levels in common")
+        raise UsageError("the grid and the model share no range of noise levels")
     # Index of a level: the levels decrease, and np.interp wants what grows.
     places = np.interp([-high, -low], -known, np.arange(len(known)))
     if count == len(known) and places.tolist() == [0, len(known) - 1]:

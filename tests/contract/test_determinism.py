@@ -221,7 +221,7 @@ def test_a_damaged_partial_state_is_computed_again(damage, any_cell, run, tmp_pa
 def test_samples_of_another_batch_size_agree(setting, batch, count, exact):
     solver, params = setting
     if solver.entry.coupled:
-        pytest.skip(f"{solver.name} says that a sample depends on its batch mates")
+        pytest.skip(f"{solver.name} says that a sample depends on the rest of its batch")
     words = {**pace(solver, 5, params, exact), **params}
 
     def drawn(size, count):

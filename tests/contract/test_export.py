@@ -77,10 +77,10 @@ def test_any_other_is_refused_for_what_it_is(solver, exact):
         why = "it draws noise"
     else:
         pytest.skip("it is a card as it is")
-    with pytest.raises(UsageError, match="no solver card") as refused:
+    with pytest.raises(UsageError, match="cannot be written as a solver card") as refused:
         as_card(prepare(exact, solver.name, **words), exact)
     said = str(refused.value)
-    assert why in said and said.startswith(f"sampler {solver.name} is")
+    assert why in said and said.startswith(f"sampler {solver.name} cannot")
     helps = solver.quiet({}) if solver.stochastic({}) and on_levels(solver) else None
     for name, value in (helps or {}).items():
         assert f"unless {solver.name}.{name}={value}" in said

@@ -42,8 +42,8 @@ def test_what_guidance_costs(solver, exact, latents, unconditional):
     if not exact.labels_optional:
         cfg["guiding_model"] = unconditional
     if not (solver.entry.draws and evaluates(solver)):
-        why = "it never asks" if solver.entry.draws else "it encodes"
-        with pytest.raises(UsageError, match=f"{solver.name} follows no guidance: {why}"):
+        why = "it never evaluates" if solver.entry.draws else "it encodes"
+        with pytest.raises(UsageError, match=f"{solver.name} does not support guidance: {why}"):
             guided(exact, solver, latents, words, **cfg)
         return
     alone, nfe, none = guided(exact, solver, latents, words)

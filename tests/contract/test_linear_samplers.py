@@ -192,10 +192,10 @@ def test_a_plan_counts_as_a_run_does(name, case):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"rho": 7}, "steps in its process's own time; drop rho"),
-        ({"discretization": "logsnr"}, "drop discretization"),
-        ({"sigma_max": 5.0}, "drop sigma_max"),
-        ({"respacing": "ddim25"}, "drop respacing"),
+        ({"rho": 7}, "steps in its process's own time; leave out rho"),
+        ({"discretization": "logsnr"}, "leave out discretization"),
+        ({"sigma_max": 5.0}, "leave out sigma_max"),
+        ({"respacing": "ddim25"}, "leave out respacing"),
         ({"nfe": 10}, "exactly one of steps and nfe"),
         ({"ts_order": 0}, "ts_order=0 must be a number above 0"),
         ({"ts_order": "2"}, "ts_order=2 must be a number"),

@@ -113,7 +113,7 @@ def test_nothing_is_better_than_the_same_rows(metric, width, features):
 
 def test_a_distance_is_zero_against_the_same_rows(metric, width, features):
     if metric.against != "moments" or metric.ordered:
-        pytest.skip(f"{metric.name} is no distance of moments")
+        pytest.skip(f"{metric.name} is not a distance of moments")
     rows = features(1000, width(metric))
     assert abs(value_of(metric, rows, reference(metric, rows))) < 1e-8 * trace(rows)
     # Eigenvalues that should be 0 come out as rounding errors, of which a root is taken.

@@ -293,7 +293,7 @@ class TestSeeds:
     def test_other_seeds_pass_by_their_error_bars(self, samplebench, finished, fresh):
         words = ("check", fresh(*self.SEED), "--baseline", finished)
         exact = samplebench(*words)
-        assert exact.code == 1 and "--tolerance 3sigma compares other seeds" in exact.out
+        assert exact.code == 1 and "use --tolerance 3sigma to compare other seeds" in exact.out
         done = samplebench(*words, "--tolerance", "3sigma")
         assert (done.code, done.err) == (0, "")
         assert "4 same\n3sigma: family-wise error 0.0027 by Holm over 4 values" in done.out
@@ -325,12 +325,12 @@ class TestSeeds:
 
 WRONG = {
     "--tolerance fd-digit:2%": "unknown metric in --tolerance 'fd-digit'; did you mean 'fd-digits'",
-    "--tolerance fd-digits:2percent": "--tolerance fd-digits:2percent is no limit; write 2%",
+    "--tolerance fd-digits:2percent": "--tolerance fd-digits:2percent is not a limit; write 2%",
     "--tolerance 1% --tolerance 2sigma": "--tolerance 1% and 2sigma: one of them",
     "--tolerance 99sigma": "must be above 0 and at most 10sigma",
     "--tolerance 200%": "must be a fraction below 1",
     "--tolerance fdi-digits<=2": "unknown metric in --tolerance 'fdi-digits'; did you mean 'fd-",
-    "--tolerance fd-digits<2": "--tolerance fd-digits<2 is no bound; write e.g. fid<=2.1",
+    "--tolerance fd-digits<2": "--tolerance fd-digits<2 is not a bound; write e.g. fid<=2.1",
     "--markdown - --json": "--markdown - and --json both write to stdout",
 }
 

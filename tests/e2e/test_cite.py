@@ -71,7 +71,7 @@ def test_others_code_is_named(samplebench, tmp_path):
     assert samplebench("run", *words, "--quiet").code == 0
     done = samplebench("cite", "sweep")
     assert done.code == 0
-    assert done.err == "no entry is known of: sampler mine:straight\n"
+    assert done.err == "there is no BibTeX entry for: sampler mine:straight\n"
     assert "heusel2017gans" in parse(done.out)
     assert samplebench("cite", "sweep", "--quiet") == (0, done.out, "")
 

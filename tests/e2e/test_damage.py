@@ -79,7 +79,7 @@ class TestCell:
         assert done.code == 0, done.err
         (line,) = done.err.splitlines()
         assert f"sweep/cells/{victim.name} is damaged (" in line
-        assert f"kept as {victim.name}.corrupt, and its cell is computed anew" in line
+        assert f"kept as {victim.name}.corrupt, and its cell is computed again" in line
         assert victim.with_name(f"{victim.name}.corrupt").read_text() == text
         assert (copied / "results.csv").read_bytes() == table
         after = cells(copied)
@@ -150,8 +150,10 @@ class TestScore:
         done = samplebench(*RUN)
         assert done.code == 0
         (line,) = done.err.splitlines()
-        assert line.startswith(f"sweep/scores/{score.name} is damaged (its checksum is that of")
-        assert line.endswith(f"kept as {score.name}.corrupt, and it is computed anew")
+        assert line.startswith(
+            f"sweep/scores/{score.name} is damaged (its checksum does not match its"
+        )
+        assert line.endswith(f"kept as {score.name}.corrupt, and it is computed again")
         assert score.with_name(f"{score.name}.corrupt").read_text() == damaged_score
         assert (copied / "results.csv").read_bytes() == table
         assert cells(copied) == before
@@ -191,7 +193,7 @@ class TestPicture:
         done = samplebench(*RUN)
         assert done.code == 0
         (line,) = done.err.splitlines()
-        assert line.endswith(f"kept as {picture.name}.corrupt, and the page leaves it out")
+        assert line.endswith(f"kept as {picture.name}.corrupt, and the page omits it")
         assert (copied / "results.csv").read_bytes() == table
         after = cells(copied)
         assert {n: e for n, e in after.items() if n.endswith(".json")} == {
@@ -217,7 +219,7 @@ def test_half_a_cell_is_set_aside(copied, victim, samplebench, cells):
     partial.write_bytes(b"PK\x03\x04 and no more")
     done = samplebench(*RUN)
     assert done.code == 0
-    assert done.err.endswith(f"kept as {partial.name}.corrupt, and its cell starts anew\n")
+    assert done.err.endswith(f"kept as {partial.name}.corrupt, and its cell starts again\n")
     assert (copied / "results.csv").read_bytes() == table
     assert others(cells(copied), victim) == others(before, victim)
 
@@ -260,7 +262,7 @@ def test_a_damaged_request_is_named(copied, samplebench, one_line, content):
 def test_a_file_in_the_place_of_a_folder(copied, samplebench, one_line, tmp_path, name):
     (copied / name).rename(tmp_path / "elsewhere")
     (copied / name).write_text("x")
-    one_line(samplebench(*RUN), 2, f"sweep/{name} is a file in the place of a folder")
+    one_line(samplebench(*RUN), 2, f"sweep/{name} is a file where a folder is needed")
     assert (copied / name).read_text() == "x"
 
 

@@ -413,14 +413,14 @@ def test_every_room_that_is_named_exists():
     assert [each for each in named if not any((home / each).is_file() for home in homes)] == []
 
 
-def test_the_walk_of_nfe_is_counted():
+def test_the_path_of_nfe_is_counted():
     """Its rooms are files on the floors of the table, and so many as it says, within bounds."""
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d) \| (`.*`) \|$", text, re.M)
     floors = {room: int(floor) for floor, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
     house = script(HERE.parent / "contract" / "test_house.py").FLOOR
     assert floors == {room.replace("samplebench", "__init__"): f for room, f in house.items()}
-    walk = text.partition("### The walk of `nfe`")[2].partition("### ")[0]
+    walk = text.partition("### The path of `nfe`")[2].partition("### ")[0]
     steps = re.findall(r"(^|[→↑] )`([\w/]+)` (\d)", walk.replace("\n   ", "\n"), re.M)
     assert all((ROOT / "samplebench" / f"{room}.py").is_file() for _, room, _ in steps)
     levels = [floors[room.partition("/")[0]] for _, room, _ in steps]

@@ -115,4 +115,4 @@ def test_the_headline_command(released, place):
     assert score["extractor"]["name"] == "inception" and len(score["reference"]["sha256"]) == 64
     assert 200 < cell["gflop_per_evaluation"] < 240
     again = released(*words, "--batch-size", "4", "--out", "out", "--offline", "--dry-run")
-    assert again.code == 0 and "(6 there already), 0 network evaluations to go" in again.out
+    assert again.code == 0 and "(6 done already), 0 network evaluations left" in again.out

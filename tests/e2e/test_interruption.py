@@ -117,9 +117,7 @@ def test_a_signal_ends_the_run_in_order(
 ):
     code, err = interrupt(lambda: sweep.finished() >= 1 and sweep.partial(), number)
     assert code == 128 + number
-    assert err == (
-        f"stopped by {signal.Signals(number).name}; the same command goes on where it stopped\n"
-    )
+    assert err == (f"stopped by {signal.Signals(number).name}; the same command resumes\n")
     # The cell under way is kept, and what is finished is reported.
     assert sweep.partial()
     assert 1 <= sweep.finished() < COUNT
@@ -158,8 +156,8 @@ def test_a_folder_that_goes_during_a_run(
     _, err = process.communicate(timeout=60)
     assert process.returncode == 3
     assert err == (
-        f"samplebench: error: {name} was removed, renamed or replaced during the run, and its "
-        "results are not complete; put it back, and the same command computes what is missing\n"
+        f"samplebench: error: {name} was removed, renamed or replaced during the run, so its "
+        "results are incomplete; restore it, and the same command computes what is missing\n"
     )
     # A report of what is finished may be written where a sub-folder is gone, and no file is lost.
     assert before.keys() <= everything(tmp_path).keys()

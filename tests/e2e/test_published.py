@@ -69,8 +69,8 @@ def test_all_of_it_is_a_page(samplebench, tmp_path):
     assert done.out.splitlines()[-1] == "page: reports/published/published.html"
     page = (tmp_path / "reports" / "published" / "published.html").read_text()
     assert "1437 values of 156 checkpoints, collected from 85 published sources" in page
-    assert "Same key, different values" in page and "Printed and re-measured" in page
-    assert "A part of the atlas" not in page
+    assert "Conflicting values" in page and "Printed and re-measured" in page
+    assert "Selection: " not in page
 
 
 def test_every_spelling_of_a_checkpoint_is_one_checkpoint(samplebench):
@@ -90,7 +90,7 @@ def test_calls_one_after_another(samplebench):
     done = samplebench("published", *words, "paradigms")
     head, *lines = (line.split("  ") for line in done.out.splitlines()[:5])
     assert "depth" in head and len(lines) == 4
-    assert "\n4 values have a depth alone: " in done.out
+    assert "\n4 values have only a depth: " in done.out
     few = samplebench("published", "--json", *words, "epd-solver", "--max-nfe", "9")
     assert [row["nfe"] for row in json.loads(few.out)] == [5, 8]
 
@@ -149,13 +149,13 @@ def test_filters_that_nothing_passes(samplebench, tmp_path):
         (("--dataset", "cifar"), "published dataset 'cifar'; did you mean 'cifar10'?"),
         (("--protocol", "fid"), "'fid'; known: edm, edm2, openai, other, score-sde"),
         (("--max-nfe", "0"), "--max-nfe 0: evaluations are counted from 1"),
-        (("--remeasured", "--sampler", "heun"), "--sampler does not go with --remeasured"),
-        (("--remeasured", "--max-nfe", "5"), "--max-nfe does not go with --remeasured"),
-        (("--remeasured", "--max-nfe", "0"), "--max-nfe does not go with --remeasured"),
-        (("--remeasured", "--sampler", ""), "--sampler does not go with --remeasured"),
+        (("--remeasured", "--sampler", "heun"), "--sampler cannot be combined with --remeasured"),
+        (("--remeasured", "--max-nfe", "5"), "--max-nfe cannot be combined with --remeasured"),
+        (("--remeasured", "--max-nfe", "0"), "--max-nfe cannot be combined with --remeasured"),
+        (("--remeasured", "--sampler", ""), "--sampler cannot be combined with --remeasured"),
         (("--remeasured", "--checkpoint", "zzz"), "known: "),
-        (("--remeasured", "--uncertain"), "--uncertain does not go with --remeasured"),
-        (("--remeasured", "--out", "here"), "--out does not go with --remeasured"),
+        (("--remeasured", "--uncertain"), "--uncertain cannot be combined with --remeasured"),
+        (("--remeasured", "--out", "here"), "--out cannot be combined with --remeasured"),
         (
             ("--remeasured", "--checkpoint", "edm-cifar10-cond-vq"),
             "re-measured checkpoint 'edm-cifar10-cond-vq'; did you mean 'edm-cifar10-cond-vp'?",

@@ -125,7 +125,7 @@ def test_a_stopped_run_goes_on(whole, tmp_path, number):
     code, _, err = ended(run)
     assert code != 0
     name = signal.Signals(number).name
-    assert err.count(f"stopped by {name}; the same command goes on where it stopped") == 1
+    assert err.count(f"stopped by {name}; the same command resumes") == 1
     assert [*(out / "cells").glob("*.partial.npz")]
     assert ended(started(tmp_path, *LONG, "--out", str(out), ranks=False))[0] == 0
     assert content(out) == whole

@@ -67,7 +67,7 @@ def test_a_sweep_prints_its_table_and_leaves_its_files(samplebench, tmp_path, ro
         assert len(lines) == 2
     assert "fd-digits" in done.out
     assert "report.html" in done.out
-    for said in ("digits-exact on cpu, float64", "4 rows, 4 cells (0 there already)", "N = 128"):
+    for said in ("digits-exact on cpu, float64", "4 rows, 4 cells (0 done already)", "N = 128"):
         assert said in done.err
 
     found = rows(folder)
@@ -103,7 +103,7 @@ def test_the_same_sweep_again_computes_nothing(samplebench, copied, cells):
     page = (copied / "report.html").read_bytes()
     done = samplebench("run", *SMALL, "--out", "sweep")
     assert done.code == 0
-    assert "4 cells (4 there already)" in done.err
+    assert "4 cells (4 done already)" in done.err
     assert ", 0 network evaluations" in done.err
     assert (cells(copied), (copied / "results.csv").read_bytes()) == before
     assert (copied / "report.html").read_bytes() == page
@@ -114,7 +114,7 @@ def test_a_larger_sweep_computes_the_new_cells_only(samplebench, copied, cells, 
     larger = ("--sampler", "euler,heun", "--nfe", "5,10,20", "--num-samples", "128")
     done = samplebench("run", *larger, "--out", "sweep")
     assert done.code == 0
-    assert "6 cells (4 there already)" in done.err
+    assert "6 cells (4 done already)" in done.err
     after = cells(copied)
     assert {name: after[name] for name in before} == before
     assert len(after) == 2 * 6
@@ -154,7 +154,7 @@ def test_a_dry_run_computes_nothing(samplebench, copied, cells, tmp_path):
     done = samplebench("run", *SMALL, "--dry-run")
     assert done.code == 0
     assert done.out.count("0/1 done") == 4
-    assert "4 cells (0 there already), 3,712 network evaluations to go" in done.out
+    assert "4 cells (0 done already), 3,712 network evaluations left" in done.out
     assert not (tmp_path / "reports").exists()
     before = cells(copied)
     files = sorted(copied.rglob("*"))
@@ -251,7 +251,7 @@ def test_explicit_levels(samplebench, tmp_path, rows):
         assert row["rho"] == row["nfe_requested"] == ""
     # A final 0 is the same list.
     done = samplebench(*words, "--discretization", "80/20/5/1/0.1/0", "--dry-run")
-    assert "2 cells (2 there already)" in done.out
+    assert "2 cells (2 done already)" in done.out
 
 
 def test_aliases_are_computed_once(samplebench, tmp_path, rows):
@@ -278,12 +278,12 @@ def test_a_users_sampler(samplebench, tmp_path, modules, rows):
     sampler = ("--sampler", "mymod:my_sampler")
     param = ("--param", "mymod:my_sampler.strength=1.0,0.9")
     done = samplebench(*words, *sampler, *param, "--dry-run", path=modules)
-    assert "2 cells (1 there already)" in done.out
+    assert "2 cells (1 done already)" in done.out
     # The source is part of what decides a value: another source, another cell.
     text = (modules / "mymod.py").read_text()
     (modules / "mymod.py").write_text(text.replace("FACTOR = 1.0", "FACTOR = 0.9"))
     done = samplebench(*words, *sampler, "--dry-run", path=modules)
-    assert "1 cells (0 there already)" in done.out
+    assert "1 cells (0 done already)" in done.out
     # The report of the folder needs neither the module nor its path.
     assert samplebench("report", "sweep").code == 0
 

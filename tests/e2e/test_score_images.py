@@ -168,7 +168,7 @@ def test_hostile_inputs_end_in_one_line(score, place, name, role):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "score needs a results folder, or --images PATH"),
+        ("", "score needs either a results folder or --images PATH"),
         ("--images mine.npy", "needs --metric NAME and --reference R"),
         ("--images mine.npy --metric fd-digits", "needs --metric NAME and --reference R"),
         ("--images mine.npy --metric fd-digit --reference digits", "did you mean 'fd-digits'?"),

@@ -177,7 +177,7 @@ def test_parameters_of_a_network_are_swept_over():
 
 def test_callables_of_one_name_are_told_apart_once_named():
     one, other = Tool(1.0), Tool(2.0)
-    with pytest.raises(UsageError, match="give one another __qualname__"):
+    with pytest.raises(UsageError, match="rename one"):
         cells(sampler=[one, other])
     other.__qualname__ = "Tool-2"
     assert len(cells(sampler=[one, other])) == 2
@@ -192,13 +192,13 @@ def test_what_cannot_be_told_apart_is_computed_anew(run, tmp_path, capsys):
     assert record["reusable"] is False
     said = f"sampler {__name__}:locked, global 'LOCK' of {__name__}: a _thread.lock has no"
     assert record["not_reusable"].startswith(said)
-    assert any(text.startswith("computed anew each time: sampler") for text in caveats(record))
+    assert any(text.startswith("computed again in every run: sampler") for text in caveats(record))
     path = f"{__name__}:locked"
     words = ["--sampler", path, "--nfe", "3", "--num-samples", "70", "--out", str(tmp_path / "out")]
     assert main(["run", "--dry-run", "--json", *words]) == 0
     assert [row["cells"] for row in json.loads(capsys.readouterr().out)] == ["0/1 done"]
     assert main(["run", *words]) == 0
-    assert f"note: computed anew each time: {said}" in capsys.readouterr().err
+    assert f"note: computed again in every run: {said}" in capsys.readouterr().err
 
 
 def test_a_patched_attribute_is_seen_behind_its_path(monkeypatch):

@@ -135,7 +135,7 @@ DATA = ("--from-data", "digits", "--sampler", "euler")
 WRONG_DATA = {
     "--from-data nowhere": (2, "nowhere: no such file or folder"),
     "--from-data plain.txt": (2, "plain.txt is neither a folder of images"),
-    "--from-data digits --steps 5": (2, "--steps: with --from-data a chain is said by --nfe"),
+    "--from-data digits --steps 5": (2, "--steps does not work with --from-data; use --nfe"),
     "--from-data digits --levels 1": (2, "--levels 1: at least 2"),
     "--from-data digits --levels a": (2, "--levels a: a number of levels"),
     "--from-data digits --sampler euler --levels 99.0": (2, "from 80 down to 0.002"),
@@ -145,8 +145,8 @@ WRONG_DATA = {
     "--from-data digits --metric fd-digit": (2, "did you mean 'fd-digits'?"),
     "--from-data digits --reference digit": (2, "did you mean 'digits'?"),
     "--from-data digits --out plain.txt": (2, "plain.txt"),
-    "--levels 4": (2, "--levels is for chains that begin with images; add --from-data"),
-    "--metric fd-digits": (2, "--metric is for chains"),
+    "--levels 4": (2, "--levels needs --from-data DATA"),
+    "--metric fd-digits": (2, "--metric needs --from-data"),
     "--from-dta digits": (2, "did you mean '--from-data'?"),
 }
 

@@ -33,7 +33,7 @@ def test_files_table_and_progress(made):
     found = rows[-1]
     assert 0 < int(found["evaluations"]) <= 25_000
     assert float(found["objective_after"]) <= float(found["objective_before"])
-    assert "searched on 10,000,000 to 10,000,047, judged on 0 to 63: none is both" in done.out
+    assert "searched on 10,000,000 to 10,000,047, evaluated on 0 to 63, without overlap" in done.out
     assert "evaluations left" in done.err
     assert "page: reports/exact-2d-tune/tune.html" in done.out
 

@@ -165,7 +165,9 @@ def test_a_defect_does_not_look_like_a_regression(monkeypatch, capsys, tmp_path)
 
     monkeypatch.setattr(regression, "load_rows", broken)
     assert main(["check", str(tmp_path), "--baseline", "x.csv"]) == 3
-    assert capsys.readouterr().err.startswith("samplebench: defect: RuntimeError: no such luck")
+    assert capsys.readouterr().err.startswith(
+        "samplebench: internal error: RuntimeError: no such luck"
+    )
 
 
 def test_a_dumped_config_holds_the_defaults_of_today(capsys):

@@ -180,7 +180,7 @@ def test_parameters_in_a_file_are_kept_by_either_name(folder):
 
 def test_a_parameter_said_by_both_names_is_refused(folder):
     words = {"./mine.py:walk": {"scale": 1}, "mine.py:walk": {"scale": 2}}
-    with pytest.raises(UsageError, match="drop one"):
+    with pytest.raises(UsageError, match="leave one out"):
         cells(param=words)
 
 
@@ -191,14 +191,14 @@ FAULTS = {
     "./mine.py": "names no function; write mine.py:NAME, of Levels, walk, half, even",
     "./mine.py:": "names no function",
     "./mine.py:number": "is not callable; mine.py has",
-    "./beside.txt:walk": "is no .py file",
+    "./beside.txt:walk": "is not a .py file",
     "./sub.py:walk": "is a folder",
     "./syntax.py:f": "syntax.py is not Python, line 2",
     "./latin.py:f": r"latin.py is not UTF-8 \(at line 1",
     "./raises.py:f": r"fails when it is run, line 2 \(ZeroDivisionError",
     "./leaves.py:f": r"fails when it is run, line 1 \(SystemExit: 0\)",
     "./zero.py:f": "not text: a zero byte",
-    "./itself.py:f": "is asked for by its own file",
+    "./itself.py:f": "is used by its own file",
     "./relative.py:f": r"line 1 \(ImportError",
     "./zero\0.py:f": "is not a path",
 }

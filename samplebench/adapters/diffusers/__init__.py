@@ -32,7 +32,8 @@ def process(config: Mapping[str, Any], shape: tuple[int, int, int]) -> Any:
 
 @adapters.register(
     "diffusers",
-    summary="a folder of diffusers: UNet2DModel in safetensors; its scheduler says the process",
+    summary="a folder of diffusers: UNet2DModel in safetensors; its scheduler's file defines the "
+    "process",
     kind=kind,
     process=process,
     protocol="custom",

@@ -87,7 +87,7 @@ def build(arguments: Mapping[str, Any], law: Mapping[str, Any], path: Path) -> U
         ) from None
     if tuple(answer.shape[2:]) != shape[1:]:
         raise InputError(
-            f"{path}: config.json describes a network that answers {list(answer.shape[1:])} to "
+            f"{path}: config.json describes a network that outputs {list(answer.shape[1:])} to "
             f"images {list(shape)}"
         )
     return network

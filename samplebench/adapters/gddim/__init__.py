@@ -52,7 +52,7 @@ def load(
         if key not in config:
             raise InputError(f"{path.name}: config lacks {key}; gddim needs process, model_config")
     if not isinstance(config["model_config"], Mapping):
-        raise InputError(f"{path.name}: model_config is no table of the release's words")
+        raise InputError(f"{path.name}: model_config is not a table of the release's settings")
     arguments = songunet_arguments(config["model_config"])
     size, channels = arguments["img_resolution"], arguments["img_channels"]
     law = trained_process(config, size)

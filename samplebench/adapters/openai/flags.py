@@ -319,6 +319,6 @@ def _fitting(owner: str, arguments: dict[str, Any]) -> dict[str, Any]:
     for mult in mults:
         if int(mult * width) < 32 or int(mult * width) % 32:
             raise InputError(
-                f"{owner}: channel_mult {mult:g} times {width} channels is no multiple of 32"
+                f"{owner}: channel_mult {mult:g} times {width} channels is not a multiple of 32"
             )
     return arguments

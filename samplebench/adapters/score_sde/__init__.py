@@ -21,7 +21,7 @@ _EPSILON_T = 1e-5
 
 @adapters.register(
     "score-sde",
-    summary="score-SDE .pth: EMA weights; config in the release's words",
+    summary="score-SDE .pth: EMA weights; config with the release's settings",
     process=lambda config, shape: trained_process(config),
     protocol="score-sde",
     suffixes=(".pth",),

@@ -65,16 +65,18 @@ def check_words(request: Request) -> None:
     """Raises `UsageError` where a word of how a sweep runs has no place beside the others."""
     if request.batch_size == AUTO and (how := _sharing(request)):
         raise UsageError(
-            f"--batch-size {AUTO} is chosen by a probe on one device, which {how} has no single "
-            "one of; write the number, e.g. --batch-size 256"
+            f"--batch-size {AUTO} is chosen by timing one device, but {how} uses several; give a "
+            "number, e.g. --batch-size 256"
         )
     if request.engine != "ray":
         for name in ("address", "workers"):
             if getattr(request, name) is not None:
-                raise UsageError(f"--{name} is of --engine ray; give that, too, or leave it out")
+                raise UsageError(f"--{name} needs --engine ray; add that, or leave it out")
         return
     if several():
-        raise UsageError("--engine ray starts processes of its own; leave out torchrun, or it")
+        raise UsageError(
+            "--engine ray starts its own processes; use either torchrun or --engine ray"
+        )
     if request.shard is not None:
         raise UsageError("a cluster's workers share every cell; leave out --shard or --engine ray")
     if (request.address or "").startswith("ray://"):

@@ -105,8 +105,8 @@ def memory(student: Setting, model: Any) -> str:
         return _kept(student, model)
     except UsageError as error:
         raise UsageError(
-            f"sampler {student.solver.name} has no step by itself whose cost is known ({error}); "
-            'say cost="euler" for that of Euler\'s steps'
+            f"sampler {student.solver.name} has no step of its own with a known cost ({error}); "
+            'use cost="euler"'
         ) from error
 
 
@@ -122,11 +122,11 @@ def _kept(student: Setting, model: Any) -> str:
     if all(_alone(states, asked, level) for level in levels[1:-1]):
         return ""
     if len(asked) != setting.steps or not np.allclose(asked, levels[:-1], rtol=_NEAR, atol=0):
-        raise UsageError("it keeps answers and asks more than once a step")
+        raise UsageError("it reuses outputs and evaluates more than once per step")
     short = np.array([levels[0], levels[1], levels[1] * (1 - _SHORT), levels[-1]])
     (weights,) = own_steps(student, model, short, np.array([[0, 1, 2]]), predicts).weights
     if abs(weights[0] - 1) > _STAYS or np.abs(weights[1:]).max() > _STAYS:
-        raise UsageError("it moves its states after it has asked at them")
+        raise UsageError("it changes its states after evaluating them")
     return predicts
 
 

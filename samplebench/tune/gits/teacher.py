@@ -100,7 +100,7 @@ def teach(setting: Setting, bound: Bound, latents: Tensor) -> Taught:
     states[:, -1] = end.flatten(1).cpu()
     if missing := set(range(len(levels) - 1)) - seen:
         raise UsageError(
-            f"sampler {setting.solver.name} is no teacher: it does not ask the model at noise "
-            f"level {levels[min(missing)]:g}; ipndm, euler and heun do"
+            f"sampler {setting.solver.name} cannot be a teacher: it does not evaluate the model at "
+            f"noise level {levels[min(missing)]:g}; ipndm, euler and heun do"
         )
     return Taught(levels, states, answers)

@@ -23,7 +23,9 @@ METHODS: Mapping[str, SearchMethod] = MappingProxyType(
         "churn": SearchMethod(
             churn, "the best noise of a sampler with S_churn, by the metric", METRIC
         ),
-        "dmn": SearchMethod(dmn, "levels by the bound of a multistep method, asking no model"),
+        "dmn": SearchMethod(
+            dmn, "levels by the bound of a multistep method, without model evaluations"
+        ),
         "gits": SearchMethod(
             gits, "the cheapest path over a teacher's trajectories", check=check_gits
         ),

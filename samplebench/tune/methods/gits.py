@@ -100,6 +100,6 @@ def _stamps(problem: Problem, cost: str) -> int:
         if (needed := runs + (stamps + more) * len(problem.seeds)) <= problem.left:
             return stamps
     raise UsageError(
-        f"gits has {problem.left:,} evaluations left and needs {needed:,} for {least} stamps; "
-        "raise the budget, or search by fewer trajectories"
+        f"gits has {problem.left:,} evaluations left and needs {needed:,} for {least} time points; "
+        "raise --budget-evaluations"
     )

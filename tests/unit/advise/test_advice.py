@@ -69,7 +69,7 @@ def advice(**values):
     ("values", "chosen", "why"),
     [
         ({"plain": 1.0, "other": 2.0}, PLAIN, "by more than 2 standard errors"),
-        ({"plain": 1.0, "other": 1.1}, PLAIN, "and no simpler: euler, vp"),
+        ({"plain": 1.0, "other": 1.1}, PLAIN, "and not simpler: euler, vp"),
         ({"card": 1.0, "plain": 1.1}, PLAIN, "a registered grid, not a list of levels"),
         ({"noisy": 1.0, "plain": 1.1}, PLAIN, "without noise"),
         ({"card": 1.0, "noisy": 1.1, "plain": 1.3}, NOISY, "not a list of levels"),
@@ -106,7 +106,7 @@ def test_without_errors_the_best_value_decides(monkeypatch):
     monkeypatch.setattr(Judged, "behind", lambda s, a, b: (s.values[a] - s.values[b], math.nan))
     monkeypatch.setattr(Judged, "tied", Trial.tied)
     found = advice(noisy=1.0, plain=1.1)
-    assert found.recommended == NOISY and "no errors are known" in found.reason
+    assert found.recommended == NOISY and "has no error bars" in found.reason
 
 
 def test_of_a_model_in_memory_the_command_is_a_line_of_python():
@@ -157,8 +157,8 @@ def test_a_card_is_run_without_a_budget():
         ({"model": "digits-exat"}, "digits-exact"),
         ({"metric": "fd-digit"}, "fd-digits"),
         ({"metric": "fd-digits,kid"}, "one metric at a time"),
-        ({"seed": 9_999_999}, "meet those that searches keep, 10,000,000 to 10,001,023"),
-        ({"seed": 10_001_023}, "take another, e.g. 0"),
+        ({"seed": 9_999_999}, "overlap those that searches use, 10,000,000 to 10,001,023"),
+        ({"seed": 10_001_023}, "choose another, e.g. 0"),
         ({"num_samples": 1}, "num-samples"),
         ({"nfee": 3}, "nfee"),
         ({"protocol": "digts"}, "digits"),

@@ -103,7 +103,7 @@ def test_a_double_table_behind_single_arithmetic_keeps_all_digits():
 
 @pytest.mark.parametrize("answer", [torch.ones(2), np.ones(3), None, "wide", [1.0, 2.0]])
 def test_an_answer_that_is_not_one_number_is_refused(answer):
-    with pytest.raises(UsageError, match=r"round_sigma\(80\) answers with a .* must be one number"):
+    with pytest.raises(UsageError, match=r"round_sigma\(80\) returned a .* must be one number"):
         build("edm", 3, model=White(lambda sigma: answer))
 
 

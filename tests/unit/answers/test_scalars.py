@@ -214,7 +214,7 @@ def test_configurations_and_precisions():
 
 
 @pytest.mark.parametrize("call, said", [
-    (lambda: sb.load(5), "5 is no model"), (lambda: sb.load(None), "None is no model"),
+    (lambda: sb.load(5), "5 is not a model"), (lambda: sb.load(None), "None is not a model"),
     (lambda: sb.load("Digits-Exact"), "did you mean 'digits-exact'"),
     (lambda: make(Request.of(model="a/b.pt")), "a/b.pt does not exist"),
     (lambda: make(Request.of(model=Path("b.safetensors"))), "b.safetensors does not exist"),

@@ -136,7 +136,8 @@ NETWORKS = {
     "numpy's generator": (lambda net, x, a: a * np.random.rand(), 0, "draws from numpy's", False),
     "Python's generator": (lambda net, x, a: a * random.random(), 0, "from Python's", False),
     "a state of its own": (
-        lambda net, x, a: a * (1 + net.calls / 1e4), 0, "answers the same states diff", False,
+        lambda net, x, a: a * (1 + net.calls / 1e4), 0, "gives different outputs for the "
+        "same", False,
     ),
     "in training mode": (training, 0, "is in training mode", True),
 }  # fmt: skip
@@ -162,8 +163,8 @@ NETWORKS |= {
 SAMPLERS = {
     "honest": (lambda x: x, 0, ""),
     "single precision": (lambda x: x.float(), 0, ""),
-    "nan": (lambda x: spoilt(x, torch.nan), 1, "samples: sampler faulty ended in no finite image"),
-    "inf": (lambda x: spoilt(x, torch.inf), 1, "ended in no finite image"),
+    "nan": (lambda x: spoilt(x, torch.nan), 1, "samples: sampler faulty produced no finite image"),
+    "inf": (lambda x: spoilt(x, torch.inf), 1, "produced no finite image"),
     "draws": (lambda x: x + 0 * torch.randn(1), 0, "the sampler draws from torch's"),
     "draws elsewhere": (lambda x: x + 0 * np.random.rand(), 0, "the sampler draws from numpy's"),
     "only in large": (lambda x: x[:, :, :4], 2, r"returned \[8, 1, 4, 8\] float64 where a tensor"),

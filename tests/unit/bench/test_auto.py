@@ -47,7 +47,7 @@ def test_doubling_ends_where_it_no_longer_pays():
 def test_largest_block_is_tried_and_no_larger_one():
     asked = []
     choice = auto.choose(None, 10**6, lambda block: asked.append(block) or 1.0)
-    assert choice.block == max(asked) == 4096 and "no more than 4,096" in choice.why
+    assert choice.block == max(asked) == 4096 and "blocks above 4,096" in choice.why
 
 
 @pytest.mark.parametrize(("num_samples", "most"), [(2, 8), (8, 8), (9, 16), (100, 128), (128, 128)])
@@ -106,7 +106,7 @@ def test_several_models_share_the_least_of_theirs(monkeypatch, tmp_path):
     assert plan.notes[-3:] == (
         "digits-exact: blocks of 64: 1 images/s; why",
         "digits-exact-uncond: blocks of 16: 1 images/s; why",
-        "blocks of 16 for all models, the least of theirs",
+        "blocks of 16 for all models, the smallest of their choices",
     )
 
 
@@ -159,7 +159,7 @@ def test_shared_sweeps_write_the_number(how, words, tmp_path, capsys):
     flags = ["run", "--nfe", "3", "--batch-size", "auto", "--out", str(out), *how, *words]
     assert main(flags) == 2
     said = capsys.readouterr()
-    assert f"which {how[0]}" in said.err and "write the number" in said.err
+    assert f"but {how[0]}" in said.err and "give a number" in said.err
     assert not (said.out or out.exists())
 
 
@@ -167,7 +167,7 @@ def test_ranks_write_the_number_too(monkeypatch):
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "here"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MASTER_PORT", "1")
-    with pytest.raises(UsageError, match=r"torchrun .* write the number"):
+    with pytest.raises(UsageError, match=r"torchrun .* give a number"):
         check_words(Request.of(**WORDS, batch_size="auto"))
 
 
@@ -176,7 +176,7 @@ def test_dry_run_says_that_the_block_is_open(monkeypatch, tmp_path, capsys):
     flags = ["run", "--model", "digits-exact", "--sampler", "euler", "--nfe", "3"]
     flags += ["--num-samples", "100", "--batch-size", "auto", "--out", str(tmp_path / "out")]
     assert main([*flags, "--dry-run"]) == 0
-    assert f"chooses the block when the sweep starts; here it is {USUAL_BLOCK}" in "".join(
+    assert f"is chosen when the sweep starts; for this plan it is {USUAL_BLOCK}" in "".join(
         capsys.readouterr()
     )
     assert main([*flags, "--dump-config"]) == 0

@@ -190,7 +190,7 @@ def test_a_dumped_request_is_the_request(cards, tmp_path, capsys):
 @pytest.mark.parametrize("words", [["--rho", "7"], ["--discretization", "edm"]])
 def test_a_word_that_no_card_takes_is_refused(cards, words, capsys):
     assert main(["run", "--sampler", f"card:{cards}/par.json", *words, "--dry-run"]) == 2
-    assert f"{words[0]} has no effect on anything" in capsys.readouterr().err
+    assert f"{words[0]} has no effect on any sampler" in capsys.readouterr().err
 
 
 def test_a_card_without_its_file_is_told_what_to_write(capsys):
@@ -199,7 +199,7 @@ def test_a_card_without_its_file_is_told_what_to_write(capsys):
         assert "names no file; write card:FILE.json" in capsys.readouterr().err
     for flag in ("--sampler", "--discretization"):
         assert main(["run", flag, "mine/one.json", "--dry-run"]) == 2
-        assert "is no name; write card:mine/one.json" in capsys.readouterr().err
+        assert "is not a name; write card:mine/one.json" in capsys.readouterr().err
 
 
 def test_parameters_go_by_the_word_or_by_the_name(cards):

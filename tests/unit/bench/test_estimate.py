@@ -38,7 +38,7 @@ def test_a_day_is_the_limit():
     check(1000, 50_000, allowed=True)
     with pytest.raises(UsageError, match=r"about 240\.0 h here.*--yes.*--num-samples 5000 \(about"):
         check(240, 50_000, allowed=False)
-    with pytest.raises(UsageError, match=r"give --yes to start it all the same$"):
+    with pytest.raises(UsageError, match=r"add --yes to start it anyway$"):
         check(240, 100, allowed=False)
 
 

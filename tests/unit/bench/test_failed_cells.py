@@ -128,7 +128,7 @@ def test_a_record_says_why_and_the_page_too(tmp_path):
     with pytest.warns(UserWarning):
         sb.run(**SWEEP, sampler=lost, out=tmp_path)
     (record,) = records(tmp_path).values()
-    assert record["failed"] == f"3 of 24 samples: sampler {__name__}:lost ended in no finite image"
+    assert record["failed"] == f"3 of 24 samples: sampler {__name__}:lost produced no finite image"
     assert record["nonfinite"] == 3 and record["nfe"] == 3
     assert score(tmp_path)["failed"] == record["failed"]
     assert caveats(record, [score(tmp_path)])[0] == f"{record['failed']}: no value"
@@ -274,7 +274,7 @@ def test_a_partial_that_is_poisoned_is_set_aside(tmp_path, caplog):
     assert store.load_partial("0" * 64) is None
     with store.locked():
         pass
-    assert "its checksum is that of other numbers" in caplog.text
+    assert "its checksum does not match its numbers" in caplog.text
     assert [path.suffix for path in (tmp_path / "cells").iterdir()] == [".corrupt"]
 
 

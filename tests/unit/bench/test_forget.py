@@ -125,7 +125,7 @@ def test_requests_are_dropped_and_cells_kept(forget, folder, words, left):
 def test_what_nobody_asks_for_is_said(forget):
     _, out, _ = forget("3")
     assert "dropped request 3 (1 cell to go)" in out
-    assert "kept, though no request asks for them: 1 finished cell and 1 partial, 0.0 MB" in out
+    assert "kept, although no request uses them: 1 finished cell and 1 partial, 0.0 MB" in out
     document = json.loads(forget("2", "--json")[1])
     assert document["dropped"][0]["request"] == 2
     assert document["kept_unasked"]["cells"] == document["kept_unasked"]["partials"] == 1

@@ -246,7 +246,7 @@ def named(name, scale=1.0):
 def test_guides_of_one_name_cannot_be_told_apart():
     """And a guide that is called like the model that it guides; one that is that model may be."""
     one, two = named("mine"), named("mine", 0.5)
-    reason = "two models are called mine; give one another name"
+    reason = "two models are called mine; rename one"
     with pytest.raises(UsageError, match=reason):
         make(**WORDS, **CFG, guiding_model=[one, two])
     auto = {"guidance": "auto", "guidance_scale": 2, "protocol": "digits"}
@@ -267,23 +267,23 @@ def test_what_is_to_be_known_of_a_guide_is_told(models, tmp_path):
 
 
 REFUSED = [
-    ({"guidance_scale": 2}, "--guidance-scale is for --guidance cfg, auto, classifier"),
-    ({"guidance_interval": "1/2"}, "--guidance-interval is for --guidance cfg"),
-    ({"guidance": "none", "guiding_model": "weak"}, "--guiding-model is for --guidance cfg"),
-    ({"classifier": "judged"}, "--classifier is for --guidance cfg"),
+    ({"guidance_scale": 2}, "--guidance-scale needs --guidance cfg, auto, classifier"),
+    ({"guidance_interval": "1/2"}, "--guidance-interval needs --guidance cfg"),
+    ({"guidance": "none", "guiding_model": "weak"}, "--guiding-model needs --guidance cfg"),
+    ({"classifier": "judged"}, "--classifier needs --guidance cfg"),
     ({"guidance": "cfg"}, "--guidance cfg needs --guidance-scale, e.g. 1,2,4"),
     ({"guidance": "auto", "guidance_scale": 2}, "guidance auto needs a weaker guiding_model"),
     ({**CFG, "model": "digits-exact-uncond"}, "digits-exact-uncond is unconditional"),
-    ({**CFG, "model": "adm-imagenet64"}, "adm-imagenet64 does not answer without labels"),
-    ({**CFG, "classifier": "judged"}, "--classifier has no effect on anything in this sweep"),
+    ({**CFG, "model": "adm-imagenet64"}, "adm-imagenet64 needs labels"),
+    ({**CFG, "classifier": "judged"}, "--classifier has no effect on any sampler in this sweep"),
     ({**CFG, "guiding_model": "weka"}, "unknown model 'weka'; did you mean 'weak'?"),
     ({**CFG, "guiding_model": "wide"}, r"wide makes images \[1, 16, 16\] and digits-exact"),
     ({**CFG, "guiding_model": "digits-cld-exact"}, "digits-cld-exact predicts the noise of"),
     (
         {"guidance": "auto", "guidance_scale": 2, "guiding_model": "digits-exact-uncond"},
-        "digits-exact-uncond is unconditional; for guidance cfg it will do",
+        "digits-exact-uncond is unconditional; it can be used for guidance cfg",
     ),
-    ({"guidance": "classifier"}, "no classifier was released beside digits-exact"),
+    ({"guidance": "classifier"}, "no classifier was released with digits-exact"),
     ({"guidance": "classifier", "classifier": "adm-imagenet64"}, r"sees images \[3, 64, 64\]"),
     (
         {"guidance": "classifier", "classifier": "judged", "model": "digits-cld-exact",
@@ -292,7 +292,7 @@ REFUSED = [
     ),
     (
         {"guidance": "classifier", "classifier": "judged", "guiding_model": "weak"},
-        "--guiding-model has no effect on anything in this sweep: guidance classifier",
+        "--guiding-model has no effect on any sampler in this sweep: guidance classifier",
     ),
 ]  # fmt: skip
 

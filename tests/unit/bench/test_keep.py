@@ -60,7 +60,7 @@ def test_it_is_said_and_looked_for(tmp_path, monkeypatch):
     assert rooms(plan, cells) == 4 * [each]
     assert keeping(plan) == (
         f"images, {size(each.kept)} a cell, {size(4 * each.kept)} in all; "
-        f"{size(each.underway)} more under way"
+        f"{size(each.underway)} more while running"
     )
     needed = 4 * each.kept + each.underway
     usage = namedtuple("usage", "free")

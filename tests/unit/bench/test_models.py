@@ -182,7 +182,7 @@ def test_one_that_changes_as_it_is_asked_is_told(words):
         return record_of(model, words).get("unsteady", [])
 
     (told,) = doubts(sb.wrap(Counting().eval(), family="edm", config=LEVELS, shape=SHAPE))
-    assert "changed as it was asked" in told
+    assert "changed during sampling" in told
     assert doubts(wrapped()) == []
 
 
@@ -254,7 +254,7 @@ def test_it_stays_where_and_as_it_is(words, refused):
 @pytest.mark.parametrize(
     ("model", "text"),
     [
-        (Net(), "is no model, it lacks shape"),
+        (Net(), "is not a model, it lacks shape"),
         (lambda x, sigma, labels: x, "write sb.wrap(network"),
     ],
 )
@@ -264,7 +264,7 @@ def test_no_model(model, text, words, refused):
 
 def test_n_and_a_reference_are_said(words, refused):
     rest = {k: v for k, v in words.items() if k != "num_samples"}
-    refused(lambda: sb.run(model=wrapped(), **rest), UsageError, "say --num-samples")
+    refused(lambda: sb.run(model=wrapped(), **rest), UsageError, "add --num-samples")
     rest = {k: v for k, v in words.items() if k != "reference"}
     refused(lambda: sb.run(model=wrapped(), **rest), UsageError, "--reference")
 
@@ -309,7 +309,7 @@ def test_a_function_that_returns_a_model(words, tmp_path, monkeypatch, refused):
     assert len(cells("own_nets:make_model", words)) == 1
     run = lambda name: sb.run(model=f"{place}:{name}", **words)  # noqa: E731
     refused(lambda: run("fails"), UsageError, "failed (ValueError: no weights here)")
-    refused(lambda: run("other"), UsageError, "is no model")
+    refused(lambda: run("other"), UsageError, "is not a model")
     refused(lambda: run("there"), UsageError, "is a model already")
     refused(lambda: sb.run(model="samplebench:load", **words), UsageError, "failed (TypeError")
     refused(lambda: run("make_modl"), UsageError, "did you mean 'make_model'")
@@ -356,7 +356,7 @@ def test_no_name_of_the_catalogue(tmp_path, words, refused):
     file = tmp_path / "digits-edm"
     file.write_bytes(packaged("digits-edm.pkl").read_bytes())
     run = lambda: sb.run(model=str(file), format="edm", **words)  # noqa: E731
-    refused(run, UsageError, "is called like one of the catalogue")
+    refused(run, UsageError, "has the name of a catalogue model")
 
 
 def test_the_folder_of_results():

@@ -109,7 +109,7 @@ def test_blocks_that_are_too_large_to_be_kept(keep, tmp_path, statistics, monkey
 
 @pytest.mark.parametrize(
     ("how", "why"),
-    [("a byte", "Bad CRC-32"), ("a number", "its checksum is that of other numbers")],
+    [("a byte", "Bad CRC-32"), ("a number", "its checksum does not match its numbers")],
 )
 @pytest.mark.parametrize("level", ["moments", "features", "images"])
 def test_what_was_kept_and_is_changed_is_damage_by_name(
@@ -195,7 +195,7 @@ def test_again_is_no_second_request(finished, statistics):
 
 def test_a_folder_without_finished_cells(tmp_path):
     Store(tmp_path / "out", create=True)
-    with pytest.raises(InputError, match="has no finished cell; end its sweep"):
+    with pytest.raises(InputError, match="has no finished cell; finish its sweep"):
         again(tmp_path / "out", "fd-digits")
 
 
@@ -216,7 +216,7 @@ def test_from_the_command_line(finished, statistics, kernel, capsys):
     digits = ["score", str(out), "--reference", statistics["digits"], "--metric", "fd-digits"]
     assert main([*digits, "--quiet"]) == 2
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "not kept: moments of digits for fd-digits of 1 cell" in err
+    assert err.count("\n") == 1 and "not stored: moments of digits for fd-digits of 1 cell" in err
 
 
 def test_a_run_takes_a_plugins_metric(tmp_path, statistics, kernel, capsys):

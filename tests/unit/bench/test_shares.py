@@ -73,7 +73,7 @@ def test_shards_leave_the_whole_table(tmp_path, capsys):
         frame = sb.run(**WORDS, out=tmp_path / "out", shard=f"{index}/4")
         said = capsys.readouterr().err
         left = len(plan_of().cells) - len(content(tmp_path / "out", "cells")) // 3
-        note = f"note: {left} of 5 cells are other shards', which have not ended yet"
+        note = f"note: {left} of 5 cells belong to other shards, which have not finished yet"
         assert (note in said) == (left > 0)
         assert len(written[-1].cells) == 5 - left
     whole = sb.run(**WORDS, out=tmp_path / "one", quiet=True)

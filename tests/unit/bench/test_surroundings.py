@@ -86,7 +86,7 @@ def two(model, x): ...
 
 
 REFUSED = {
-    fast: r"form f\(model, x, sigma_min, sigma_max", adaptive: "makes its own noise levels",
+    fast: r"form f\(model, x, sigma_min, sigma_max", adaptive: "chooses its own noise levels",
     timesteps: r"has timesteps where .* sigmas; its signature is \(model, x, timesteps",
     keywords: "takes 0 inputs, not the three", two: "takes 2 inputs, not the three",
     extra: "needs order, which has no default", len: "takes 1 inputs", int: "is a class",

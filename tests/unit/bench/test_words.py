@@ -24,10 +24,11 @@ class TestWords:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            ({"sampler": "gddim", "rho": 3}, "--rho has no effect on anything in this sweep: gddi"),
+            ({"sampler": "gddim", "rho": 3}, "--rho has no effect on any sampler in this sweep: "
+            "gddi"),
             ({"sampler": "euler", "discretization": "logsnr,ve", "rho": 7}, "euler (logsnr, ve)"),
             ({"sampler": "euler", "discretization": "80/5/1", "rho": 7}, "euler (80/5/1)"),
-            ({"discretization": "80/5/1", "nfe": 10}, "--nfe has no effect on anything in"),
+            ({"discretization": "80/5/1", "nfe": 10}, "--nfe has no effect on any sampler in"),
             ({"model": "digits-adm", "sampler": "ddim", "rho": 7}, "--rho has no effect on an"),
             ({"model": "digits-adm", "sampler": "ddim", "discretization": "edm"}, "ddim (respaci"),
             ({"model": "digits-cld", "discretization": "logsnr"}, "--discretization has no effect"),
@@ -127,9 +128,9 @@ class TestTrajectory:
     @pytest.mark.parametrize(
         ("steps", "words", "message"),
         [
-            ((), {"rho": 3, "discretization": "ve"}, "--rho has no effect on anything in this"),
-            ((), {"nfe": 9, "discretization": "80/5/1"}, "--nfe has no effect on anything"),
-            ((9,), {"discretization": "80/5/1"}, "--steps has no effect on anything"),
+            ((), {"rho": 3, "discretization": "ve"}, "--rho has no effect on any sampler in this"),
+            ((), {"nfe": 9, "discretization": "80/5/1"}, "--nfe has no effect on any sampler"),
+            ((9,), {"discretization": "80/5/1"}, "--steps has no effect on any sampler"),
             ((), {"nfe": 1}, "nfe=1 is too small for sampler heun"),
         ],
         ids=str,

@@ -117,7 +117,7 @@ FAULTS = {
     "another depth": (broken(depth=3), "depth is 3, but its coefficients make 4"),
     "no evaluation": (broken(c=[[0] * len(row) for row in C]), "never evaluates the network"),
     "a state of nothing": (
-        broken(a=[*euler()["a"][:3], [0] * 4], c=[*C[:3], [0] * 4]), "made of nothing"
+        broken(a=[*euler()["a"][:3], [0] * 4], c=[*C[:3], [0] * 4]), "depends on nothing"
     ),
     "a state for nothing": (
         broken(a=[[1], [1, 0], [0, 0, 1], [0, 0, 0, 1]], c=[[-60], [-75, 0], *C[2:]]),
@@ -155,11 +155,11 @@ def test_a_fault_is_told_with_its_place(tmp_path, fault):
 RAW = {
     "empty": (b"", "is not JSON"),
     "cut": (json.dumps(euler()).encode()[:100], "is not JSON"),
-    "not a number": (b"[80, NaN]", "NaN is no JSON"),
-    "endless": (b"[Infinity, 1]", "Infinity is no JSON"),
+    "not a number": (b"[80, NaN]", "NaN is not JSON"),
+    "endless": (b"[Infinity, 1]", "Infinity is not JSON"),
     "too large": (b"[1e999, 1]", "[0] is inf: too large"),
     "digits": (b"[" + b"9" * 5000 + b", 1]", "more than 40 digits"),
-    "a key twice": (b'{"sigmas": [2, 1], "sigmas": [3, 1]}', "a key is there twice"),
+    "a key twice": (b'{"sigmas": [2, 1], "sigmas": [3, 1]}', "a key occurs twice"),
     "deep": (b"[" * 100_000, "nested too deeply"),
     "deep and whole": (b"[" * 200 + b"]" * 200, "nested too deeply"),
     "utf-16": ("[80, 1]".encode("utf-16"), "save it as UTF-8"),

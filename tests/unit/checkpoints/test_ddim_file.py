@@ -95,22 +95,25 @@ def first_as(state, value):
 
 
 WRONG = {
-    "state-dict": (lambda c: c[4], "its content is no list"),
-    "tuple": (tuple, "its content is no list"),
+    "state-dict": (lambda c: c[4], "its content is not a list"),
+    "tuple": (tuple, "its content is not a list"),
     "without-averages": (lambda c: c[:4], "its list has 4 entries"),
-    "no-model": (lambda c: changed(c, 0, None), "model is no state dict"),
-    "empty": (lambda c: changed(c, 4, {}), "averages is no state dict"),
+    "no-model": (lambda c: changed(c, 0, None), "model is not a state dict"),
+    "empty": (lambda c: changed(c, 4, {}), "averages is not a state dict"),
     "renamed": (lambda c: changed(c, 4, first_renamed(c[4])), "is not alike"),
     "fewer": (lambda c: changed(c, 4, dict(list(c[4].items())[1:])), "is not alike"),
     "reshaped": (lambda c: changed(c, 4, first_as(c[4], torch.zeros(2))), "is not alike"),
-    "number": (lambda c: changed(c, 4, first_as(c[4], 3.5)), "no tensor of float32"),
+    "number": (lambda c: changed(c, 4, first_as(c[4], 3.5)), "not a tensor of float32"),
     "whole": (
         lambda c: changed(c, 4, first_as(c[4], torch.zeros(128, 32).long())),
-        "no tensor of float32",
+        "not a tensor of float32",
     ),
-    "number-as-name": (lambda c: changed(c, 4, {0: torch.zeros(2)}), "'0' of averages is no name"),
-    "epoch": (lambda c: changed(c, 2, "x"), "epoch is x, no count"),
-    "step": (lambda c: changed(c, 3, -1), "step is -1, no count"),
+    "number-as-name": (
+        lambda c: changed(c, 4, {0: torch.zeros(2)}),
+        "'0' of averages is not a name",
+    ),
+    "epoch": (lambda c: changed(c, 2, "x"), "epoch is x, not a count"),
+    "step": (lambda c: changed(c, 3, -1), "step is -1, not a count"),
 }
 
 

@@ -110,7 +110,7 @@ NAMED = {
     "another prefixed": (under("module.", OTHER), ["'module.'", "conv_in.weight", "time_embed"]),
     "one less": (
         {"model": dict(list(STATE.items())[1:])},
-        ["['model'] has 2 tensors", "wanted are 3 tensors"],
+        ["['model'] has 2 tensors", "expected are 3 tensors"],
     ),
     "latents": (torch.ones(4, 4), ["it holds a Tensor"]),
     "a list": ([3], ["a list of 1"]),

@@ -116,9 +116,9 @@ ARRAYS = {
     "long": (array((1, (4,), F4, False, DATA + b"x")), "4 numbers with 17 bytes"),
     "wide": (array((1, (4,), F8, False, DATA)), "4 numbers with 16 bytes"),
     "huge": (array((1, (1 << 40, 1 << 21), F4, False, DATA)), "numbers with 16 bytes"),
-    "negative": (array((1, (-4,), F4, False, DATA)), "no few counts"),
-    "many-axes": (array((1, (1,) * 5, F4, False, DATA[:4])), "no few counts"),
-    "shape-of-flags": (array((1, (True,), F4, False, DATA[:4])), "no few counts"),
+    "negative": (array((1, (-4,), F4, False, DATA)), "with an invalid shape"),
+    "many-axes": (array((1, (1,) * 5, F4, False, DATA[:4])), "with an invalid shape"),
+    "shape-of-flags": (array((1, (True,), F4, False, DATA[:4])), "with an invalid shape"),
     "shape-is-a-list": (array((1, [4], F4, False, DATA)), "a list for a tuple"),
     "integers": (array((1, (4,), dtype("i4"), False, DATA)), "of type i4"),
     "half": (array((1, (4,), dtype("f2"), False, DATA[:8])), "of type f2"),
@@ -173,7 +173,7 @@ OTHERS = {
         op.pickled({"ema": op.module("Precond", modules={"a": op.module("StandardRGBEncoder")})}),
         "is of class StandardRGBEncoder",
     ),
-    "no-denoiser": (op.pickled({"ema": op.module("UNet")}), "'ema' is none of Precond"),
+    "no-denoiser": (op.pickled({"ema": op.module("UNet")}), "'ema' is not one of Precond"),
     "no-network": (op.pickled({"encoder": op.module("UNet")}), "no network called 'ema'"),
     "frombuffer": (encoder(op.call(op.name("numpy:frombuffer"), b"x")), "numpy.frombuffer"),
     "core-others": (
@@ -229,7 +229,7 @@ def test_a_network_of_latents_is_sampled_from_but_not_run(tmp_path, latent):
     assert sb.sample(model, "heun", steps=2, seeds=range(2)).shape == (2, 3, 8, 8)
     checkpoint = Checkpoint("own", "edm2", str(path), model.shape, num_classes=4, protocol="edm2")
     if latent:
-        with pytest.raises(UsageError, match="own makes latents, not images"):
+        with pytest.raises(UsageError, match="own produces latents"):
             Bench.of(checkpoint, (), 4, model.device, None)
     else:
         assert Bench.of(checkpoint, (), 4, model.device, None).gflop > 0

@@ -62,7 +62,7 @@ def test_tensors_that_share_numbers_are_refused(name, dtype):
         tensors = {n: base[: t.numel()].view(t.shape) for n, t in wanted.items()}
     else:
         tensors = {n: torch.zeros(t.shape) for n, t in wanted.items()} | {"0.weight": SHARED[name]}
-    with pytest.raises(InputError, match="they share numbers"):
+    with pytest.raises(InputError, match="they share storage"):
         assign(network, tensors, Path("w.pt"), dtype=dtype)
 
 

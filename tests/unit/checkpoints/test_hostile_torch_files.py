@@ -293,7 +293,7 @@ HOSTILE = {
     ),
     "scalar-of-text": (
         lambda: holding(called(found("numpy.core.multiarray", "scalar"), DTYPE, text("12345678"))),
-        "scalar that is no number",
+        "scalar that is not a number",
     ),
     "bytes-bomb": (
         lambda: holding(
@@ -336,9 +336,9 @@ HOSTILE = {
     "after-the-end": (lambda: raw_pickle(pickled(b"}") + b"cos\nsystem\n."), "follow"),
     "opcodes": (lambda: holding(b"(" + b"N" * 2_000_000 + b"t"), "opcodes"),
     "deep-key": (lambda: holding(b"})" + b"\x85" * 900_000 + b"Ns"), "key of type tuple"),
-    "deep-value": (lambda: holding(b")" + b"\x85" * 900_000), "no dictionary"),
-    "deep-marks": (lambda: holding(b"(" * 400_000 + b"t" * 400_000), "no dictionary"),
-    "itself": (lambda: holding(b"]q\x01h\x01a"), "no dictionary"),
+    "deep-value": (lambda: holding(b")" + b"\x85" * 900_000), "not a dictionary"),
+    "deep-marks": (lambda: holding(b"(" * 400_000 + b"t" * 400_000), "not a dictionary"),
+    "itself": (lambda: holding(b"]q\x01h\x01a"), "not a dictionary"),
 }
 
 

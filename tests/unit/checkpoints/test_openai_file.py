@@ -88,15 +88,15 @@ def test_golden_files(goldens):
 
 
 NOT_A_STATE_DICT = {
-    "list": ([torch.zeros(2)], "its content is no state dict"),
-    "nothing": ({}, "its content is no state dict"),
-    "tensor": (torch.zeros(2), "its content is no state dict"),
-    "wrapped": ({"model": {"w": torch.zeros(2)}}, "'model' is no tensor but a dict"),
-    "step": ({"w": torch.zeros(2), "step": 3}, "'step' is no tensor but 3"),
-    "number": ({0: torch.zeros(2)}, "'0' is no name"),
-    "spaces": ({"a b": torch.zeros(2)}, "'a b' is no name"),
-    "empty-part": ({"a..b": torch.zeros(2)}, "'a..b' is no name"),
-    "newline": ({"a\n": torch.zeros(2)}, "'a\\n' is no name"),
+    "list": ([torch.zeros(2)], "its content is not a state dict"),
+    "nothing": ({}, "its content is not a state dict"),
+    "tensor": (torch.zeros(2), "its content is not a state dict"),
+    "wrapped": ({"model": {"w": torch.zeros(2)}}, "'model' is not a tensor but a dict"),
+    "step": ({"w": torch.zeros(2), "step": 3}, "'step' is not a tensor but 3"),
+    "number": ({0: torch.zeros(2)}, "'0' is not a name"),
+    "spaces": ({"a b": torch.zeros(2)}, "'a b' is not a name"),
+    "empty-part": ({"a..b": torch.zeros(2)}, "'a..b' is not a name"),
+    "newline": ({"a\n": torch.zeros(2)}, "'a\\n' is not a name"),
     "counts": ({"w": torch.zeros(2, dtype=torch.int64)}, "'w' is int64"),
 }
 
@@ -241,8 +241,11 @@ HOSTILE = {
     "cut-pickle": (lambda: legacy()[:200], "download it again"),
     "memo": (lambda: legacy(op.Raw(b"}r\xff\xff\xff\x0f")), "memo"),
     "opcodes": (lambda: legacy(op.Raw(b"(" + b"N" * 2_000_000 + b"t")), "opcodes"),
-    "deep": (lambda: legacy(op.Raw(b")" + b"\x85" * 900_000), keys=[], data=b""), "no state dict"),
-    "itself": (lambda: legacy(op.Raw(b"]q\x01h\x01a"), keys=[], data=b""), "no state dict"),
+    "deep": (
+        lambda: legacy(op.Raw(b")" + b"\x85" * 900_000), keys=[], data=b""),
+        "not a state dict",
+    ),
+    "itself": (lambda: legacy(op.Raw(b"]q\x01h\x01a"), keys=[], data=b""), "not a state dict"),
 }
 
 

@@ -151,7 +151,7 @@ def test_harmless_differences_are_tolerated(vp, tmp_path, change):
 
 SHADOW = "shadow_params"
 REFUSED = {
-    "list": (lambda s: [s], "its content is no dictionary"),
+    "list": (lambda s: [s], "its content is not a dictionary"),
     "state-dict": (lambda s: s["model"], "its content lacks 'model' and has module.sigmas"),
     "no-step": (lambda s: drop(s, "step"), "its content lacks 'step'"),
     "no-average": (lambda s: drop(s["ema"], SHADOW), f"ema lacks '{SHADOW}'"),
@@ -172,15 +172,15 @@ REFUSED = {
         "'all_modules.99.bias' of model does not begin with 'module.'",
     ),
     "number-as-name": (lambda s: s["model"].update({7: torch.zeros(2)}), "'7' of model"),
-    "text": (lambda s: s["model"].update({"module.x": "x"}), "no tensor of real numbers"),
+    "text": (lambda s: s["model"].update({"module.x": "x"}), "not a tensor of real numbers"),
     "counts": (
         lambda s: s["model"].update({"module.x": torch.zeros(2, dtype=torch.int64)}),
-        "no tensor of real numbers",
+        "not a tensor of real numbers",
     ),
     "no-model": (lambda s: s.update(model=OrderedDict()), "model has no convolution"),
-    "step-of-text": (lambda s: s.update(step="3"), "step is no number"),
-    "step-below-zero": (lambda s: s.update(step=-3), "step is no number"),
-    "no-decay": (lambda s: s["ema"].update(decay=float("nan")), "ema.decay is no number"),
+    "step-of-text": (lambda s: s.update(step="3"), "step is not a number"),
+    "step-below-zero": (lambda s: s.update(step=-3), "step is not a number"),
+    "no-decay": (lambda s: s["ema"].update(decay=float("nan")), "ema.decay is not a number"),
 }
 
 

@@ -78,7 +78,7 @@ def test_progress_is_told_on_stderr(capsys):
     [
         (["--models", "exact-2"], "unknown model of the board 'exact-2'; did you mean 'exact-2d'"),
         (["--models", "digits-vp"], "unknown model of the board 'digits-vp'"),
-        (["--models", ","], "--models names none"),
+        (["--models", ","], "--models is empty"),
         (["--samplers", "huen"], "unknown sampler 'huen'; did you mean 'heun'"),
         (["--sampler", "huen"], "unknown sampler 'huen'"),
         (["--sampler", "respaced"], "sampler respaced cannot be on the board of exact-2d"),

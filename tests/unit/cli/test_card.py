@@ -72,7 +72,7 @@ def test_a_parameter_without_effect_is_noted(capsys):
     ("words", "said"),
     [
         ("", "name the sampler, e.g. --sampler dpmpp-2m"),
-        ("--sampler euler", "say --nfe 10"),
+        ("--sampler euler", "add --nfe"),
         ("--sampler euler,heun --nfe 5", "--sampler has 2 values; give one"),
         ("--sampler euler --nfe 5,10", "--nfe has 2 values; give one"),
         ("--sampler euler --nfe 5 --rho 3,7", "--rho has 2 values; give one"),
@@ -90,7 +90,7 @@ def test_a_parameter_without_effect_is_noted(capsys):
         ("--sampler euler --nfe 5 --name a/b", "--name 'a/b': letters, digits"),
         ("--sampler euler --nfe 5 --name=", "--name ''"),
         ("--sampler edm --nfe 5 --param edm.S_churn=5", "it draws noise unless edm.S_churn=0"),
-        ("--sampler rk45", "it chooses its steps as it goes"),
+        ("--sampler rk45", "it chooses its steps adaptively"),
         ("--sampler gddim --nfe 9 --model digits-cld-exact", "it needs a linear process"),
         ("--sampler euler --nfe 501", "it has more than 500 states"),
         ("--sampler respaced --nfe 9", "sampler respaced needs a discrete model"),

@@ -71,4 +71,4 @@ def test_what_metrics_need(tmp_path, capsys, monkeypatch):
     bare = metrics.made("bare", max)
     monkeypatch.setitem(metrics._entries, "bare", bare)
     assert main([*words, "bare"]) == 2
-    assert "metric bare does not say whose features it compares" in capsys.readouterr().err
+    assert "metric bare does not declare an extractor" in capsys.readouterr().err

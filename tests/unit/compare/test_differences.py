@@ -282,7 +282,7 @@ def test_another_quantity_is_not_compared_and_the_reason_said(ran, words, told):
     found = compare([str(ran()), str(ran(**words))], ["fd-digits"])
     assert found.against[0].differences == [] and len(alone(found)) == 2 * POINTS
     assert found.against[0].counts() == "nothing in common"
-    assert alone(found)[0][1].startswith("another quantity in ") and told in alone(found)[0][1]
+    assert alone(found)[0][1].startswith("a different quantity in ") and told in alone(found)[0][1]
 
 
 def test_other_weights_of_the_extractor_are_another_quantity(ran, copied, tmp_path):
@@ -307,14 +307,14 @@ def test_no_counterpart_at_a_budget_names_the_nearest(ran):
     found = compare([str(ran()), str(ran(nfe=[5]))], ["fd-digits"])
     assert len(found.against[0].differences) == 2
     assert {reason for _, reason in alone(found)} == {
-        f"nearest in {found.against[0].side.label}: asked 10 -> 5"
+        f"nearest in {found.against[0].side.label}: NFE budget 10 -> 5"
     }
 
 
 def test_the_nearest_has_the_nearest_budget(ran):
     found = compare([str(ran(nfe=[5, 10, 35])), str(ran())], ["fd-digits"])
     assert {reason for _, reason in alone(found)} == {
-        f"nearest in {found.against[0].side.label}: asked 35 -> 10"
+        f"nearest in {found.against[0].side.label}: NFE budget 35 -> 10"
     }
 
 

@@ -161,7 +161,7 @@ def test_csv_json_and_text_say_the_same(apart, tmp_path):
 
 def test_what_is_not_compared_is_on_the_page_with_its_reason(ran):
     found = compare([str(ran()), str(ran(nfe=[5]))], ["fd-digits"])
-    assert "asked 10 -&gt; 5" in page_of(found, "") and "asked 10 -> 5" in text_of(found)
+    assert "NFE budget 10 -&gt; 5" in page_of(found, "") and "NFE budget 10 -> 5" in text_of(found)
     (first, _) = json_of(found)["not_compared"], None
     assert first[0]["points"] == ["euler, edm rho=7, NFE 10", "heun, edm rho=7, NFE 9"]
 

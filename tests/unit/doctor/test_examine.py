@@ -219,7 +219,7 @@ FAULTS = {
         lambda D, x, s, y: torch.where(s < 0.5, math.inf, D(x, s, y)),
         "not finite from sigma 0.",
     ),
-    "levels eight times too high": (lambda D, x, s, y: D(x, s * 8, y), "better when it is told"),
+    "levels eight times too high": (lambda D, x, s, y: D(x, s * 8, y), "better when it is given"),
 }
 
 

@@ -106,7 +106,7 @@ def test_there_are_at_least_thirty():
     count = len(CASES) + len(bad.SLOW)
     print(f"{count} bad answers")
     text = (Path(__file__).parents[3] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
-    assert f"{count} answers" in text
+    assert f"{count} responses" in text
 
 
 @pytest.mark.parametrize(

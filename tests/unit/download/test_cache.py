@@ -86,7 +86,7 @@ def test_a_relative_root_does_not_move_with_the_folder(monkeypatch, tmp_path):
 )  # fmt: skip
 def test_unsafe_names_are_refused(name):
     for words in ((name, URL, "x.pkl"), ("demo", URL, name)):
-        with pytest.raises(InputError, match="no safe"):
+        with pytest.raises(InputError, match="not a safe"):
             Artefact(*words)
 
 
@@ -97,7 +97,7 @@ def test_released_names_are_safe(name):
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "package://x", "x.pkl", "https://", ""])
 def test_an_artefact_is_on_the_web(url):
-    with pytest.raises(InputError, match="no address"):
+    with pytest.raises(InputError, match="not an address"):
         Artefact("demo", url, "x.pkl")
 
 
@@ -236,7 +236,7 @@ def test_a_file_elsewhere_is_held_to_the_same_line(put, artefact, tmp_path, hash
     before = len(hashed)
     verify.verify(artefact, path_of(artefact))
     assert len(hashed) == before
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         verify.verify(artefact, tmp_path / "none")
 
 
@@ -321,5 +321,5 @@ def test_a_download_that_gets_on_is_not_given_up():
 
 def test_a_folder_in_the_place_of_the_file_is_told(cache, artefact):
     Path(path_of(artefact)).mkdir(parents=True)
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         fetch(artefact, offline=True)

@@ -152,7 +152,7 @@ def test_a_file_brought_by_hand_needs_no_gdown(no_gdown):
 )
 def test_whatever_drive_answers_the_manual_step_is_told(gdown, error):
     gdown.error = error
-    words = ("does not hand out", FILE)
+    words = ("refuses to send", FILE)
     manual(lambda: get(artefact()), EnvironmentError_, *words)
     assert not path_of(artefact()).exists()
 
@@ -218,7 +218,7 @@ def test_a_disk_is_not_filled_by_what_nobody_announced(gdown, monkeypatch):
 @pytest.mark.parametrize("error", [SystemExit(1), RuntimeError("\x1b[2J\x07gone"), ValueError("")])
 def test_what_gdown_does_otherwise_is_one_harmless_line(gdown, error):
     gdown.error = error
-    manual(lambda: get(artefact()), EnvironmentError_, "does not hand out")
+    manual(lambda: get(artefact()), EnvironmentError_, "refuses to send")
     with pytest.raises(EnvironmentError_) as caught:
         get(artefact())
     assert str(caught.value).isprintable()
@@ -230,7 +230,7 @@ def test_what_gdown_does_otherwise_is_one_harmless_line(gdown, error):
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
         (b'{"error": {"code": 403}}', "is JSON"),
         (b"", "is empty"),
-        (CONTENT[:100], "no end of a pickle"),
+        (CONTENT[:100], "a truncated pickle"),
     ],
 )
 def test_what_is_no_file_of_the_format_gets_no_place(gdown, content, words):

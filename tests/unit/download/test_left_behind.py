@@ -166,7 +166,7 @@ def test_a_file_of_the_users_is_never_moved(cache, tmp_path):
 def test_a_damaged_list_of_first_uses_is_one_line(server, get, cache, target, text):
     cache.mkdir()
     (cache / "trust.lock").write_text(text)
-    with pytest.raises(InputError, match=r"trust\.lock is damaged.*mend or delete it") as caught:
+    with pytest.raises(InputError, match=r"trust\.lock is damaged.*repair or delete it") as caught:
         get(server.put("/w.pkl", FILE))
     assert str(caught.value).isprintable()
     assert not target.exists()
@@ -260,11 +260,11 @@ def test_the_web_does_not_lead_into_this_network(to):
             "https://\x1b[2J:x/", "//host/x"],
 )  # fmt: skip
 def test_an_address_that_is_none_is_one_line(monkeypatch, url):
-    with pytest.raises(SamplebenchError, match="is no address") as caught:
+    with pytest.raises(SamplebenchError, match="is not an address") as caught:
         Artefact("demo", url, "w.pkl")
     assert str(caught.value).isprintable()
     monkeypatch.setenv("SAMPLEBENCH_MIRROR", url)
-    with pytest.raises(SamplebenchError, match="no base address"):
+    with pytest.raises(SamplebenchError, match="is not a base address"):
         plan(Artefact("demo", "https://example.org/w.pkl", "w.pkl"))
 
 

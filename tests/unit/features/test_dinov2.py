@@ -257,7 +257,7 @@ def test_the_variant_with_registers_is_refused(tmp_path, monkeypatch, tensors):
     path = tmp_path / "dinov2_vitl14_reg4_pretrain.pth"
     torch.save({**tensors, "register_tokens": torch.zeros(1, 4, WIDTH)}, path)
     monkeypatch.setenv("SAMPLEBENCH_DINOV2", str(path))
-    with pytest.raises(InputError, match=r"reg4.*register tokens, whose features are others; give"):
+    with pytest.raises(InputError, match=r"reg4.*register tokens, which gives other features; use"):
         dinov2_weights.weights_file()
 
 
@@ -268,7 +268,7 @@ def test_the_variant_with_registers_is_refused(tmp_path, monkeypatch, tensors):
         (lambda t: {k: v for k, v in t.items() if k != "norm.bias"}, "34 tensors that are not"),
         (lambda t: {**t, "norm.bias": torch.zeros(1)}, "35 tensors that are not those"),
         (lambda t: {**t, "norm.bias": torch.zeros(WIDTH).int()}, "holds whole numbers"),
-        (lambda t: {**t, "norm.bias": 0.5}, "something else than named tensors"),
+        (lambda t: {**t, "norm.bias": 0.5}, "does not hold named tensors"),
     ],
     ids=["one more", "one less", "another shape", "whole numbers", "a number"],
 )

@@ -147,8 +147,8 @@ def test_a_hostile_file_is_refused_even_with_the_right_hash(tmp_path, monkeypatc
         (lambda t: {k: v for k, v in t.items() if k != "fc.bias"}, "471 tensors that are not"),
         (lambda t: {**t, "fc.bias": torch.zeros(1000)}, "472 tensors that are not those"),
         (lambda t: {**t, "fc.bias": torch.zeros(1008).int()}, "holds whole numbers"),
-        (lambda t: {**t, "fc.bias": 0.5}, "something else than named tensors"),
-        (lambda t: list(t.values())[:2], "something else than named tensors"),
+        (lambda t: {**t, "fc.bias": 0.5}, "does not hold named tensors"),
+        (lambda t: list(t.values())[:2], "does not hold named tensors"),
     ],
     ids=["one more", "one less", "another shape", "whole numbers", "a number", "a list"],
 )

@@ -72,7 +72,7 @@ class TestText:
             (b"[" * 100_000, "nested too deeply"),
             (b'{"a":' * 60 + b"1" + b"}" * 60, "nested too deeply"),
             (b"9" * 5000, "digits"),
-            (b"-Infinity", "is no JSON"),
+            (b"-Infinity", "is not JSON"),
             (b'[{"a": 1, "a": 1}]', "twice"),
         ],
     )

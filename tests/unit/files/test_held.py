@@ -52,7 +52,7 @@ def test_nothing_is_written(folder, gone, name):
         with pytest.raises(EnvironmentError_) as caught:
             write_atomic(folder / name, b"after")
         assert str(caught.value).startswith(
-            f"{folder} was removed, renamed or replaced during the run, and its results are not "
+            f"{folder} was removed, renamed or replaced during the run, so its results are "
         )
         assert sorted(folder.parent.rglob("*")) == before
 

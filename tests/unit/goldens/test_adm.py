@@ -70,7 +70,7 @@ def test_what_a_file_needs():
         match=r"dtype float64: model model\.pt runs in float32, tf32, bfloat16 or float16",
     ):
         sb.load(path, format="openai", config=config, device="cpu", dtype="float64")
-    with pytest.raises(UsageError, match="no classifier was released beside vp-cifar10"):
+    with pytest.raises(UsageError, match="no classifier was released with vp-cifar10"):
         sb.load_classifier("vp-cifar10")
     with pytest.raises(InputError, match=r"none\.pt does not exist"):
         sb.load_classifier("none.pt")

@@ -163,7 +163,7 @@ def test_learned_variances_are_read(tmp_path):
     _, v = model.predict(noisy(), 500)
     wanted = asked(network, noisy(), torch.tensor([500]))[:, 3:]
     torch.testing.assert_close(v, wanted, rtol=1e-6, atol=1e-6)
-    with pytest.raises(InputError, match="6 channels for images of 3"):
+    with pytest.raises(InputError, match="6 channels for images with 3"):
         folder_entry(saved(tmp_path, network, scheduler("DDPM")))
 
 

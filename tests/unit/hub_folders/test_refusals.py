@@ -90,9 +90,9 @@ def test_weights_that_are_a_pickle(folder, suffix):
 def test_a_pickle_called_safetensors(folder):
     for data in (pickle.dumps(Bomb()), b"PK\x03\x04" + bytes(100)):
         (folder / WEIGHTS).write_bytes(data)
-        refused(folder, "no safetensors file")
+        refused(folder, "not a safetensors file")
     torch.save({"x": torch.ones(2)}, folder / WEIGHTS)
-    refused(folder, "no safetensors file", "zip archive")
+    refused(folder, "not a safetensors file", "zip archive")
 
 
 def test_weights_in_parts(folder):
@@ -114,7 +114,7 @@ def test_several_variants_and_no_plain_file(folder):
     ("name", "words", "said"),
     [
         (UNET, {"_class_name": "UNet2DConditionModel"}, "describes UNet2DConditionModel"),
-        (UNET, {"_class_name": ["my_module", "MyNet"]}, "only UNet2DModel"),
+        (UNET, {"_class_name": ["my_module", "MyNet"]}, "only diffusers' UNet2DModel"),
         (UNET, {"_class_name": None}, "names no class"),
         (UNET, {"auto_map": {"AutoModel": "net.Net"}}, "auto_map"),
         (UNET, {"layers_per_blok": 2}, "did you mean 'layers_per_block'"),
@@ -134,7 +134,7 @@ def test_several_variants_and_no_plain_file(folder):
         (UNET, {"class_embed_type": "timestep"}, "how many classes"),
         (UNET, {"time_embedding_type": "fourier"}, "ScoreSdeVeScheduler"),
         (UNET, {"time_embedding_type": "learned"}, "num_train_timesteps"),
-        (UNET, {"out_channels": 4}, "4 channels for images of 3"),
+        (UNET, {"out_channels": 4}, "4 channels for images with 3"),
         (UNET, {"act_fn": "os.system"}, "act_fn"),
         (LAW, {"_class_name": "DDPMSchedular"}, "did you mean 'DDPMScheduler'"),
         (LAW, {"_class_name": "CMStochasticIterativeScheduler"}, "all: "),
@@ -153,10 +153,10 @@ def test_several_variants_and_no_plain_file(folder):
         (LAW, {"trained_betas": [1e-9] * 1000}, "float32"),
         (LAW, {"variance_type": "learned"}, "variance_type learned"),
         (LAW, {"_class_name": "EulerDiscreteScheduler", "timestep_type": "continuous"}, "discrete"),
-        (INDEX, {"_class_name": ["pipeline", "Mine"]}, "code of the folder's own"),
-        (INDEX, {"unet": ["my_net", "UNet2DModel"]}, "its unet is no part of diffusers"),
+        (INDEX, {"_class_name": ["pipeline", "Mine"]}, "code in the folder"),
+        (INDEX, {"unet": ["my_net", "UNet2DModel"]}, "its unet is not part of diffusers"),
         (INDEX, {"vqvae": ["diffusers", "VQModel"]}, "a part 'vqvae'"),
-        (INDEX, {"unet": "../../etc"}, "its unet is no part of diffusers"),
+        (INDEX, {"unet": "../../etc"}, "its unet is not part of diffusers"),
     ],
 )
 def test_what_the_files_say(folder, name, words, said):
@@ -169,7 +169,7 @@ def test_what_the_files_say(folder, name, words, said):
     ("content", "said"),
     [
         (b"", "not JSON"),
-        (b"[]", "no JSON object"),
+        (b"[]", "not a JSON object"),
         (b"{" * 10_000, "not JSON"),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "nested too deeply"),
         (b'{"_class_name": "UNet2DModel", "_class_name": "UNet2DModel"}', "twice"),
@@ -200,7 +200,7 @@ def test_a_number_that_is_none(folder):
     text = (folder / UNET).read_text().replace('"norm_eps": 1e-05', '"norm_eps": NaN')
     assert "NaN" in text
     (folder / UNET).write_text(text)
-    refused(folder, "NaN is no JSON")
+    refused(folder, "NaN is not JSON")
 
 
 def altered(folder, change):

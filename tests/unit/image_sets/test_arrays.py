@@ -81,7 +81,7 @@ def test_a_layout_that_could_be_either_is_said(tmp_path):
         (np.zeros((0, 3, 8, 8), np.uint8), "no images that can be read"),
         (np.zeros((4, 3, 8, 0), np.uint8), "no images that can be read"),
         (np.array(7, np.uint8), "is needed"),
-        (np.zeros(4, [("a", "u1")]), "no plain array"),
+        (np.zeros(4, [("a", "u1")]), "not a plain array"),
         (np.array(["text"]), r"x\.astype|is needed"),
     ],
 )

@@ -43,7 +43,7 @@ def root(tmp_path):
 def test_what_is_left_behind_is_no_image(root, name):
     put(root / name, 99)
     assert values(root) == [0, 1, 2]
-    assert read(root).notes == ("left out, as no images of the set: 1 hidden",)
+    assert read(root).notes == ("ignored, not images of the set: 1 hidden",)
 
 
 def test_what_is_left_out_is_counted(root):
@@ -65,7 +65,7 @@ def test_links_are_followed_and_end(root, tmp_path):
     (root / "z").symlink_to("b")
     assert values(root) == [0, 1, 2, 4, 2]
     assert read(root).notes == (
-        "left out, as no images of the set: 2 link to a folder that is read already",
+        "ignored, not images of the set: 2 link to a folder that is read already",
     )
 
 
@@ -83,8 +83,8 @@ def test_a_link_to_the_set_itself(root, tmp_path):
         (lambda p: put(p / "c.txt"), r"c\.txt .*under the suffix \.txt"),
         (lambda p: (p / "x.png").symlink_to("nowhere"), r"x\.png .*a broken link"),
         (lambda p: (p / "n01").symlink_to("nowhere"), r"n01 .*a broken link"),
-        (lambda p: os.mkfifo(p / "x.jpg"), r"x\.jpg .*it is no file"),
-        (lambda p: (p / "x.png").symlink_to("/dev/zero"), r"x\.png .*it is no file"),
+        (lambda p: os.mkfifo(p / "x.jpg"), r"x\.jpg .*it is not a file"),
+        (lambda p: (p / "x.png").symlink_to("/dev/zero"), r"x\.png .*it is not a file"),
     ],
 )
 def test_what_must_not_be_left_out_is_refused(root, make, message):

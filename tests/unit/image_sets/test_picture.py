@@ -141,7 +141,7 @@ REFUSED = {
     "web page": (b"<!doctype html>", "web page"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
     "nothing": (b"", "empty"),
-    "text": (b"not an image", "no kind that is known"),
+    "text": (b"not an image", "an unknown kind"),
 }
 
 

@@ -59,7 +59,7 @@ def test_what_other_systems_pack(tmp_path):
     }  # fmt: skip
     path = pack(tmp_path / "d.zip", members)
     assert np.array_equal(content(path), IMAGES[:2].transpose(0, 3, 1, 2))
-    assert read(path).notes == ("left out, as no images of the set: 2 hidden, 1 .csv",)
+    assert read(path).notes == ("ignored, not images of the set: 2 hidden, 1 .csv",)
 
 
 def changed(data, old, new, times=1):
@@ -148,7 +148,7 @@ def test_members_that_overlap(tmp_path):
 
 
 def test_a_zip_without_images(tmp_path):
-    with pytest.raises(InputError, match=r"holds no images .*left out.*1 \.txt"):
+    with pytest.raises(InputError, match=r"holds no images .*ignored.*1 \.txt"):
         read(pack(tmp_path / "d.zip", {"a.txt": "text"}))
     with pytest.raises(InputError, match="holds no images"):
         read(pack(tmp_path / "d.zip", {}))

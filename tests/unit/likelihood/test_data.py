@@ -168,7 +168,7 @@ def test_labels_of_no_class(labels, told, tmp_path, refused):
 def test_labels_as_words(tmp_path, refused):
     path = npz(tmp_path)
     refused(lambda: read(path, classes=0, labels="data"), UsageError, "has no classes")
-    refused(lambda: read(path, labels="none"), UsageError, "answers with labels alone")
+    refused(lambda: read(path, labels="none"), UsageError, "needs labels")
     assert read(path, labels="none", optional=True).labels is None
     assert read(path, labels="data", optional=True).labels is not None
 

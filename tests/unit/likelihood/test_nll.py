@@ -166,7 +166,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(method, number, nll, tmp_path, m
 
     monkeypatch.setattr(measure, "values_of", stopped)
     code, _, err = nll(*words, "--out", "parts")
-    assert code == 128 + number and "goes on where it stopped" in err
+    assert code == 128 + number and "the same command resumes" in err
     # The block under way was kept, too.
     (folder,) = (tmp_path / "parts").glob("bpd-*")
     before = {path: path.read_bytes() for path in folder.glob("blocks/*.npz")}
@@ -241,7 +241,7 @@ def test_a_damaged_block_is_computed_anew(nll, tmp_path):
     for damaged in (b"", other.read_bytes()[:-1]):
         one.write_bytes(damaged)
         code, out, err = nll(*words, json_=False)
-        assert code == 0 and "is computed anew" in err, out
+        assert code == 0 and "is computed again" in err, out
         assert one.read_bytes() == whole
     assert nll(*words)[1] == before
 
@@ -283,15 +283,15 @@ def test_text_and_page(nll, tmp_path):
         assert word in out
     page = (tmp_path / "out").glob("*/nll.html").__next__().read_text()
     assert "Terms of the bound" in page and "Images by bits per dimension" in page
-    assert "not to be compared with bpd-ode" in page and "4 of 1000" in page
+    assert "do not compare it with bpd-ode" in page and "4 of 1000" in page
 
 
 REFUSED = [
-    (("--model", "digits-cld"), "model digits-cld has neither number"),
-    (("--model", "digits-bdm-exact"), "model digits-bdm-exact has neither number"),
+    (("--model", "digits-cld"), "model digits-cld supports neither"),
+    (("--model", "digits-bdm-exact"), "model digits-bdm-exact supports neither"),
     (("--model", "digits-vp", "--method", "bound"), "has no discrete steps"),
-    (("--model", "digits-vp", "--steps", "5"), "--steps is of the bound, not of the ode"),
-    (("--model", "digits-adm", "--rtol", "1e-3"), "drop it, or say --method ode"),
+    (("--model", "digits-vp", "--steps", "5"), "--steps is for --method bound, not for ode"),
+    (("--model", "digits-adm", "--rtol", "1e-3"), "leave it out, or use --method ode"),
     (("--model", "digits-adm", "--steps", "5", "--respacing", "5"), "not both"),
     (("--model", "digits-adm", "--respacing", "ddim1"), "no stride keeps 1"),
     (("--model", "digits-adm", "--steps", "1"), "--steps 1 is out of range"),
@@ -307,7 +307,7 @@ REFUSED = [
     (("--batch-size", "auto"), "give a number of images"),
     (("--model", "digits-exact,digits-vp"), "one model at a time"),
     (("--model", "digits-exakt"), "digits-exact"),
-    (("--model", "digits-adm", "--labels", "none"), "answers with labels alone"),
+    (("--model", "digits-adm", "--labels", "none"), "needs labels"),
     (("--model", "digits-vp", "--labels", "data"), "has no classes"),
     (("--device", "tpu"), "tpu"),
     (("--dtype", "float17"), "float17"),

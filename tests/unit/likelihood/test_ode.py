@@ -165,7 +165,7 @@ def test_every_embedded_model_has_gradients_or_is_refused(name):
         x = model.draw(2, 0)[0]
     labels = torch.tensor([1, 2])[: 2 if classes else 0] if classes else None
     if name in ("digits-cld", "digits-bdm", "digits-cld-exact", "digits-bdm-exact"):
-        with pytest.raises(UsageError, match=r"answers no D\(x; sigma\)"):
+        with pytest.raises(UsageError, match=r"has no D\(x; sigma\)"):
             ode_log_density(model, x, labels=labels)
         return
     bound = Bound(model, labels, 2)
@@ -311,4 +311,4 @@ def test_score_sde_needs_its_own_levels(refused):
     model.sigma_min = 0.1
     call = lambda: score_sde_bits_per_dim(model, model.draw(2))  # noqa: E731
     refused(call, UsageError, "process vp has noise levels from 0.001", "from 0.1 to")
-    refused(lambda: score_sde_bits(1.0, 4, data_range=(1, 1)), UsageError, "is no range")
+    refused(lambda: score_sde_bits(1.0, 4, data_range=(1, 1)), UsageError, "is not a range")

@@ -41,7 +41,7 @@ def test_the_sizes(count, first):
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, 15), (1, 15), (2, 15), (100, 1), (100, 0)])
 def test_too_few_for_a_line(count, sizes):
-    with pytest.raises(ValueError, match="give no line"):
+    with pytest.raises(ValueError, match="are too few for a line"):
         fid_infinity(draw(50, 3, 0), draw(count, 3, 1), sizes=sizes)
 
 

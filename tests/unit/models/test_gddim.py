@@ -167,7 +167,7 @@ def without(config, key):
     [
         (without(CLD, "process"), InputError, "config lacks process"),
         (without(CLD, "model_config"), InputError, "config lacks model_config"),
-        ({**CLD, "model_config": 3}, InputError, "model_config is no table"),
+        ({**CLD, "model_config": 3}, InputError, "model_config is not a table"),
         ({**CLD, "process": "cdl"}, UsageError, "unknown process 'cdl'; did you mean 'cld'"),
         ({**BDM, "process": "cld"}, InputError, "in_channels is 3; on cld it must be a multiple"),
         ({**BDM, "sigma_blur_max": -1}, UsageError, "sigma_blur_max=-1 must be"),

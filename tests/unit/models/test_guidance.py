@@ -409,7 +409,7 @@ def test_a_guide_is_not_asked_above_its_noise_levels(sampler):
 
     steps = {} if sampler == "rk45" else {"steps": 6}
     reason = (
-        r"guiding network knows noise levels up to 20 and guides at \d+.*guidance_interval 0/20"
+        r"guiding network has noise levels up to 20 and cannot guide at \d+.*guidance_interval 0/20"
     )
     with pytest.raises(UsageError, match=reason):
         sb.sample(conditional(), sampler, **steps, **words(guiding_model=Low()))
@@ -488,8 +488,8 @@ def test_the_answer_of_a_model_without_guidance_asks_nobody_else():
 REFUSED = [
     ({"guidance": "cgf"}, "unknown guidance 'cgf'; did you mean 'cfg'"),
     ({"guidance": 3}, "unknown guidance 'int 3'"),
-    ({"guidance": None}, "guidance_scale is for guidance cfg, auto, classifier"),
-    ({"guidance": "none"}, "guidance_scale is for guidance cfg, auto, classifier"),
+    ({"guidance": None}, "guidance_scale needs guidance cfg, auto, classifier"),
+    ({"guidance": "none"}, "guidance_scale needs guidance cfg, auto, classifier"),
     ({"guidance_scale": None}, "guidance cfg needs guidance_scale"),
     ({"guidance_scale": float("nan")}, "guidance_scale=nan must be a number"),
     ({"guidance_scale": float("inf")}, "guidance_scale=inf must be a number"),
@@ -502,17 +502,20 @@ REFUSED = [
     ({"guidance_interval": (float("nan"), 2)}, "must be two noise levels"),
     (
         {"guiding_model": "digits-exact"},
-        "guiding_model str 'digits-exact' is no model; load it with sb.load",
+        "guiding_model str 'digits-exact' is not a model; load it with sb.load",
     ),
     ({"guidance": "auto"}, "guidance auto needs a weaker guiding_model"),
-    ({"guidance": "auto", "guiding_model": Unconditional()}, "is unconditional; for guidance cfg"),
+    (
+        {"guidance": "auto", "guiding_model": Unconditional()},
+        "is unconditional; it can be used for guidance cfg",
+    ),
     ({"classifier": classifier(None)}, "guidance cfg takes no classifier"),
     ({"guidance": "classifier"}, "guidance classifier needs a classifier"),
     (
         {"guidance": "classifier", "classifier": classifier(None), "guiding_model": conditional()},
         "takes no guiding_model",
     ),
-    ({"guidance": "classifier", "classifier": classifier(None)}, "says nothing of the steps"),
+    ({"guidance": "classifier", "classifier": classifier(None)}, "does not state which steps"),
     (
         {"guiding_model": ExactLinearModel(IMAGES, None, 0.3, sb.process("vp"))},
         "predicts the noise of process vp; to guide the model it must be",
@@ -536,7 +539,7 @@ def test_models_that_cannot_be_guided():
         (on_steps(conditional()), "ddim", {}, "needs an unconditional guiding_model"),
         (
             on_steps(conditional()), "ddim-reverse", {"guiding_model": Unconditional()},
-            "follows no guidance: it encodes",
+            "does not support guidance: it encodes",
         ),
     ]  # fmt: skip
     for model, sampler, more, reason in cases:

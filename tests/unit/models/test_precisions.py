@@ -209,7 +209,7 @@ def test_a_plan_compiles_what_can_be(name, refused):
 def test_tf32_is_for_cuda(device, refused, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     words = {"model": "digits-vp", "dtype": "tf32", "device": device}
-    refused(lambda: conditions(**words), UsageError, "dtype tf32 is for CUDA", "take float32")
+    refused(lambda: conditions(**words), UsageError, "dtype tf32 is for CUDA", "use float32")
     refused(lambda: sb.load(words["model"], device=device, dtype="tf32"), UsageError, "tf32")
 
 
@@ -257,7 +257,7 @@ def test_a_loaded_model_in_memory_says_what_it_runs_in():
     assert (found["dtype"], found["memory_format"]) == ("bfloat16", "channels_last")
     with pytest.raises(UsageError, match="computes in bfloat16, not in float32"):
         conditions(model=model, dtype="float32")
-    with pytest.raises(UsageError, match="is in memory as it is; compile its network"):
+    with pytest.raises(UsageError, match="is in memory and used as it is; compile its network"):
         conditions(model=model, compile=True)
 
 
@@ -367,7 +367,7 @@ def test_every_shape_is_one_graph_however_many():
 def test_without_a_compiler(monkeypatch, refused):
     monkeypatch.setenv("CXX", "no-such-compiler")
     load = lambda: sb.load("digits-edm", device="cpu", compile=True)  # noqa: E731
-    refused(load, EnvironmentError_, "needs a C++ compiler", "no-such-compiler is not there")
+    refused(load, EnvironmentError_, "needs a C++ compiler", "no-such-compiler was not found")
 
 
 def test_a_sweep_without_a_compiler_writes_nothing(monkeypatch, tmp_path, capsys, refused):

@@ -74,7 +74,7 @@ def test_a_function_is_fed_in_what_it_takes():
 def test_training_mode_is_told_and_left():
     for form in (lambda net: net, lambda net: net.forward, lambda net: lambda x, t: net(x, t)):
         net = Net().train()
-        with pytest.warns(UserWarning, match="in training mode.*switched to evaluation") as told:
+        with pytest.warns(UserWarning, match="in training mode.*switched to eval mode") as told:
             model = sb.wrap(form(net), **WORDS)
         assert len(told) == 1 and "\n" not in str(told[0].message)
         assert told[0].filename == __file__
@@ -116,7 +116,7 @@ class Counting:
         (Active().eval(), "the network Active draws from torch's global generator"),
         (by_numpy, "the network by_numpy draws from numpy's global generator"),
         (by_python, "draws from Python's global generator"),
-        (Counting(), "the network Counting answers one question differently from call to call"),
+        (Counting(), "the network Counting gives different outputs for the same input"),
     ],
     ids=["torch", "numpy", "python", "state"],
 )
@@ -141,7 +141,7 @@ def test_one_that_writes_on_its_input_is_right_all_the_same(law):
     predicts = {"D": "D", "flow": "flow"}.get(law, "eps")
     where = {"table": {}, "D": {"alpha_bar": None}}.get(law, {"alpha_bar": None, "process": law})
     words = {"predicts": predicts, **where}
-    with pytest.warns(UserWarning, match="the network dirty writes on its input"):
+    with pytest.warns(UserWarning, match="the network dirty modifies its input"):
         model = sb.wrap(dirty, **{**WORDS, **words})
     right = quiet(clean, **words)
     if law == "cld":
@@ -207,17 +207,17 @@ def net(x, t):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"predicts": None}, "say what the network predicts"),
-        ({"family": "edm"}, "family='edm' says what the network is; drop predicts, alpha_bar"),
-        ({"config": {}}, "config goes with family"),
+        ({"predicts": None}, "state what the network predicts"),
+        ({"family": "edm"}, "family='edm' defines the network; leave out predicts, alpha_bar"),
+        ({"config": {}}, "config is for family"),
         ({"predicts": "epsilon"}, "unknown prediction 'epsilon'"),
         ({"predicts": "d"}, "unknown prediction 'd'"),
         ({"alpha_bar": None}, "predicts='eps' needs the process"),
-        ({"process": "vp"}, "process and alpha_bar say the same"),
-        ({"betas": TABLE}, "alpha_bar and betas say the same"),
+        ({"process": "vp"}, "process and alpha_bar mean the same"),
+        ({"betas": TABLE}, "alpha_bar and betas mean the same"),
         ({"alpha_bar": None, "process": "vpp"}, "unknown process 'vpp'; did you mean 'vp'"),
         ({"alpha_bar": None, "process": 3}, "process is int 3"),
-        ({"beta_min": 0.1}, "with a table drop beta_min"),
+        ({"beta_min": 0.1}, "with a table leave out beta_min"),
         ({"alpha_bar": None, "process": "vp", "beta_max": 3}, "unknown constant of process vp"),
         ({"alpha_bar": None, "process": "discrete", "steps_": 3}, "unknown constant of process"),
         (
@@ -247,10 +247,13 @@ def net(x, t):
         ({"alpha_bar": [[0.9, 0.8], [0.7, 0.6]]}, "alpha_bar must be one list of numbers"),
         ({"alpha_bar": None, "betas": [0.02, 0.01]}, "betas fall from 0.02 to 0.01; .*reverse it"),
         ({"alpha_bar": None, "betas": [0.01, 1.0]}, "entry 1 of betas is 1"),
-        ({"time": "t"}, "time='t' is nothing of a table; say 'index'"),
+        ({"time": "t"}, "time='t' does not exist for a table; use 'index'"),
         ({"time": "idx"}, "unknown time 'idx'"),
-        ({"alpha_bar": None, "process": "ve", "time": "index"}, "nothing of process ve; say 't'"),
-        ({"alpha_bar": None, "process": "cld", "time": "sigma"}, "nothing of process cld"),
+        (
+            {"alpha_bar": None, "process": "ve", "time": "index"},
+            "does not exist for process ve; use 't'",
+        ),
+        ({"alpha_bar": None, "process": "cld", "time": "sigma"}, "does not exist for process cld"),
         ({"alpha_bar": None, "predicts": "D", "time": "t"}, "a denoiser without a process"),
         ({"time": lambda j: j[:3]}, "function of time returned .3. int64 for 50 indices"),
         ({"time": lambda j: 1.0}, "function of time returned .. float64"),
@@ -297,5 +300,5 @@ def test_a_steep_table_is_itself_again():
 
 
 def test_what_cannot_be_called_is_no_network():
-    with pytest.raises(UsageError, match="a dict of 0 is no network"):
+    with pytest.raises(UsageError, match="a dict of 0 is not a network"):
         sb.wrap({}, **WORDS)

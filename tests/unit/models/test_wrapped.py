@@ -274,8 +274,8 @@ def test_other_linear_processes(law):
     assert torch.equal(first, second)
     for other, reason in (
         ({"predicts": "x0"}, "a network of process"),
-        ({"data_range": (0, 1)}, "drop data_range"),
-        ({"time": "sigma"}, "say 't' or a function"),
+        ({"data_range": (0, 1)}, "leave out data_range"),
+        ({"time": "sigma"}, "use 't' or a function"),
     ):
         with pytest.raises(UsageError, match=reason):
             sb.wrap(network, **{**words, **other})

@@ -99,11 +99,11 @@ def test_edm2(tmp_path, gaussian):
 PICKLES = {
     "fid of 4 features": ({"num_images": 9, "fid": {"mu": np.ones(4), "sigma": np.eye(4)}}, "2048"),
     "no count": ({"fid": {}}, "no num_images"),
-    "count": ({"num_images": 1, "fid": {}}, "no number of images"),
+    "count": ({"num_images": 1, "fid": {}}, "not a number of images"),
     "flag": ({"num_images": True, "fid": {}}, "no num_images"),
     "list": ([1], "no num_images"),
     "one array": ({"num_images": 9, "fid": {"mu": np.ones(4)}}, "not mu and sigma"),
-    "numbers": ({"num_images": 9, "fid": {"mu": [1.0], "sigma": [[1.0]]}}, "are no arrays"),
+    "numbers": ({"num_images": 9, "fid": {"mu": [1.0], "sigma": [[1.0]]}}, "are not arrays"),
     "shapes": ({"num_images": 9, "fid": {"mu": np.ones(4), "sigma": np.eye(3)}}, "[D, D]"),
     "matrix": ({"num_images": 9, "fid": {"mu": np.eye(4), "sigma": np.eye(4)}}, "[D, D]"),
     "integers": ({"num_images": 9, "fid": {"mu": np.arange(4), "sigma": np.eye(4)}}, "type i8"),
@@ -177,8 +177,8 @@ ARRAYS = {
     "no covariance": ({"mu": WIDE}, "sigma"),
     "another covariance": ({"mu": WIDE, "sigma": np.eye(3)}, "sigma of"),
     "not finite": ({"mu": WIDE + np.nan, "sigma": COV}, "not all finite"),
-    "not symmetric": ({"mu": WIDE, "sigma": np.triu(COV + 1)}, "is no covariance"),
-    "negative": ({"mu": WIDE, "sigma": -COV}, "is no covariance"),
+    "not symmetric": ({"mu": WIDE, "sigma": np.triu(COV + 1)}, "is not a covariance"),
+    "negative": ({"mu": WIDE, "sigma": -COV}, "is not a covariance"),
     "whole numbers": ({"mu": WIDE.astype(int), "sigma": COV}, "int64, not floating-point"),
     "one activation": ({"pool_3": np.zeros((1, 2048))}, "pool_3 is"),
     "narrow activations": ({"pool_3": np.zeros((9, 64))}, "mu has 2048 numbers"),
@@ -188,7 +188,7 @@ ARRAYS = {
     "deviations": ({"mean": WIDE, "cov": WIDE + 1}, "cov of"),
     "labels too": ({"x": WIDE, "y": WIDE}, "holds x, y"),
     "large": ({"mu": WIDE + 1e200, "sigma": COV}, "not all finite"),
-    "structures": ({"mu": np.zeros(2048, [("a", "f8")]), "sigma": WIDE}, "no plain array"),
+    "structures": ({"mu": np.zeros(2048, [("a", "f8")]), "sigma": WIDE}, "not a plain array"),
     "empty": ({"mu": np.zeros(0), "sigma": np.zeros((0, 0))}, "mu has 2048 numbers"),
     "objects": ({"mu": np.array([object()]), "sigma": COV}, "allow_pickle"),
 }
@@ -299,6 +299,6 @@ def test_statistics_beside_images_are_told_where_the_images_are_taken(tmp_path, 
     assert read_images(path).notes == ()
     words = ["reference", "make", "--images", path, "--extractor", "pixels", "--out", out]
     assert main([str(word) for word in words]) == 0
-    assert f"{path} holds statistics too" in capsys.readouterr().err
+    assert f"{path} also holds statistics" in capsys.readouterr().err
     np.savez(path, arr_0=images)
     assert beside_images(path) == beside_images(tmp_path) == ()

@@ -46,8 +46,8 @@ def test_another_point_of_the_curve_is_not_compared(rows, column):
         ("dtype", "float16", "dtype float64 -> float16"),
         ("reference", "mine@12345678", "reference digits-kde@57ac2d93 -> mine@12345678"),
         ("guidance", "cfg 2", "guidance none -> cfg 2"),
-        ("seed", 7, "seed 0 -> 7; --tolerance 3sigma compares other seeds"),
-        ("repeats", 3, "repeats 1 -> 3; --tolerance 3sigma"),
+        ("seed", 7, "seed 0 -> 7; use --tolerance 3sigma to compare other seeds"),
+        ("repeats", 3, "repeats 1 -> 3; use --tolerance 3sigma"),
     ],
 )
 def test_a_point_under_other_conditions_is_named(rows, column, value, note):
@@ -189,7 +189,7 @@ class TestParts:
     def test_a_metric_twice_is_refused(self, rows):
         good = [*changed(rows, **{"fd-digits": 6.0}), rows[0]]
         for current, baseline in ((good, rows), (rows, good), (good[::-1], rows)):
-            with pytest.raises(InputError, match="fd-digits of digits-exact is there twice"):
+            with pytest.raises(InputError, match="fd-digits of digits-exact occurs twice"):
                 judged(current, baseline)
 
 
@@ -205,7 +205,7 @@ def test_the_platform_that_nobody_knows_is_said(rows, table):
 
     assert said(table(rows), table(rows)) == ""
     assert said(table(rows), Table(rows)) == (
-        "platform of baseline unknown: held to 1e-06, as on one platform"
+        "platform of baseline unknown: using 1e-06, as for one platform"
     )
     assert said(Table(rows), Table(rows)).startswith("platform of baseline and results unknown")
     assert compare(table(rows), Table(rows), Gate(parse(["2%"], ["fd-digits"]))).unknown == ""

@@ -88,7 +88,7 @@ class TestWithoutOrigins:
         assert {row["reference"] for row in load_rows(bare).rows} == {""}
         for found, mend in ((judged(now, bare), "--update"), (judged(bare, now), "results folder")):
             assert [status for status, _ in found] == ["conditions differ"] * 3
-            assert found[0][1].startswith(f"other cells, and nothing beside {bare} says what")
+            assert found[0][1].startswith(f"the cells differ, and {bare} has no .provenance")
             assert mend in found[0][1]
 
     def test_a_part_of_it_has_one_reference_as_far_as_is_known(self, bare, rows, tmp_path):
@@ -104,7 +104,7 @@ class TestWithoutOrigins:
     def test_other_seeds_are_said_alone(self, bare, now, rows, tmp_path):
         seeds = put(tmp_path / "s.csv", [{**row, "seed": 7} for row in rows], CONDITIONS, 2)
         (_, note), *_ = judged(seeds, bare)
-        assert note.startswith("seed 0 -> 7; --tolerance 3sigma")
+        assert note.startswith("seed 0 -> 7; use --tolerance 3sigma")
 
     def test_an_update_of_a_part_replaces_its_points(self, bare, rows, tmp_path):
         part = put(tmp_path / "part.csv", rows[1:2], CONDITIONS, 2)

@@ -99,7 +99,7 @@ class TestColumns:
 
     @pytest.mark.parametrize("name", ["fd-digits", "fd-digits_stderr", "seed", "cell"])
     def test_one_twice_is_refused(self, table, put, name):
-        assert f"line 1: column '{name}' is there twice" in refused(put(self.more(table, name)))
+        assert f"line 1: column '{name}' occurs twice" in refused(put(self.more(table, name)))
 
     def test_one_without_a_name(self, table, put):
         assert "a column has no name" in refused(put(self.more(table, "")))
@@ -154,14 +154,14 @@ def beside(**changes):
         (beside(platform="there"), "platform 'there' is not among platforms"),
         (beside(hardware=3), "hardware is not a text"),
         (beside(cells="abc"), "cells is not a list"),
-        (beside(cells=["abc"]), "cell 'abc' is no hash"),
-        (beside(cells=[1]), "cell 1 is no hash"),
-        (beside(cells=[HASH, HASH]), "is there twice"),
+        (beside(cells=["abc"]), "cell 'abc' is not a hash"),
+        (beside(cells=[1]), "cell 1 is not a hash"),
+        (beside(cells=[HASH, HASH]), "occurs twice"),
         (beside(conditions=[]), "conditions is not an object"),
-        (json.dumps({"platforms": ["here"], "origins": [CELL, CELL]}), "is there twice"),
+        (json.dumps({"platforms": ["here"], "origins": [CELL, CELL]}), "occurs twice"),
         (json.dumps({"platforms": ["here", 3]}), "platforms are not all names"),
-        ('{"platforms": ["here"], "platforms": ["there"]}', "a key is there twice"),
-        ('{"platforms": ["here"], "origins": NaN}', "NaN is no JSON"),
+        ('{"platforms": ["here"], "platforms": ["there"]}', "a key occurs twice"),
+        ('{"platforms": ["here"], "origins": NaN}', "NaN is not JSON"),
         ("[" * 100_000, "nested too deeply"),
         (beside(conditions={"a": json.loads("[" * 50 + "]" * 50)}), "nested too deeply"),
         (beside(platform="\n::error::x"), "not among platforms"),

@@ -175,7 +175,7 @@ def test_without_origins_nothing_of_other_seeds_is_compared(side):
     bare = Table(side(0).rows, source="old.csv")
     verdicts = judged(side(500), bare).verdicts
     assert [v.status for v in verdicts] == ["conditions differ"] * 4
-    assert "nothing beside old.csv says what differs" in verdicts[0].note
+    assert "old.csv has no .provenance.json" in verdicts[0].note
 
 
 def test_evaluations_are_compared_exactly(side):

@@ -177,8 +177,8 @@ def test_rows_without_nfe_alone_are_a_table_without_series():
 def test_the_page_counts_what_it_shows_and_says_what_chose_it():
     page = page_of(ROWS[:8])
     assert "8 values of 8 checkpoints, collected from 1 published source, with" in page
-    assert "A part of the atlas" not in page and "Printed and re-measured" not in page
-    assert "chosen by --max-nfe 8." in page_of(ROWS[:8], only="--max-nfe 8")
+    assert "Selection: " not in page and "Printed and re-measured" not in page
+    assert "Selection: --max-nfe 8." in page_of(ROWS[:8], only="--max-nfe 8")
 
 
 def test_calls_one_after_another_are_drawn_at_their_evaluations(chart):

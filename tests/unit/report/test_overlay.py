@@ -260,7 +260,7 @@ def test_published_values_can_be_switched_off_and_are_explained():
     chart = chart_of(run, "", overlay(run, {"vp-cifar10": BASELINE}))
     (facet,) = [f for f in chart.facets if f.key == "published"]
     assert facet.start == ("published",)
-    assert "hollow where one differs" in chart.figures[0].caption
+    assert "hollow if one differs" in chart.figures[0].caption
     alone = chart_of(run, "")
     assert "hollow" not in alone.figures[0].caption
     assert "published" not in [f.key for f in alone.facets]

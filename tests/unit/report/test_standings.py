@@ -46,7 +46,12 @@ def test_a_line_per_budget_with_the_best_its_value_and_its_ties(view):
         "model: toy-model, metric: fd-toy (lower is better), protocol: toy, N: 500, "
         "reference: toy-reference@cdcdcdcd"
     ]
-    assert [name.strip() for name in names if name] == ["asked", "best", "value", "tied with it"]
+    assert [name.strip() for name in names if name] == [
+        "NFE budget",
+        "best",
+        "value",
+        "tied with it",
+    ]
     found = [[part.strip() for part in line if part] for line in lines]
     same = "edm S_churn=0 (computed as heun), rho=7 at NFE 9"
     assert found == [["10", "heun, rho=7 at NFE 9", "1.00 ± 0.10", same]]
@@ -56,7 +61,7 @@ def test_what_is_not_shared_by_all_is_said_in_columns(view):
     other = [row | {"model": "other", "protocol": "b", "num_samples": 9} for row in view.rows]
     _, said, names, _, *lines = below(replace(view, rows=view.rows + other))
     heads = [name.strip() for name in names if name.strip()]
-    assert heads == ["model", "protocol", "N", "asked", "best", "value", "tied with it"]
+    assert heads == ["model", "protocol", "N", "NFE budget", "best", "value", "tied with it"]
     assert said[0].startswith("metric: fd-toy") and "protocol" not in said[0]
     assert [line[0].strip() for line in lines] == ["toy-model", "other"]
 

@@ -103,10 +103,10 @@ def test_the_page_says_what_it_holds_and_links_the_rest(tmp_path, monkeypatch):
         sheets[cell] = saved(tmp_path / "cells" / f"{cell}.png", samples((32, 32, 3)))
     view = View("toy", rows, {}, sheets)
     text = render_html(view, folder=tmp_path)
-    assert "The first 64 samples of each cell:" in text and "whole sheet" not in text
+    assert "The first 64 samples of each cell." in text and "whole sheet" not in text
     for budget, said in (
-        (150_000, "The first 16 of 64 samples of each cell:"),
-        (20_000, "The first 4 of 64 samples of each cell, scaled to 16 × 16 pixels:"),
+        (150_000, "The first 16 of 64 samples of each cell."),
+        (20_000, "The first 4 of 64 samples of each cell, scaled to 16 × 16 pixels."),
     ):
         monkeypatch.setattr(thumbnails, "BUDGET", budget)
         text = render_html(view, folder=tmp_path)

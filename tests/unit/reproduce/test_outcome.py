@@ -62,7 +62,7 @@ def test_a_smaller_n_is_said_and_never_called_a_reproduction(tmp_path, capsys):
     words = ["--num-samples", "12", "--out", str(tmp_path / "out"), "--quiet"]
     assert main(["reproduce", QUICK, *words]) == 0
     out = capsys.readouterr().out
-    assert "another N: no reproduction" in out
+    assert "another N: not a reproduction" in out
     assert "ours 12, theirs 1,797" in out
     # Of the run's own caveats none is lost.
     assert "the value means little" in out

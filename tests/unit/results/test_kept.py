@@ -48,7 +48,9 @@ def test_a_changed_byte_is_found_when_it_is_used(kept, level):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(Damaged, match=f"{path.name} is damaged .*; delete it; its cell is sampled"):
+    with pytest.raises(
+        Damaged, match=f"{path.name} is damaged .*; delete it and its cell is sampled"
+    ):
         read(kept, level)
 
 

@@ -110,7 +110,9 @@ class TestFolder:
 
     def test_an_older_schema_is_read_elsewhere(self, store):
         (store.out / "samplebench.json").write_text('{"schema": 1}')
-        with pytest.raises(InputError, match="by an older samplebench: report and check read it"):
+        with pytest.raises(
+            InputError, match="by an older samplebench: report and check can read it"
+        ):
             Store(store.out, create=True)
 
     @pytest.mark.parametrize("text", ["", "{", "[]", "\x00", '{"schema": true}', '{"schema": 2.0}'])
@@ -149,7 +151,7 @@ class TestCells:
             (json.dumps({**record(AB), "schema": True}), "schema True, this samplebench reads 2"),
             ("{}", "schema empty, this samplebench reads 2"),
             (json.dumps(record(AB)), "it has no checksum"),
-            (json.dumps({**record(AB), "checksum": "0" * 64}), "its checksum is that of another"),
+            (json.dumps({**record(AB), "checksum": "0" * 64}), "its checksum does not match"),
         ],
     )
     def test_a_damaged_one_is_named(self, store, text, reason):
@@ -186,7 +188,7 @@ class TestCells:
         store.write_cell(record(AB), SHEET)
         path = store.out / "cells" / f"{AB}.json"
         path.write_text(path.read_text().replace('"nfe": 9', '"nfe": 8'))
-        with pytest.raises(Damaged, match="its checksum is that of another content"):
+        with pytest.raises(Damaged, match="its checksum does not match its content"):
             store.cell(AB)
 
     def test_laid_out_otherwise_it_is_the_same(self, store):
@@ -264,7 +266,7 @@ class TestScores:
         store.write_score(score())
         path = store.out / "scores" / f"{SCORE}.json"
         path.write_text(path.read_text().replace('"value": 1.5', f'"value": {number}'))
-        with pytest.raises(Damaged, match="its checksum is that of another content"):
+        with pytest.raises(Damaged, match="its checksum does not match its content"):
             store.score(SCORE)
 
     @pytest.mark.parametrize(
@@ -371,15 +373,15 @@ class TestSettingAside:
     @pytest.mark.parametrize(
         ("name", "reason", "then"),
         [
-            (f"cells/{AB}.json", "not JSON", "its cell is computed anew by its sweep"),
-            (f"cells/{AB}.png", "not a whole PNG", "the page leaves it out"),
-            (f"scores/{SCORE}.json", "not JSON", "it is computed anew"),
+            (f"cells/{AB}.json", "not JSON", "its cell is computed again by its sweep"),
+            (f"cells/{AB}.png", "not a whole PNG", "the page omits it"),
+            (f"scores/{SCORE}.json", "not JSON", "it is computed again"),
             (
                 f"cells/{AB}.moments-00000000.npz",
                 "File is not a zip file",
-                "its cell is sampled again where it is needed",
+                "its cell is sampled again if needed",
             ),
-            (f"cells/{CD}.partial.npz", "File is not a zip file", "its cell starts anew"),
+            (f"cells/{CD}.partial.npz", "File is not a zip file", "its cell starts again"),
         ],
     )
     @pytest.mark.parametrize("aside", [0, 1, 2], ids="{} before".format)
@@ -450,7 +452,7 @@ class TestSettingAside:
         """Else it would read as an empty one."""
         (store.out / name).rmdir()
         (store.out / name).write_text("x")
-        with pytest.raises(InputError, match=f"{name} is a file in the place of a folder; move"):
+        with pytest.raises(InputError, match=f"{name} is a file where a folder is needed; move"):
             Store(store.out, create=create)
 
     @pytest.mark.parametrize("name", ["results.csv", "report.html"])
@@ -488,7 +490,7 @@ class TestGone:
             if then == "a folder":
                 gone.mkdir()
             before = sorted(store.out.parent.rglob("*"))
-            told = f"^{gone} was removed, renamed or replaced during the run, and its results are"
+            told = f"^{gone} was removed, renamed or replaced during the run, so its results are"
             for write in (w for n, each in writes.items() if name in (".", n) for w in each):
                 with pytest.raises(EnvironmentError_, match=told):
                     write()

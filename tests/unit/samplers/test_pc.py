@@ -115,7 +115,7 @@ def test_a_plan_says_what_a_block_decides():
     words = {"model": "digits-exact", "nfe": 50, "num_samples": 64}
     plan = make(Request.of(sampler=["pc", "pc-batch"], **words))
     (note,) = (note for note in plan.notes if "--batch-size" in note)
-    assert note.startswith("pc-batch: a sample depends on its block of 64")
+    assert note.startswith("pc-batch: samples depend on their block of 64")
 
 
 def test_a_budget_that_is_too_small_leaves_out_a_point():

@@ -138,7 +138,7 @@ def test_parameters_without_effect_are_one_algorithm():
         ({"intervals": "4:1:0.5:90"}, "4:1:0.5:90.0 is not within the levels, 80 to 0.002"),
         ({"intervals": "4:1:1e-4:1"}, "is not within the levels"),
         ({"intervals": "4:1:0.999:1"}, "starts at the level nearest to its t_min, which is"),
-        ({"intervals": "4:1:1:1.4/4:1:1.5:9"}, "start at the same of 8 levels; take more steps"),
+        ({"intervals": "4:1:1:1.4/4:1:1.5:9"}, "start at the same of 8 levels; use more steps"),
         ({"intervals": "1:1:1:2"}, "restart.intervals=1:1:1:2: write N_R:K:t_min:t_max"),
         ({"intervals": "3:1.5:1:2"}, "restart.intervals=3:1.5:1:2: write"),
         ({"intervals": "3:-1:1:2"}, "restart.intervals=3:-1:1:2: write"),

@@ -113,7 +113,7 @@ class Rough(Model):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "more"), [(torch.float64, "$"), (torch.float32, ", or take a state in float64$")]
+    ("dtype", "more"), [(torch.float64, "$"), (torch.float32, ", or use a float64 state$")]
 )
 def test_too_many_steps_end_in_a_line(monkeypatch, dtype, more):
     monkeypatch.setattr("samplebench.samplers.dormand_prince._MOST_STEPS", 50)

@@ -177,7 +177,7 @@ class TestFast:
             ({"order": 4}, "dpm-solver-fast.order=4: whole numbers from 1 to 3"),
             ({"order": 2.5}, "dpm-solver-fast.order=2.5: whole numbers from 1 to 3"),
             ({"predicts": "v"}, "unknown predicts 'v'; known: eps, x0"),
-            ({"rho": 3}, "sets its own noise levels; drop rho"),
+            ({"rho": 3}, "sets its own noise levels; leave out rho"),
         ],
     )
     def test_refused(self, model, words, message):

@@ -256,12 +256,12 @@ def test_what_a_sampler_does_not_use_is_not_in_its_card(mixture, latents):
 @pytest.mark.parametrize(
     ("sampler", "words", "why"),
     [
-        (clipped, {}, "its steps are not linear in the model's answers"),
-        (normed, {}, "its steps are not linear in the model's answers"),
+        (clipped, {}, "its steps are not linear in the model's outputs"),
+        (normed, {}, "its steps are not linear in the model's outputs"),
         (quietly_noisy, {}, "it draws noise"),
-        (from_torch, {}, "its steps are not linear in the model's answers"),
-        (takes_nothing, {}, "its result takes nothing from the model"),
-        (from_nothing, {}, "it asks about 0, which is made of nothing"),
+        (from_torch, {}, "its steps are not linear in the model's outputs"),
+        (takes_nothing, {}, "its result does not depend on the model"),
+        (from_nothing, {}, "it evaluates the model at a zero state"),
         ("euler", {"thresholding": True}, "thresholding is not linear"),
         ("edm", {"S_churn": 10}, "it draws noise unless edm.S_churn=0"),
         ("ddim", {"eta": 0.5}, "it draws noise unless ddim.eta=0"),
@@ -270,7 +270,7 @@ def test_what_a_sampler_does_not_use_is_not_in_its_card(mixture, latents):
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_what_is_no_card_is_told_in_a_line(sampler, words, why):
-    with pytest.raises(UsageError, match="is no solver card") as refused:
+    with pytest.raises(UsageError, match="cannot be written as a solver card") as refused:
         as_card(prepare(None, sampler, steps=6, params=words), None)
     said = str(refused.value)
     assert why in said and "\n" not in said and "dpmpp-2m" in said

@@ -95,7 +95,7 @@ def test_a_timeline_of_others_that_asks_by_itself_is_refused(digits):
         blind_euler
     )
     try:
-        with pytest.raises(UsageError, match="follows no guidance: its timeline blind asks"):
+        with pytest.raises(UsageError, match="does not support guidance: its timeline blind eval"):
             sb.sample(digits, "blind-euler", steps=4, latents=LATENTS, labels=LABELS, **CFG)
         sb.sample(digits, "blind-euler", steps=4, latents=LATENTS, labels=LABELS)
     finally:

@@ -210,16 +210,16 @@ class TestWordsThatDoNotApply:
             ({"rho": 7, "discretization": "logsnr"}, "rho=7: discretization logsnr has no rho"),
             ({"rho": 3, "discretization": "vp"}, "discretization vp has no rho"),
             ({"rho": 3, "discretization": _without_rho}, "discretization _without_rho has no rho"),
-            ({"rho": 7, "discretization": [5, 1]}, "explicit noise levels are the whole grid; d"),
-            ({"sigma_max": 5, "discretization": [5, 1]}, "whole grid; drop sigma_max"),
-            ({"sigma_min": 1, "rho": 7, "discretization": [5, 1]}, "drop rho, sigma_min"),
+            ({"rho": 7, "discretization": [5, 1]}, "explicit noise levels are the whole grid; l"),
+            ({"sigma_max": 5, "discretization": [5, 1]}, "whole grid; leave out sigma_max"),
+            ({"sigma_min": 1, "rho": 7, "discretization": [5, 1]}, "leave out rho, sigma_min"),
             ({"respacing": "5"}, "respacing is for a discrete model's own steps"),
             ({"respacing": ""}, "respacing is for a discrete model's own steps"),
-            ({"guidance": lambda x, t, y: x}, "sampler euler follows no guidance here"),
+            ({"guidance": lambda x, t, y: x}, "sampler euler does not support this guidance"),
             ({"noise": 3}, "noise=3 is neither a kind of noise nor a function"),
-            ({"sampler": "gddim", "rho": 7}, "steps in its process's own time; drop rho"),
-            ({"sampler": "gddim", "discretization": "edm"}, "drop discretization"),
-            ({"sampler": "gddim", "sigma_max": 80, "rho": 3}, "drop rho, sigma_max"),
+            ({"sampler": "gddim", "rho": 7}, "steps in its process's own time; leave out rho"),
+            ({"sampler": "gddim", "discretization": "edm"}, "leave out discretization"),
+            ({"sampler": "gddim", "sigma_max": 80, "rho": 3}, "leave out rho, sigma_max"),
             ({"sampler": "gddim", "S_churn": 3}, "unknown parameter of sampler gddim 'S_churn'"),
             ({"process": "vp"}, "unknown parameter of sampler euler 'process'"),
             ({"discretization": "edm", "M": 9}, "unknown parameter of sampler euler 'M'"),
@@ -239,7 +239,7 @@ class TestWordsThatDoNotApply:
     @pytest.mark.parametrize("sampler", ["ddim", "respaced"])
     def test_on_a_models_own_steps(self, sampler, words):
         model = timelines.get("discrete").toy(10).toy_model()
-        with pytest.raises(UsageError, match=f"own process; drop {next(iter(words))}"):
+        with pytest.raises(UsageError, match=f"own process; leave out {next(iter(words))}"):
             sb.sample(model, sampler, steps=5, latents=torch.ones(1, 1, 1, 1), **words)
 
     @pytest.mark.parametrize(

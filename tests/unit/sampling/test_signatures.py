@@ -144,8 +144,8 @@ def swallowed(model, x, callback): ...
 
 REFUSED = {
     later: "is async; write a plain function", both: "is async", Later(): "is async",
-    functools.partial(piecemeal): "is a generator", Walker: "is a class; call it first",
-    Network: "is a class; call it first",
+    functools.partial(piecemeal): "is a generator", Walker: "is a class; pass an instance",
+    Network: "is a class; pass an instance",
     needs: r"needs sigma_fn, which has no default.*write f\(model, x, grid, \*, noise=None, "
            r"callback=None, sigma_fn=..., k=1\)",
     needs_keyword: "needs schedule, which has no default", two: "takes 2 inputs, not the three",

@@ -98,7 +98,7 @@ def test_a_model_is_asked_at_no_level_above_its_highest():
     sb.sample(Watched(), "diffusers:DDIMScheduler", steps=50, seeds=[0])
     assert max(asked) == 80 < made.timeline.own[0]
     assert sorted(set(asked), reverse=True) == made.timeline.levels[:-1].tolist()
-    assert "beyond what mine knows" in next(iter(made.remarks(Watched(), "mine")))
+    assert "above the highest noise level of mine" in next(iter(made.remarks(Watched(), "mine")))
 
 
 def test_consistency_models_have_a_remark():
@@ -174,7 +174,7 @@ def test_failures_within_diffusers_are_one_line(params, steps):
 
 
 def test_what_it_cannot_compute_is_refused():
-    with pytest.raises(UsageError, match="not finite; ask for other steps"):
+    with pytest.raises(UsageError, match="not end in finite values; use other steps"):
         params = {"predict_x0": False, "use_karras_sigmas": True}
         planned("UniPCMultistepScheduler", steps=5, params=params)
     with pytest.raises(UsageError, match="cannot be larger"):

@@ -117,8 +117,8 @@ def test_names_that_no_table_can_have(statistics, stored, array, name):
             ["edm2-img64", "digits"],
             "edm2-img64 holds inception and dinov2 features, which no metric here compares .fd-d",
         ),
-        (["bare"], ["digits"], "metric bare does not say whose features it compares; register it"),
-        (["lost"], ["digits"], r"metric lost compares other .*: unknown extractor 'nobody'"),
+        (["bare"], ["digits"], "metric bare does not declare an extractor; register it"),
+        (["lost"], ["digits"], r"metric lost needs other .*: unknown extractor 'nobody'"),
         (
             ["rows"],
             ["digits-kde"],

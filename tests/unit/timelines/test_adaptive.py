@@ -34,7 +34,7 @@ RTOL = {"rk45": {"rtol": [1e-2, 1e-3]}}
 )
 def test_no_number_of_steps_may_be_said(mixture, words, named):
     line = (
-        f"^sampler rk45 chooses its own steps; drop {named} and say how exact they are, e.g. rtol"
+        f"^sampler rk45 chooses its own steps; leave out {named} and set the tolerance, e.g. rtol"
     )
     with pytest.raises(UsageError, match=line):
         sb.sample(mixture("tiny3"), "rk45", seeds=[0], **words)
@@ -94,7 +94,7 @@ def test_nothing_planned_is_nothing_to_compare_with(swept):
 
 def test_a_budget_alone_has_no_effect():
     with pytest.raises(
-        UsageError, match=r"--nfe has no effect on anything .*rk45 \(adaptive steps\)"
+        UsageError, match=r"--nfe has no effect on any sampler .*rk45 \(adaptive steps\)"
     ):
         make(Request.of(model="digits-exact", sampler="rk45", nfe=10))
     (row,) = make(Request.of(model="digits-exact", sampler="rk45")).rows

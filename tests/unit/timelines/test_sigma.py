@@ -124,7 +124,7 @@ def test_a_written_zero_is_the_end(model, sampler, without):
 
 @pytest.mark.parametrize("sampler", ["deis", "euler"])
 def test_one_level_that_is_the_end_makes_no_step(model, sampler):
-    with pytest.raises(UsageError, match="one level that is the end makes no step"):
+    with pytest.raises(UsageError, match="a single level gives no step"):
         prepare(model, sampler, discretization=[10.0], params={"final": "sigma_min"})
     assert prepare(model, sampler, discretization=[10.0, 0]).steps == 1
 

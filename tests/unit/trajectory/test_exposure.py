@@ -285,7 +285,7 @@ BAD = {
         InputError,
         "the model has 10",
     ),
-    "no labels": ({}, UsageError, "is told a class"),
+    "no labels": ({}, UsageError, "is class-conditional"),
     "other sizes": ({"images": np.zeros((6, 1, 9, 8), np.uint8)}, UsageError, "1x9x8, digits-adm"),
     "one image": ({"images": np.zeros((1, 1, 8, 8), np.uint8)}, InputError, "holds one image"),
     "no images": ({"images": np.zeros((6, 1, 8, 8))}, InputError, "uint8"),

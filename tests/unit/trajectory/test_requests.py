@@ -156,7 +156,7 @@ def test_the_csv_is_the_same_every_time():
         ({"param": {"euler.rho": 3}}, "unknown parameter of sampler euler 'rho'"),
         ({"param": {"euler.schedule": "fast"}}, "unknown schedule 'fast'"),
         ({"discretization": "emd"}, "did you mean 'edm'"),
-        ({"param": {"euler.thresholding": True}}, "euler.thresholding: it follows another"),
+        ({"param": {"euler.thresholding": True}}, "euler.thresholding: it changes the denoiser"),
         ({"seeds": range(3)}, "exactly one of seeds and latents"),
     ],
 )

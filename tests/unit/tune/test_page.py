@@ -67,8 +67,8 @@ def test_what_is_not_there_has_no_figure():
 
 def test_the_page_says_whose_seeds(result, tmp_path):
     text = write_page(result, tmp_path / "tune.html").read_text()
-    assert "searched on 10,000,000 to 10,000,015, judged on 0 to 1,796: none is both" in text
-    assert "took 54,000 evaluations" in text and "counted apart, 17,000." in text
+    assert "searched on 10,000,000 to 10,000,015, evaluated on 0 to 1,796, without overlap" in text
+    assert "took 54,000 evaluations" in text and "the evaluation took 17,000." in text
     assert write_page(result, tmp_path / "again.html").read_text() == text
 
 

@@ -41,7 +41,7 @@ WRONG = {
     "--num-samples -1 is out of range": {"num_samples": "-1"},
     "--num-samples 1 is out of range": {"num_samples": 1},
     "unknown cost 'eulr'; did you mean 'euler'?": {"cost": "eulr"},
-    "is of the method gits": {"cost": "euler"},
+    "is for the method gits": {"cost": "euler"},
     "--param heun.S_churn: the method churn searches it": {
         "sampler": "heun",
         "param": "heun.S_churn=10",
@@ -87,5 +87,5 @@ def test_judging_seeds_are_not_those_of_searches(seed, most, meets):
     if not meets:
         check_judging(seed, most)
         return
-    with pytest.raises(UsageError, match=f"--seed {seed}: the judging seeds"):
+    with pytest.raises(UsageError, match=f"--seed {seed}: its seeds"):
         check_judging(seed, most)

@@ -131,7 +131,7 @@ def test_another_models_cards_are_not_overwritten(tmp_path):
     path = list_path(tmp_path, run(Counted(1), tmp_path, "rho"))
     check_model(tmp_path, "mixture")
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="were searched on mixture"):
+    with pytest.raises(UsageError, match="holds cards of mixture"):
         check_model(tmp_path, "digits-vp")
     assert path.read_bytes() == before
 

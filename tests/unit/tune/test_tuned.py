@@ -86,9 +86,9 @@ def test_a_difference_of_no_direction_or_no_number():
 def test_the_words_of_a_result(result):
     rows, facts = text_rows(result), dict(facts_of(result))
     assert facts["seeds"] == (
-        "searched on 10,000,000 to 10,000,015, judged on 0 to 1,796: none is both"
+        "searched on 10,000,000 to 10,000,015, evaluated on 0 to 1,796, without overlap"
     )
-    assert facts["search"].startswith("54,000 evaluations")
+    assert facts["search"].startswith("54,000 network evaluations")
     assert "DOP853, rtol 1e-06; 10,000 evaluations" in facts["error"]
     assert rows[1]["method"] == "best rho (3)" and rows[1]["/ best rho"] == "-"
     assert rows[3]["/ rho 7"] == "0.250" and rows[3]["evaluations"] == "24,000"

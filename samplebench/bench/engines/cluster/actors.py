@@ -67,7 +67,7 @@ def connected(address: str | None) -> Iterator[Any]:
             logging_level=logging.INFO if debug else logging.CRITICAL,
         )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"no cluster of Ray at {address}" if address else "Ray does not start here"
+        where = f"no Ray cluster at {address}" if address else "Ray does not start on this machine"
         raise EnvironmentError_(f"{where} ({_short(error)})") from None
     # What it has to say of a lost worker goes to stdout, where results are.
     if not debug:
@@ -88,7 +88,7 @@ def _look(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED).close()
     except (OSError, OverflowError) as error:
-        raise EnvironmentError_(f"no cluster of Ray at {address} ({_short(error)})") from None
+        raise EnvironmentError_(f"no Ray cluster at {address} ({_short(error)})") from None
 
 
 class Actors:
@@ -155,7 +155,7 @@ class Actors:
                 return Gone(_short(error))
             self._greet(worker)
             if isinstance(error, errors.OutOfMemoryError):
-                return Gone("Ray ended it, as its machine ran out of memory")
+                return Gone("Ray stopped it because its machine ran out of memory")
             ended = isinstance(error, errors.RayActorError)
             return Gone("its process ended" if ended else _short(error))
 

@@ -143,8 +143,8 @@ class CrewRun:
         """Blocks of other hardware have other bits: they must not meet in one cell."""
         self._stamp = self._stamp or hello.stamp
         if hello.stamp != self._stamp:
-            self._why = f"{hello.place} ({hello.stamp}) is left out, as others are {self._stamp}"
-            self._job.progress.note(f"note: {self._why}; a job of its own may use it")
+            self._why = f"{hello.place} ({hello.stamp}) is excluded: the others are {self._stamp}"
+            self._job.progress.note(f"note: {self._why}; run a separate sweep there")
             self._crew.dismiss(worker)
             return
         self._schedule.join(worker)
@@ -175,10 +175,12 @@ class CrewRun:
         if beyond:
             raise EnvironmentError_(
                 f"block {beyond[0].index} of {self._named(beyond[0])} was lost with every worker "
-                f"that had it ({lost.why}); what is finished is kept"
+                f"that had it ({lost.why}); finished cells are kept"
             )
         if self._schedule.workers < before:
-            self._job.progress.note(f"note: a worker was lost ({lost.why}); others do its blocks")
+            self._job.progress.note(
+                f"note: a worker was lost ({lost.why}); its blocks go to others"
+            )
 
     def _named(self, block: Sample) -> str:
         cell, _ = self._items[block.cell]
@@ -199,7 +201,7 @@ class CrewRun:
             return
         waited, why = time.monotonic() - self._since, f" ({self._why})" if self._why else ""
         if not self._crew.size:
-            raise EnvironmentError_(f"no worker is left{why}; what is finished is kept")
+            raise EnvironmentError_(f"no worker is left{why}; finished cells are kept")
         if waited > _PATIENCE:
             raise EnvironmentError_(
                 f"no worker has come for {waited / 60:.0f} minutes{why}: {self._crew.lack}"

@@ -33,7 +33,7 @@ from samplebench.models.model import threads_of
 from samplebench.results.cell import Cell
 from samplebench.sampling.setting import Setting
 
-_LESS = "take a smaller --batch-size or fewer --workers; finished cells and blocks are kept"
+_LESS = "use a smaller --batch-size or fewer --workers; finished cells and blocks are kept"
 T = TypeVar("T")
 
 

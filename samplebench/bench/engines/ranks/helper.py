@@ -95,8 +95,7 @@ class Helper:
             self._wait(lambda: False)
         if self._end is None:
             raise EnvironmentError_(
-                "rank 0 has ended without a word, and so does this one; the same command goes on "
-                "where it stopped"
+                "rank 0 ended unexpectedly, so this rank stops; the same command resumes"
             )
         self._line.close(END)
         if self._end.failure is not None:
@@ -177,6 +176,6 @@ def check_equal(plan: Plan, cells: Mapping[str, Conditions], rank: int) -> None:
     other = next((c for name, c in cells.items() if name not in own), nothing)
     differ = sorted(differing(one, other))
     raise EnvironmentError_(
-        f"rank {rank} plans other cells than rank 0: their {', '.join(differ)} differ; give all "
-        "ranks the same words, files, code and versions"
+        f"rank {rank} plans different cells than rank 0: their {', '.join(differ)} differ; give "
+        "all ranks the same options, files, code and versions"
     )

@@ -252,8 +252,7 @@ class Leader:
             case PeerLost():
                 self._left.add(peer)
                 self._error = self._error or EnvironmentError_(
-                    f"rank {peer} has ended without a word; the same command goes on where it "
-                    "stopped"
+                    f"rank {peer} ended unexpectedly; the same command resumes"
                 )
                 if order is not None:
                     # Before whoever started this process ends it, too.

@@ -52,7 +52,7 @@ def meet(board: Board, rank: int, world: int, patience: float) -> str:
                 if _read(board, "start") == names:
                     return str(names[0])
         time.sleep(_LOOK)
-    raise TimeoutError(f"not all {world} processes are there after {patience:.0f} s")
+    raise TimeoutError(f"not all {world} processes have connected after {patience:.0f} s")
 
 
 def _write(board: Board, key: str, value: Any) -> None:

@@ -125,7 +125,7 @@ def _group() -> Any:
     except (RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0]
         raise EnvironmentError_(
-            f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} does not find the others "
+            f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} cannot reach the others "
             f"({reason}); start all of them with torchrun"
         ) from None
     return dist.group.WORLD
@@ -167,7 +167,7 @@ class Peer:
         try:
             work()
         except Exception as error:
-            _log.debug("the line to rank %d has failed", self._peer, exc_info=True)
+            _log.debug("the connection to rank %d failed", self._peer, exc_info=True)
             self._heard(self._peer, PeerLost(f"{type(error).__name__}: {error}"))
 
     def _speak(self) -> None:

@@ -104,7 +104,7 @@ def test_a_worker_of_other_hardware_is_left_out(whole, tmp_path):
     swept = sweep(tmp_path / "out", engine=virtual(3, made, stamps=stamps), **WORDS)
     assert content(tmp_path / "out") == whole
     assert made[0].size < 3
-    assert any("is left out, as others are" in note for note in swept.notes)
+    assert any("is excluded: the others are" in note for note in swept.notes)
 
 
 def test_nobody_loads_more_than_he_needs(tmp_path):
@@ -150,7 +150,7 @@ def test_a_model_that_changes_on_a_worker_is_told(tmp_path, monkeypatch):
     words |= {"reference": "digits", "metric": "fd-digits", "sampler": "euler"}
     swept = sweep(tmp_path / "out", engine=virtual(2), **words)
     (name,) = swept.plan.cells
-    assert "changed as it was asked" in swept.store.cell(name)["not_reusable"]
+    assert "changed during sampling" in swept.store.cell(name)["not_reusable"]
 
 
 def test_other_words_there_are_told_and_nothing_is_sampled(tmp_path):

@@ -137,7 +137,7 @@ def test_an_error_of_a_network_on_another_rank(broken, tmp_path):
 def test_a_rank_that_is_killed(broken, tmp_path):
     words = broken("os.kill(os.getpid(), 9)")
     with company(2, words) as (leader, _, ended):
-        with pytest.raises(EnvironmentError_, match=r"^rank 1 has ended without a word; the same"):
+        with pytest.raises(EnvironmentError_, match=r"^rank 1 ended unexpectedly; the same"):
             led(tmp_path / "out", leader, words)
         assert ended() == [-signal.SIGKILL]
     (half,) = (tmp_path / "out" / "cells").glob("*.partial.npz")
@@ -160,7 +160,7 @@ def test_rank_0_that_is_gone_ends_the_others(tmp_path, capfd):
         try:
             return assist(link, words)
         except EnvironmentError_ as error:
-            assert str(error).startswith("rank 0 has ended without a word, and so does this one")
+            assert str(error).startswith("rank 0 ended unexpectedly, so this rank stops")
             return 7
 
     with company(2, WORDS, work) as (leader, _, ended):
@@ -197,7 +197,7 @@ def test_a_signal_keeps_every_block_under_way(whole, tmp_path, whose):
 def test_a_rank_of_another_plan(tmp_path):
     other = lambda link, words: assist(link, {**words, "seed": 1, "nfe": 3})  # noqa: E731
     with company(2, {**WORDS, "nfe": 3}, other) as (leader, _, ended):
-        told = "^rank 1 plans other cells than rank 0: their seed differ"
+        told = "^rank 1 plans different cells than rank 0: their seed differ"
         with pytest.raises(EnvironmentError_, match=told):
             led(tmp_path / "out", leader, {**WORDS, "nfe": 3})
         assert ended() == [TOLD]
@@ -392,7 +392,7 @@ class TestMeeting:
         assert len(words) == 3
 
     def test_nobody_waits_for_ever(self):
-        with pytest.raises(TimeoutError, match="not all 3 processes are there"):
+        with pytest.raises(TimeoutError, match="not all 3 processes have connected"):
             meet(self.Board(), 1, 3, 0.1)
 
 
@@ -478,7 +478,7 @@ def test_a_cluster_under_torchrun_is_refused(monkeypatch):
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost",
                         "MASTER_PORT": "29500"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    with pytest.raises(UsageError, match=r"^--engine ray starts processes of its own; leave out"):
+    with pytest.raises(UsageError, match=r"^--engine ray starts its own processes; use either"):
         placed(Request.of(engine="ray"))
 
 

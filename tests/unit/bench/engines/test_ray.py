@@ -84,10 +84,10 @@ def rows(out):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"address": "10.0.0.1:6379"}, "--address is of --engine ray"),
-        ({"workers": 2}, "--workers is of --engine ray"),
+        ({"address": "10.0.0.1:6379"}, "--address needs --engine ray"),
+        ({"workers": 2}, "--workers needs --engine ray"),
         ({"engine": "ray", "address": "ray://10.0.0.1:10001"}, "give HOST:PORT"),
-        ({"engine": "ray", "batch_size": "auto"}, "write the number"),
+        ({"engine": "ray", "batch_size": "auto"}, "give a number"),
         ({"engine": "ray", "shard": "0/2"}, "leave out --shard or --engine ray"),
         ({"engine": "ray", "device": "cuda:1"}, "give cuda or cpu"),
         ({"engine": "ray", "model": object.__new__}, "in memory stay in this process"),
@@ -197,7 +197,7 @@ def test_two_workers_give_equal_bytes(whole, tmp_path):
     assert "raylet" not in out + err and "INFO" not in err
     # Again: nothing to do.
     code, out, err = ended(started(tmp_path / "out", tmp_path, **WORDS, **CLUSTER))
-    assert code == 0 and "(2 there already)" in err
+    assert code == 0 and "(2 done already)" in err
 
 
 @pytest.mark.slow
@@ -256,4 +256,4 @@ def test_no_cluster_at_an_address(ray, tmp_path):
     words = {"engine": "ray", "address": "127.0.0.1:1", "nfe": "3"}
     code, _, err = ended(started(tmp_path / "out", tmp_path, **words))
     assert code == 3, err
-    assert "no cluster of Ray at 127.0.0.1:1" in err and "Traceback" not in err
+    assert "no Ray cluster at 127.0.0.1:1" in err and "Traceback" not in err

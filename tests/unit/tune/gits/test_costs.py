@@ -215,7 +215,7 @@ def test_every_sampler_has_its_own_cost_or_is_told_of_eulers(mixture, student, w
     try:
         costs = own(known, setting, model, warm_up[:2], "l2")
     except UsageError as error:
-        assert str(error).endswith('say cost="euler" for that of Euler\'s steps')
+        assert str(error).endswith('use cost="euler"')
         assert entry.name == "unipc" or setting.solver.stochastic(setting.params)
         return
     assert np.isfinite(costs).all()

@@ -68,7 +68,9 @@ def test_fewer_stamps_where_the_budget_is_small(model, monkeypatch):
 def test_a_budget_that_is_too_small_is_told(model):
     problem = Problem(model, "heun", 7, seeds=FEW, budget=550)
     problem.error(problem.baseline)
-    with pytest.raises(UsageError, match=r"gits has \d+ evaluations left and needs .* 11 stamps"):
+    with pytest.raises(
+        UsageError, match=r"gits has \d+ evaluations left and needs .* 11 time points"
+    ):
         gits(problem)
 
 
