@@ -1,4 +1,4 @@
-"""What a release says of itself is said once: version, licences, Python versions, pinned packages."""
+"""What a release says of itself is said once: version, licences, Pythons, pinned packages."""
 
 from __future__ import annotations
 
