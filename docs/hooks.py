@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _LINK = re.compile(r"(?<=\]\()(?!\w+:|#)[^)\s#]+")
 _ITEM = re.compile(r"(?:[*-]|1\.) ")
 # The public names, those that most programs use first.
-NAMES = "load sample run wrap process load_classifier registry SamplebenchError".split()
+NAMES = "load sample run plot wrap process load_classifier registry SamplebenchError".split()
 _PYTHON = "# Python\n\n`import samplebench as sb` has these names.\n\n" + "\n\n".join(
     f"::: samplebench.{name}" for name in NAMES
 )

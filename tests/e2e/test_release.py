@@ -28,6 +28,8 @@ RUNS = (
     "run --model digits-exact --sampler euler,heun --nfe 5 --num-samples 128 --keep features "
     "--out sweep",
     "report sweep",
+    "report sweep --latex",
+    "report sweep --style paper",
     "check sweep --baseline curves.csv --update",
     "check sweep --baseline curves.csv",
     "score sweep --metric kd-digits --reference digits",
@@ -50,7 +52,11 @@ RUNS = (
     "reproduce --list",
     "doctor digits-adm",
 )
-REFUSED = {"fetch vp-cifar10 --offline": 3, "run --sampler hein": 2}
+REFUSED = {
+    "fetch vp-cifar10 --offline": 3,
+    "run --sampler hein": 2,
+    "history curves.csv": 2,  # outside a repository
+}
 COMMANDS = next(a.choices for a in parser()._actions if isinstance(a.choices, dict))
 
 
