@@ -8,7 +8,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 # A file's tests stay in one process, so that what they share is made once.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-all lint types baseline clean
+.PHONY: demo test test-all lint types baseline docs dist clean
 
 ## Sweep two trained models, a VP and an ADM one, with their samplers; then open the report.
 demo: .venv/installed
@@ -56,6 +56,18 @@ baseline: .venv/tested
 	$(PIP) ".[dev]"
 	$(PIP) --no-deps torch-fidelity
 	touch $@
+
+.venv/documented: .venv/installed
+	$(PIP) ".[docs]"
+	touch $@
+
+## The documentation as a site in build/site; a link that leads nowhere is an error.
+docs: .venv/documented
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+## The wheel and the source distribution in dist.
+dist: .venv/tested
+	$(BIN)/python -m build --no-isolation
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from samplebench.version import VERSION as __version__
+
 if TYPE_CHECKING:
     from samplebench import registry as registry
     from samplebench.api import run as run
@@ -37,7 +39,6 @@ _PUBLIC = {
     "wrap": "samplebench.models.wrap",
 }
 
-__version__ = "0.1.0"
 __all__ = [
     "SamplebenchError",
     "__version__",

@@ -6,11 +6,11 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samplebench.results.record import Provenance
+from samplebench.version import VERSION
 
 if TYPE_CHECKING:
     import torch
@@ -81,7 +81,7 @@ def _versions() -> dict[str, str]:
     import torch
 
     return {
-        "samplebench": version("samplebench"),
+        "samplebench": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,

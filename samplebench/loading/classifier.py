@@ -39,7 +39,9 @@ def load_classifier(
         config: of a file: the release's flags (image_size, classifier_depth, ... and, for guidance
             in noise levels, those of its process, as noise_schedule), or "architecture" with
             constructor arguments; a mapping or the path of a JSON file.
-        device, offline, quiet: as for `load`.
+        device: as for `load`.
+        offline: as for `load`.
+        quiet: as for `load`.
 
     Returns:
         classifier(x_t, t) -> logits [N, classes]; t as the diffusion network receives it. Its

@@ -55,7 +55,8 @@ def wrap(
         process: "vp", "ve" or "flow"; "cld" or "bdm" for a network of eps that sees the state
             [N, D, C, H, W], images in [-1, 1]; "discrete"; or what `sb.process` makes of one of
             them. "D" needs none.
-        alpha_bar, betas: instead of a process a table of one, least noisy first.
+        alpha_bar: instead of a process a table of one, least noisy first; or
+        betas: the same table by its betas.
         time: what the network receives, [N]. "index" (int64, from 0; the default on tables) or
             "fraction" (index / (entries - 1)) on a table; "t" (the process's own; the default on
             the others); "sigma" (b / a, in units of `data_range`; the default of "D"); "log-snr"
@@ -67,15 +68,16 @@ def wrap(
         learn_sigma: whether variance channels as OpenAI's lie behind the noise; "eps" on tables.
         null_label: what stands for no label, where the network was trained with one.
         name: in results; by default its class or function with 8 digits of its hash.
-        family, config: of a release, see `models/families.py`: improved-diffusion,
-            guided-diffusion, ddpm-ip: network(x_t, t, y) -> the noise, with the variance channels
-            behind it where learn_sigma is set; edm: network(x, sigma, class_labels) -> the denoised
-            images, class_labels one-hot; alpha_bar: a denoiser callable(x, sigma) or
-            (x, sigma, labels), put on the steps of a discrete process. `config` is in the release's
-            words: noise_schedule, diffusion_steps, timestep_respacing (only what `sb.sample` keeps
-            where it is not told), rescale_timesteps, learn_sigma, sigma_small, predict_xstart;
-            sigma_table "edm" for the noise levels of EDM's wrapper. edm: sigma_min, sigma_max.
-            alpha_bar: noise_schedule, diffusion_steps, sigma_small.
+        family: of a release, see `models/families.py`: improved-diffusion, guided-diffusion,
+            ddpm-ip: network(x_t, t, y) -> the noise, with the variance channels behind it where
+            learn_sigma is set; edm: network(x, sigma, class_labels) -> the denoised images,
+            class_labels one-hot; alpha_bar: a denoiser callable(x, sigma) or (x, sigma, labels),
+            put on the steps of a discrete process.
+        config: of a family, in the release's words: noise_schedule, diffusion_steps,
+            timestep_respacing (only what `sb.sample` keeps where it is not told),
+            rescale_timesteps, learn_sigma, sigma_small, predict_xstart; sigma_table "edm" for the
+            noise levels of EDM's wrapper. edm: sigma_min, sigma_max. alpha_bar: noise_schedule,
+            diffusion_steps, sigma_small.
         constants: of the process, as for `sb.process`; sigma_min and sigma_max of a "D" without.
 
     Returns:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from samplebench.models.bound import Bound
 from samplebench.samplers.card import CardSampler
 from samplebench.sampling.coefficients import Coefficients
 from samplebench.sampling.tape import StandIn, recorded, run_on
+from samplebench.version import VERSION
 
 if TYPE_CHECKING:
     from samplebench.models.exact import ExactModel
@@ -86,7 +86,7 @@ def _card(
         model=made_for,
         process=process,
         range=(low, high),
-        source=f"samplebench {version('samplebench')}",
+        source=f"samplebench {VERSION}",
         description=line_of(f"{solver.name}{changed and f' with {changed}'} on {steps}"),
     )
     return replace(card, name=name or safe(f"{solver.name}-{card.nfe}"))

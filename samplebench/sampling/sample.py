@@ -69,7 +69,8 @@ def sample(
         discretization: a registered name, a function, explicit decreasing levels, or
             "card:FILE.json" with a list of them; None: "edm".
         rho: exponent of the discretization, None for its own default (edm: 7).
-        sigma_min, sigma_max: range of the noise levels, clamped to the model's.
+        sigma_min: the least noise level, clamped to the model's range.
+        sigma_max: the greatest noise level, clamped to the model's range.
         guidance: "cfg" (classifier-free: away from the model's own answer without labels, or from
             that of an unconditional guiding model), "auto" (autoguidance: away from that of a
             weaker guiding model with the same labels), "classifier", or "none". Or a callable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from samplebench.results.fields import printable
 from samplebench.sampling.export import as_card
 from samplebench.sampling.setting import Setting
 from samplebench.tune.found import Found
+from samplebench.version import VERSION
 
 FOLDER, SOLVERS = "cards", "solvers"
 
@@ -55,7 +55,7 @@ def write_list(out: Path, found: Found, process: str | None) -> Path:
         "model": found.model,
         **({"process": process} if process else {}),
         "range": [*found.span],
-        "source": f"samplebench {version('samplebench')}, samplebench tune",
+        "source": f"samplebench {VERSION}, samplebench tune",
         "cost": found.cost,
         "sigmas": list(found.candidate.levels),
     }

@@ -16,7 +16,7 @@ from samplebench.registry import timelines
 
 HOUSE = Path(samplebench.__file__).parent
 FLOORS = {
-    1: "errors embedded identity ticker ambient",
+    1: "errors embedded identity ticker ambient version",
     2: "answers files networks protocols images extras",
     3: "registry processes download devices noise results image_sets cards",
     4: "models checkpoints metrics discretizations samplers regression",
@@ -29,7 +29,7 @@ FLOORS = {
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 LOOSE = {
     "ambient", "api", "citations", "devices", "discretizations", "errors", "extras", "images",
-    "protocols", "pytest_plugin", "ticker",
+    "protocols", "pytest_plugin", "ticker", "version",
 }  # fmt: skip
 
 

@@ -390,22 +390,6 @@ def test_what_is_named_in_passing_exists(name):
             assert {word for word in words if word.startswith("-")} <= {*options}, rest
 
 
-def heads_of(path):
-    """The names by which links call a document's parts."""
-    heads = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
-    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_link_within_the_documents_leads_somewhere(name):
-    for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text(encoding="utf-8")):
-        if not link.startswith("http"):
-            place, _, head = link.partition("#")
-            path = (ROOT / name).parent / place if place else ROOT / name
-            assert path.exists(), link
-            assert not head or head in heads_of(path), link
-
-
 def test_every_room_that_is_named_exists():
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     named = re.findall(r"`((?:\w+/)*\w+\.(?:py|json|toml))`", text)
