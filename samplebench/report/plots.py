@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,14 @@ _LEFT, _RIGHT, _TOP, _BELOW = 0.62, 0.14, 0.66, 0.6  # inches around the axes
 _LEGEND_LINE, _CAPTION_LINE = 13.6 / 72, 12.2 / 72  # inches
 _LABEL = 0.9  # inches from the left to a label of the legend, or to its second line
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def _of_use(record: logging.LogRecord) -> bool:
+    """Whether a remark of matplotlib is; where its home cannot be written, it works elsewhere."""
+    return not str(record.msg).startswith(("mkdir -p failed", "Matplotlib created a temporary"))
+
+
+logging.getLogger("matplotlib").addFilter(_of_use)
 
 
 @contextmanager
