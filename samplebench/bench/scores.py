@@ -187,14 +187,14 @@ def keep_statistics(
     """
     doubts = list(doubts)
     facts = {"extractor": extractor.name, **({"unsteady": doubts} if doubts else {})}
+    if rows is not None:
+        narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
+        try:
+            for start in range(0, len(rows), _ROWS):
+                narrow.write(start, rows[start : start + _ROWS])
+            arrays = {FEATURES: narrow.mapped(len(rows))}
+            store.kept.write(cell, "features", extractor.key, arrays, **facts)
+        finally:
+            narrow.drop()
+    # Last: with them a score is made, and nobody makes the features that a stop left out.
     store.kept.write(cell, "moments", extractor.key, moments.state(), **facts)
-    if rows is None:
-        return
-    narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
-    try:
-        for start in range(0, len(rows), _ROWS):
-            narrow.write(start, rows[start : start + _ROWS])
-        arrays = {FEATURES: narrow.mapped(len(rows))}
-        store.kept.write(cell, "features", extractor.key, arrays, **facts)
-    finally:
-        narrow.drop()

@@ -57,7 +57,7 @@ class Disk:
         self.done.append((kind, os.fsdecode(path)))
         if self._at is not None and (place >= self._at if self._lasting else place == self._at):
             self.failed = self.failed or self.done[-1]
-            if kind == "write":  # which knows no name
+            if kind in ("write", "sync"):  # which know no name
                 raise OSError(self._number, os.strerror(self._number))
             raise OSError(self._number, os.strerror(self._number), os.fsdecode(path))
 

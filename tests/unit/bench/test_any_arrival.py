@@ -1,4 +1,4 @@
-"""Blocks that come in any order, once or twice, and with stops between them: equal rows and sums."""
+"""Blocks in any order, once or twice, with stops between them: equal rows and sums."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_a_budget_is_a_whole_number_in_its_range(number):
         if fits:
             assert Request.of(nfe=form).nfe == (int(number),)
         else:
-            with pytest.raises(UsageError, match="is out of range|is not a whole number"):
+            with pytest.raises(UsageError, match=r"is out of range|is not a whole number"):
                 Request.of(nfe=form)
 
 

@@ -1,4 +1,4 @@
-"""Any text of --tolerance is a rule or one line; what a strict rule lets pass, a looser one does."""
+"""Any text of --tolerance is a rule or one line; a looser rule passes what a strict one does."""
 
 from __future__ import annotations
 
