@@ -140,7 +140,7 @@ def test_at_any_write(name, place, capsys, tmp_path):
             refused(disk, code, lines)
         assert not list(folder.rglob("*.tmp"))
         assert main(words.split()) == 0, capsys.readouterr().err
-        assert content(folder) == whole
+        assert content(folder) == whole, (at, disk.failed)
         capsys.readouterr()
 
 
@@ -156,7 +156,7 @@ def test_at_every_write_of_a_run(place, capsys, number, lasting):
         disk = Disk(place("run"), at=at, number=number, lasting=lasting)
         refused(disk, *tried(words, disk, capsys))
         assert main(words.split()) == 0
-        assert content(folder) == whole
+        assert content(folder) == whole, (at, disk.failed)
 
 
 REAL = """
