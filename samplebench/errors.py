@@ -17,15 +17,19 @@ def in_one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def shortened(text: str) -> str:
+    """A message; of one that repeats a whole file or an endless path, both ends."""
+    return text if len(text) <= _LONGEST else f"{text[:_HEAD]} ... {text[-_HEAD:]}"
+
+
 class SamplebenchError(Exception):
     """Base of every error that is the user's or the environment's, not a defect of samplebench."""
 
     exit_code = 2
 
     def __str__(self) -> str:
-        """The message in one line; of one that repeats a whole file, both ends."""
-        text = " ".join(super().__str__().splitlines())
-        return text if len(text) <= _LONGEST else f"{text[:_HEAD]} ... {text[-_HEAD:]}"
+        """The message in one line, and not endless."""
+        return shortened(" ".join(super().__str__().splitlines()))
 
 
 class UsageError(SamplebenchError):

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 # Seconds between two lines of one piece of work.
 EVERY = 30.0
@@ -80,6 +81,19 @@ class Ticker:
         return f"{share}, about {duration(left)} left"
 
 
+def drawn(**how: Any) -> Any:
+    """A bar of tqdm on stderr, by the clock that nobody sets.
+
+    By the other one it would stand still after a step back, until that time comes again.
+    """
+    from tqdm import tqdm
+
+    found: Any = tqdm(file=sys.stderr, mininterval=0.2, unit_scale=True, dynamic_ncols=True, **how)
+    found._time = time.monotonic
+    found.start_t = found.last_print_t = time.monotonic()
+    return found
+
+
 @contextlib.contextmanager
 def bar(total: int | None, title: str, unit: str, quiet: bool) -> Iterator[Callable[..., None]]:
     """Progress over `total` units: moved by (units) or by (units, what is under way)."""
@@ -96,15 +110,10 @@ def bar(total: int | None, title: str, unit: str, quiet: bool) -> Iterator[Calla
         if not quiet:
             say(f"{last}: done in {duration(ticker.seconds)}")
         return
-    from tqdm import tqdm
-
-    with tqdm(
-        total=total, desc=title, unit=unit, unit_scale=True, mininterval=0.2, file=sys.stderr,
-        dynamic_ncols=True, disable=quiet,
-    ) as drawn:  # fmt: skip
+    with drawn(total=total, desc=title, unit=unit, disable=quiet) as shown:
 
         def move(units: int, text: str = title) -> None:
-            drawn.set_description(text, refresh=False)
-            drawn.update(units)
+            shown.set_description(text, refresh=False)
+            shown.update(units)
 
         yield move

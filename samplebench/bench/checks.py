@@ -168,8 +168,11 @@ def _precision(name: str, value: Any) -> str:
 
 def _path(name: str, value: Any) -> str:
     text = _text(name, value)
-    if "\0" in text:
-        raise UsageError(f"--{name} {text!r} is not a path")
+    try:
+        if b"\0" in os.fsencode(text):
+            raise ValueError
+    except ValueError:  # letters, too, that no name can be written with
+        raise UsageError(f"--{name} {line_of(repr(text))} is not a path") from None
     return str(expanded(text)) if text.startswith("~") else text
 
 

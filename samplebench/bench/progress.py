@@ -15,7 +15,7 @@ from samplebench.results.fields import counted
 from samplebench.results.record import Conditions, Record, Score
 from samplebench.results.view import caveats
 from samplebench.sampling.solver import Solver
-from samplebench.ticker import Ticker, duration, say, terminal
+from samplebench.ticker import Ticker, drawn, duration, say, terminal
 from samplebench.timelines.choice import of_condition
 
 # Evaluations of a sample of a cell where none are planned, for the time left alone: about what
@@ -75,17 +75,7 @@ class Progress:
         if not terminal():
             yield
             return
-        from tqdm import tqdm
-
-        with tqdm(
-            total=total,
-            disable=self.quiet or not cells,
-            unit="eval",
-            unit_scale=True,
-            mininterval=0.2,
-            file=sys.stderr,
-            dynamic_ncols=True,
-        ) as bar:
+        with drawn(total=total, unit="eval", disable=self.quiet or not cells) as bar:
             self._bar = bar
             yield
         self._bar = None

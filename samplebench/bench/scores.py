@@ -137,10 +137,13 @@ def can_score(store: Store, cell: str, kind: Kind) -> bool:
 
 
 def lacks_rows(store: Store, cell: str, kind: Kind) -> bool:
-    """Whether features must be made of the images that were kept."""
+    """Whether features must be made of the images that were kept.
+
+    Features that are there without their moments were left by a stop; kept as float32, they would
+    give moments of other bits.
+    """
     key, statistic = kind
-    there = store.kept.has(cell, "features", key) or store.kept.has(cell, statistic, key)
-    return not there and store.kept.has(cell, "images")
+    return not store.kept.has(cell, statistic, key) and store.kept.has(cell, "images")
 
 
 def kept_statistic(store: Store, cell: str, kind: Kind) -> tuple[Blocked, list[str]]:
@@ -187,14 +190,14 @@ def keep_statistics(
     """
     doubts = list(doubts)
     facts = {"extractor": extractor.name, **({"unsteady": doubts} if doubts else {})}
+    if rows is not None:
+        narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
+        try:
+            for start in range(0, len(rows), _ROWS):
+                narrow.write(start, rows[start : start + _ROWS])
+            arrays = {FEATURES: narrow.mapped(len(rows))}
+            store.kept.write(cell, "features", extractor.key, arrays, **facts)
+        finally:
+            narrow.drop()
+    # Last: with them a score is made, and nobody makes the features that a stop left out.
     store.kept.write(cell, "moments", extractor.key, moments.state(), **facts)
-    if rows is None:
-        return
-    narrow = store.rows(cell, f"{extractor.key}.float32", (extractor.dim,), np.float32)
-    try:
-        for start in range(0, len(rows), _ROWS):
-            narrow.write(start, rows[start : start + _ROWS])
-        arrays = {FEATURES: narrow.mapped(len(rows))}
-        store.kept.write(cell, "features", extractor.key, arrays, **facts)
-    finally:
-        narrow.drop()

@@ -14,7 +14,7 @@ from typing import TextIO
 from samplebench import __version__
 from samplebench.answers.blame import said
 from samplebench.answers.memory import out_of_memory
-from samplebench.bench.stop import Interrupted
+from samplebench.bench.stop import Interrupted, Stopped, unwinding
 from samplebench.cli import (
     advise,
     board,
@@ -38,7 +38,7 @@ from samplebench.cli import (
     tune,
 )
 from samplebench.cli.common import say
-from samplebench.errors import SamplebenchError, unknown
+from samplebench.errors import EnvironmentError_, SamplebenchError, UsageError, shortened, unknown
 from samplebench.files.atomic import expanded
 
 _COMMANDS = (
@@ -131,7 +131,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _any_text(sys.stdout)
         _any_text(sys.stderr)
         try:
-            return _main(sys.argv[1:] if argv is None else list(argv))
+            with unwinding():
+                return _main(sys.argv[1:] if argv is None else list(argv))
+        except Stopped as stopped:
+            say(f"stopped by {stopped}")
+            return stopped.exit_code
         finally:
             for stream in (sys.stdout, sys.stderr):
                 if not _flushes(stream):
@@ -147,8 +151,9 @@ def _main(arguments: list[str]) -> int:
     args, rest = top.parse_known_args(arguments)
     if rest:
         getattr(args, "parser", top).error(f"unrecognized arguments: {' '.join(rest)}")
-    _expand(args)
     try:
+        _expand(args)
+        _check_place()
         code = int(args.main(args))
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -156,6 +161,8 @@ def _main(arguments: list[str]) -> int:
     except Interrupted as stopped:
         say(f"stopped by {stopped}; the same command resumes")
         return stopped.exit_code
+    except Stopped:
+        raise
     except KeyboardInterrupt:
         say("stopped")
         return 130
@@ -175,13 +182,30 @@ def _main(arguments: list[str]) -> int:
 
 
 def _expand(args: argparse.Namespace) -> None:
-    """`~` in every word: no shell expands it behind `--out=`, and no name begins so."""
+    """`~` in every word: no shell expands it behind `--out=`, and no name begins so.
+
+    Raises:
+        UsageError: a word holds a zero byte, which no name or number has.
+    """
     for name, value in vars(args).items():
+        words = value if isinstance(value, list) else [value]
+        if any(isinstance(word, str) and "\0" in word for word in words):
+            raise UsageError(f"{name} holds a zero byte; leave it out")
         if isinstance(value, str) and value.startswith("~"):
             setattr(args, name, str(expanded(value)))
         elif isinstance(value, list):
             words = [str(expanded(v)) if str(v).startswith("~") else v for v in value]
             setattr(args, name, words)
+
+
+def _check_place() -> None:
+    """Raises `EnvironmentError_` where the working folder was removed: torch cannot start there."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise EnvironmentError_(
+            f"the working folder is gone ({error.strerror}); change to another one"
+        ) from None
 
 
 def _ended(args: argparse.Namespace, error: Exception) -> int:
@@ -200,7 +224,7 @@ def _ended(args: argparse.Namespace, error: Exception) -> int:
         say(f"{_DEFECT}: {said(error)}; --debug shows where")
         return 3
     name = f" ({error.filename})" if error.filename else ""
-    say(f"samplebench: error: {error.strerror or error}{name}")
+    say(f"samplebench: error: {shortened(f'{error.strerror or error}{name}')}")
     # A verdict that could not be printed is one.
     return int(getattr(args, "verdict", 3))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from samplebench.ticker import Ticker, say, terminal
+from samplebench.ticker import Ticker, drawn, say, terminal
 
 
 class Bar:
@@ -21,7 +21,7 @@ class Bar:
 
     def __init__(self, name: str, shown: bool) -> None:
         self._name, self._shown = name, shown
-        self._bar: tqdm[Any] | None = None
+        self._bar: Any = None  # of tqdm
         self._ticker: Ticker | None = None
 
     def __enter__(self) -> Bar:
@@ -44,16 +44,8 @@ class Bar:
             self._tick(size, total)
             return
         if self._bar is None:
-            self._bar = tqdm(
-                desc=self._name,
-                initial=size,
-                total=total,
-                unit="B",
-                unit_scale=True,
-                disable=not self._shown,
-                mininterval=0.2,
-                file=sys.stderr,
-                dynamic_ncols=True,
+            self._bar = drawn(
+                desc=self._name, initial=size, total=total, unit="B", disable=not self._shown
             )
         self._bar.total = total
         self._bar.update(size - self._bar.n)

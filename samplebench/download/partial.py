@@ -124,7 +124,7 @@ class PartialFile:
         """
         with cache.writing(self.path):
             # Unbuffered: what is counted and hashed is what a killed process leaves.
-            file = self.path.open("ab", buffering=0)
+            file = open(self.path, "ab", buffering=0, opener=_plain)
         with file:
             for chunk in chunks:
                 with cache.writing(self.path):
@@ -202,3 +202,8 @@ class PartialFile:
             ) from None
         if self.whole.size is not None and self.size > self.whole.size:
             self.discard()
+
+
+def _plain(path: str, flags: int) -> int:
+    """Opens what is no link: one that was put there meanwhile would be written through."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

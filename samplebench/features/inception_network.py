@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import io
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +20,7 @@ from torch.nn.functional import pad
 from samplebench.errors import EnvironmentError_
 from samplebench.features import inception_weights
 from samplebench.features.shared import Shared
+from samplebench.files.temporary import scratch
 
 # Features depend a little on the size of the batch: it is always this one, filled up with zeros.
 BATCH = 64
@@ -61,9 +62,11 @@ class InceptionNetwork:
         made = inception_class()
         tensors = inception_weights.read_weights(path)
         self._device = device
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "checked.pth"
-            torch.save(tensors, copy)
+        with scratch("Inception's weights") as folder:
+            copy, packed = folder / "checked.pth", io.BytesIO()
+            # Through memory: torch's own writer does not say that a disk is full.
+            torch.save(tensors, packed)
+            copy.write_bytes(packed.getbuffer())
             net = made(
                 "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(copy)
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ from samplebench.errors import InputError
 from samplebench.files.held import standing
 from samplebench.files.places import FILE, KINDS, OTHER, file_at
 
+# Bytes of a name that a temporary one keeps; file systems take 255.
+_KEPT = 200
 # What file systems that cannot wait for the disk answer.
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -48,12 +51,15 @@ def atomic(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
     Raises:
         InputError: something else than a file is at `path`.
+        OSError: of `path`, not of the temporary one: it cannot be written.
         EnvironmentError_: its folder is held, and gone.
     """
-    with standing(path):
+    temporary = _beside(path)
+    with standing(path), named(path, temporary):
         file_at(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        # Made here and by nobody else: in a shared folder a link may wait under any name.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         try:
             yield temporary
             if sync:
@@ -64,6 +70,27 @@ def atomic(path: Path, *, sync: bool = True) -> Iterator[Path]:
                     _sync(path.parent, os.O_RDONLY)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """A name that no other process takes, be it of the same number on another machine."""
+    name = os.fsencode(path.name)[:_KEPT].decode("utf-8", "ignore")
+    return path.with_name(f".{name}.{secrets.randbelow(10**12)}.tmp")
+
+
+@contextmanager
+def named(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Around writing: of an OSError without a name, or with that of a temporary file, `path` is it.
+
+    A write that finds the disk full does not say of which file.
+    """
+    try:
+        yield
+    except OSError as error:
+        unnamed = error.filename is None or str(error.filename) == str(temporary)
+        if unnamed and error.errno is not None:  # without a number it is all text
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 def synced(path: Path) -> None:

@@ -15,6 +15,7 @@ from samplebench.image_sets.image_set import ImageSet, batch_size
 from samplebench.image_sets.listing import printable, refuse, suffix_of
 from samplebench.image_sets.picture import Header, header, pixels
 from samplebench.image_sets.zipped import Zipped
+from samplebench.ticker import bar
 
 _SHOWN = 3
 
@@ -52,17 +53,14 @@ def _headers(
     source: Folder | Zipped, refused: list[tuple[str, str]], quiet: bool
 ) -> list[tuple[tuple[str, ...], Header]]:
     """The headers of all images; those that have none are added to `refused`."""
-    from tqdm import tqdm
-
-    heads = []
-    with source.reading() as data:
-        for parts in tqdm(
-            source.listing.images, desc="headers", unit="image", disable=quiet, leave=False
-        ):
+    heads, names = [], source.listing.images
+    with source.reading() as data, bar(len(names), "headers", "image", quiet) as advance:
+        for parts in names:
             try:
                 heads.append((parts, header(data(parts), suffix_of(parts))))
             except (Unreadable, InputError) as error:
                 refused.append((source.shown(parts), str(error)))
+            advance(1)
     return heads
 
 

@@ -14,12 +14,13 @@ SAME_PLATFORM, OTHER_PLATFORM = 1e-6, 1e-3
 RELATIVE, ABSOLUTE, SIGMA = "relative", "absolute", "sigma"
 CEILING, FLOOR, FACTOR = "ceiling", "floor", "factor"
 
-_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+# Nothing is tried twice: what somebody pastes may be long.
+_NUMBER = r"(?:\d++\.?\d*+|\.\d++)(?:[eE][-+]?\d++)?"
 _LIMITS = {
     kind: re.compile(pattern.replace("X", f"(?P<limit>{_NUMBER})"))
     for kind, pattern in (("percent", "X *%"), (ABSOLUTE, "abs:X"), (SIGMA, "X *sigma"), ("", "X"))
 }
-_BOUND = re.compile(rf"(?P<metric>.*?) *(?P<sign><=|>=) *(?P<limit>[-+]?{_NUMBER})")
+_BOUND = re.compile(rf"(?P<metric>.*?)(?P<sign><=|>=) *(?P<limit>[-+]?{_NUMBER})")
 _STRICT = re.compile(r"[<>]=? *[-+]?[\d.]")
 _BOUNDS = {"<=": CEILING, ">=": FLOOR}
 _MOST_SIGMA = 10
@@ -157,10 +158,10 @@ def _bound(item: str) -> tuple[str, Tolerance] | None:
         if _STRICT.search(item):
             raise UsageError(f"--tolerance {item} is not a bound; write e.g. fid<=2.1 or fid>=0.5")
         return None
-    limit = float(found["limit"])
-    if not found["metric"] or not math.isfinite(limit):
+    metric, limit = found["metric"].rstrip(" "), float(found["limit"])
+    if not metric or not math.isfinite(limit):
         raise UsageError(f"--tolerance {item}: name a metric and a finite number, e.g. fid<=2.1")
-    return found["metric"], Tolerance(_BOUNDS[found["sign"]], limit, item)
+    return metric, Tolerance(_BOUNDS[found["sign"]], limit, item)
 
 
 def _check_bounds(rules: Sequence[Tolerance]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,14 @@ _NO_METADATA: dict[str, dict[str, None]] = {
     "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
     "png": {"Software": None},
 }
+
+
+def _of_use(record: logging.LogRecord) -> bool:
+    """Whether a remark of matplotlib is; where its home cannot be written, it works elsewhere."""
+    return not str(record.msg).startswith(("mkdir -p failed", "Matplotlib created a temporary"))
+
+
+logging.getLogger("matplotlib").addFilter(_of_use)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from samplebench.errors import EnvironmentError_
-from samplebench.files.atomic import regular, synced
+from samplebench.files.atomic import named, regular, synced
 from samplebench.files.held import standing
 from samplebench.files.places import file_at
 
@@ -46,7 +46,7 @@ class RowsFile:
         """
         data = np.ascontiguousarray(rows, dtype=self.dtype).tobytes()
         start = first * self.row_bytes
-        with standing(self.path):
+        with standing(self.path), named(self.path):
             self._check_size(start)
             with open(self.path, "r+b" if self.path.exists() else "xb") as file:
                 file.seek(start)
@@ -55,7 +55,7 @@ class RowsFile:
 
     def sync(self) -> None:
         """Waits until the rows are on the disk."""
-        with standing(self.path):
+        with standing(self.path), named(self.path):
             if file_at(self.path):
                 synced(self.path)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from samplebench.download.cache import megabytes
 from samplebench.errors import EnvironmentError_
+from samplebench.files.temporary import no_room
 
 # Bytes in memory at most.
 _LARGE = 256 << 20
@@ -72,7 +73,4 @@ class Rows:
         return np.asarray(np.memmap(self._file, self._dtype, "r", 0, self._shape))
 
     def _no_room(self, error: OSError) -> EnvironmentError_:
-        return EnvironmentError_(
-            f"{tempfile.gettempdir()} has no room for {megabytes(self._bytes)} of features "
-            f"({error.strerror}); set TMPDIR to another folder"
-        )
+        return no_room(f"{megabytes(self._bytes)} of features", error)

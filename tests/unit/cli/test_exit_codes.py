@@ -166,3 +166,31 @@ def test_what_a_file_holds_gives_no_orders(tables, capsys, text):
     assert printable(text).isprintable()
     say(text)
     assert capsys.readouterr().err == f"{printable(text)}\n"
+
+
+class TestOddWords:
+    @pytest.mark.parametrize(
+        "words", ["report X", "forget X", "cite X", "doctor X", "nll --data X", "run --out X"]
+    )
+    def test_a_zero_byte_is_refused(self, capsys, words):
+        assert main([word.replace("X", "a\0b") for word in words.split()]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("samplebench: error: ") and "zero byte" in line
+
+    @pytest.mark.parametrize(
+        "words", ["report X", "check X --baseline X", "run --model digits-vp --file X", "cite X"]
+    )
+    @pytest.mark.parametrize("path", ["n" * 300, "/".join(["d" * 200] * 25)], ids=["name", "path"])
+    def test_an_endless_path_is_a_line_that_ends(self, capsys, words, path):
+        assert main(words.replace("X", path).split()) in (2, 3)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("samplebench: error: ") and len(line) < 2100
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="others keep a folder that is used")
+    def test_a_working_folder_that_is_gone(self, capsys, tmp_path, monkeypatch):
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        assert main(["report", "../sweep"]) == 3
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("samplebench: error: the working folder is gone")

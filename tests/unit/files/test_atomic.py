@@ -103,3 +103,46 @@ def test_home_in_paths(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ann")
     assert expanded("~/images") == Path("/home/ann/images")
     assert expanded("a~/b") == Path("a~/b") and expanded("~nobody-here/x") == Path("~nobody-here/x")
+
+
+class TestNames:
+    def test_what_cannot_be_written_is_named(self, tmp_path):
+        """A full disk does not say of which file; a temporary name says nothing."""
+        path = tmp_path / "table.csv"
+        for fault in (OSError(errno.ENOSPC, "full"), OSError(errno.EIO, "broken", None)):
+            with pytest.raises(OSError, match=r"full|broken") as caught, atomic(path):
+                raise fault
+            assert caught.value.filename == str(path)
+        with pytest.raises(OSError, match="broken") as caught, atomic(path) as temporary:
+            raise OSError(errno.EIO, "broken", str(temporary))
+        assert caught.value.filename == str(path)
+        with pytest.raises(FileNotFoundError) as caught, atomic(path):
+            (tmp_path / "nowhere").read_text()
+        assert caught.value.filename == str(tmp_path / "nowhere")
+        assert [*tmp_path.iterdir()] == []
+
+    @pytest.mark.parametrize("letter", ["n", "\u00e9", "\U0001f600"])
+    def test_the_longest_names_are_taken(self, tmp_path, letter):
+        path = tmp_path / (letter * (255 // len(letter.encode())))
+        assert write_atomic(path, b"x").read_bytes() == b"x"
+        assert [*tmp_path.iterdir()] == [path]
+
+    def test_two_that_write_at_once_do_not_meet(self, tmp_path):
+        """Of two machines with one disk the processes may have one number."""
+        path = tmp_path / "table.csv"
+        with atomic(path) as first, atomic(path) as second:
+            first.write_text("first")
+            second.write_text("second")
+            assert first != second
+        assert path.read_text() == "first"
+
+    @pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+    def test_a_link_under_a_temporary_name_is_not_followed(self, tmp_path, monkeypatch):
+        from samplebench.files import atomic as module
+
+        monkeypatch.setattr(module.secrets, "randbelow", lambda most: 7)
+        (tmp_path / "dear").write_text("dear")
+        (tmp_path / ".table.csv.7.tmp").symlink_to("dear")
+        with pytest.raises(FileExistsError):
+            write_atomic(tmp_path / "table.csv", b"x")
+        assert (tmp_path / "dear").read_text() == "dear"
