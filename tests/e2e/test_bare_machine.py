@@ -112,7 +112,7 @@ def test_signals_in_the_midst_of_a_run(name, tmp_path):
         assert (process.returncode, err) == (0, "")
     else:
         assert process.returncode == 128 + number
-        assert err == f"stopped by {name}; the same command goes on where it stopped\n"
+        assert err == f"stopped by {name}; the same command resumes\n"
     for folder in ("sweep", "whole"):
         assert shell(f"{COMMAND} {' '.join(words)} {folder}", tmp_path).returncode == 0
     tables = [(tmp_path / folder / "results.csv").read_bytes() for folder in ("sweep", "whole")]

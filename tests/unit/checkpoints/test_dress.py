@@ -106,7 +106,7 @@ NAMED = {
         ["under 'model.'", "beside it are betas"],
     ),
     "prefix of nobody's": (under("teacher_net7."), ["'teacher_net7.'", "save"]),
-    "another network": ({"model": OTHER}, ["['model'] has 1 tensors (conv_in.weight)", "wanted"]),
+    "another network": ({"model": OTHER}, ["['model'] has 1 tensors (conv_in.weight)", "expected"]),
     "another prefixed": (under("module.", OTHER), ["'module.'", "conv_in.weight", "time_embed"]),
     "one less": (
         {"model": dict(list(STATE.items())[1:])},
@@ -136,7 +136,7 @@ def test_endless_content_ends(refused):
         wide = [wide] * 100
     for content in (ring["model"], wide):
         refused(
-            lambda content=content: undressed(FILE, content, STATE.keys()), InputError, "wanted"
+            lambda content=content: undressed(FILE, content, STATE.keys()), InputError, "expected"
         )
 
 
