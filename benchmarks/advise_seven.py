@@ -29,7 +29,7 @@ SEED = 17_970
 # Rows of the sweep that are judged again, and the folder beside the advice's.
 TOP, JUDGED = 10, "judged"
 METRIC = "fd-digits"
-OUT = ROOT / "benchmarks" / "baselines" / "advise-seven.csv"
+OUT = ROOT / "benchmarks" / "tune" / "advise-seven.csv"
 Row = Mapping[str, Any]
 
 

@@ -15,7 +15,7 @@ LABELS = {"model", "recommended", "best of the sweep"}
 
 @pytest.fixture
 def lines():
-    with (BASELINES / "advise-seven.csv").open(newline="") as file:
+    with (ROOT / "benchmarks" / "tune" / "advise-seven.csv").open(newline="") as file:
         return [
             {k: v if k in LABELS else float(v) for k, v in row.items()}
             for row in csv.DictReader(file)
