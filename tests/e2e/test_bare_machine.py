@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,6 +90,10 @@ def test_names_that_differ_by_case_alone_are_two_labels(tmp_path, monkeypatch, c
     code = main(words)
     lines = capsys.readouterr().err.splitlines()
     assert code == 0 and lines == [], lines
+    figure = tmp_path / "sweep" / "figures" / "digits-exact.fd-digits.svg"
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", figure.read_text(encoding="utf-8"))
+    assert any(text.startswith("I") for text in texts), texts
+    assert any(text.startswith("\u0131") for text in texts), texts
 
 
 @SLOW
