@@ -130,6 +130,9 @@ def read_cell(path: Path, schema: int) -> Record:
         raise Damaged(path, "nfe is missing", _AGAIN)
     if found := shape.fault_of_record(record):
         raise Damaged(path, f"{found} is not what a run writes", _AGAIN)
+    # Whoever makes a step evaluates the network.
+    if record["nfe"] == 0 != record["conditions"].get("steps"):
+        raise Damaged(path, "nfe is 0", _AGAIN)
     return cast(Record, record)
 
 

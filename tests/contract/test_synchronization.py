@@ -58,7 +58,7 @@ def settings():
     found = {}
     for solver in solvers():
         # Its next step depends on the error of the last, and which samples go on, too.
-        if adaptive(solver) or not solver.entry.builtin:
+        if adaptive(solver) or not (solver.timeline.evaluates and solver.entry.builtin):
             continue
         for params in (without_noise(solver), with_noise(solver)):
             if params is not None:

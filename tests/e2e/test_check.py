@@ -260,7 +260,7 @@ def test_a_ceiling(edit, check, finished, rows):
 def test_reports_for_servers(tmp_path, edit, check):
     edit(lambda rows: rows[0].update({"fd-digits": "1"}))
     done = check("baseline.csv", "--junit", "a/check.xml", "--markdown", "a/check.md")
-    assert done.code == 1 and "meant? " in done.out
+    assert done.code == 1 and "intended? " in done.out
     (suite,) = ElementTree.parse(tmp_path / "a" / "check.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("4", "1")
     text = (tmp_path / "a" / "check.md").read_text()
@@ -325,8 +325,8 @@ class TestSeeds:
 
 WRONG = {
     "--tolerance fd-digit:2%": "unknown metric in --tolerance 'fd-digit'; did you mean 'fd-digits'",
-    "--tolerance fd-digits:2percent": "--tolerance fd-digits:2percent is not a limit; write 2%",
-    "--tolerance 1% --tolerance 2sigma": "--tolerance 1% and 2sigma: one of them",
+    "--tolerance fd-digits:2percent": "fd-digits:2percent is not a tolerance; write e.g. 2%",
+    "--tolerance 1% --tolerance 2sigma": "--tolerance 1% and 2sigma: give only one of them",
     "--tolerance 99sigma": "must be above 0 and at most 10sigma",
     "--tolerance 200%": "must be a fraction below 1",
     "--tolerance fdi-digits<=2": "unknown metric in --tolerance 'fdi-digits'; did you mean 'fd-",

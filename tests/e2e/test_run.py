@@ -88,7 +88,8 @@ def test_a_sweep_prints_its_table_and_leaves_its_files(samplebench, tmp_path, ro
     assert {name.split(".")[0] for name in cells(folder)} == {row["cell"] for row in found}
     assert len(cells(folder)) == 8
     figures = {path.name for path in (folder / "figures").iterdir()}
-    assert figures == {"digits-exact.fd-digits.svg", "digits-exact.fd-digits.png"}
+    names = ("digits-exact.fd-digits", "digits-exact.fd-digits.overview")
+    assert figures == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page
     assert "data:image/png;base64," in page

@@ -166,7 +166,7 @@ def test_a_defect_does_not_look_like_a_regression(monkeypatch, capsys, tmp_path)
     monkeypatch.setattr(regression, "load_rows", broken)
     assert main(["check", str(tmp_path), "--baseline", "x.csv"]) == 3
     assert capsys.readouterr().err.startswith(
-        "samplebench: internal error: RuntimeError: no such luck"
+        "samplebench: internal error (a defect of samplebench): RuntimeError: no such luck"
     )
 
 

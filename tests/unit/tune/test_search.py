@@ -9,6 +9,7 @@ from samplebench.errors import UsageError
 from samplebench.tune.cards import check_model, list_path
 from samplebench.tune.method import METRIC
 from samplebench.tune.methods import METHODS
+from samplebench.tune.problem import Problem
 from samplebench.tune.scored import Scored
 from samplebench.tune.search import search
 from tests.unit.tune.mixtures import Counted
@@ -136,8 +137,8 @@ def test_another_models_cards_are_not_overwritten(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_the_fine_solution_is_finer_than_a_large_budget(tmp_path):
+def test_the_fine_solution_is_finer_than_a_large_budget():
     """Else `ipndm` at 80 evaluations would be the solution that it is compared with."""
-    model = Counted(1)
-    found = run(model, tmp_path, "dmn", "ipndm", 80, budget=8 * (160 + 3 * 80))
-    assert 0 < found.before < 1e-3
+    problem = Problem(Counted(1), "ipndm", 80, seeds=SEEDS[:2])
+    assert 0 < problem.error(problem.baseline) < 1e-3
+    assert problem.spent == 2 * (160 + 80)
