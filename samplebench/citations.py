@@ -172,10 +172,17 @@ def cited(uses: Iterable[Use], versions: Sequence[str]) -> list[Citation]:
 
 
 def without_citation(uses: Iterable[Use]) -> list[str]:
-    """Those of which samplebench knows no entry: others' code."""
+    """Those of which samplebench knows no entry: others' code.
+
+    Exact draws are left out: there is no paper of them.
+    """
     keys, entries = named(), bibliography()
+    idle = {entry.name for entry in timelines if not entry.obj.evaluates}
+    exact = {("sampler", entry.name) for entry in samplers if entry.timeline in idle}
     return [
         " ".join(use)
         for use in uses
-        if use[0] != OWN and not any(key in entries for key in keys.get(use, ()))
+        if use[0] != OWN
+        and use not in exact
+        and not any(key in entries for key in keys.get(use, ()))
     ]

@@ -1,4 +1,4 @@
-"""The curves of all sides, and how each looks."""
+"""The curves of all sides, how each looks, and their exact draws."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from samplebench.compare.side import Side
 from samplebench.report.curves import StyledCurve, curves_of, drawable
+from samplebench.report.levels import ExactLevel, levels_of
 from samplebench.report.looks import apart
 from samplebench.results.fields import called
 from samplebench.results.row import Row
@@ -59,6 +60,28 @@ def curves_in(sides: Sequence[Side], metric: str) -> list[SideCurve]:
         if rows:
             made.append(SideCurve(side, label, rows, *look, curve))
     return made
+
+
+def levels_in(
+    sides: Sequence[Side], metric: str, better: str, protocol: str
+) -> list[tuple[Side, ExactLevel]]:
+    """The exact draws of every side under a protocol."""
+    return [
+        (side, replace(level, label=f"{model}{level.label}"))
+        for side in sides
+        for model, rows in _by_model(side, protocol)
+        for level in levels_of(rows, metric, better or None)
+    ]
+
+
+def _by_model(side: Side, protocol: str) -> list[tuple[str, list[Row]]]:
+    """The rows of a side under a protocol, after what labels say of their model."""
+    found: dict[str, list[Row]] = {}
+    for row in side.rows:
+        if row["protocol"] == protocol:
+            found.setdefault(row["model"], []).append(row)
+    several = len({called(row, "model") for row in side.rows}) > 1
+    return [(f"{called(rows[0], 'model')} " * several, rows) for rows in found.values()]
 
 
 def _curves(side: Side) -> list[tuple[str, StyledCurve]]:

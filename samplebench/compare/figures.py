@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from samplebench.compare.comparison import Comparison
-from samplebench.compare.curves import SideCurve, curves_in
+from samplebench.compare.curves import SideCurve, curves_in, levels_in
+from samplebench.compare.side import Side
 from samplebench.report.curves import Plot, StyledCurve
+from samplebench.report.levels import ExactLevel
 
 
 def plots_of_sides(comparison: Comparison) -> list[Plot]:
@@ -20,8 +23,19 @@ def plots_of_sides(comparison: Comparison) -> list[Plot]:
         better = comparison.better[metric] or None
         for protocol in dict.fromkeys(curve.protocol for curve in curves):
             own = [_styled(curve) for curve in curves if curve.protocol == protocol]
-            plots.append(Plot(protocol, metric, own, "", better))
+            levels = _apart(levels_in(comparison.sides, metric, better or "", protocol))
+            plots.append(Plot(protocol, metric, own, "", better, levels))
     return plots
+
+
+def _apart(levels: Iterable[tuple[Side, ExactLevel]]) -> list[ExactLevel]:
+    """Each line once, though several sides have it; where there are more, with its side."""
+    found = {(one.label, one.value, one.error): (side, one) for side, one in reversed(list(levels))}
+    if len(found) == 1:
+        return [one for _, one in found.values()]
+    return [
+        replace(one, label=f"{side.label}: {one.label}") for side, one in reversed(found.values())
+    ]
 
 
 def _styled(curve: SideCurve) -> StyledCurve:

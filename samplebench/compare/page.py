@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from samplebench.compare.comparison import Comparison
-from samplebench.compare.curves import SideCurve, curves_in
+from samplebench.compare.curves import SideCurve, curves_in, levels_in
 from samplebench.compare.difference import TIED, Difference
 from samplebench.compare.field import published
+from samplebench.compare.side import Side
 from samplebench.compare.table import Line, alone_of, columns_of, lines_in
 from samplebench.regression.verdict import BETTER, WORSE
 from samplebench.report.best import TIE, better_words
@@ -25,6 +26,7 @@ from samplebench.report.chart import (
     TableRow,
 )
 from samplebench.report.curves import Plot, conditions_of, references_of
+from samplebench.report.levels import ExactLevel
 from samplebench.report.names import figure_stem
 from samplebench.report.page import render_page
 from samplebench.report.sweep import FACETS, METRIC, PUBLISHED, facets_of, figure_key
@@ -79,6 +81,8 @@ def chart_of(comparison: Comparison, csv: str) -> Chart:
             beside = published(own, metric, _key("curves", metric, own))
             figures.append(_figure(comparison, metric, own, PUBLISHED if beside else ""))
             series += [*(_series(curve, metric) for curve in own), *beside]
+            levels = levels_in(comparison.sides, metric, comparison.better[metric], protocol)
+            series += [_level(side, level, _key("curves", metric, own)) for side, level in levels]
             shown = _shown(lines, own)
             if shown:
                 share = _plot(comparison, metric, own).log and all(
@@ -175,25 +179,37 @@ def _key(kind: str, metric: str, curves: Sequence[SideCurve]) -> str:
 
 
 def _series(curve: SideCurve, metric: str) -> Series:
-    points = []
-    for row in curve.rows:
-        value, error = number(row.get(metric)), number(row.get(metric + STDERR))
-        assert value is not None
-        hover = (
-            f"{printable(metric)} {value_text(value, row.get(metric + STDERR))}",
-            curve.label,
-            f"NFE {row.get('nfe')}, N = {row.get('num_samples')}",
-        )
-        low, high = (None, None) if error is None else (value - error, value + error)
-        points.append(Mark({"nfe": number(row.get("nfe"))}, value, low, high, hover))
     return Series(
         _key("curves", metric, [curve]),
         curve.label,
         _facets(curve.side.label, metric, curve.rows[0]),
-        points,
+        [_point(row, metric, curve.label) for row in curve.rows],
         curve.colour,
         curve.variant,
     )
+
+
+def _level(side: Side, level: ExactLevel, figure: str) -> Series:
+    name = f"{side.label}: {level.label}"
+    return Series(
+        figure,
+        name,
+        _facets(side.label, level.metric, level.row),
+        [_point(level.row, level.metric, name)],
+        level=True,
+    )
+
+
+def _point(row: Row, metric: str, label: str) -> Mark:
+    value, error = number(row.get(metric)), number(row.get(metric + STDERR))
+    assert value is not None
+    hover = (
+        f"{printable(metric)} {value_text(value, row.get(metric + STDERR))}",
+        label,
+        f"NFE {row.get('nfe')}, N = {row.get('num_samples')}",
+    )
+    low, high = (None, None) if error is None else (value - error, value + error)
+    return Mark({"nfe": number(row.get("nfe"))}, value, low, high, hover)
 
 
 def _shown(lines: Sequence[Line], curves: Sequence[SideCurve]) -> list[Shown]:

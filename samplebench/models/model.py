@@ -33,7 +33,7 @@ class Model:
         network: the bare network in its native convention, None where there is none.
         kind: name of the timeline that is the model's own: "sigma" for D(x; sigma), "discrete" for
             the steps of a discrete process, "linear" for eps(u, t) on a linear process.
-        draw_from: of one in closed form alone, its exact draws, as `KernelDensity.draw_from`.
+        draw_from: its exact draws, as `KernelDensity.draw_from`, None where it has none.
         latents: whether what it makes are latents of an autoencoder, not images.
         process: the noise law the model was trained on, None where it has none or nobody needs it.
         respacing: which of its own steps a discrete model keeps where it is not told.
@@ -56,6 +56,7 @@ class Model:
     network: Any = None
     kind: str = "sigma"
     latents: bool = False
+    draw_from: Any = None
     process: Any = None
     respacing: str = ""
     protocol: str | None = None

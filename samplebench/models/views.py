@@ -43,9 +43,10 @@ class ExactView:
         draw: Callable[..., Any] | None = getattr(bound.model, "draw_from", None)
         if draw is None:
             raise UsageError(f"{bound.name} has no exact draws")
-        with Blame(bound.name) if bound.blamed else nullcontext():
+        who = f"draw_from of {bound.name}"
+        with Blame(who) if bound.blamed else nullcontext():
             drawn = draw(uniforms, normals, bound.labels)
-        return checked(bound.name, drawn, normals, copy=bound.foreign)
+        return checked(who, drawn, normals, copy=bound.foreign)
 
 
 class DiscreteView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samplebench.answers.blame import line_of
@@ -11,6 +12,8 @@ from samplebench.answers.scalars import plain, scalar, values
 from samplebench.errors import UsageError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from samplebench.models.model import Model
     from samplebench.processes.discrete import DiscreteProcess
     from samplebench.processes.linear import LinearProcess
@@ -49,7 +52,8 @@ def wrap(
         network: a torch module, or anything that can be called. A module is switched to evaluation,
             stays on its device, and receives its own precision (the widest of its parameters'),
             whatever that of the state; a function receives the state's, or float32 where it cannot
-            take that.
+            take that. One with a method draw_from(uniforms, normals, labels), as
+            `KernelDensity.draw_from` with images in `data_range`, has exact draws.
         predicts: "eps" (n), "x0" (y0), "v" (a n - b y0; on tables and vp), "score" (-n / b), "flow"
             (n - y0; on flow), or "D": y0, of a state that is not scaled, y0 + sigma n.
         process: "vp", "ve" or "flow"; "cld" or "bdm" for a network of eps that sees the state
@@ -126,10 +130,26 @@ def wrap(
         remarks += asked.remarks
         about |= {**form.words, "null_label": null}
         model.ingredients = Ingredients(network, about, form.code, name)
+    draw = getattr(network, "draw_from", None)
+    if callable(draw):
+        ends = (-1.0, 1.0) if family is not None else (float(data_range[0]), float(data_range[1]))
+        model.draw_from = partial(_drawn, f"draw_from of {who}", draw, ends)
     model.renew()
     for remark in remarks:
         warnings.warn(remark, stacklevel=2)
     return model
+
+
+def _drawn(
+    who: str, draw: Callable[..., Any], data_range: tuple[float, float],
+    uniforms: Tensor, normals: Tensor, labels: Tensor | None,
+) -> Tensor:  # fmt: skip
+    """A network's exact draws as images in [-1, 1]."""
+    from samplebench.answers.tensors import checked
+
+    low, high = data_range
+    drawn = checked(who, draw(uniforms, normals, labels), normals)
+    return (2 * drawn - (low + high)) / (high - low)
 
 
 def _one_form(family: str | None, config: Any, general: list[str]) -> None:

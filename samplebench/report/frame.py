@@ -9,12 +9,21 @@ from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
+from samplebench.answers.blame import line_of
 from samplebench.errors import UsageError, unknown
 from samplebench.report.best import better_words, direction
 from samplebench.report.curves import Plot, StyledCurve, curves_of, drawable
 from samplebench.report.levels import ExactLevel, levels_of
 from samplebench.report.looks import apart
-from samplebench.results.fields import CONDITIONS, called, counted, number, printable, unguarded
+from samplebench.results.fields import (
+    CONDITIONS,
+    called,
+    counted,
+    number,
+    printable,
+    unevaluated,
+    unguarded,
+)
 from samplebench.results.row import COLUMNS, INTEGERS, STDERR, STRINGS, Row, suffix_of
 from samplebench.results.view import View
 
@@ -48,9 +57,12 @@ def plot(frame: pd.DataFrame, metric: str | None = None, *, ax: Axes | None = No
         settings are touched.
 
     Raises:
-        UsageError: the frame is empty, lacks columns, has several metrics and none is named, or
-            no point with a finite value, or holds two values of one point.
+        UsageError: the frame is empty, lacks columns, has several metrics and none is named, text
+            where numbers belong, no point with a finite value, exact draws alone, or two values of
+            one point; `ax` is not one pair of plain axes.
     """
+    if ax is not None:
+        _check_axes(ax)
     found = _plot(frame, metric)
     if ax is None:
         from samplebench.report.notebook import ShownFigure
@@ -58,6 +70,17 @@ def plot(frame: pd.DataFrame, metric: str | None = None, *, ax: Axes | None = No
 
         return draw(found, caption=False, kind=ShownFigure)
     return _on(ax, found)
+
+
+def _check_axes(ax: Any) -> None:
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes) or ax.name != "rectilinear":
+        kind = f"{ax.name} axes" if isinstance(ax, Axes) else type(ax).__name__
+        raise UsageError(
+            f"ax takes plain axes of matplotlib, not {kind}; of several that plt.subplots returns, "
+            "give one"
+        )
 
 
 def _on(ax: Axes, found: Plot) -> Figure:
@@ -85,10 +108,17 @@ def _plot(frame: pd.DataFrame, metric: str | None) -> Plot:
     """The curves of a frame's rows that can be drawn."""
     _check_columns(frame)
     name = _metric(frame, metric)
+    for column in ("nfe", name, name + STDERR):
+        _check_numbers(frame, column)
     rows = _rows(frame, name)
     shown = [row for row in rows if drawable(row, name)]
     if not shown:
         failed = counted(len(rows), "row")
+        if any(unevaluated(row) and number(row.get(name)) is not None for row in rows):
+            raise UsageError(
+                "there is nothing to draw but exact draws, which are a line beside curves; add the "
+                "rows of a sampler"
+            )
         raise UsageError(
             f"there is nothing to draw: of {failed} none has a finite value of {name} and an NFE"
         )
@@ -147,7 +177,7 @@ def _metric(frame: pd.DataFrame, metric: str | None) -> str:
     if metric is not None:
         if metric not in further:
             raise unknown("metric", str(metric), known)
-        if not pd.api.types.is_numeric_dtype(frame[metric]):
+        if metric not in known and not pd.api.types.is_numeric_dtype(frame[metric]):
             raise UsageError(f"column '{metric}' holds no numbers; metrics: {', '.join(known)}")
         return metric
     if not known:
@@ -158,6 +188,21 @@ def _metric(frame: pd.DataFrame, metric: str | None) -> str:
             f"(all: {', '.join(known)})"
         )
     return known[0]
+
+
+def _check_numbers(frame: pd.DataFrame, column: str) -> None:
+    """That a column, where it is there, holds numbers or nothing; standard errors from 0 up."""
+    import pandas as pd
+
+    for value in frame[column] if column in frame.columns else ():
+        real = isinstance(value, Real) and not isinstance(value, bool)
+        if not real and not (pd.api.types.is_scalar(value) and pd.isna(value)):
+            raise UsageError(
+                f"column '{column}' holds {line_of(repr(value))}, which is no number; "
+                f"pd.to_numeric(frame['{column}']) makes numbers of text"
+            )
+        if real and column.endswith(STDERR) and float(value) < 0:
+            raise UsageError(f"column '{column}' holds {value}; a standard error is not below 0")
 
 
 def _check_apart(rows: Sequence[Row], metric: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samplebench.checkpoints.catalog import catalog
 from samplebench.results.fields import (
     CONDITIONS,
+    called,
     condition_label,
     number,
     reference_name,
@@ -19,7 +20,7 @@ from samplebench.results.row import STDERR, Row, value
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NAME, FLOOR = "exact draws", "exact draws (floor)"
+_NAME = "exact draws"
 LINE: dict[str, Any] = {"color": "#5d636e", "linestyle": (0, (5, 2)), "linewidth": 1.3}
 _BAND: dict[str, Any] = {"color": "#5d636e", "alpha": 0.16, "linewidth": 0}
 
@@ -29,12 +30,14 @@ class ExactLevel:
     """A value that belongs to every NFE.
 
     Attributes:
+        name: what the draws are called: their sampler's label, where it has one.
         label: in the legend.
         floor: whether no sampler is better but by chance: of a distance to the model's own law.
         row: it is of.
         metric: it is a value of.
     """
 
+    name: str
     label: str
     floor: bool
     row: Row
@@ -62,8 +65,11 @@ def levels_of(rows: Sequence[Row], metric: str, better: str | None) -> list[Exac
     levels = []
     for row in found:
         floor = better == "lower" and _of_own_law(row)
+        labels = row.get("called", {})
+        name = called(row, "sampler") if "sampler" in labels else _NAME
         told = (condition_label(key, [row.get(key)]) for key in differing)
-        levels.append(ExactLevel(", ".join([FLOOR if floor else NAME, *told]), floor, row, metric))
+        label = ", ".join([f"{name} (floor)" if floor else name, *told])
+        levels.append(ExactLevel(name, label, floor, row, metric))
     return levels
 
 

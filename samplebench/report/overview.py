@@ -18,7 +18,7 @@ from samplebench.report.axes import scale_axes
 from samplebench.report.best import better_words
 from samplebench.report.curves import Plot, StyledCurve, plots_of
 from samplebench.report.labels import labelled
-from samplebench.report.levels import LINE, NAME, draw_level
+from samplebench.report.levels import LINE, draw_level
 from samplebench.report.names import figure_stem
 from samplebench.report.plots import FAINT, RULE, draw_curve, fit, render, settings
 from samplebench.results.fields import count_text, hashes_of, number, printable, value_text
@@ -217,7 +217,7 @@ def draw(plot: Plot, view: View) -> Figure | None:
         if floor is not None:
             said = _said(floor.row, plot.metric, 0)
             image = strip_of(floor.row, view)
-            page.strip((_COLUMNS[0], top), image, _ACROSS, NAME, said, LINE)
+            page.strip((_COLUMNS[0], top), image, _ACROSS, floor.name, said, LINE)
             n = count_text(floor.row["num_samples"])
             role = "the floor: " if floor.floor else ""
             lines = (f"{role}{n} draws of the model,", "each without any evaluation")

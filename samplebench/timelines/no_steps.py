@@ -48,7 +48,8 @@ class NoSteps(Timeline):
             who = getattr(model, "id", None) or name_of(model)
             raise UsageError(
                 f"sampler {sampler.name} needs {cls.needs}, and {who} has none; models in closed "
-                f"form have them: {', '.join(_in_closed_form())}"
+                f"form have them: {', '.join(_in_closed_form())}, and a model of yours with a "
+                "method draw_from(uniforms, normals, labels)"
             )
         return cls()
 

@@ -73,6 +73,8 @@ def on_levels(model: Any, sampler: str | Callable[..., Any]) -> Solver:
     if own.timeline.solved:
         check(own.entry, own.timeline, model, "this one")
         return own
+    if not own.timeline.evaluates:
+        raise UsageError(f"sampler {own.name} makes no steps: measure e.g. euler or heun")
     # What has a range but no place for a discretization.
     if "sigma_min" in own.timeline.words and "discretization" not in own.timeline.words:
         raise UsageError(

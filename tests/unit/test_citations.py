@@ -31,7 +31,9 @@ def keys(found):
 
 @pytest.mark.parametrize("entry", BUILTIN, ids=lambda entry: entry.name)
 def test_every_registration_names_its_sources(entry):
-    assert entry.cite and set(entry.cite) <= set(citations.bibliography())
+    # Exact draws have none.
+    assert bool(entry.cite) == (getattr(entry, "timeline", "") != "no-steps")
+    assert set(entry.cite) <= set(citations.bibliography())
 
 
 def test_every_model_names_its_sources():
@@ -126,6 +128,10 @@ class TestView:
         uses = citations.uses_of_view(view("ddim", grid=[80.0, 5.0, 1.0]))
         assert "karras2022edm" not in keys(citations.cited(uses, [__version__]))
         assert citations.without_citation(uses) == []
+
+    def test_exact_draws_have_no_source(self):
+        uses = citations.uses_of_view(view("exact", grid={"name": "no steps"}))
+        assert ("sampler", "exact") in uses and citations.without_citation(uses) == []
 
     def test_code_of_others_is_named_as_unknown(self):
         uses = citations.uses_of_view(view("mine:sampler"))

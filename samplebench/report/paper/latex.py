@@ -39,6 +39,12 @@ def _table(table: PaperTable) -> str:
             f"    {_line([*map(tex, table.heads), *table.nfe])}",
             r"    \midrule",
             *(f"    {_line(line)}" for line in lines),
+            *([r"    \midrule"] if table.levels else []),
+            *(
+                rf"    \multicolumn{{{left}}}{{l}}{{{tex(name)}}} & "
+                rf"\multicolumn{{{right}}}{{c}}{{{_cell(PaperCell(text))}}} \\"
+                for name, text in table.levels
+            ),
             r"    \bottomrule",
             r"  \end{tabular}",
             "",

@@ -17,7 +17,8 @@ def _table(table: PaperTable) -> str:
     rules = [*(":--" for _ in table.heads), *("--:" for _ in table.nfe)]
     lines = [[*map(escaped, names), *map(_cell, cells)] for names, cells in table.lines]
     rows = "\n".join(f"| {' | '.join(each)} |" for each in (heads, rules, *lines))
-    return f"{escaped(table.caption)}\n\n{rows}\n\n{escaped(' '.join(table.notes))}"
+    levels = [f"{escaped(name)}: {text} at every NFE" for name, text in table.levels]
+    return "\n\n".join([escaped(table.caption), rows, *levels, escaped(" ".join(table.notes))])
 
 
 def _cell(cell: PaperCell) -> str:

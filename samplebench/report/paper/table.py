@@ -10,6 +10,7 @@ from samplebench.citations import versions_of_view
 from samplebench.report.best import TIE, budget_of, direction, marks_of
 from samplebench.report.curves import StyledCurve, barred, conditions_of, curves_of
 from samplebench.report.labels import labelled
+from samplebench.report.levels import ExactLevel, levels_of
 from samplebench.report.names import figure_stem
 from samplebench.results.fields import (
     CONDITIONS,
@@ -57,6 +58,7 @@ class PaperTable:
         heads: of the columns that tell the curves apart.
         nfe: heads of the columns with values.
         lines: (what the curve is, its values).
+        levels: (name, value) of exact draws, which belong to every column.
         notes: sentences that a reader needs to know the conditions and the marks.
     """
 
@@ -65,6 +67,7 @@ class PaperTable:
     heads: tuple[str, ...]
     nfe: tuple[str, ...]
     lines: tuple[tuple[tuple[str, ...], tuple[PaperCell, ...]], ...]
+    levels: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
 
@@ -112,12 +115,19 @@ def _measured(view: View, metric: str) -> Iterator[Row]:
 
 def _table(view: View, metric: str, label: str) -> PaperTable:
     rows, better = view.rows, direction(metric, view)
-    texts = value_texts([(row.get(metric), number(row.get(metric + STDERR))) for row in rows])
+    written = value_texts([(row.get(metric), number(row.get(metric + STDERR))) for row in rows])
+    texts = {id(row): text for row, text in zip(rows, written, strict=True)}
+    levels = levels_of(rows, metric, better)
+    if len(levels) == len(rows):
+        levels = []  # alone they have a column, of NFE 0
+    everywhere = {id(level.row) for level in levels}
     marks = marks_of(view, metric)
     asked = {budget for row in rows if (budget := number(row.get("nfe_requested"))) is not None}
     columns: dict[int, float] = {}
     cells: dict[int, PaperCell] = {}
-    for index, (row, text) in enumerate(zip(rows, texts, strict=True)):
+    for index, row in enumerate(rows):
+        if id(row) in everywhere:
+            continue
         counted = number(row.get("nfe"))
         column = budget_of(row, asked)
         column = counted if column is None else column
@@ -125,7 +135,7 @@ def _table(view: View, metric: str, label: str) -> PaperTable:
             columns[id(row)] = column
             known = number(row.get(metric)) is not None
             apart = "" if counted in (None, column) else count_text(row.get("nfe"))
-            cells[id(row)] = PaperCell(text if known else FAILED, index in marks, apart)
+            cells[id(row)] = PaperCell(texts[id(row)] if known else FAILED, index in marks, apart)
     nfe = sorted(set(columns.values()))
     curves = curves_of([row for row in rows if id(row) in columns], view)
     heads, names = _names(curves)
@@ -138,6 +148,7 @@ def _table(view: View, metric: str, label: str) -> PaperTable:
         for place in range(max(map(len, by_column.values()))):
             found = (by_column[column][place : place + 1] for column in nfe)
             lines.append((name, tuple(each[0] if each else PaperCell() for each in found)))
+    shown = [cell for _, line in lines for cell in line]
     return PaperTable(
         label,
         f"{printable(metric)}{' ' * bool(better)}{ARROWS.get(better or '', '')} on "
@@ -145,7 +156,8 @@ def _table(view: View, metric: str, label: str) -> PaperTable:
         heads,
         tuple(f"{column:g}" for column in nfe),
         tuple(lines),
-        tuple(_notes(view, metric, [cell for _, line in lines for cell in line])),
+        tuple((level.label, texts[id(level.row)]) for level in levels),
+        tuple(_notes(view, metric, shown, levels)),
     )
 
 
@@ -167,9 +179,11 @@ def _names(curves: Sequence[StyledCurve]) -> tuple[tuple[str, ...], list[tuple[s
     return tuple(heads), list(zip(*columns, strict=True))
 
 
-def _notes(view: View, metric: str, cells: Iterable[PaperCell]) -> Iterator[str]:
-    yield f"{', '.join(_facts(view, metric))}."
-    rows, cells = view.rows, list(cells)
+def _notes(
+    view: View, metric: str, cells: Sequence[PaperCell], levels: Sequence[ExactLevel]
+) -> Iterator[str]:
+    yield f"{', '.join(_facts(view, metric, levels))}."
+    rows = view.rows
     repeated = " of the mean over repeats" if _repeated(rows) else ""
     bars = barred([row for row in rows if number(row.get(metric)) is not None], metric)
     yield f"Values ± 1 standard error{repeated}." if bars else "Values without standard errors."
@@ -187,11 +201,15 @@ def _notes(view: View, metric: str, cells: Iterable[PaperCell]) -> Iterator[str]
         yield f"{FAILED}: no finite value."
     if any(cell.text == NOTHING for cell in cells):
         yield f"{NOTHING}: not measured."
+    for name in dict.fromkeys(level.name for level in levels):
+        yield f"{name}: drawn from the model's own distribution, without evaluations."
 
 
-def _facts(view: View, metric: str) -> Iterator[str]:
+def _facts(view: View, metric: str, levels: Sequence[ExactLevel]) -> Iterator[str]:
     """The conditions of all values, in words."""
     rows = view.rows
+    of_levels = {id(level.row) for level in levels}
+    curves = [row for row in rows if id(row) not in of_levels]
     yield from conditions_of(rows, ("num_samples",))
     spans = dict.fromkeys(
         (row["seed"], row["seed"] + row["repeats"] * row["num_samples"] - 1) for row in rows
@@ -210,11 +228,13 @@ def _facts(view: View, metric: str) -> Iterator[str]:
         if one.get("name")
     )
     yield from (f"extractor {printable(each)}" for each in named)
-    if len({grid_label(row) for row in rows}) == 1:
-        yield f"discretization {grid_label(rows[0], 'ρ')}"
-    if any(row.get("guidance") for row in rows):
-        yield from conditions_of(rows, ("guidance",))
-    yield from conditions_of(rows, ("dtype",))
+    if len({grid_label(row) for row in curves}) == 1:
+        yield f"discretization {grid_label(curves[0], 'ρ')}"
+    # What differs has a column.
+    if len({row.get("guidance") for row in curves}) == 1 and curves[0].get("guidance"):
+        yield from conditions_of(curves, ("guidance",))
+    if len({row.get("dtype") for row in curves}) == 1:
+        yield from conditions_of(curves, ("dtype",))
     own = {cell for row in rows for cell in hashes_of(row)}
     known = {cell: record for cell, record in view.cells.items() if cell in own}
     versions = versions_of_view(replace(view, cells=known))

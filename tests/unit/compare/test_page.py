@@ -11,6 +11,7 @@ import re
 import pytest
 
 from samplebench.compare import compare
+from samplebench.compare.figures import plots_of_sides
 from samplebench.compare.page import chart_of, page_of, table_of
 from samplebench.compare.side import labels_of
 from samplebench.compare.table import csv_of, json_of, text_of
@@ -119,6 +120,33 @@ def test_published_values_stand_beside_the_first_folder_that_has_their_model(tmp
     assert any(not point.hollow and point.x["nfe"] == 35 for one in beside for point in one.points)
     assert {one.figure for one in beside} == {first.figure}
     assert [facet.key for facet in chart.facets][-1] == "published"
+
+
+def test_exact_draws_of_all_folders_are_lines_under_their_curves(ran, tmp_path):
+    """Two folders with the same draws, and a third with others."""
+    rows = [row for row in read_csv(ran() / "results.csv") if row["sampler"] == "euler"]
+    exact = rows[0] | {"sampler": "exact", "discretization": "no steps", "rho": None, "steps": 0}
+    exact |= {"nfe": 0, "nfe_requested": None, "cell": "e" * 64}
+    values = {"a": 2.0, "b": 2.0, "c": 3.0}
+    paths = [
+        str(write_csv([*rows, exact | {"fd-digits": value}], tmp_path / name / "results.csv"))
+        for name, value in values.items()
+    ]
+    found = compare(paths, ["fd-digits"])
+    chart = chart_of(found, "")
+    levels = {one.name: one for one in chart.series if one.level}
+    assert {name: one.points[0].y for name, one in levels.items()} == {
+        f"{name}: exact draws": value for name, value in values.items()
+    }
+    (curves,) = {one.figure for one in chart.series if "euler" in one.name and one.line}
+    assert {one.figure for one in levels.values()} == {curves}
+    assert levels["c: exact draws"].facets["folder"] == "c"
+    (plot,) = plots_of_sides(found)
+    assert [(one.label, one.value) for one in plot.levels] == [
+        ("a: exact draws", 2.0), ("c: exact draws", 3.0)
+    ]  # fmt: skip
+    (plot,) = plots_of_sides(compare(paths[:2], ["fd-digits"]))
+    assert [one.label for one in plot.levels] == ["exact draws"]
 
 
 def test_the_table_has_a_glyph_and_a_colour_for_what_is_apart(apart):

@@ -110,12 +110,17 @@ def wrong(frame, name):
         "no metric": (frame.drop(columns=[value, f"{value}_stderr"]), "no metric"),
         "only failed": (frame.assign(**{value: math.nan}), "of 24 rows none has a finite value"),
         "two values": (pd.concat([frame, frame.assign(**{value: 9.0})]), "differ in fd-toy alone"),
+        "text": (frame.astype({value: str}), f"column '{value}' holds '"),
+        "text of NFE": (frame.astype({"nfe": str}), "column 'nfe' holds '"),
+        "error below 0": (frame.assign(**{f"{value}_stderr": -1.0}), "is not below 0"),
+        "exact alone": (frame.assign(sampler="exact", nfe=0), "nothing to draw but exact draws"),
         "columns twice": (pd.concat([frame, frame[["rho"]]], axis=1), "two columns 'rho'"),
     }[name]
 
 
 @pytest.mark.parametrize("name", ["a list", "no rows", "no rho", "few columns", "no metric",
-                                  "only failed", "two values", "columns twice"])  # fmt: skip
+                                  "only failed", "two values", "text", "text of NFE",
+                                  "error below 0", "exact alone", "columns twice"])  # fmt: skip
 def test_what_cannot_be_drawn_is_told_in_a_line(frame, refused, name):
     given, said = wrong(frame, name)
     refused(lambda: sb.plot(given), UsageError, said)
@@ -143,6 +148,21 @@ def test_axes_of_the_users_are_drawn_on(frame):
     assert left.get_title() == "a_$b$" and left.get_ylabel() == "fd-toy"
     assert left.get_legend() is not None and own.legends == []
     own.draw_without_rendering()
+
+
+@pytest.mark.parametrize(("kind", "said"), [("array", "not ndarray"), ("polar", "not polar axes")])
+def test_axes_that_cannot_be_drawn_on_are_told(frame, refused, kind, said):
+    from matplotlib.figure import Figure
+
+    own = Figure()
+    ax = own.subplots(1, 2) if kind == "array" else own.add_subplot(projection=kind)
+    refused(lambda: sb.plot(frame, ax=ax), UsageError, "ax takes plain axes", said)
+
+
+def test_numbers_of_any_type_are_numbers(frame):
+    drawn = lines(sb.plot(frame).axes[0])
+    for given in (frame.astype({"fd-toy": object, "nfe": object}), frame.convert_dtypes()):
+        assert lines(sb.plot(given, "fd-toy").axes[0]) == drawn
 
 
 def test_a_notebook_shows_it_and_nothing_of_matplotlib_is_changed(frame, tmp_path):

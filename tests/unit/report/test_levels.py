@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import samplebench as sb
 from samplebench.report.best import contests
 from samplebench.report.curves import plots_of
 from samplebench.report.html import summary_of
+from samplebench.report.labels import labelled
 from samplebench.report.paper.figure import draw_for_paper
 from samplebench.report.plots import draw
 from samplebench.report.sweep import chart_of, facets_of, table_of
@@ -135,6 +138,13 @@ def test_of_several_each_says_what_tells_it_apart(make_view):
         beside(view, num_samples=n)
     labels = [level.label for level in plots_of(view)[0].levels]
     assert labels == ["exact draws, N=500", "exact draws, N=1000"]
+
+
+def test_its_label_stands_for_its_name(make_view):
+    view = make_view()
+    beside(view)
+    (plot,) = plots_of(labelled(replace(view, labels={("sampler", "exact"): "Truth"})))
+    assert [(level.name, level.label) for level in plot.levels] == [("Truth", "Truth")]
 
 
 def test_alone_it_has_no_figure(make_view):

@@ -180,4 +180,34 @@ def test_a_model_of_others_may_have_them():
 def test_what_it_answers_is_judged(answer, refused):
     wrong = Halves()
     wrong.answer = answer
-    refused(lambda: sb.sample(wrong, "exact", seeds=range(3)), UsageError, "the network returned")
+    refused(
+        lambda: sb.sample(wrong, "exact", seeds=range(3)),
+        UsageError,
+        "draw_from of the network returned",
+    )
+
+
+class Greys:
+    """A network of x0 in [0, 255], uniform there, or 51 times its label."""
+
+    def __call__(self, x, t, labels=None):
+        return torch.full_like(x, 127.5)
+
+    def draw_from(self, uniforms, normals, labels):
+        greys = 255 * uniforms if labels is None else 51 * labels
+        return greys.reshape(-1, 1, 1, 1).to(normals)
+
+
+def test_a_wrapped_network_may_have_them_in_its_own_range():
+    words = {"predicts": "x0", "process": "ve", "data_range": (0, 255), "shape": (1, 1, 1)}
+    x = sb.sample(sb.wrap(Greys(), **words), "exact", seeds=range(2000)).flatten()
+    assert x.mean() == pytest.approx(0, abs=0.04) and x.var() == pytest.approx(1 / 3, abs=0.02)
+    classes = sb.wrap(Greys(), num_classes=6, **words)
+    x = sb.sample(classes, "exact", seeds=range(3), labels=[0, 5, 2]).flatten()
+    assert x.tolist() == pytest.approx([-1, 1, -0.2])
+
+
+def test_a_wrapped_network_without_them_has_none(refused):
+    network = sb.wrap(lambda x, t: 0 * x, predicts="x0", process="ve", shape=(1, 1, 1))
+    call = lambda: sb.sample(network, "exact", seeds=[0])  # noqa: E731
+    refused(call, UsageError, "has none", "a model of yours with a method draw_from")

@@ -147,6 +147,7 @@ def test_the_csv_is_the_same_every_time():
     ("words", "message"),
     [
         ({"sampler": "eulr"}, "did you mean 'euler'"),
+        ({"sampler": "exact"}, "sampler exact makes no steps: measure e.g. euler"),
         ({"steps": 1}, "at least 2 noise levels"),
         ({"steps": 5, "nfe": 5}, "not both"),
         ({"steps": None}, "give one of steps and nfe"),

@@ -203,7 +203,8 @@ def test_what_differs_between_curves_has_a_column():
     assert ("euler", "vp", "none", "float64", "100", "1") in [names for names, _ in table.lines]
     assert "seeds 100 to 149 and 0 to 149" in table.notes[0]
     assert table.notes[1] == "Values ± 1 standard error of the mean over repeats."
-    assert "discretization" not in table.notes[0]
+    for word in ("discretization", "guidance", "dtype"):
+        assert word not in table.notes[0]
 
 
 def test_labels_stand_for_names():
@@ -228,6 +229,37 @@ def test_a_folder_with_cells_to_go_says_so_in_the_file():
     view = view_of(curve("euler", {5: 1.0}))
     assert "planned" not in to_latex(view)
     assert "\n% 3 planned cells have no result yet." in to_latex(replace(view, pending=3))
+
+
+def exact_draws(value=0.5, **more):
+    words = {"discretization": "no steps", "rho": None, "nfe_requested": None, "steps": 0}
+    return list(curve("exact", {0: value}, **words, **more))
+
+
+def test_exact_draws_stand_below_all_columns():
+    curves = list(curve("euler", {5: 1.0, 10: 0.4})), list(curve("heun", {5: 2.0}))
+    view = view_of(*curves, exact_draws())
+    (plain,) = tables_of(view_of(*curves))
+    (table,) = tables_of(view)
+    assert (table.heads, table.nfe, table.lines) == (plain.heads, plain.nfe, plain.lines)
+    assert table.levels == (("exact draws", "0.500 ± 0.010"),) and not plain.levels
+    assert "discretization edm ρ=7" in table.notes[0]
+    assert table.notes[-1].startswith("exact draws: drawn from the model's own distribution")
+    below = r"\multicolumn{1}{l}{exact draws} & \multicolumn{2}{c}{$0.500 \pm 0.010$} \\"
+    assert f"    \\midrule\n    {below}\n    \\bottomrule\n" in to_latex(view)
+    assert "\n\nexact draws: 0.500 ± 0.010 at every NFE\n\n" in to_markdown(view)
+    own = {"model": "digits-exact", "reference": "digits-kde@1a2b3c4d"}
+    (floor,) = tables_of(view_of(curve("euler", {5: 1.0}, **own), exact_draws(**own)))
+    assert floor.levels[0][0] == "exact draws (floor)"
+    (called,) = tables_of(replace(view, labels={("sampler", "exact"): "Truth"}))
+    assert called.levels[0][0] == "Truth" and called.notes[-1].startswith("Truth: drawn")
+
+
+def test_exact_draws_alone_or_failed_are_not_lost():
+    (alone,) = tables_of(view_of(exact_draws()))
+    assert alone.nfe == ("0",) and grid(alone) == {"exact": ["0.500 ± 0.010"]} and not alone.levels
+    (failed,) = tables_of(view_of(curve("euler", {5: 1.0}), exact_draws(float("nan"))))
+    assert grid(failed)["exact"] == [FAILED, NOTHING] and not failed.levels
 
 
 def bodies(latex):
