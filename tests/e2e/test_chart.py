@@ -238,6 +238,7 @@ def test_a_level_is_there_for_any_x(tmp_path, opened):
         page.locator('.chip[data-value="b"]').dblclick()
         page.locator('.axes button[data-axis="log"]').click()
         assert lines(page)[1] == {0.25, 0.35}
+        assert page.locator(".xtick").count() == 0  # alone it holds anywhere
 
 
 def test_what_is_no_number_sorts_last(strange, opened):
