@@ -254,7 +254,7 @@ def test_printed_values_stay_on_one_line_on_the_paper(metrics, paper, tmp_path, 
     """A4 upright, or turned for a table with many of them."""
     heads = [("sampler", "text"), ("reference", "text"), ("NFE", "number"), ("budget", "number")]
     heads += [(f"precision-digits-{i}", "value") for i in range(metrics)]
-    texts = ["edm S_churn=10 S_noise=1.003", "digits-kde@57ac2d93", "1,000", "1,000"]
+    texts = ["a long name " * 5, "digits-kde@57ac2d93", "1,000", "1,000"]
     row = TableRow([TableCell(t) for t in texts] + [TableCell("0.0123 ± 0.0012")] * metrics)
     path = tmp_path / "table.html"
     table = DataTable(heads, [row])
