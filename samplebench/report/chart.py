@@ -175,6 +175,11 @@ class DataTable:
     rows: Sequence[TableRow]
     facts: Sequence[tuple[str, str]] = ()
 
+    @property
+    def wide(self) -> bool:
+        """Whether its printed pages are landscape; values, which stay on one line, count twice."""
+        return len(self.heads) + sum(kind == "value" for _, kind in self.heads) > 8
+
 
 @dataclass(frozen=True)
 class Chart:

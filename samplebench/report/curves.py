@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,9 +86,9 @@ class Plot:
         return self.better != "higher" and all(one > 0 for one in low)
 
 
-def _variant(row: Row) -> tuple[Hashable, ...]:
+def _variant(row: Row, conditions: Sequence[str]) -> tuple[Hashable, ...]:
     where = called(row, "discretization")
-    return (where, row.get("rho"), *(row.get(key) for key in CONDITIONS))
+    return (where, row.get("rho"), *(row.get(key) for key in conditions))
 
 
 def _colour(row: Row) -> tuple[Hashable, ...]:
@@ -98,15 +99,27 @@ def _varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     return [key for key in keys if len({row.get(key) for row in rows}) > 1]
 
 
-def _looks_of(view: View) -> dict[tuple[Hashable, Hashable], tuple[int, int]]:
+def _telling(view: View) -> list[str]:
+    """The conditions in which rows of one model differ. Each model has figures of its own, in which
+    those that follow from the model alone (its dtype, its reference) tell nothing apart."""
+    by_model: dict[str | None, list[Row]] = defaultdict(list)
+    for row in view.rows:
+        by_model[row.get("model")].append(row)
+    return [key for key in CONDITIONS if any(_varying(rows, [key]) for rows in by_model.values())]
+
+
+def _looks_of(
+    view: View, conditions: Sequence[str]
+) -> dict[tuple[Hashable, Hashable], tuple[int, int]]:
     """(colour, variant) of every curve of the view, sampler by sampler; exact draws are none, and
     take no look from one."""
     rows = sorted(view.rows, key=unevaluated)
     colours = list(dict.fromkeys(map(_colour, rows)))
-    variants = list(dict.fromkeys(map(_variant, rows)))
+    variants = list(dict.fromkeys(_variant(row, conditions) for row in rows))
+    pairs = dict.fromkeys((_colour(row), _variant(row, conditions)) for row in view.rows)
     places = {
         (colours.index(colour), variants.index(variant)): (colour, variant)
-        for colour, variant in dict.fromkeys((_colour(r), _variant(r)) for r in view.rows)
+        for colour, variant in pairs
     }
     wanted = sorted(places)
     return {places[p]: look for p, look in zip(wanted, looks.apart(wanted), strict=True)}
@@ -117,10 +130,11 @@ def curves_of(rows: Sequence[Row], view: View, symbol: str = "ρ") -> list[Style
 
     Looks are those among all rows of `view`, so they agree between its figures.
     """
-    styles = _looks_of(view)
+    conditions = _telling(view)
+    styles = _looks_of(view, conditions)
     groups: dict[tuple[Hashable, Hashable], list[Row]] = {}
     for row in rows:
-        groups.setdefault((_colour(row), _variant(row)), []).append(row)
+        groups.setdefault((_colour(row), _variant(row, conditions)), []).append(row)
     several = len({called(row, "discretization") for row in rows if not unevaluated(row)}) > 1
     differing = _varying(rows, CONDITIONS)
     made = []

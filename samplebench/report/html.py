@@ -86,7 +86,13 @@ def summary_of(view: View) -> str:
             *([f"reference {' or '.join(references)}"] if references else []),
         ]
     )
-    return f"{', '.join(parts)}: {counted(len(view.rows), 'point')} measured by {measured}."
+    return f"{', '.join(parts)}: {counted(_points(view), 'point')} measured by {measured}."
+
+
+def _points(view: View) -> int:
+    """How many there are on the curves: two budgets may end in the same evaluations, and one point
+    may be compared with several references."""
+    return len({(samples.label, samples.rows[0].get("nfe")) for samples in samples_of(view)})
 
 
 def _listed(names: list[str]) -> str:
@@ -205,7 +211,7 @@ def render_html(
         notes=_notes(view),
         best=(*groups_of(outcomes, metrics_of(view.rows)), remarks(outcomes)),
         caveats=_grouped(_caveats(view)),
-        points=len({(s.label, s.rows[0].get("nfe")) for s in samples_of(view)}),
+        points=_points(view),
         labels=stands_for(view),
         sheets=sheets,
         budgets=sorted({sheet.budget for sheet in sheets.all}, key=float),

@@ -24,7 +24,7 @@ from samplebench.trajectory.exposure_table import (
 
 _AXES = (
     Axis("sigma", "noise level s at which real images begin"),
-    Axis("level", "the same, linear", log=False),
+    Axis("level", "noise level s, linear", log=False),
     Axis("steps", "steps that are run", log=False),
 )
 _BARS = "Bands and bars are ± 1 standard error."

@@ -28,4 +28,4 @@ def column(page, head):
 
 
 def head(page, name):
-    page.locator("table.sortable th button", has_text=re.compile(f"^{name}")).first.click()
+    page.locator("table.sortable th button", has_text=re.compile(rf"^{name}( \(|$)")).click()

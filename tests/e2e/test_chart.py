@@ -238,6 +238,7 @@ def test_a_level_is_there_for_any_x(tmp_path, opened):
         page.locator('.chip[data-value="b"]').dblclick()
         page.locator('.axes button[data-axis="log"]').click()
         assert lines(page)[1] == {0.25, 0.35}
+        assert page.locator(".xtick").count() == 0  # alone it holds anywhere
 
 
 def test_what_is_no_number_sorts_last(strange, opened):
@@ -246,3 +247,24 @@ def test_what_is_no_number_sorts_last(strange, opened):
         assert column(page, "value") == ["0.5", "3.5", "12", "nan", "-"]
         head(page, "value")
         assert column(page, "value") == ["12", "3.5", "0.5", "nan", "-"]
+
+
+@pytest.mark.parametrize(("metrics", "paper"), [(2, 680), (3, 1031)])
+def test_printed_values_stay_on_one_line_on_the_paper(metrics, paper, tmp_path, opened):
+    """A4 upright, or turned for a table with many of them."""
+    heads = [("sampler", "text"), ("reference", "text"), ("NFE", "number"), ("budget", "number")]
+    heads += [(f"precision-digits-{i}", "value") for i in range(metrics)]
+    texts = ["a long name " * 5, "digits-kde@57ac2d93", "1,000", "1,000"]
+    row = TableRow([TableCell(t) for t in texts] + [TableCell("0.0123 ± 0.0012")] * metrics)
+    path = tmp_path / "table.html"
+    table = DataTable(heads, [row])
+    path.write_text(render_page(title="t", lead="", chart=Chart([], [], []), table=table), "utf-8")
+    with opened(path, paper) as page:
+        page.emulate_media(media="print")
+        assert (page.locator("section.wide").count() == 1) == (paper > 680)
+        box = page.locator("table").bounding_box()
+        assert box["x"] + box["width"] <= paper + 1
+        value = page.evaluate("""() => { const text = document.createRange();
+            text.selectNodeContents(document.querySelector("td.value"));
+            return text.getClientRects().length; }""")
+        assert value == 1

@@ -60,6 +60,34 @@ def test_a_click_on_a_point_opens_its_provenance(sweep, opened):
         assert "NFE 35" in page.locator("#provenance details[open] summary").inner_text()
 
 
+def test_a_link_to_provenance_keeps_what_is_chosen_and_is_found_again(sweep, opened, browser):
+    """By the keyboard without motion, in another tab, after a step back, and as a copied link."""
+    facts = """() => [document.querySelector(".chip[data-value=heun]").ariaPressed,
+        document.querySelector("#provenance details[open]")?.id,
+        document.activeElement.closest("#provenance details")?.id]"""
+    with opened(sweep / "report.html") as page:
+        page.emulate_media(reduced_motion="reduce")
+        page.locator('.chip[data-value="heun"]').click()
+        link = page.locator("table.sortable tr:not([hidden]) td a").nth(9)
+        cell = link.get_attribute("href").removeprefix("#")
+        link.press("Enter")
+        assert page.evaluate(facts) == ["false", cell, cell]
+        place = page.locator(f"#{cell}").bounding_box()
+        assert -1 <= place["y"] < 800  # it is there at once
+        assert page.url.endswith(f"#at={cell}&sampler!=heun")
+        again = browser.new_page()
+        again.goto(page.url)
+        again.wait_for_selector("html[data-ready]")
+        assert again.evaluate(facts) == ["false", cell, cell]
+        again.close()
+        page.go_back()
+        page.locator('.chip[data-value="heun"]').click()
+        assert page.url.endswith("report.html")  # what was chosen since is all it says
+        page.evaluate(f"document.getElementById('{cell}').open = false; location.hash = '{cell}'")
+        page.wait_for_function("document.querySelector('#provenance details[open]')")
+        assert page.evaluate(facts) == ["true", cell, cell]
+
+
 def test_the_best_of_each_budget_stands_above_the_curves(sweep, opened):
     """A line per budget, and in the table the same rows are marked."""
     with opened(sweep / "report.html") as page:

@@ -52,7 +52,8 @@ function axisOf(axis, values, pixels, look, range) {
     const at = axis.names.map((_, i) => i), ends = [-0.6, at.length - 0.4];
     return { ...base, range: range ?? ends, tickmode: "array", tickvals: at, ticktext: axis.names.map(escaped) };
   }
-  if (!axis.log || !values.length) return { ...base, ...(range ? { range } : {}) };
+  if (!axis.log) return { ...base, ...(range ? { range } : {}) };
+  if (!values.length) return { ...base, type: "log", range: range ?? [0, 2], tickmode: "array", tickvals: [] }; // levels alone: they hold anywhere
   const logs = values.map(Math.log10);
   const [low, high] = range ?? [Math.min(...logs), Math.max(...logs)];
   const pad = range ? 0 : Math.max(0.04 * (high - low), 0.03);

@@ -9,6 +9,7 @@ const make = (tag, attributes = {}, ...children) => {
   element.append(...children);
   return element;
 };
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const paints = []; // what shows what is chosen: called after every change
 
 // Facets: what may be switched, and what each value looks like.
@@ -119,7 +120,7 @@ function wireFigure(plot) {
 function wireArea(plot) {
   const { figure, area } = plot;
   plot.wired = true;
-  area.on("plotly_click", (event) => { const to = event.points[0]?.customdata; if (to) open(to); });
+  area.on("plotly_click", (event) => { const to = event.points[0]?.customdata; if (to) goTo(to); });
   area.on("plotly_hover", (event) => {
     const series = plot.drawn.find((s) => uidOf(s, "p") === event.points[0]?.data.uid);
     light("pointer", series ? { series } : null);
@@ -135,11 +136,18 @@ function wireArea(plot) {
   });
 }
 
-function open(id) {
+// Shows a part of the page, with the keyboard on it.
+function show(id) {
   const target = document.getElementById(id);
   if (!target) return;
   if (target.tagName === "DETAILS") target.open = true;
-  target.scrollIntoView({ behavior: "smooth", block: "start" });
+  (target.querySelector(":scope > summary") ?? target).focus({ preventScroll: true });
+  target.scrollIntoView({ behavior: STILL.matches ? "instant" : "smooth", block: "start" });
+}
+
+function goTo(id) {
+  keep(true, id);
+  show(id);
 }
 
 // Everything together.
@@ -190,7 +198,11 @@ const zoom = document.getElementById("zoom");
 if (zoom) wireZoom(zoom);
 const pair = document.getElementById("pair");
 if (pair) wirePair(pair, chart.pictures, pictures.map((picture) => picture.querySelector("img")));
-document.querySelectorAll('a[href^="#"]').forEach((a) => a.addEventListener("click", () => open(a.hash.slice(1))));
+document.querySelectorAll('a[href^="#"]').forEach((a) => a.addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return; // for another tab or window
+  event.preventDefault(); // its own way drops what is chosen from the address
+  goTo(a.hash.slice(1));
+}));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
 let resized = 0; // ticks and height follow the width
 const repaint = (printed) => { clearTimeout(resized); plots.forEach((plot) => paint(plot, printed)); };
@@ -198,11 +210,13 @@ addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout((
 addEventListener("beforeprint", () => repaint(true));
 addEventListener("afterprint", () => repaint(false));
 plots.forEach(wireFigure);
-follow();
-addEventListener("hashchange", () => {
-  if (!follow()) return;
-  state.zoom = {};
-  refresh();
-});
-await refresh();
+// What the address chooses, and the part of the page that it leads to.
+async function arrive(first = false) {
+  const chosen = follow();
+  if (chosen) state.zoom = {};
+  if (chosen || first) await refresh();
+  show(chosen ? place : location.hash.slice(1));
+}
+addEventListener("hashchange", () => arrive());
+await arrive(true);
 document.documentElement.dataset.ready = "true";

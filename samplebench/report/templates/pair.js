@@ -120,7 +120,7 @@ function wirePair(panel, pictures, images) {
   panel.addEventListener("toggle", async () => {
     if (!panel.open) return stop();
     await load();
-    if (panel.open && !matchMedia("(prefers-reduced-motion: reduce)").matches) start();
+    if (panel.open && !STILL.matches) start();
   });
   addEventListener("resize", () => { if (panel.open) fit(); });
 

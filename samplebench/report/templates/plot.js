@@ -121,7 +121,7 @@ function drawing(figure, list, axis, { look, bands, guides, size, range = {}, ro
     yaxis: axisOf(figure.y, ys, 0.6 * size.height, look, range.y),
   };
   const inner = { width: size.width - 80 - room, height: size.height - 70 };
-  if (guides && axis.log && figure.y.log && drawn.length) Object.assign(layout, guidesOf(figure.orders, traces, layout, inner, look));
+  if (guides && figure.orders.length && layout.xaxis.type === "log" && layout.yaxis.type === "log") Object.assign(layout, guidesOf(figure.orders, traces, layout, inner, look));
   if (!drawn.length) {
     const empty = { visible: false };
     Object.assign(layout, { xaxis: empty, yaxis: empty, annotations: [{

@@ -5,6 +5,9 @@
 const memories = [];
 const remember = (keys, pairs, take) => memories.push({ keys, pairs, take });
 
+let place = ""; // id of the part of the page that a link led to, until something is chosen
+remember(["at"], () => (place ? [["at", place]] : []), (found) => { [place = ""] = found.get("at") ?? []; });
+
 // Half letters have no place in an address.
 const whole = (text) => text.replace(/\p{Cs}/gu, "\ufffd");
 const readable = (text) => encodeURIComponent(whole(text)).replace(/%20/g, "+").replace(/%(2C|3A|2F|3B|40|24)/g, decodeURIComponent);
@@ -27,8 +30,9 @@ function read(hash) {
 
 const address = () => memories.flatMap((m) => m.pairs()).map((pair) => pair.map(readable).join("=")).join("&");
 
-// Says in the address what is now chosen; a large change is one that "back" takes back.
-function keep(large = false) {
+// Says in the address what is now chosen, or the part of the page that is gone to; a large change is one that "back" takes back.
+function keep(large = false, part = "") {
+  place = part;
   const hash = address();
   if (hash === location.hash.slice(1)) return;
   const [page] = location.href.split("#");

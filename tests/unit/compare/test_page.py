@@ -226,3 +226,16 @@ def test_labels_are_short_and_unlike(tmp_path):
     assert named("a", "a/results.csv") == ["1 a", "2 a"]
     long = named("l" * 80 + "a" * 20, "l" * 70 + "b" * 10 + "a" * 20)
     assert len(set(long)) == 2 and all(len(label) <= 42 for label in long)
+
+
+@pytest.mark.parametrize(("more", "scrolled"), [(3, False), (25, True)])
+def test_what_has_no_counterpart_says_why_and_does_not_fill_the_page(more, scrolled, ran, tmp_path):
+    rows = read_csv(ran() / "results.csv")
+    further = [{**rows[0], "nfe": 100 + i, "nfe_requested": 100 + i} for i in range(more)]
+    sides = [write_csv(found, tmp_path / f"{name}.csv") for name, found in
+             (("base", rows), ("mine", rows + further))]  # fmt: skip
+    page = page_of(compare([str(side) for side in sides]), "")
+    section = page.partition('<section id="alone">')[2].partition("</section>")[0]
+    assert section.count("<li>") == more
+    assert len(re.findall(r"NFE 10\d \(nearest in base.csv: .+\)</li>", section)) == min(more, 10)
+    assert ('class="scroll tall"' in section) == scrolled

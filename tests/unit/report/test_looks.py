@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -120,6 +121,19 @@ def test_the_page_and_the_figure_agree(name):
         assert series.name == curve.label
         assert (series.colour, series.variant) == (curve.colour, curve.variant)
     assert (len(SYMBOLS), len(STROKES)) == (len(MARKERS), len(DASHES))
+
+
+@pytest.mark.parametrize("model_of_rest", ["dtype", "reference", "protocol"])
+def test_figures_of_two_models_agree_where_a_condition_follows_from_the_model(model_of_rest):
+    """A sampler and its rho look alike in both; what differs within a model tells apart as ever."""
+    view = view_of(MIXES["2 x 12"])
+    second = [{**row, "model": "other", model_of_rest: "another"} for row in view.rows]
+    one, other = plots_of(replace(view, rows=view.rows + second))
+    looks = [[(c.label, c.colour, c.variant) for c in plot.curves] for plot in (one, other)]
+    assert looks[0] == looks[1] and len(set(looks[0])) == 24
+    third = [{**row, model_of_rest: "a third"} for row in view.rows]
+    plots = plots_of(replace(view, rows=view.rows + third + second))
+    assert [len({(c.colour, c.variant) for c in plot.curves}) for plot in plots] == [48, 24]
 
 
 def test_the_figure_of_many_curves_names_each_beside_the_axes():

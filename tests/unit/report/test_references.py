@@ -121,6 +121,16 @@ def test_the_page_lets_a_reader_choose(view):
     assert render_html(view).count('<details id="cell-') == len(view.cells)
 
 
+def test_the_page_counts_points_as_its_caveats_do(view):
+    """Neither a second reference nor a second budget of the same evaluations makes one more."""
+    points = len(view.rows) // 2
+    view.rows.append({**view.rows[0], "nfe_requested": 999})
+    for record in view.cells.values():
+        record["unsteady"] = ["of the images"]
+    page = render_html(view)
+    assert f": {points} points measured by" in page and f"all {points} points" in page
+
+
 def test_the_table_has_it_as_a_column_where_there_are_two(view, make_view):
     head = to_text(view.rows).splitlines()[2]
     assert head.split() == ["sampler", "discretization", "reference", "NFE", "fd-toy"]
