@@ -40,7 +40,7 @@ def test_the_page_and_the_table(samplebench, tmp_path):
     assert sum(line.startswith("adm-imagenet64 ") for line in lines) == 8
     assert lines[-1] == "page: part/published.html"
     page = (tmp_path / "part" / "published.html").read_text()
-    assert "chosen by --checkpoint adm-imagenet64 --max-nfe 100." in page
+    assert "Selection: --checkpoint adm-imagenet64 --max-nfe 100." in page
     assert "8 values of 1 checkpoint, collected from 2 published sources" in page
     assert "respaced variance=learned, epsilon scaling b=1.006" in page
 
