@@ -78,7 +78,7 @@ class Job:
         output.write_text(""), summary.write_text("")
         (self.own / "script.sh").write_text(step["run"])
         environment = {
-            **os.environ, "OMP_NUM_THREADS": "1",
+            **os.environ, "OMP_NUM_THREADS": "1", "HOME": str(self.own),
             "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
             "GITHUB_WORKSPACE": str(self.folder), "GITHUB_OUTPUT": str(output),
             "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_ACTION_PATH": str(ROOT), "CI": "true",
@@ -146,6 +146,8 @@ def job(answering, baseline, tmp_path):
     made.asked = asked
     asked.clear()
     shutil.copytree(baseline / "curves", made.folder / "curves")
+    # As a cache brings them back: the cells of the code without a bug.
+    shutil.copytree(baseline / "build", made.folder / "build" / "samplebench")
     made.bug(1)
     return made
 
@@ -207,10 +209,11 @@ def test_green_without_a_bug_red_with_one(job):
         ({"baseline": ""}, "the input 'baseline' is empty"),
         ({"subset": "yes"}, "the input 'subset' is true or false"),
         ({"sampler": "eulr"}, "the sweep ended with exit code 2"),
-        ({"baseline": "nowhere.csv", "nfe": "3"}, "::error file=nowhere.csv,"),
+        ({"baseline": "nowhere.csv"}, "the input 'baseline' does not exist"),
         ({"tolerance": "low"}, "--tolerance low"),
         ({"baseline-ref": "main"}, "is in no git repository"),
         ({"out": "two\nlines"}, "the input 'out' is one line"),
+        ({"out": ""}, "the input 'out' is one line"),
     ],
 )
 def test_what_does_not_end_is_an_error(job, given, told):
@@ -277,9 +280,12 @@ def test_a_baseline_of_a_commit_in_a_folder(job):
     job.bug(1)
     shutil.move(job.folder / "mine.py", inner / "mine.py")
     given = {"working-directory": "samplers", "baseline-ref": "main"}
-    code, said, outputs, _ = job.curves(**given)
+    code, said, outputs, _ = job.curves(**given, out="~/there")
     assert (code, outputs["verdict"]) == (0, "passed"), said
-    code, said, _, _ = job.curves(**given | {"nfe": "4", "out": "other"})
+    assert outputs["report"] == f"{job.own}/there/report.html"
+    # A name like an option is a folder all the same.
+    code, said, _, _ = job.curves(**given | {"nfe": "4", "out": "--help"})
+    assert (inner / "--help" / "report.html").is_file()
     assert code == 1 and "::error file=samplers/curves/mine.csv,title=" in said
 
 
