@@ -19,7 +19,6 @@ from samplebench.regression.tolerance import STRICT
 from samplebench.regression.verdict import MISSING, MOVED, NEW, SAME
 from samplebench.results.fields import metrics_of
 
-
 REMOVED = "removed"
 
 

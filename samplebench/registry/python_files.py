@@ -139,8 +139,7 @@ def _run(path: Path, who: str) -> ModuleType:
         _MODULES[path] = module
     except (Exception, SystemExit) as error:  # it may fail in any way, or call exit()
         raise UsageError(
-            f"{who}: {path.name} fails when it is run{_line(error, path)} "
-            f"({said(error)}){WHERE}"
+            f"{who}: {path.name} fails when it is run{_line(error, path)} ({said(error)}){WHERE}"
         ) from error
     finally:
         _UNDER_WAY.discard(path)

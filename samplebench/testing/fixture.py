@@ -57,10 +57,9 @@ class CurveAssertion:
 
         path = Path(baseline)
         config, node = self._request.config, self._request.node
-        several = isinstance(tolerance, Iterable) and not isinstance(tolerance, str)
-        gate = GateWords(
-            tuple(tolerance) if several else (tolerance,), subset, allow_better, retrained
-        )
+        one = isinstance(tolerance, str) or not isinstance(tolerance, Iterable)
+        rules: tuple[Any, ...] = (tolerance,) if one else tuple(tolerance)
+        gate = GateWords(rules, subset, allow_better, retrained)
         try:
             gate.check()
             with _folder(config.rootpath):
