@@ -12,6 +12,10 @@ from difflib import get_close_matches
 _LONGEST, _HEAD = 2000, 400
 
 
+# Ends a message about code of others, of which the command line can show the traceback.
+WHERE = "; --debug shows where"
+
+
 def in_one_line(text: str) -> str:
     """Text of others for a message: printable, with single spaces between the words."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

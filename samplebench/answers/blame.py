@@ -8,7 +8,13 @@ from types import TracebackType
 from typing import Any
 
 from samplebench.answers.memory import out_of_memory
-from samplebench.errors import EnvironmentError_, SamplebenchError, UsageError, in_one_line
+from samplebench.errors import (
+    WHERE,
+    EnvironmentError_,
+    SamplebenchError,
+    UsageError,
+    in_one_line,
+)
 
 _LONGEST = 200
 
@@ -68,7 +74,7 @@ class Blame:
                 f"out of memory in {self.who} ({said(error)}); use a smaller --batch-size or free "
                 "memory"
             ) from error
-        raise UsageError(f"{self.who} failed ({said(error)}); --debug shows where") from error
+        raise UsageError(f"{self.who} failed ({said(error)}){WHERE}") from error
 
 
 def blame(who: str, thing: Any) -> AbstractContextManager[None]:

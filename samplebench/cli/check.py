@@ -81,8 +81,9 @@ def main(args: argparse.Namespace) -> int:
 
     if args.markdown == "-" and args.json:
         raise UsageError("--markdown - and --json both write to stdout; name a file for one")
-    if args.github and args.json:
-        raise UsageError("--github and --json both write to stdout; leave one of them out")
+    if args.github and (args.json or args.markdown == "-"):
+        other = "--json" if args.json else "--markdown -"
+        raise UsageError(f"--github and {other} both write to stdout; leave one of them out")
     if args.update and args.baseline_ref is not None:
         raise UsageError("--update writes a file, not a commit; leave --baseline-ref out")
     if not args.github:

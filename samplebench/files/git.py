@@ -19,6 +19,8 @@ _SETTINGS = {
     "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0",
     "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat",
 }  # fmt: skip
+# Of a user's own configuration, what would change the output of a command that is read here.
+_CONFIGURED = ("-c", "log.showRoot=true", "-c", "log.diffMerges=separate")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
 
 
@@ -48,7 +50,7 @@ def git(folder: Path, *words: str) -> bytes:
     kept = {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words],
+            ["git", *_CONFIGURED, "-C", str(folder), *words],
             env=kept | _SETTINGS,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -88,7 +90,7 @@ class TrackedFile:
         """Where a path is.
 
         Raises:
-            InputError: in no repository.
+            InputError: in no repository, or in one without a working tree there.
             EnvironmentError_: there is no git, or it refuses the folder.
         """
         whole = Path(os.path.abspath(path))
@@ -96,6 +98,11 @@ class TrackedFile:
         try:
             found = os.fsdecode(git(folder, "rev-parse", "--show-toplevel", "--show-prefix"))
         except GitFailure as error:
+            if "must be run in a work tree" in error.said:
+                raise InputError(
+                    f"{path} is in a git repository without a working tree; name the file as a "
+                    "checkout has it"
+                ) from None
             if "not a git repository" not in error.said:
                 raise
             raise InputError(f"{path} is in no git repository, so no commit has it") from None

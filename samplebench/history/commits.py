@@ -23,7 +23,7 @@ class FileCommit:
         date: of the commit, as 2026-11-30.
         subject: first line of its message.
         name: of the file, from the top of the repository; "" where the commit removes it.
-        before: its name in the commit before; "" where the commit adds it.
+        before: its name in the commit before; "" where the commit adds it, also as a copy.
     """
 
     hash: str
@@ -54,7 +54,7 @@ def commits_of(file: TrackedFile, since: str | None) -> list[FileCommit]:
     if since is None:
         found = _log(file, head)
         if not found:
-            raise InputError(f"no commit has {file.name}; commit it first, or see the path")
+            raise InputError(f"no commit has {file.name}; commit it first, or correct the path")
         return found
     other = file.commit(since, "--since")
     try:
@@ -92,6 +92,9 @@ def _parsed(output: bytes, name: str | None = None) -> list[FileCommit]:
             continue
         kind, *names = changed.strip("\0\n").split("\0")
         now = "" if kind.startswith("D") else names[-1]
-        then = "" if kind.startswith("A") else names[0]
+        then = "" if kind.startswith(("A", "C")) else names[0]
         found.append(FileCommit(commit, short, date, subject, now, then))
+        if kind.startswith("C"):
+            # git goes on with the file that was copied, whose commits changed another curve.
+            break
     return found

@@ -19,6 +19,8 @@ from samplebench.regression.tolerance import STRICT
 from samplebench.regression.verdict import MISSING, MOVED, NEW, SAME
 from samplebench.results.fields import metrics_of
 
+REMOVED = "removed"
+
 
 @dataclass(frozen=True)
 class Version:
@@ -26,7 +28,7 @@ class Version:
 
     Attributes:
         commit: that changed it.
-        fault: why it cannot be read; "" where it can.
+        fault: why it cannot be read, REMOVED where there is none; "" where it can.
         verdicts: of each point against the version before that can be read: "same", "moved", "new"
             or "missing", with all its values, exactly compared.
     """
@@ -60,12 +62,19 @@ def history_of(baseline: Path, since: str | None = None) -> CurveHistory:
 
     Raises:
         UsageError: there is no such commit.
-        InputError: no commit has the file.
+        InputError: no commit has the file, or it is a table in none of them.
         EnvironmentError_: there is no git.
     """
+    if baseline.is_dir():
+        raise InputError(f"{baseline} is a folder; name a file, e.g. baseline.csv")
     file = TrackedFile.at(baseline)
-    found = commits_of(file, since)
-    return CurveHistory(file.name, tuple(_versions(file, found)), file.shallow)
+    versions = tuple(_versions(file, commits_of(file, since)))
+    if all(version.fault for version in versions):
+        told = [version.fault for version in versions if version.fault != REMOVED]
+        raise InputError(
+            told[-1] if told else f"{file.name} is neither in {since} nor in a commit after it"
+        )
+    return CurveHistory(file.name, versions, file.shallow)
 
 
 def _versions(file: TrackedFile, commits: list[FileCommit]) -> Iterator[Version]:
@@ -78,7 +87,7 @@ def _versions(file: TrackedFile, commits: list[FileCommit]) -> Iterator[Version]
         except InputError as error:
             yield Version(commit, str(error))
             continue
-        yield Version(commit, "" if table else "removed", verdicts)
+        yield Version(commit, "" if table else REMOVED, verdicts)
         last = now
 
 

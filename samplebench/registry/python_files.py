@@ -18,7 +18,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from samplebench.answers.blame import line_of, said
-from samplebench.errors import UsageError, unknown
+from samplebench.errors import WHERE, UsageError, unknown
 from samplebench.files import texts
 from samplebench.files.atomic import expanded
 from samplebench.identity.origin import origin_of_module
@@ -139,8 +139,7 @@ def _run(path: Path, who: str) -> ModuleType:
         _MODULES[path] = module
     except (Exception, SystemExit) as error:  # it may fail in any way, or call exit()
         raise UsageError(
-            f"{who}: {path.name} fails when it is run{_line(error, path)} ({said(error)}); "
-            "--debug shows where"
+            f"{who}: {path.name} fails when it is run{_line(error, path)} ({said(error)}){WHERE}"
         ) from error
     finally:
         _UNDER_WAY.discard(path)

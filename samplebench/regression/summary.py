@@ -62,8 +62,12 @@ class Summary:
             if v.failed
         ]
 
-    def next_step(self) -> str:
-        """What a user can do now; "" where all is well."""
+    def next_step(self, update: str = "") -> str:
+        """What a user can do now; "" where all is well.
+
+        Args:
+            update: the command that makes the results the baseline; "" for this one with --update.
+        """
         failed = {verdict.status for verdict in self.verdicts if verdict.failed}
         if NO_VALUE in failed:
             return "rows without a value cannot become a baseline; see their cells, run them again"
@@ -71,7 +75,8 @@ class Summary:
             return "intended? then change the bound; a new baseline does not"
         how = "with --update, without --baseline-ref" if self.committed else "with --update"
         if failed:
-            return f"intended? the same command {how} makes these results the baseline"
+            command = update or f"the same command {how}"
+            return f"intended? {command} makes these results the baseline"
         new = sum(verdict.status == NEW for verdict in self.verdicts)
         if new:
             return f"{counted(new, 'row')} not in the baseline; --update adds what is new"

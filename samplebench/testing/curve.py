@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from samplebench.errors import UsageError
+from samplebench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from samplebench.results.view import View
@@ -20,8 +20,18 @@ class GateWords(NamedTuple):
     allow_better: bool
     retrained: bool
 
+    def check(self) -> None:
+        """Raises UsageError for a value of another type: "false" would count as true."""
+        if not all(isinstance(rule, str) for rule in self.tolerance):
+            raise UsageError("tolerance is a text or a list of texts, e.g. '3sigma' or 'fid:2%'")
+        for name in ("subset", "allow_better", "retrained"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise UsageError(f"{name} is True or False, not {value!r}")
 
-def checked(baseline: Path, cells: Path, words: Mapping[str, Any], gate: GateWords) -> str:
+
+def checked(
+    baseline: Path, cells: Path, words: Mapping[str, Any], gate: GateWords, update: str
+) -> str:
     """Runs a sweep and compares it; what failed, as `samplebench check` prints it, else "".
 
     Args:
@@ -29,6 +39,7 @@ def checked(baseline: Path, cells: Path, words: Mapping[str, Any], gate: GateWor
         cells: results folder.
         words: of the sweep.
         gate: how it is compared.
+        update: the command that makes the sweep the baseline.
 
     Raises:
         SamplebenchError: of the sweep, the baseline or the comparison.
@@ -39,6 +50,8 @@ def checked(baseline: Path, cells: Path, words: Mapping[str, Any], gate: GateWor
     from samplebench.regression.rows import table_of
 
     # Before the sweep, which may take a while.
+    if baseline.is_dir():
+        raise InputError(f"{baseline} is a folder; name a file, e.g. baseline.csv")
     old = load_rows(baseline)
     view = _measured(cells, words)
     summary = compared(table_of(view, cells), old, **gate._asdict())
@@ -46,7 +59,8 @@ def checked(baseline: Path, cells: Path, words: Mapping[str, Any], gate: GateWor
         return ""
     failed = [f"failed: {line}" for line in failures(view)]
     table = told(summary, quiet=True, retrained=gate.retrained)
-    return "\n".join([f"samplebench: not the curves of {baseline}", *table, *failed])
+    lines = [f"samplebench: not the curves of {baseline}", *table, *failed]
+    return "\n".join([*lines, summary.next_step(update)])
 
 
 def updated(baseline: Path, cells: Path, words: Mapping[str, Any], *, subset: bool) -> str:

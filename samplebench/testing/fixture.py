@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import shlex
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samplebench.errors import SamplebenchError
+from samplebench.errors import WHERE, SamplebenchError
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -55,35 +57,58 @@ class CurveAssertion:
 
         path = Path(baseline)
         config, node = self._request.config, self._request.node
-        rules = (tolerance,) if isinstance(tolerance, str) else tuple(tolerance)
+        one = isinstance(tolerance, str) or not isinstance(tolerance, Iterable)
+        rules: tuple[Any, ...] = (tolerance,) if one else tuple(tolerance)
         gate = GateWords(rules, subset, allow_better, retrained)
         try:
+            gate.check()
             with _folder(config.rootpath):
                 if config.getoption(_OPTION):
                     text = updated(path, self._cells(), words, subset=subset)
                     node.user_properties.append((_UPDATED, text))
                     return
-                if not path.is_file():
-                    pytest.fail(
-                        f"samplebench: {path} does not exist; measure it with: "
-                        f"pytest '{node.nodeid}' {_OPTION}, look at its values, and commit it with "
-                        "its .provenance.json",
-                        pytrace=False,
+                if path.exists():
+                    failure = checked(path, self._cells(), words, gate, self._update())
+                else:
+                    failure = (
+                        f"samplebench: {path} does not exist; measure it with: {self._update()}, "
+                        "look at its values, and commit it with its .provenance.json"
                     )
-                failure = checked(path, self._cells(), words, gate)
         except SamplebenchError as error:
-            pytest.fail(f"samplebench: {error}", pytrace=False)
+            failure = f"samplebench: {_told(error)}"
+        # Not within "except", of which pytest would show the error a second time.
         if failure:
-            pytest.fail(f"{failure}\nmeant? pytest '{node.nodeid}' {_OPTION}", pytrace=False)
+            pytest.fail(failure, pytrace=False)
+
+    def _update(self) -> str:
+        """The command that makes this test's sweep the baseline, in the folder of this run."""
+        node = self._request.node
+        file = os.path.relpath(node.path, self._request.config.invocation_params.dir)
+        _, colons, rest = node.nodeid.partition("::")
+        return f"pytest {shlex.quote(f'{file}{colons}{rest}')} {_OPTION}"
 
     def _cells(self) -> Path:
-        """The results folder of this test, in pytest's cache, or for this run where that is off."""
+        """The results folder of this test."""
         name = hashlib.sha256(self._request.node.nodeid.encode()).hexdigest()[:16]
-        cache = getattr(self._request.config, "cache", None)
-        if cache is None:
-            factory: pytest.TempPathFactory = self._request.getfixturevalue("tmp_path_factory")
-            return factory.mktemp("samplebench")
-        return Path(cache.mkdir("samplebench")) / name
+        return self._home() / name
+
+    def _home(self) -> Path:
+        """Of all tests of this run: in pytest's cache, else in its temporary folder."""
+        config = self._request.config
+        if cache := getattr(config, "cache", None):
+            try:
+                folder = Path(cache.mkdir("samplebench"))
+            except OSError:
+                # pytest itself goes on where it cannot write its cache.
+                folder = None
+            if folder and os.access(folder, os.W_OK | os.X_OK):
+                return folder
+        factory: pytest.TempPathFactory = self._request.getfixturevalue("tmp_path_factory")
+        base = factory.getbasetemp()
+        # A worker of xdist has a folder of its own within that of the run.
+        folder = (base.parent if hasattr(config, "workerinput") else base) / "samplebench"
+        folder.mkdir(exist_ok=True)
+        return folder
 
 
 @pytest.fixture
@@ -111,6 +136,18 @@ def updates(reporter: TerminalReporter) -> list[str]:
     found = (getattr(report, "user_properties", ()) for report in reports)
     told = (text for properties in found for name, text in properties if name == _UPDATED)
     return list(dict.fromkeys(map(str, told)))
+
+
+def _told(error: SamplebenchError) -> str:
+    """The message; where code of others failed, with its traceback, as pytest has no --debug."""
+    text = str(error)
+    if WHERE not in text:
+        return text
+    cause: BaseException | None = error
+    while isinstance(cause, SamplebenchError):
+        cause = cause.__cause__
+    trace = traceback.format_exception(cause, chain=False) if cause else []
+    return "\n".join([text.replace(WHERE, ""), "".join(trace).rstrip()])
 
 
 @contextmanager

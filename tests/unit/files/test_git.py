@@ -90,6 +90,12 @@ def test_a_shallow_clone_is_told_how_to_get_the_rest(repository, refused, tmp_pa
     assert file.shallow and not TrackedFile.at(repository.folder / "a.csv").shallow
 
 
+def test_a_repository_without_a_working_tree(tmp_path, repository, place, refused):
+    repository.git("clone", "--quiet", "--bare", ".", str(tmp_path / "bare"))
+    for path in (tmp_path / "bare" / "deep" / "a.csv", place(".git/config")):
+        refused(lambda path=path: TrackedFile.at(path), InputError, "without a working tree")
+
+
 def test_outside_of_a_repository(tmp_path, repository, refused):
     refused(lambda: TrackedFile.at(tmp_path / "a.csv"), InputError, "is in no git repository")
 

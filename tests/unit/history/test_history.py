@@ -133,6 +133,11 @@ def test_a_merge_is_one_change(four, repository):
     repository.git("checkout", "--quiet", "main")
     repository.git("merge", "--quiet", "--no-ff", "-m", "Merge topic", "topic")
     found = history_of(four, "main~1")
+    whole = said(history_of(four))
+    for setting in ("log.diffMerges=combined", "log.diffMerges=off", "log.showRoot=false"):
+        repository.git("config", *setting.split("="))
+        assert said(history_of(four)) == whole
+        repository.git("config", "--unset", setting.partition("=")[0])
     assert [v.commit.subject for v in found.versions] == ["Nothing of the curve", "Merge topic"]
     assert [c.new for v in found.versions[1].verdicts for c in v.moves] == [6.0, 7.0]
 
@@ -152,6 +157,28 @@ def test_a_file_that_was_gone_and_came_back(repository):
     assert [v.fault for v in found.versions] == ["", "removed", ""]
     path.unlink()
     assert len(history_of(path).versions) == 3
+
+
+def test_a_file_that_never_was_a_table(repository, refused):
+    path = repository.folder / "a.csv"
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    repository.commit("A pointer")
+    refused(lambda: history_of(path), InputError, ":a.csv is not a results.csv")
+
+
+def test_a_copy_begins_where_it_was_made(repository):
+    """What happened to the first file before is not of the second."""
+    path = put(repository.folder / "a.csv", value(2.0, "euler"))
+    repository.commit("a")
+    put(path, value(2.5, "euler"))
+    repository.commit("a again")
+    copy = put(repository.folder / "b.csv", value(2.5, "euler"))
+    repository.commit("b")
+    put(copy, value(3.0, "euler"))
+    repository.commit("b again")
+    assert said(history_of(copy)) == [("b", [("new", "euler")]), ("b again", [("moved", "euler")])]
+    assert [version.commit.before for version in history_of(copy).versions] == ["", "b.csv"]
+    assert len(history_of(copy, "main~2").versions) == 2
 
 
 def test_a_version_that_is_no_table_is_passed_over(repository):
@@ -211,6 +238,8 @@ def test_what_has_no_history(repository, refused, tmp_path):
     repository.commit("empty")
     put(path, value(2.0, "euler"))
     refused(lambda: history_of(path), InputError, "no commit has a.csv; commit it first")
+    refused(lambda: history_of(path, "main"), InputError, "a.csv is neither in main nor in a")
+    refused(lambda: history_of(repository.folder), InputError, "is a folder; name a file")
     refused(lambda: history_of(tmp_path / "b.csv"), InputError, "is in no git repository")
     refused(lambda: history_of(path, "mian"), UsageError, "--since", "did you mean 'main'?")
     repository.git("checkout", "--quiet", "--orphan", "other")

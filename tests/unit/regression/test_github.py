@@ -98,4 +98,10 @@ def test_elsewhere_it_is_refused(step, monkeypatch, capsys):
     monkeypatch.delenv("GITHUB_OUTPUT")
     assert step({}) == 2
     assert "GITHUB_OUTPUT is not set" in capsys.readouterr().err
-    assert step({}, "--json") == 2
+
+
+@pytest.mark.parametrize("words", [("--json",), ("--markdown", "-")])
+def test_stdout_is_of_one_of_them(step, capsys, words):
+    assert step({}, *words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and f"--github and {' '.join(words)} both write to stdout" in err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -43,7 +45,7 @@ def baseline(tmp_path_factory):
         patch.chdir(folder)
         curve.updated(Path("mine.csv"), folder / "cells" / "one", words, subset=False)
         gate = curve.GateWords(("3sigma",), False, False, False)
-        assert curve.checked(Path("mine.csv"), folder / "cells" / "one", words, gate) == ""
+        assert curve.checked(Path("mine.csv"), folder / "cells" / "one", words, gate, "") == ""
     return folder
 
 
@@ -82,7 +84,7 @@ def test_missing_updated_green_red_updated(suite):
     done, out = suite.run()
     done.assert_outcomes(failed=1)
     assert "samplebench: curves/mine.csv does not exist; measure it with: " in out
-    assert "pytest 'test_curves.py::test_mine' --samplebench-update" in out
+    assert "pytest test_curves.py::test_mine --samplebench-update, look at" in out
     assert "Traceback" not in out and not suite.cells
 
     done, out = suite.run("--samplebench-update")
@@ -104,7 +106,8 @@ def test_missing_updated_green_red_updated(suite):
     assert "samplebench: not the curves of curves/mine.csv" in out
     assert f"fd-digits         {old['fd-digits']:.4g}" in out and "status  model" in out
     assert "sigma" in out and "1 moved" in out and "relative tolerance 1e-06" in out
-    assert "meant? pytest 'test_curves.py::test_mine' --samplebench-update" in out
+    command = "pytest test_curves.py::test_mine --samplebench-update"
+    assert f"intended? {command} makes these results the baseline" in out
     assert len(suite.cells) == 2
 
     done, out = suite.run("--samplebench-update")
@@ -134,6 +137,8 @@ def made(suite, baseline):
         (', tolerance="fd-digits:90%"', True),
         (', tolerance=["3sigma", "fd-digits<=1"]', False),
         (', tolerance="low"', False),
+        (", tolerance=3", False),
+        (', subset="false"', False),
         (', nffe=[3]', False),
         (', out="there"', False),
         (', sampler="./nowhere.py:mine"', False),
@@ -148,8 +153,17 @@ def test_words_mean_what_the_command_line_means(made, more, passes):
     done, out = made.run()
     done.assert_outcomes(**{"passed" if passes else "failed": 1})
     assert "Traceback" not in out and "INTERNALERROR" not in out
+    assert "During handling" not in out
     if not passes:
         assert "samplebench: " in out
+
+
+def test_a_bound_that_is_not_met_is_no_matter_of_the_baseline(made):
+    made.bug(1)
+    made.write(', tolerance=["90%", "fd-digits<=0.1"]')
+    done, out = made.run()
+    done.assert_outcomes(failed=1)
+    assert "then change the bound" in out and "--samplebench-update" not in out
 
 
 def test_a_part_keeps_the_rest(made):
@@ -182,10 +196,26 @@ def test_paths_begin_at_the_root_folder(made, monkeypatch):
     done.assert_outcomes(passed=1)
 
 
-def test_without_a_cache(made):
+@pytest.mark.parametrize(
+    "words", [("-p", "no:cacheprovider"), ("-o", "cache_dir=a-file")], ids=["none", "not writable"]
+)
+def test_without_a_cache(made, words):
     made.bug(1)
-    done, _ = made.run("-p", "no:cacheprovider")
+    (made.folder / "a-file").write_text("")
+    done, _ = made.run(*words, "-W", "ignore::pytest.PytestCacheWarning")
     done.assert_outcomes(passed=1)
+
+
+def test_the_command_is_for_a_shell_in_the_folder_of_the_run(made, monkeypatch):
+    (made.folder / "pytest.ini").write_text("[pytest]\n")
+    (made.folder / "deep").mkdir()
+    head = "import pytest\n\n@pytest.mark.parametrize('n', [\"it's $(x)\"])"
+    text = SUITE.format("").replace("mine.csv", "no.csv").replace("(assert", "(n, assert")
+    (made.folder / "deep" / "test_deep.py").write_text(head + text)
+    monkeypatch.chdir(made.folder / "deep")
+    _, out = made.run("test_deep.py")
+    words = shlex.split(out.partition("measure it with: ")[2].partition(",")[0])
+    assert words == ["pytest", "test_deep.py::test_mine[it's $(x)]", "--samplebench-update"]
 
 
 @pytest.mark.parametrize("how", ["ini", "variable"])
@@ -206,11 +236,13 @@ def test_a_server_updates_only_where_it_is_told_to(made, monkeypatch, how):
     assert baseline.read_bytes() != before
 
 
-def test_a_sampler_that_fails_is_one_line(made):
-    (made.folder / "mine.py").write_text(SAMPLER.format("None"))
+@pytest.mark.parametrize("text", [SAMPLER.format("None"), "raise KeyError(1)"])
+def test_a_sampler_that_fails_shows_where(made, text):
+    (made.folder / "mine.py").write_text(text)
     done, out = made.run()
     done.assert_outcomes(failed=1)
-    assert "samplebench: " in out and "mine.py:mine" in out and "INTERNALERROR" not in out
+    assert "samplebench: " in out and 'mine.py", line ' in out
+    assert out.count("Traceback") == 1 and "INTERNALERROR" not in out and "--debug" not in out
 
 
 # what others notice of it
@@ -235,8 +267,10 @@ def test_a_suite_without_curves_loads_nothing_heavy(tmp_path):
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = python(*words, cwd=tmp_path, **alone)
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
-    listed = python(*words, "--fixtures", cwd=tmp_path, **alone)
-    assert "assert_curve" in listed.stdout
+
+
+def test_the_fixture_is_listed(suite):
+    assert re.search(r"^assert_curve -- .*fixture.py", suite.run("--fixtures")[1], re.M)
 
 
 def test_it_can_be_imported_without_pytest(tmp_path):
@@ -256,13 +290,15 @@ def test_pytest_finds_it():
 
 
 @pytest.mark.slow
-def test_workers_share_a_suite(made):
+@pytest.mark.parametrize("cache", [(), ("-p", "no:cacheprovider")], ids=["cache", "none"])
+def test_workers_share_a_suite(made, cache):
+    """An update loses no point of another worker's, wherever their cells are."""
     made.bug(1)
     first, rest = SUITE.format(", subset=True"), ""
     for nfe in (4, 5, 6):
         rest += first.replace("test_mine", f"test_{nfe}").replace("[3]", f"[{nfe}]")
     (made.folder / "test_curves.py").write_text(first + rest)
-    words = ("-m", "pytest", "-p", "samplebench.pytest_plugin", "-p", "xdist", "-n", "2")
+    words = ("-m", "pytest", "-p", "samplebench.pytest_plugin", "-p", "xdist", "-n", "2", *cache)
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = python(*words, "--samplebench-update", cwd=made.folder, **alone)
     assert done.returncode == 0 and done.stdout.count("mine.csv: ") == 4, done.stdout
