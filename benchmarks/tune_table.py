@@ -70,8 +70,11 @@ def _plain(name: str, text: str) -> Any:
 
 def tables(rows: Sequence[Row]) -> str:
     """What docs/tune.md shows of them."""
-    parts = ["**Truncation error**, of it the part that is left of the best rho's:", _ratios(rows)]
-    parts += ["**fd-digits** of 1,797 samples, less that of the best rho:", _scores(rows)]
+    parts = [
+        "**Truncation error** of each method's grid, divided by that of the best rho:",
+        _ratios(rows),
+    ]
+    parts += ["**fd-digits** of 1,797 samples, minus that of the best rho:", _scores(rows)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -98,7 +101,7 @@ def _names(rows: Sequence[Row]) -> list[str]:
 
 def _ratios(rows: Sequence[Row]) -> str:
     names = _names(rows)
-    heads = ["model", "sampler", "NFE", "rho 7", "best rho", *names, "best rho less the best"]
+    heads = ["model", "sampler", "NFE", "rho 7", "best rho", *names, "best rho minus the best"]
     body = []
     for (model, sampler, nfe), own in groups(rows).items():
         plain, best = own["rho 7"], own["best rho"]

@@ -72,15 +72,17 @@ def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> UsageE
     """A `UsageError` for a name that does not exist, with the nearest one that does.
 
     Args:
-        kind: what the name should have been, e.g. "sampler".
+        kind: what the name should have been, e.g. "sampler" or "parameter of sampler edm".
         name: what the user wrote.
         known: the valid names.
         see: how to list them, e.g. "samplebench list samplers".
     """
+    kind, of, owner = kind.partition(" of ")
+    what = f"unknown {kind} '{name}'{of}{owner}"
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     if not near and see and len(names) > _LISTED:
-        return UsageError(f"unknown {kind} '{name}'; '{see}' lists all {len(names)}")
+        return UsageError(f"{what}; '{see}' lists all {len(names)}")
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
     tail = f" (all: {see})" if see else ""
-    return UsageError(f"unknown {kind} '{name}'; {hint}{tail}")
+    return UsageError(f"{what}; {hint}{tail}")

@@ -29,7 +29,7 @@ _WORDS = {
     "nfe": ("N", "budget of network evaluations per sample"),
     "rho": ("R", "exponent of the discretization (default: the discretization's, 7 for edm)"),
     "discretization": ("NAME", WORDS["discretization"][1]),
-    "param": ("SAMPLER.NAME=V,...", "parameters"),
+    "param": ("SAMPLER.NAME=V,...", "parameters of the sampler"),
     **{name: WORDS[name] for name in ("checkpoints", "file")},
 }
 
@@ -38,11 +38,13 @@ def add(commands: Any) -> None:
     text = "write a sampler's steps as a solver card, or describe a card"
     parser = command(commands, "card", main, text, _EXAMPLES)
     parser.add_argument("action", choices=("export", "describe"))
-    parser.add_argument("source", nargs="?", metavar="FILE", help="what to describe")
+    parser.add_argument("source", nargs="?", metavar="FILE", help="card to describe")
     for name, (metavar, help_text) in _WORDS.items():
         action = "append" if name == "param" else "store"
         parser.add_argument(f"--{name}", metavar=metavar, help=help_text, action=action)
-    parser.add_argument("--name", metavar="NAME", help="the card's (default: <sampler>-<NFE>)")
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of the card (default: <sampler>-<NFE>)"
+    )
     parser.add_argument("--out", metavar="FILE", help="file to write (default: print the card)")
     parser.add_argument("--offline", action="store_true", help="open no connection")
     output_flags(parser)

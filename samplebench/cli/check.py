@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     text = "compare results with a baseline; exit 1 if a value moved, up or down"
     parser = command(commands, "check", main, text, _EXAMPLES)
     parser.add_argument("results", metavar="RESULTS", help="results folder or results.csv")
-    parser.add_argument("--baseline", metavar="FILE", required=True, help="a results.csv")
+    parser.add_argument("--baseline", metavar="FILE", required=True, help="committed results.csv")
     parser.add_argument(
         "--baseline-ref",
         metavar="REF",
@@ -69,7 +69,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--github",
         action="store_true",
-        help="in GitHub Actions: summary of the job, outputs of the step, annotations",
+        help="in GitHub Actions: write job summary, step outputs and annotations",
     )
     parser.add_argument("--update", action="store_true", help="make RESULTS the baseline")
     output_flags(parser, quiet="print failures only")

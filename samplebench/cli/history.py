@@ -26,12 +26,14 @@ def add(commands: Any) -> None:
     text = "show what each commit changed in a committed baseline"
     parser = command(commands, "history", main, text, _EXAMPLES)
     parser.add_argument("baseline", metavar="FILE", help="a baseline in a git repository")
-    parser.add_argument("--since", metavar="REF", help="begin with what this commit has of it")
+    parser.add_argument(
+        "--since", metavar="REF", help="only changes since the common ancestor with it"
+    )
     parser.add_argument("--markdown", metavar="FILE", help="write Markdown; - for stdout")
     parser.add_argument(
         "--out", metavar="DIR", help="where the page goes (default: reports/history-<name>)"
     )
-    output_flags(parser, quiet="do not say where the page is")
+    output_flags(parser, quiet="do not print the path of the page")
 
 
 def main(args: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ _FILTERS = ("checkpoint", "sampler", "dataset", "protocol", "max_nfe")
 def add(commands: Any) -> None:
     text = "show published FID values with their conditions as a table and a page"
     parser = command(commands, "published", main, text, _EXAMPLES)
-    parser.add_argument("--checkpoint", metavar="ID", help="of this checkpoint only")
+    parser.add_argument("--checkpoint", metavar="ID", help="only this checkpoint")
     parser.add_argument(
         "--sampler", metavar="NAME", help="only this sampler, by samplebench's or a source's name"
     )

@@ -23,11 +23,13 @@ def add(commands: Any) -> None:
     text = "make, describe or list reference statistics"
     parser = command(commands, "reference", main, text, _EXAMPLES)
     parser.add_argument("action", choices=("make", "describe", "list"))
-    parser.add_argument("source", nargs="?", metavar="ID|FILE", help="what to describe")
+    parser.add_argument("source", nargs="?", metavar="ID|FILE", help="reference to describe")
     parser.add_argument(
         "--images", metavar="PATH", help="folder or zip of images, or .npz / .npy of uint8"
     )
-    parser.add_argument("--extractor", metavar="NAME", default="digits", help="default: digits")
+    parser.add_argument(
+        "--extractor", metavar="NAME", default="digits", help="default: digits, for 8x8 digits"
+    )
     parser.add_argument("--out", metavar="FILE", help="file to write")
     parser.add_argument(
         "--keep", choices=("moments", "features"), default="moments",

@@ -40,7 +40,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--images", metavar="PATH", help="folder or zip of images, or .npz / .npy of uint8"
     )
-    parser.add_argument("--metric", metavar="NAME,...", help="metrics (see samplebench list)")
+    parser.add_argument(
+        "--metric", metavar="NAME,...", help="metrics, see 'samplebench list metrics'"
+    )
     parser.add_argument(
         "--reference", metavar="R", nargs="+", action="extend", default=[],
         help="references: ids or files of statistics, or images as above (default: that of a "

@@ -207,7 +207,7 @@ def test_a_plan_counts_as_a_run_does(name, case):
         ({"lam": 1.0, "corrector": 1}, "are for lam=0"),
         ({"lam": 1.0, "quadrature": "riemann"}, "are for lam=0"),
         ({"quadrature": "simpson"}, "unknown quadrature 'simpson'"),
-        ({"order": 2}, "unknown parameter of sampler gddim 'order'"),
+        ({"order": 2}, "unknown parameter 'order' of sampler gddim"),
     ],
 )
 def test_what_is_refused(on_cld, params, message):

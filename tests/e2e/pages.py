@@ -9,6 +9,14 @@ import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+# Width and colours of a page's reader; all but one are slow.
+SIGHTS = [
+    (390, "dark"),
+    *(
+        pytest.param(*each, marks=pytest.mark.slow)
+        for each in ((390, "light"), (1440, "light"), (1440, "dark"))
+    ),
+]
 
 
 def series(page):

@@ -174,7 +174,10 @@ RUN = {
     ),
     "--discretization vp --sampler euler --param euler.epsilon_s=2": (2, "noise range"),
     "--discretization polyexponential --rho 1e5": (2, "polyexponential gave"),
-    "--discretization 9/1 --sampler euler --param euler.M=5": (2, "unknown parameter of sampler"),
+    "--discretization 9/1 --sampler euler --param euler.M=5": (
+        2,
+        "unknown parameter 'M' of sampler",
+    ),
     "--sampler nowhere:f": (2, "No module named 'nowhere'"),
     "--sampler :f": (2, "sampler ':f' cannot be imported"),
     "--sampler mistakes:missing": (2, "mistakes:missing"),

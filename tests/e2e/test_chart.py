@@ -20,7 +20,7 @@ from samplebench.report.chart import (
     TableRow,
 )
 from samplebench.report.page import render_page
-from tests.e2e.pages import NEEDS_CHROMIUM, column, head, series, shown_rows
+from tests.e2e.pages import NEEDS_CHROMIUM, SIGHTS, column, head, series, shown_rows
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -95,8 +95,7 @@ def test_what_contradicts_and_what_was_measured_again_stand_below(atlas, opened)
         ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), SIGHTS)
 def test_atlas_fits(atlas, opened, width, scheme):
     with opened(atlas, width, scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -309,6 +309,7 @@ CHOICES = {
 }
 
 
+@pytest.mark.slow
 def test_the_address_has_what_is_chosen(figures, opened, browser):
     with opened(figures) as page, opened(figures) as other:
         first, addresses = seen(page), []

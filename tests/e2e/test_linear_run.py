@@ -67,7 +67,7 @@ def test_isotropic_models_run_beside_the_samplers_of_noise_levels(samplebench):
         ("--sampler gddim --param gddim.process=cld", "process cld needs a model"),
         ("--sampler gddim --param gddim.process=vpp", "unknown process 'vpp'; did you mean 'vp'"),
         ("--model digits-cld-exact --param gddim.process=vp", "process=vp: digits-cld-exact"),
-        ("--model digits-cld-exact --param gddim.rho=7", "parameter of sampler gddim 'rho'"),
+        ("--model digits-cld-exact --param gddim.rho=7", "parameter 'rho' of sampler gddim"),
         ("--model digits-cld-exact --param gddim.ts_order=0", "ts_order=0 must be"),
         ("--model digits-cld-exact --param gddim.degree=-1", "degree=-1: a polynomial's degree"),
         ("--model digits-cld-exact --param gddim.lam=-1", "lam=-1"),

@@ -14,7 +14,7 @@ from PIL import Image
 from samplebench.images import contact_sheet
 from samplebench.report.html import render_html
 from samplebench.results.view import View
-from tests.e2e.pages import NEEDS_CHROMIUM, column, head, series, shown_rows
+from tests.e2e.pages import NEEDS_CHROMIUM, SIGHTS, column, head, series, shown_rows
 
 pytestmark = NEEDS_CHROMIUM
 SWEEP = (
@@ -225,8 +225,7 @@ def test_every_zoom_has_ticks(sweep, opened):
                 assert len(texts) >= 2 and len(set(texts)) == len(texts)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), SIGHTS)
 def test_nothing_overflows_or_overlaps(sweep, opened, width, scheme):
     with opened(sweep / "report.html", width, scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -122,7 +122,7 @@ WRONG = {
     "--sampler heun --param heun.alhpa=1": (2, "did you mean 'alpha'?"),
     "--sampler heun --param heun.alpha=2": (2, "alpha=2"),
     "--sampler heun --param euler.alpha=1": (2, "unknown sampler in --param 'euler'"),
-    "--param heun.rho=3": (2, "unknown parameter of sampler heun 'rho'"),
+    "--param heun.rho=3": (2, "unknown parameter 'rho' of sampler heun"),
     "--device gpu": (2, "unknown device 'gpu'"),
     "--out plain.txt": (2, "plain.txt exists and is not a folder"),
     "--out plain.txt/below": (3, "plain.txt/below"),

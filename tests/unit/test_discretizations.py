@@ -210,8 +210,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("name", "constants", "message"),
         [
-            ("edm", {"Rho": 7}, "unknown constant of discretization edm 'Rho'; did you mean 'rho'"),
-            ("logsnr", {"rho": 7}, "unknown constant of discretization logsnr 'rho'"),
+            ("edm", {"Rho": 7}, "unknown constant 'Rho' of discretization edm; did you mean 'rho'"),
+            ("logsnr", {"rho": 7}, "unknown constant 'rho' of discretization logsnr"),
             ("vp", {"epsilon": 1}, "did you mean 'epsilon_s'"),
             ("edn", {}, "unknown discretization 'edn'; did you mean 'edm'"),
             ("iddpm", {"M": 5, "sigma_min": 2.0}, "its table of M=5 has .* levels in"),

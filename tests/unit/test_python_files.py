@@ -187,7 +187,7 @@ def test_a_parameter_said_by_both_names_is_refused(folder):
 FAULTS = {
     "mien.py:walk": r"unknown file 'mien.py'; did you mean 'mine.py'",
     "./no/mine.py:walk": "there is no folder no",
-    "./mine.py:wlak": "unknown function of mine.py 'wlak'; did you mean 'walk'",
+    "./mine.py:wlak": "unknown function 'wlak' of mine.py; did you mean 'walk'",
     "./mine.py": "names no function; write mine.py:NAME, of Levels, walk, half, even",
     "./mine.py:": "names no function",
     "./mine.py:number": "is not callable; mine.py has",

@@ -52,7 +52,7 @@ def test_a_preset_away_from_its_nfe_is_noted():
 
 def test_unknown_presets():
     with pytest.raises(
-        UsageError, match="unknown preset of vp-cifar10 'tune'; did you mean 'tuned"
+        UsageError, match="unknown preset 'tune' of vp-cifar10; did you mean 'tuned"
     ):
         samplers_of(Request(preset="tune"), VP)
     with pytest.raises(UsageError, match="model digits-exact has no preset"):

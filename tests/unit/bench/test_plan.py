@@ -254,12 +254,15 @@ class TestProtocol:
         ({"metric": "fd-digit"}, "unknown metric 'fd-digit'; did you mean 'fd-digits'"),
         ({"protocol": "digit"}, "unknown protocol 'digit'"),
         ({"discretization": "emd"}, "unknown discretization 'emd'"),
-        ({"param": "edm.Schurn=3"}, "parameter of sampler edm 'Schurn'; did you mean 'S_churn'"),
+        (
+            {"param": "edm.Schurn=3"},
+            "unknown parameter 'Schurn' of sampler edm; did you mean 'S_churn'",
+        ),
         ({"param": "emd.S_churn=3"}, "unknown sampler in --param 'emd'; did you mean 'edm'"),
         ({"sampler": "heun", "param": "edm.S_churn=3"}, "unknown sampler in --param 'edm'"),
         ({"sampler": "edm", "param": "edm.S_churn=much"}, "edm.S_churn='much' must be a number"),
         ({"sampler": "heun", "param": "heun.schedule=3"}, "heun.schedule=3 must be a word"),
-        ({"sampler": "heun", "param": "heun.M=100"}, "unknown parameter of sampler heun 'M'"),
+        ({"sampler": "heun", "param": "heun.M=100"}, "unknown parameter 'M' of sampler heun"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

@@ -76,8 +76,8 @@ def test_progress_is_told_on_stderr(capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--models", "exact-2"], "unknown model of the board 'exact-2'; did you mean 'exact-2d'"),
-        (["--models", "digits-vp"], "unknown model of the board 'digits-vp'"),
+        (["--models", "exact-2"], "unknown model 'exact-2' of the board; did you mean 'exact-2d'"),
+        (["--models", "digits-vp"], "unknown model 'digits-vp' of the board"),
         (["--models", ","], "--models is empty"),
         (["--samplers", "huen"], "unknown sampler 'huen'; did you mean 'heun'"),
         (["--sampler", "huen"], "unknown sampler 'huen'"),

@@ -218,8 +218,14 @@ def net(x, t):
         ({"alpha_bar": None, "process": "vpp"}, "unknown process 'vpp'; did you mean 'vp'"),
         ({"alpha_bar": None, "process": 3}, "process is int 3"),
         ({"beta_min": 0.1}, "with a table leave out beta_min"),
-        ({"alpha_bar": None, "process": "vp", "beta_max": 3}, "unknown constant of process vp"),
-        ({"alpha_bar": None, "process": "discrete", "steps_": 3}, "unknown constant of process"),
+        (
+            {"alpha_bar": None, "process": "vp", "beta_max": 3},
+            "unknown constant 'beta_max' of process vp",
+        ),
+        (
+            {"alpha_bar": None, "process": "discrete", "steps_": 3},
+            "unknown constant 'steps_' of process",
+        ),
         (
             {"alpha_bar": None, "process": sb.process("discrete", predict_xstart=True)},
             "give wrap predicts='x0'",

@@ -82,7 +82,7 @@ def test_every_argument_has_a_rule():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model_type": "SongUNet"}, "unknown argument of Precond 'model_type'"),
+        ({"model_type": "SongUNet"}, "unknown argument 'model_type' of Precond"),
         ({"model_chanels": 8}, "did you mean 'model_channels'"),
         ({"label_dim": None}, "label_dim is None"),
         ({"model_channels": 10**9}, "from 4 to 1024"),

@@ -201,7 +201,7 @@ class TestLookup:
         ("name", "constants", "message"),
         [
             ("vpp", {}, "unknown process 'vpp'; did you mean 'vp'"),
-            ("cld", {"m_inf": 4}, "unknown constant of process cld 'm_inf'; did you mean 'm_inv'"),
+            ("cld", {"m_inf": 4}, "unknown constant 'm_inf' of process cld; did you mean 'm_inv'"),
             ("cld", {"m_inv": -4}, "m_inv=-4 must be a number from 0 up"),
             ("bdm", {"sigma_blur_max": "10"}, "sigma_blur_max='10' must be a number"),
             ("bdm", {"image_size": True}, "image_size=True must be a number"),

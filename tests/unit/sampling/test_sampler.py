@@ -101,7 +101,7 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("name", "params", "message"),
         [
-            ("edm", {"s_churn": 1}, "unknown parameter of sampler edm 's_churn'; did you mean"),
+            ("edm", {"s_churn": 1}, "unknown parameter 's_churn' of sampler edm; did you mean"),
             ("edm", {"S_churn": "1"}, "edm.S_churn='1' must be a number, e.g. 0.0"),
             ("edm", {"S_churn": True}, "edm.S_churn=True must be a number"),
             ("edm", {"S_churn": None}, "edm.S_churn=None must be a number"),

@@ -20,6 +20,7 @@ from samplebench.testing import curve
 
 pytest_plugins = ["pytester"]
 HERE = Path(samplebench.__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 # As somebody has it in a repository: the coefficient 1 is what a bug changes.
 SAMPLER = """
 def mine(model, x, grid, *, noise=None, callback=None):
@@ -283,7 +284,7 @@ def test_it_can_be_imported_without_pytest(tmp_path):
 
 def test_pytest_finds_it():
     """By the entry point of the project's file, and of the installed distribution if it is this."""
-    project = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = project["entry-points"]["pytest11"]["samplebench"]
     point = importlib.metadata.EntryPoint("samplebench", named, "pytest11")
     assert point.load().__name__ == "samplebench.pytest_plugin"

@@ -42,7 +42,7 @@ def test_no_number_of_steps_may_be_said(mixture, words, named):
 
 @pytest.mark.parametrize("rule", ["afs", "denoise_to_zero", "final"])
 def test_end_rules_without_a_meaning_are_unknown(mixture, rule):
-    with pytest.raises(UsageError, match=f"unknown parameter of sampler rk45 '{rule}'"):
+    with pytest.raises(UsageError, match=f"unknown parameter '{rule}' of sampler rk45"):
         prepare(mixture("tiny3"), "rk45", params={rule: True})
 
 

@@ -154,7 +154,7 @@ def test_the_csv_is_the_same_every_time():
         ({"rho": -1}, "rho=-1"),
         ({"param": {"heun.alpha": 1}}, "unknown sampler in --param 'heun'"),
         ({"param": {"euler.shcedule": "vp"}}, "did you mean 'schedule'"),
-        ({"param": {"euler.rho": 3}}, "unknown parameter of sampler euler 'rho'"),
+        ({"param": {"euler.rho": 3}}, "unknown parameter 'rho' of sampler euler"),
         ({"param": {"euler.schedule": "fast"}}, "unknown schedule 'fast'"),
         ({"discretization": "emd"}, "did you mean 'edm'"),
         ({"param": {"euler.thresholding": True}}, "euler.thresholding: it changes the denoiser"),
