@@ -34,7 +34,7 @@ class TestWords:
             ({"model": "digits-cld", "discretization": "logsnr"}, "--discretization has no effect"),
             ({"model": "digits-adm", "sampler": "respaced", "param": "respaced.M=9",
               "discretization": "iddpm"}, "unknown parameter 'M' of sampler respaced"),
-            ({"sampler": "gddim", "param": "gddim.M=9", "discretization": "iddpm"}, "'M' of sampler"),
+            ({"sampler": "gddim", "param": "gddim.M=9", "discretization": "iddpm"}, "'M' of samp"),
             ({"model": "digits-exact,digits-vp", "preset": "tuned"}, "has no preset"),
         ],
         ids=str,
