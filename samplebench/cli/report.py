@@ -59,15 +59,15 @@ def main(args: argparse.Namespace) -> int:
             plots = plots_of(labelled(view))
             figures = write_paper_figures(plots, store.out / "figures" / "paper")
     print(_text(args, view))
-    pending = f"{view.pending} planned cells have no result yet" if view.pending else ""
+    missing = view.missing
     if args.quiet or args.json:
         return 0
     if tables:
-        if pending:
-            say(f"note: {pending}")
+        if missing:
+            say(f"note: {missing}")
         return 0
-    if pending:
-        print(f"\n{pending}")
+    if missing:
+        print(f"\n{missing}")
     print(f"\nreport: {store.out / 'report.html'}")
     if figures:
         print(f"for a paper: {', '.join(map(str, figures))}")

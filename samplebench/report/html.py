@@ -207,7 +207,7 @@ def render_html(
         template="report.html.j2",
         drawn=drawn or {},
         pictures=[sheet.data() for sheet in sheets.all],
-        pending=view.pending,
+        missing=view.missing,
         notes=_notes(view),
         best=(*groups_of(outcomes, metrics_of(view.rows)), remarks(outcomes)),
         caveats=_grouped(_caveats(view)),

@@ -41,6 +41,15 @@ class View:
     scores: Mapping[ScoreKey, Score] = field(default_factory=dict)
     labels: Labels = field(default_factory=dict)
 
+    @property
+    def missing(self) -> str:
+        """What has no result yet, in words; "" if nothing is missing."""
+        if not self.pending:
+            return ""
+        one = self.pending == 1
+        sets = "set of images has" if one else "sets of images have"
+        return f"{self.pending} planned {sets} no result yet"
+
     def records_of(self, row: Row) -> list[Record]:
         """Records of the cells behind a row, as far as they are there."""
         return [self.cells[key] for key in hashes_of(row) if key in self.cells]

@@ -112,7 +112,7 @@ class TestCell:
         done = samplebench("run", *words, "--quiet")
         assert done.code == 0 and victim.name in done.err
         report = samplebench(*REPORT)
-        assert report.code == 0 and "1 planned cells have no result yet" in report.out
+        assert report.code == 0 and "1 planned set of images has no result yet" in report.out
 
     def test_an_old_one_without_counted_operations_is_whole(self, copied, samplebench, rows):
         table = rows(copied)

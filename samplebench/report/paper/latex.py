@@ -17,7 +17,7 @@ def to_latex(view: View) -> str:
     """The tables of a view, in ASCII; a paper needs `\\usepackage{booktabs}` for them."""
     head = r"% Made by samplebench report --latex. Needs \usepackage{booktabs}."
     if view.pending:
-        head += f"\n% {view.pending} planned cells have no result yet."
+        head += f"\n% {view.missing}."
     return "\n\n".join([head, *map(_table, tables_of(view))])
 
 

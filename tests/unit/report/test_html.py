@@ -240,9 +240,9 @@ def test_a_family_on_other_features_is_told_from_the_field(make_view, name, said
 @pytest.mark.parametrize(
     ("pending", "said"),
     [
-        (0, "Every planned cell has its result"),
-        (1, "1 planned cell has no result yet"),
-        (2, "2 planned cells have no result yet"),
+        (0, "All planned sets of images have results"),
+        (1, "1 planned set of images has no result yet"),
+        (2, "2 planned sets of images have no result yet"),
     ],
 )
 def test_pending_cells_are_said(make_view, pending, said):

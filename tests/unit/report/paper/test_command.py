@@ -36,8 +36,8 @@ def test_cells_to_go_are_told_beside_the_tables(swept, capsys):
     """A finished cell without its record is one to go."""
     next((swept / "cells").glob("*.json")).unlink()
     code, out, err = called(capsys, "report", swept, "--latex")
-    assert code == 0 and err == "note: 1 planned cells have no result yet\n"
-    assert "% 1 planned cells" in out and r"\textendash{}" in out
+    assert code == 0 and err == "note: 1 planned set of images has no result yet\n"
+    assert "% 1 planned set of images" in out and r"\textendash{}" in out
     code, _, err = called(capsys, "report", swept, "--markdown", "--quiet")
     assert (code, err) == (0, "")
 

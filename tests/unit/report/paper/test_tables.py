@@ -228,7 +228,7 @@ def test_values_are_written_as_on_the_page_in_both_forms():
 def test_a_folder_with_cells_to_go_says_so_in_the_file():
     view = view_of(curve("euler", {5: 1.0}))
     assert "planned" not in to_latex(view)
-    assert "\n% 3 planned cells have no result yet." in to_latex(replace(view, pending=3))
+    assert "\n% 3 planned sets of images have no result yet." in to_latex(replace(view, pending=3))
 
 
 def exact_draws(value=0.5, **more):
