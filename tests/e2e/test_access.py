@@ -12,8 +12,8 @@ pytestmark = NEEDS_CHROMIUM
 KINDS = (
     "report", "trajectory", "published", "comparison", "board", "tune", "reproduction", "exposure",
 )  # fmt: skip
-# Two combinations are quick, the others slow.
-QUICK = {("report", 1440, "light"), ("trajectory", 390, "dark")}
+# One combination is quick, the others are slow.
+QUICK = {("report", 1440, "light")}
 SEEN = [
     pytest.param(*each, marks=() if each in QUICK else pytest.mark.slow)
     for each in ((k, w, s) for k in KINDS for w in (390, 1440) for s in ("light", "dark"))
@@ -85,6 +85,7 @@ def test_every_control_is_reached_in_order_and_is_seen_to_have_the_focus(made, o
         assert unseen == []
 
 
+@pytest.mark.slow
 def test_the_first_stop_leads_past_the_header(made, opened):
     with opened(made("trajectory")) as page:
         page.keyboard.press("Tab")
@@ -95,6 +96,7 @@ def test_the_first_stop_leads_past_the_header(made, opened):
         assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
 
+@pytest.mark.slow
 def test_the_values_of_a_figure_are_told_as_a_table_of_what_is_shown(made, opened):
     """Also of the error after every step, of which the page's table has the last alone."""
     with opened(made("trajectory")) as page:

@@ -257,6 +257,7 @@ def test_what_pip_is_given(job, given, pip):
 
 
 @NEEDS_BASH
+@pytest.mark.slow
 def test_a_baseline_of_a_commit_in_a_folder(job):
     """Green without a bug. Everything begins at the working directory; annotations at the top of
     the repository."""

@@ -81,6 +81,7 @@ def test_published_values_switch_sort_and_filter(atlas, opened):
         assert 0 < shown_rows(page) < 60
 
 
+@pytest.mark.slow
 def test_what_contradicts_and_what_was_measured_again_stand_below(atlas, opened):
     with opened(atlas) as page:
         heads = page.locator("#conflicts tbody th").all_inner_texts()
@@ -103,6 +104,7 @@ def test_atlas_fits(atlas, opened, width, scheme):
             page.screenshot(path=f"{out}/published-{width}-{scheme}.png")
 
 
+@pytest.mark.slow
 def test_a_downloaded_figure_of_many_series_shows_all_of_them(atlas, opened, tmp_path):
     with opened(atlas) as page:
         drawn = series(page)

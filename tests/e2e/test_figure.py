@@ -130,6 +130,7 @@ def test_a_curve_its_name_and_its_rows_light_each_other(figures, opened):
         assert names == [top] and len(page.evaluate(ROWS)) == 2
 
 
+@pytest.mark.slow
 def test_the_keyboard_walks_the_rows_and_hides_curves(figures, opened):
     with opened(figures) as page:
         head(page, "NFE")
@@ -341,6 +342,7 @@ FOREIGN = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_broken_or_foreign_address_changes_nothing(figures, opened):
     with opened(figures) as page:
         assert page.evaluate(CHANGING, list(FOREIGN)) == []

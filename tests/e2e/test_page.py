@@ -60,6 +60,7 @@ def test_a_click_on_a_point_opens_its_provenance(sweep, opened):
         assert "NFE 35" in page.locator("#provenance details[open] summary").inner_text()
 
 
+@pytest.mark.slow
 def test_a_link_to_provenance_keeps_what_is_chosen_and_is_found_again(sweep, opened, browser):
     """By the keyboard without motion, in another tab, after a step back, and as a copied link."""
     facts = """() => [document.querySelector(".chip[data-value=heun]").ariaPressed,
@@ -208,6 +209,7 @@ def test_a_turned_phone_gets_a_figure_that_fits(sweep, opened):
             assert left["x"] + left["width"] < right["x"]
 
 
+@pytest.mark.slow
 def test_every_zoom_has_ticks(sweep, opened):
     with opened(sweep / "report.html") as page:
         for _ in range(3):

@@ -111,6 +111,7 @@ def test_the_difference_is_that_of_the_samples(path, images, opened):
         said.filter(has_text=re.compile("^three.*NFE 5 and three.*NFE 10")).wait_for()
 
 
+@pytest.mark.slow
 def test_keys_buttons_and_the_clock_swap_the_pictures(path, opened):
     with opened(path) as page:
         opened_panel(page)

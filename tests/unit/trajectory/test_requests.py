@@ -169,6 +169,7 @@ def test_bad_requests_cost_no_evaluation(words, message):
     assert model.calls == 0
 
 
+@pytest.mark.slow
 def test_a_model_without_a_solution_is_named(monkeypatch):
     def nowhere(x, sigma, labels=None):
         return x * math.nan
